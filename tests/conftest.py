@@ -1,0 +1,57 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds the real ``cifar-10-batches-py``; skips where it is not at hand.
+
+    ``WORKBENCH_TEST_CIFAR10`` names it; else a restore script in the folder ``shared/data`` beside the repository
+    makes it.
+    """
+    if given := os.environ.get("WORKBENCH_TEST_CIFAR10"):
+        return Path(given)
+    script = REPOSITORY.parent / "shared" / "data" / "restore_cifar10.py"
+    if not script.exists():
+        pytest.skip("needs the real CIFAR-10 files: set WORKBENCH_TEST_CIFAR10 to the folder that holds them")
+    root = tmp_path_factory.mktemp("cifar10")
+    subprocess.run([sys.executable, str(script), str(root)], check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture
+def digits_recipe() -> str:
+    """A small consistent recipe text on the embedded data set."""
+    return """
+format = 1
+name = "small"
+seed = 3
+
+[data]
+source = "digits"
+batch_size = 64
+
+[model]
+name = "cnn"
+widths = [8, 16]
+hidden = 32
+
+[train]
+epochs = 2
+log_every = 5
+
+[techniques.batch_norm]
+
+[techniques.sgd]
+learning_rate = 0.05
+"""

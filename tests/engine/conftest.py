@@ -1,0 +1,60 @@
+"""Small builds on the embedded data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from workbench.control import Control
+from workbench.engine.backend import backend
+from workbench.engine.build import Build, build
+from workbench.engine.state import Checkpoints
+from workbench.engine.train import train
+from workbench.events import Event
+from workbench.recipe import read_recipe
+
+Make = Callable[..., Build]
+
+
+@pytest.fixture
+def make(digits_recipe: str, tmp_path: Path) -> Iterator[Make]:
+    """Build the small recipe with overrides; closed at the end."""
+    made: list[Build] = []
+
+    def _make(*overrides: str, device: str = "cpu") -> Build:
+        made.append(build(read_recipe(digits_recipe, overrides=overrides), device, tmp_path))
+        return made[-1]
+
+    yield _make
+    for one in made:
+        one.close()
+
+
+def run(
+    build: Build,
+    control: Control | None = None,
+    checkpoints: Checkpoints | None = None,
+    resume: dict[str, Any] | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> list[Event]:
+    """All events of a training."""
+    events = []
+    with backend(build.recipe):
+        for event in train(build, control or Control(), checkpoints, resume):
+            events.append(event)
+            on_event(event)
+    return events
+
+
+def weights(build: Build) -> dict[str, torch.Tensor]:
+    """A copy of the model's state."""
+    return {name: value.clone() for name, value in build.model.state_dict().items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Whether two states agree bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)

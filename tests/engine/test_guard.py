@@ -1,0 +1,156 @@
+"""Non-finite numbers: nothing that was trained is lost, and the layer and the batch are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.engine.conftest import Make, run, same, weights
+from workbench.engine.guard import MAX_SKIPS, Guard, masked_step
+from workbench.engine.slots import Filler
+from workbench.engine.state import Checkpoints
+from workbench.events import CheckpointSaved, Diverged, Trained
+
+
+def poison_at(step: int, make: Make, where: str, *overrides: str) -> tuple[object, dict[str, Tensor]]:
+    """Train with a layer that breaks at a step; return the last event and the weights before that step."""
+    healthy = make(*overrides)
+    snapshots: dict[int, dict[str, Tensor]] = {}
+    healthy.slots.add(
+        "after step",
+        Filler(0, "snapshot", lambda moment, skip: snapshots.__setitem__(moment.step + 1, weights(healthy))),
+    )
+    run(healthy)
+    broken = make(*overrides)
+
+    def criterion(logits: Tensor, targets: Tensor) -> Tensor:
+        loss = nn.functional.cross_entropy(logits, targets)
+        return loss * float("nan") if broken.step == step else loss
+
+    if where == "loss":
+        broken.slots.add("criterion", Filler(0, "broken", criterion))
+    elif where == "layer":
+        broken.model.block2[0].register_forward_hook(  # type: ignore[union-attr,index]
+            lambda m, i, o: o * float("inf") if broken.step in (step, 999) else o
+        )
+    else:
+        broken.model.hidden[1].weight.register_hook(  # type: ignore[union-attr,index]
+            lambda g: g * float("nan") if broken.step == step else g
+        )
+    events = run(broken)
+    assert same(weights(broken), snapshots[step])
+    return events[-1], snapshots[step]
+
+
+@pytest.mark.parametrize("where", ["loss", "layer", "gradient"])
+def test_weights_and_statistics_stay_those_before_the_bad_step(make: Make, where: str) -> None:
+    last, state = poison_at(13, make, where)
+    assert isinstance(last, Diverged)
+    assert last.step == 13
+    assert all(torch.isfinite(value.float()).all() for value in state.values())
+
+
+def test_a_diverging_learning_rate_names_layer_batch_and_remedy(make: Make, tmp_path: Path) -> None:
+    # a decay of 1 at this rate multiplies the weights by −999 a step
+    build = make(
+        "techniques.sgd.learning_rate=1000", "techniques.sgd.weight_decay=1", "techniques.batch_norm.enabled=false"
+    )
+    events = run(build, checkpoints=Checkpoints(tmp_path))
+    end = events[-1]
+    assert isinstance(end, Diverged)
+    assert end.what in ("loss", "gradient")
+    assert end.layer.split(".")[0] in dict(build.model.named_children())
+    assert len(end.indices) == 64
+    assert len(set(end.indices)) == 64
+    assert "lower the learning rate" in end.reason
+    assert all(torch.isfinite(value).all() for value in weights(build).values())
+    assert not any(isinstance(e, CheckpointSaved) for e in events)
+
+
+def test_scaler_overflows_are_skips_and_twenty_in_a_row_are_divergence(make: Make) -> None:
+    fp16 = (
+        "techniques.mixed_precision.dtype=fp16",
+        "techniques.mixed_precision.initial_scale=4294967296.0",
+        "train.epochs=3",
+    )
+    events = run(make(*fp16))
+    skipped = sum(e.skipped for e in events if isinstance(e, Trained))
+    assert 0 < skipped < MAX_SKIPS
+    assert not any(isinstance(e, Diverged) for e in events)
+    build = make("techniques.mixed_precision.dtype=fp16", "train.epochs=3")
+    build.model.output.weight.register_hook(lambda g: g * float("inf"))  # type: ignore[union-attr]
+    end = run(build)[-1]
+    assert isinstance(end, Diverged)
+    assert (end.step, end.what) == (MAX_SKIPS - 1, "gradient")
+
+
+def model_and_guard() -> tuple[nn.Module, Guard]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    return model, Guard(model, torch.device("cpu"), scaled=False)
+
+
+def test_the_flag_stays_up_and_masks_running_statistics() -> None:
+    model, guard = model_and_guard()
+    guard.remember()
+    before = model[1].running_mean.clone()  # type: ignore[index]
+    loss = model(torch.full((8, 3), float("nan"))).sum()
+    loss.backward()
+    skip = guard.inspect(5, loss.detach(), list(model.parameters()))
+    assert float(skip) == 1
+    assert torch.equal(model[1].running_mean, before)  # type: ignore[index]
+    guard.remember()
+    model.zero_grad()
+    good = model(torch.randn(8, 3)).sum()
+    good.backward()
+    assert float(guard.inspect(6, good.detach(), list(model.parameters()))) == 1
+    assert guard.bad_step() == 5
+
+
+class Sluggish(torch.optim.Optimizer):
+    """A user's own optimizer that knows nothing of masks, with a state."""
+
+    def __init__(self, params: object) -> None:
+        super().__init__(params, {"lr": 0.1})  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p].setdefault("mean", torch.zeros_like(p))
+                state.mul_(0.9).add_(p.grad)
+                p.add_(state, alpha=-0.1)
+
+
+@pytest.mark.parametrize(
+    "make_optimizer",
+    [
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1, fused=True),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+        lambda p: torch.optim.AdamW(p, lr=0.1, fused=True),
+        Sluggish,
+    ],
+    ids=["fused sgd", "sgd", "fused adamw", "own"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_masked_step_is_no_step(make_optimizer: object, first: bool) -> None:
+    def prepared() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        model = nn.Linear(3, 2)
+        return model, make_optimizer(model.parameters())  # type: ignore[operator]
+
+    def step(model: nn.Module, optimizer: torch.optim.Optimizer, factor: float, skip: float) -> None:
+        optimizer.zero_grad()
+        (model(torch.ones(4, 3)).square().sum() * factor).backward()
+        masked_step(optimizer, torch.tensor(skip))
+
+    masked, plain = prepared(), prepared()
+    for round_ in range(4):
+        if round_ == (0 if first else 2):
+            step(*masked, float("nan"), 1.0)
+        step(*masked, 1.0, 0.0)
+        step(*plain, 1.0, 0.0)
+    assert torch.equal(masked[0].weight, plain[0].weight)  # type: ignore[arg-type]

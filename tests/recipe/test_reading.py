@@ -1,0 +1,261 @@
+"""Reading and writing recipes: identity, and errors that tell a beginner what to write."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workbench.recipe import Recipe, RecipeError, difference, read_recipe, write_recipe
+from workbench.recipe.cards import Card
+from workbench.recipe.parameters import Parameter, parameters
+from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.schema import Data, Expect, Train
+
+GOOD = """
+name = "good"
+[model]
+name = "cnn"
+[techniques.sgd]
+learning_rate = 0.1
+"""
+
+
+def problems(text: str, *overrides: str) -> list[str]:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(text, "r.toml", overrides)
+    return str(caught.value).splitlines()
+
+
+def test_a_short_recipe_gets_every_default() -> None:
+    recipe = read_recipe(GOOD)
+    assert recipe.data.source == "digits"
+    assert recipe.train.epochs == 10
+    assert recipe.techniques["sgd"].momentum == 0.9  # type: ignore[attr-defined]
+
+
+def test_all_problems_come_at_once_with_their_lines() -> None:
+    text = """
+name = "two words"
+sed = 3
+[data]
+batchsize = 3
+[model]
+name = "cn"
+[train]
+epochs = "3"
+[techniques.sgd]
+learning_rate = -0.1
+nesterov = 1
+[techniques.cosin]
+"""
+    assert problems(text) == [
+        "r.toml:3: sed: unknown key 'sed'; did you mean 'seed'?",
+        "r.toml:2: name: 'two words' cannot name files: use 1–80 letters, digits, '-', '_' or '.'",
+        "r.toml:5: data.batchsize: unknown key 'batchsize'; did you mean 'batch_size'?",
+        "r.toml:7: model.name: unknown model 'cn'; did you mean 'cnn'?",
+        "r.toml:9: train.epochs: expected a number > 0, ≤ 100000, found '3'",
+        "r.toml:11: techniques.sgd.learning_rate: expected a number > 0, ≤ 1000, found -0.1",
+        "r.toml:12: techniques.sgd.nesterov: expected true or false, found 1",
+        "r.toml:13: techniques.cosin: unknown technique 'cosin'; did you mean 'cosine'?",
+    ]
+
+
+def test_a_key_in_the_wrong_table_is_sent_home() -> None:
+    assert problems(GOOD + "[train]\nbatch_size = 3\n") == [
+        "r.toml:8: train.batch_size: unknown key 'batch_size'; it belongs in [data]"
+    ]
+
+
+def test_bad_toml_is_one_problem_with_its_line() -> None:
+    (line,) = problems("name = 'a'\nseed = = 3\n")
+    assert line.startswith("r.toml:2: not readable as TOML")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[techniques.adamw]\n", "sgd and adamw are both on, but a step has one optimizer"),
+        ("[techniques.cosine]\n[techniques.step_decay]\n", "cosine and step_decay are both on"),
+        ("[techniques.residual]\n", "nothing to skip at depth 0"),
+        ("[techniques.cosine]\nwarmup_epochs = 10\n", "fill the whole run of 10"),
+        ("[data]\nmean = [0.5, 0.5, 0.5]\n", "data.std: missing"),
+    ],
+)
+def test_what_cannot_stand_together_is_refused_with_its_reason(text: str, message: str) -> None:
+    found = "\n".join(problems(GOOD + text))
+    assert message.split(" are both on")[0].split(" and ")[0] in found
+    assert "both on" in found if "both on" in message else message in found
+
+
+def test_an_editor_may_hold_what_cannot_be_trained() -> None:
+    text = GOOD + "[techniques.adamw]\n"
+    assert set(read_recipe(text, consistent=False).techniques) == {"sgd", "adamw"}
+
+
+def test_no_optimizer_names_those_that_exist() -> None:
+    (line,) = problems('[model]\nname = "cnn"\n')
+    assert "no optimizer; switch on one of adamw, sgd" in line
+
+
+def test_a_disabled_technique_keeps_its_parameters_and_does_not_count() -> None:
+    recipe = read_recipe(GOOD + "[techniques.adamw]\nenabled = false\nlearning_rate = 0.5\n")
+    assert [t.name for t in recipe.active()] == ["sgd"]
+    assert "enabled = false" in write_recipe(recipe)
+    assert read_recipe(write_recipe(recipe)) == recipe
+
+
+def test_overrides_win_and_their_problems_say_where_they_come_from() -> None:
+    recipe = read_recipe(
+        GOOD, "r.toml", ["train.epochs=0.5", "data.pipeline=loader", "techniques.cosine.warmup_epochs=0.25"]
+    )
+    assert (recipe.train.epochs, recipe.data.pipeline, recipe.on("cosine")) == (0.5, "loader", True)
+    assert problems(GOOD, "train.epochs") == ["--set: 'train.epochs' is not of the form section.key=value"]
+    assert "did you mean 'epochs'?" in problems(GOOD, "train.epoch=3")[0]
+
+
+def test_a_plugin_that_a_recipe_needs_is_asked_for_not_loaded() -> None:
+    (line,) = problems('plugins = ["mine.py"]\n' + GOOD)
+    assert line == "r.toml:1: plugins: needs the plugin 'mine.py': pass --plugin mine.py"
+
+
+def test_the_difference_of_two_recipes_is_short() -> None:
+    before = read_recipe(GOOD)
+    after = read_recipe(GOOD, overrides=["techniques.step_decay.every=3", "train.epochs=20"])
+    assert [str(c) for c in difference(before, after)] == [
+        "train.epochs: 10 → 20",
+        "techniques.step_decay: — → on",
+        "techniques.step_decay.every: — → 3",
+        "techniques.step_decay.factor: — → 0.5",
+    ]
+
+
+# ---- properties --------------------------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    [
+        *("name", "seed", "format", "plugins", "data", "model", "train", "techniques", "expect", "sgd", "cosine"),
+        *("enabled", "cnn", "resnet", "digits", "loader", "learning_rate"),
+        *Data.model_fields,
+        *Train.model_fields,
+        *Expect.model_fields,
+    ]
+)
+VALUES = st.recursive(
+    st.one_of(
+        st.integers().map(str),
+        st.floats().map(str),
+        WORDS.map(lambda word: f'"{word}"'),
+        st.sampled_from(
+            ["true", "false", "1" + "0" * 400, "-1" + "0" * 5000, "1979-05-27", '"\\u0000"', "{}", '"""a\nb"""']
+        ),
+    ),
+    lambda inner: st.lists(inner, max_size=3).map(lambda values: f"[{', '.join(values)}]"),
+    max_leaves=4,
+)
+
+
+@st.composite
+def toml_like(draw: st.DrawFn) -> str:
+    """Texts that are often almost a recipe."""
+    lines = []
+    for _ in range(draw(st.integers(0, 8))):
+        if draw(st.booleans()):
+            lines.append("[" + ".".join(draw(st.lists(WORDS, min_size=1, max_size=3))) + "]")
+        else:
+            lines.append(f"{draw(WORDS)} = {draw(VALUES)}")
+    return "\n".join(lines)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(st.text(max_size=200), toml_like()), st.lists(st.text(max_size=20), max_size=2))
+def test_any_text_is_a_recipe_or_a_recipe_error(text: str, overrides: list[str]) -> None:
+    try:
+        assert isinstance(read_recipe(text, "x", overrides), Recipe)
+    except RecipeError as error:
+        assert error.problems
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 10_000,
+        "x = " + "[" * 10_000,
+        "seed = 1" + "0" * 5_000,
+        "[train]\nepochs = 1" + "0" * 400,
+        "[techniques]\nself = 3\n[train]\nself = 1\n[data]\n__class__ = 2",
+        "[data]\nsource = 3\n[model]\nname = []",
+        "\x00",
+        "[model]\nwidths = [[1]]",
+        "[[train]]\nepochs = 3",
+    ],
+)
+def test_hostile_texts_are_recipe_errors(text: str) -> None:
+    with pytest.raises(RecipeError):
+        read_recipe(text)
+
+
+def _value(parameter: Parameter, card: type[Card]) -> st.SearchStrategy[object]:
+    """Values that may or may not fit a parameter; those that the card refuses are filtered out by the caller."""
+    if parameter.choices:
+        return st.sampled_from(parameter.choices)
+    return {
+        "switch": st.booleans(),
+        "integer": st.integers(1, 60),
+        "number": st.floats(0, 1, allow_nan=False).map(lambda x: x or 0.5),
+        "text": st.text(max_size=12),
+        "list": st.lists(st.integers(1, 64), min_size=3, max_size=3),
+    }[parameter.kind]
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    """Well-formed recipes (not always trainable) with random techniques and parameters."""
+
+    def table(kind: type) -> dict[str, object]:
+        values: dict[str, object] = {}
+        for name, parameter in parameters(kind).items():
+            if parameter.required or draw(st.booleans()):
+                value = draw(_value(parameter, kind))
+                try:
+                    kind(**{name: value})
+                except ValueError:
+                    continue
+                values[name] = value
+        return values
+
+    tables: dict[str, object] = {
+        "name": draw(st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,20}", fullmatch=True)),
+        "about": draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=40)),
+        "seed": draw(st.integers(0, 2**63 - 1)),
+        "data": table(Data) | {"source": "digits"},
+        "train": table(Train),
+        "model": {"name": (model := draw(st.sampled_from(["cnn", "resnet"])))} | table(MODELS[model]),
+        "techniques": {
+            card.name: table(card)
+            for card in TECHNIQUES
+            if draw(st.booleans()) and not card.__module__.startswith("tests")
+        },
+    }
+    import tomli_w
+
+    return read_recipe(tomli_w.dumps(tables), consistent=False)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(recipes())
+def test_writing_and_reading_is_the_identity(recipe: Recipe) -> None:
+    text = write_recipe(recipe)
+    again = read_recipe(text, consistent=False)
+    assert again == recipe
+    assert write_recipe(again) == text
+    assert difference(recipe, again, names=True) == []
+
+
+def test_registries_have_what_the_packages_have() -> None:
+    assert {"cnn", "resnet"} <= set(MODELS.names())
+    assert {"cifar10", "folder", "digits"} <= set(SOURCES.names())
+    assert {"he_init", "batch_norm", "residual", "sgd", "adamw", "cosine", "step_decay", "random_crop"} <= set(
+        TECHNIQUES.names()
+    )

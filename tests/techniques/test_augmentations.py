@@ -1,0 +1,106 @@
+"""Augmentations do what torchvision's do, every image on its own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as reference
+
+from workbench.randomness import Draws
+from workbench.techniques.color_jitter import _turn_hue, color_jitter
+from workbench.techniques.horizontal_flip import horizontal_flip
+from workbench.techniques.random_crop import random_crop
+
+
+def draws(count: int, purpose: str = "test", seed: int = 0, epoch: int = 0) -> Draws:
+    return Draws(seed, purpose, epoch, torch.arange(count))
+
+
+def images(count: int, size: int = 8) -> Tensor:
+    return torch.randint(0, 256, (count, 3, size, size), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+
+
+@pytest.mark.parametrize("border", ["zero", "reflect"])
+def test_a_crop_is_a_window_of_the_padded_image(border: str) -> None:
+    x = images(400)
+    cropped = random_crop(x, 2, draws(400), border=border)
+    mode = "constant" if border == "zero" else "reflect"
+    padded = torch.nn.functional.pad(x.float(), (2, 2, 2, 2), mode=mode).to(torch.uint8)
+    counts = torch.zeros(5, 5)
+    for original, result in zip(padded, cropped, strict=True):
+        windows = [(i, j) for i in range(5) for j in range(5) if torch.equal(original[:, i : i + 8, j : j + 8], result)]
+        assert windows
+        counts[windows[0]] += 1
+    # 400 draws over 25 offsets: 16 each; chi-square with 24 degrees of freedom stays under 51.2 in 99.9 % of the cases
+    assert float(((counts - 16) ** 2 / 16).sum()) < 51.2
+
+
+def test_flips_mirror_the_wanted_share_of_the_images() -> None:
+    x = images(2000)
+    flipped = horizontal_flip(x, 0.3, draws(2000))
+    mirrored = (flipped == x.flip(-1)).flatten(1).all(1)
+    assert torch.equal(flipped[~mirrored], x[~mirrored])
+    assert abs(float(mirrored.float().mean()) - 0.3) < 0.04
+
+
+@pytest.mark.parametrize(
+    ("sizes", "apply"),
+    [
+        ((0.4, 0, 0, 0), lambda x, f: reference.adjust_brightness(x, f)),
+        ((0, 0.4, 0, 0), lambda x, f: reference.adjust_contrast(x, f)),
+        ((0, 0, 0.4, 0), lambda x, f: reference.adjust_saturation(x, f)),
+    ],
+)
+def test_each_colour_operation_is_torchvisions(sizes: tuple[float, float, float, float], apply: object) -> None:
+    x = images(64)
+    result = color_jitter(x, draws(64), *sizes)
+    same = draws(64)
+    same.uniform(1)
+    factors = 1 + (same.uniform(1) * 2 - 1)[:, 0] * 0.4
+    for original, factor, found in zip(x, factors, result, strict=True):
+        expected = apply(original.float() / 255, float(factor)).mul(255)  # type: ignore[operator]
+        assert float((found.float() - expected).abs().max()) <= 1.0
+
+
+def test_hue_is_torchvisions() -> None:
+    x = images(16).float()
+    for turns in (-0.3, 0.0, 0.1, 0.45):
+        found = _turn_hue(x, torch.full((16, 1, 1, 1), turns))
+        expected = reference.adjust_hue(x / 255, turns) * 255
+        assert float((found - expected).abs().max()) < 0.51
+
+
+def test_the_jitters_distribution_is_torchvisions() -> None:
+    from torchvision.transforms import v2
+
+    one = images(1)
+    ours = color_jitter(one.expand(3000, 3, 8, 8), draws(3000), 0.3, 0.3, 0.3, 0.0).float().mean(dim=(2, 3))
+    jitter = v2.ColorJitter(0.3, 0.3, 0.3)
+    torch.manual_seed(0)
+    theirs = torch.stack([jitter(one[0]).float().mean(dim=(1, 2)) for _ in range(3000)])
+    error = (ours.var(0) / 3000 + theirs.var(0) / 3000).sqrt()
+    assert float(((ours.mean(0) - theirs.mean(0)) / error).abs().max()) < 4.5
+    assert float((ours.std(0) / theirs.std(0) - 1).abs().max()) < 0.1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, d: random_crop(x, 3, d),
+        lambda x, d: random_crop(x, 3, d, border="reflect"),
+        lambda x, d: horizontal_flip(x, 0.5, d),
+        lambda x, d: color_jitter(x, d, 0.4, 0.4, 0.4, 0.1),
+    ],
+)
+def test_an_image_is_treated_the_same_in_whatever_batch_it_is(function: object) -> None:
+    x = images(50)
+    together = function(x, draws(50))  # type: ignore[operator]
+    assert together.dtype == torch.uint8
+    for i in (0, 17, 49):
+        alone = function(x[i : i + 1], Draws(0, "test", 0, torch.tensor([i])))  # type: ignore[operator]
+        assert torch.equal(alone[0], together[i])
+    other_epoch = function(x, draws(50, epoch=1))  # type: ignore[operator]
+    assert not torch.equal(other_epoch, together)
+    copies = x[:1].expand(50, -1, -1, -1)
+    assert len({tuple(image.flatten().tolist()) for image in function(copies, draws(50))}) > 1  # type: ignore[operator]

@@ -1,0 +1,46 @@
+"""Initialisation and decay groups."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from workbench.engine.parameter_groups import parameter_groups
+from workbench.models.base import ModelOptions
+from workbench.models.resnet import ResNet
+from workbench.techniques.he_init import he_init
+
+
+@pytest.mark.parametrize("fan", ["in", "out"])
+def test_he_initialisation_has_the_papers_variance(fan: str) -> None:
+    model = nn.Sequential(
+        nn.Conv2d(32, 64, 3), nn.ReLU(), nn.Flatten(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 10)
+    )
+    torch.manual_seed(0)
+    he_init(model, fan=fan)  # type: ignore[arg-type]
+    fans = {"in": (32 * 9, 512, 256), "out": (64 * 9, 256, 10)}[fan]
+    for layer, size in zip((model[0], model[3], model[5]), fans, strict=True):
+        assert float(layer.weight.detach().std()) == pytest.approx(math.sqrt(2 / size), rel=0.05)
+        assert float(layer.bias.detach().abs().max()) == 0
+
+
+def test_the_output_layer_can_be_left_alone() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+    before = model[1].weight.clone()
+    he_init(model, output_layer=False)
+    assert torch.equal(model[1].weight, before)
+
+
+def test_norms_and_biases_are_told_by_type_and_spared() -> None:
+    options = ModelOptions(norm2d=nn.BatchNorm2d, norm1d=nn.BatchNorm1d, residual=True)
+    model = ResNet().build((3, 32, 32), 10, options)
+    decayed, spared = parameter_groups(model, 0.05, decay_norms_and_biases=False)
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.05, 0.0)
+    assert all(p.ndim > 1 for p in decayed["params"])
+    assert all(p.ndim == 1 for p in spared["params"])
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))
+    (everything,) = parameter_groups(model, 0.05, decay_norms_and_biases=True)
+    assert len(everything["params"]) == len(list(model.parameters()))

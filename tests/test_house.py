@@ -1,0 +1,107 @@
+"""The floors of the house: who may import whom, and what may never be imported early."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
+
+# Each floor may import those named after it (and itself), at module level or inside functions.
+FLOORS = {
+    "recipe": set(),
+    "step": set(),
+    "randomness": set(),
+    "events": set(),
+    "control": set(),
+    "models": {"recipe"},
+    "techniques": {
+        "recipe",
+        "step",
+        "randomness",
+        "models",
+        "engine.slots",
+        "engine.precision",
+        "engine.parameter_groups",
+    },
+    "data": {"recipe", "step", "randomness", "engine.slots"},
+    "engine": {"recipe", "step", "randomness", "events", "control", "models", "data", "checks"},
+    "checks": {"recipe", "events", "engine"},
+    "places": {"recipe", "runs"},
+    "devices": set(),
+    "runs": {"recipe", "events", "control", "engine", "data", "places", "devices"},
+    "preview": {"recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
+}
+HEAVY = {"torch", "torchvision", "sklearn", "textual", "plotext"}
+MAY_IMPORT_TORCH_EARLY = ("engine/", "checks/", "models/layers/", "data/")
+
+
+def imports(path: Path, *, early: bool) -> set[str]:
+    """Names of the modules that a file imports; ``early`` leaves out functions and TYPE_CHECKING blocks."""
+    found: set[str] = set()
+
+    def walk(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if early and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+                continue
+            if isinstance(child, ast.Import):
+                found.update(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom) and child.module:
+                found.add(child.module)
+            walk(child)
+
+    walk(ast.parse(path.read_text()))
+    return found
+
+
+def files(floor: str) -> list[Path]:
+    single = PACKAGE / f"{floor}.py"
+    return [single] if single.exists() else sorted((PACKAGE / floor).rglob("*.py"))
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_floor_imports_only_what_lies_below(floor: str) -> None:
+    allowed = FLOORS[floor] | {floor}
+    for path in files(floor):
+        for module in imports(path, early=False):
+            if not module.startswith("workbench."):
+                continue
+            target = module.removeprefix("workbench.")
+            assert any(target == a or target.startswith(a + ".") for a in allowed), f"{path} imports {module}"
+
+
+def test_torch_and_textual_are_imported_late() -> None:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE).as_posix()
+        heavy = {module.split(".")[0] for module in imports(path, early=True)} & HEAVY
+        if relative.startswith(MAY_IMPORT_TORCH_EARLY):
+            heavy -= {"torch"}
+        if relative.startswith("tui/"):
+            heavy -= {"textual", "plotext"}
+        assert not heavy, f"{relative} imports {heavy} when it is loaded"
+
+
+def test_the_training_loop_knows_no_technique() -> None:
+    text = (PACKAGE / "engine" / "train.py").read_text() + (PACKAGE / "engine" / "progress.py").read_text()
+    for path in (PACKAGE / "techniques").glob("*.py"):
+        if path.stem not in ("__init__", "base"):
+            assert path.stem not in text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import workbench.recipe, workbench.events, workbench.runs.execute",
+        "from workbench.recipe.registries import *; [list(r) for r in (TECHNIQUES, MODELS, SOURCES)]",
+        "import workbench.cli",
+    ],
+)
+def test_no_torch_before_it_is_needed(code: str) -> None:
+    check = "import sys; assert not {'torch', 'torchvision', 'sklearn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", f"{code}; {check}"], check=True)

@@ -1,0 +1,150 @@
+"""Options that several commands share. They may stand before the command or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench import places
+from workbench.devices import parse
+from workbench.recipe.plugins import load_plugin
+from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+
+
+@dataclass
+class Settings:
+    """The shared options of one call."""
+
+    runs_option: Path | None = None
+    data_option: Path | None = None
+    device: str = "auto"
+    plugins: list[Path] = field(default_factory=list)
+    debug: bool = False
+
+    @property
+    def runs(self) -> Path:
+        """The folder of runs."""
+        return places.runs_root(self.runs_option)
+
+    @property
+    def data_root(self) -> Path:
+        """The folder of data sets."""
+        return places.data_root(self.data_option)
+
+
+def settings_of(
+    context: typer.Context,
+    *,
+    runs: Path | None = None,
+    data_root: Path | None = None,
+    device: str | None = None,
+    plugin: Sequence[Path] | None = None,
+    debug: bool = False,
+) -> Settings:
+    """The settings from before the command, overridden by those after it; loads plugins that are not loaded yet."""
+    settings = context.find_root().ensure_object(Settings)
+    settings.runs_option = runs or settings.runs_option
+    settings.data_option = data_root or settings.data_option
+    settings.device = parse(device) if device else settings.device
+    settings.debug = debug or settings.debug
+    for path in plugin or ():
+        load_plugin(path)
+        settings.plugins.append(path)
+    return settings
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Names of recipes and runs that begin with what was typed."""
+    return [name for name in (*places.known_recipes(), *_run_names()) if name.startswith(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Names of runs that begin with what was typed."""
+    return [name for name in (*_run_names(), "last") if name.startswith(incomplete)]
+
+
+def complete_technique(incomplete: str) -> list[str]:
+    """Names of techniques that begin with what was typed."""
+    return [name for name in TECHNIQUES.names() if name.startswith(incomplete)]
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Names of models that begin with what was typed."""
+    return [name for name in MODELS.names() if name.startswith(incomplete)]
+
+
+def complete_source(incomplete: str) -> list[str]:
+    """Names of data sources that begin with what was typed."""
+    return [name for name in SOURCES.names() if name.startswith(incomplete)]
+
+
+def complete_device(incomplete: str) -> list[str]:
+    """Devices that begin with what was typed."""
+    from workbench.devices import list_gpus
+
+    return [name for name in ("auto", "cpu", *(f"cuda:{gpu.index}" for gpu in list_gpus())) if name.startswith(incomplete)]
+
+
+def _run_names() -> list[str]:
+    from workbench.runs.listing import list_runs
+
+    return [found.run.name for found in list_runs(places.runs_root())]
+
+
+SHARED = "Options that also stand before the command"
+
+Runs = Annotated[
+    Path | None,
+    typer.Option("--runs", metavar="FOLDER", help="Where runs are. [./runs, or WORKBENCH_RUNS]", rich_help_panel=SHARED),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root", metavar="FOLDER", help="Where data sets are. [cache folder, or WORKBENCH_DATA]", rich_help_panel=SHARED
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="auto (the GPU with the most free memory, else the CPU), cpu, or cuda:N. [auto]",
+        autocompletion=complete_device,
+        rich_help_panel=SHARED,
+    ),
+]
+PluginFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", metavar="FILE", help="Load techniques, models and data sources from a Python file; repeatable.", rich_help_panel=SHARED
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=SHARED)]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a value of the recipe for this call; repeatable."),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="The same as --set seed=…")]
+Epochs = Annotated[float | None, typer.Option("--epochs", help="The same as --set train.epochs=…")]
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe's name or file, or a run.", autocompletion=complete_recipe)
+]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name, a part of it, its folder, or last.", autocompletion=complete_run)
+]
+
+
+def overrides(given: Sequence[str] | None, seed: int | None = None, epochs: float | None = None) -> list[str]:
+    """All changes to a recipe as ``section.key=value``; the short options win."""
+    changes = list(given or ())
+    if seed is not None:
+        changes.append(f"seed={seed}")
+    if epochs is not None:
+        changes.append(f"train.epochs={epochs}")
+    return changes

@@ -1,0 +1,97 @@
+"""What is printed: results on stdout, diagnostics on stderr; tables for people, plain columns for pipes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from workbench.runs.json_text import dumps
+
+STATE_STYLES = {
+    "running": "bold green",
+    "paused": "yellow",
+    "queued": "cyan",
+    "finished": "green",
+    "stopped": "yellow",
+    "diverged": "bold red",
+    "failed": "bold red",
+    "stalled": "bold yellow",
+    "lost": "red",
+    "unknown": "magenta",
+    "pass": "green",
+    "warn": "yellow",
+    "fail": "bold red",
+}
+
+
+def say(text: str = "") -> None:
+    """A line of result."""
+    print(text, flush=True)
+
+
+def complain(text: str) -> None:
+    """A line of diagnosis."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """One JSON value on one line."""
+    print(dumps(value), flush=True)
+
+
+def on_terminal() -> bool:
+    """Whether results go to a person's terminal."""
+    return sys.stdout.isatty()
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], wrap: str = "") -> None:
+    """A table; on a terminal it folds column ``wrap`` and keeps the others whole, in a pipe it cuts nothing."""
+    rows = [list(row) for row in rows]
+    if on_terminal():
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, no_wrap=column != wrap, overflow="fold" if column == wrap else "ellipsis")
+        for row in rows:
+            table.add_row(*(Text(cell, style=STATE_STYLES.get(cell, "")) for cell in row))
+        Console().print(table)
+        return
+    widths = [max(len(row[i]) for row in [list(columns), *rows]) for i in range(len(columns))]
+    for row in [list(columns), *rows]:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and values, one pair a line, the values below each other."""
+    pairs = list(pairs)
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        say(f"{name:<{width}}  {value}".rstrip())
+
+
+def percent(share: float | None) -> str:
+    """``98.76 %``, or a dash for what is unknown or not a number."""
+    return "—" if share is None or share != share else f"{100 * share:.2f} %"
+
+
+def duration(seconds: float) -> str:
+    """``0:42``, ``1:02:03`` or ``2 d 03:04:05``."""
+    whole = max(0, round(seconds))
+    days, rest = divmod(whole, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    if days:
+        return f"{days} d {hours:02}:{minutes:02}:{seconds:02}"
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def age(seconds: float) -> str:
+    """How long ago: ``12 s``, ``5 min``, ``3 h``, ``9 d``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length or (unit == "min" and seconds >= length):
+            return f"{int(seconds // length)} {unit}"
+    return f"{max(0, int(seconds))} s"

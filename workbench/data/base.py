@@ -1,0 +1,55 @@
+"""What every data source has in common, and the splits that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from workbench.recipe.cards import Card
+from workbench.recipe.registries import SOURCES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class DataError(Exception):
+    """A data set that is missing or broken: one line that says what, where, and what to do."""
+
+
+class Split(Protocol):
+    """Images with labels. ``labels``: int64 ``[N]`` on the CPU."""
+
+    labels: Tensor
+
+    def __len__(self) -> int: ...
+
+    def images(self, indices: Tensor | None = None) -> Tensor:
+        """uint8 ``[n, C, H, W]`` on the CPU: the images at these positions, or all of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A loaded data set. ``shape``: channels, height, width. ``notes``: sentences for the log (files left out, …)."""
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+    notes: tuple[str, ...] = ()
+
+
+class Source(Card):
+    """Base of all data sources."""
+
+    registry = SOURCES
+
+    def load(self, root: Path, report: Callable[[str], None] = lambda message: None) -> DataSet:
+        """Read the data set; ``root`` is where data sets lie. Raises DataError before any training if a file is bad."""
+        raise TypeError(f"data source '{self.name}' loads nothing; it must define load(root)")
+
+    def get(self, root: Path, report: Callable[[str, float], None]) -> Path:
+        """Fetch the data set into ``root``; ``report`` hears what is done and the share, 0–1. Raises DataError."""
+        raise DataError(f"data source '{self.name}' is not one that can be downloaded")

@@ -1,0 +1,55 @@
+"""Which images make which batch, and their augmentation: what both pipelines have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from workbench.engine.slots import Filler
+from workbench.randomness import Draws, generator
+
+
+def order(seed: int, epoch: int, n: int) -> Tensor:
+    """int64 ``[n]`` on the CPU: the shuffled order of n images in an epoch."""
+    return torch.randperm(n, generator=generator(seed, "shuffle", epoch))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the images of every epoch are parted into batches."""
+
+    seed: int
+    images: int
+    batch_size: int
+    drop_last: bool
+
+    def __len__(self) -> int:
+        """Steps in an epoch; 0 if ``drop_last`` leaves out the only batch."""
+        return self.images // self.batch_size if self.drop_last else -(-self.images // self.batch_size)
+
+    def part(self, step: int) -> slice:
+        """Where a step's images stand in the epoch's order. Raises IndexError for a step that an epoch has not."""
+        if not 0 <= step < len(self):
+            raise IndexError(f"step {step} of an epoch of {len(self)} steps")
+        return slice(step * self.batch_size, min((step + 1) * self.batch_size, self.images))
+
+    def batch_size_of(self, step: int) -> int:
+        """How many images a step of an epoch has."""
+        part = self.part(step)
+        return int(part.stop - part.start)
+
+    def order(self, epoch: int) -> Tensor:
+        """int64 ``[images]`` on the CPU: the order of an epoch."""
+        return order(self.seed, epoch, self.images)
+
+
+def augment(images: Tensor, indices: Tensor, epoch: int, seed: int, augmentations: tuple[Filler, ...]) -> Tensor:
+    """Apply the image augmentations in their order, each with its own draws for each image.
+
+    images: uint8 ``[N, C, H, W]``; indices: int64 ``[N]``, the images' positions in the training split.
+    """
+    for filler in augmentations:
+        images = filler.function(images, Draws(seed, filler.name, epoch, indices))
+    return images

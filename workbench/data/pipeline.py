@@ -1,0 +1,105 @@
+"""How images reach the training step: the two pipelines under one contract, and the batches of evaluation.
+
+A recipe gives the same batches, bit for bit, whatever number of workers makes them, and on the CPU by either pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from workbench.data.base import DataError, Split
+from workbench.data.batches import Plan, order
+from workbench.data.device import DevicePipeline, upload
+from workbench.data.loader import LoaderPipeline
+from workbench.engine.slots import Filler
+from workbench.recipe.schema import Data
+from workbench.step import Batch
+
+__all__ = ["EvaluationSet", "Pipeline", "evaluation_batches", "make_pipeline", "order", "split_bytes"]
+
+KEPT_BYTES = 2 * 2**30
+"""An evaluation split up to this size stays on the device between evaluations."""
+
+
+class Pipeline(Protocol):
+    """Training batches on the training device, after image augmentation: uint8 images, int64 labels and indices."""
+
+    def __len__(self) -> int:
+        """Steps in an epoch; 0 where ``drop_last`` leaves out the only batch."""
+        ...
+
+    def batch_size_of(self, step: int) -> int:
+        """How many images a step of an epoch has."""
+        ...
+
+    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch in order, the first ``skip`` of them left out (and not made). One epoch at a time.
+
+        Raises DataError if a file cannot be read or a worker dies.
+        """
+        ...
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """Any batch of any epoch, the same bits as :meth:`epoch` gives; made in the calling thread."""
+        ...
+
+    def close(self) -> None:
+        """End the workers, if there are any; a later :meth:`epoch` starts them again."""
+        ...
+
+
+def make_pipeline(
+    data: Data, split: Split, device: torch.device | str, seed: int, augmentations: tuple[Filler, ...]
+) -> Pipeline:
+    """The pipeline that the recipe chose, over the training split. Raises DataError if there is nothing to feed."""
+    if len(split) == 0:
+        raise DataError("data: there are no training images")
+    device = torch.device(device)
+    plan = Plan(seed, len(split), data.batch_size, data.drop_last)
+    if data.pipeline == "device":
+        return DevicePipeline(plan, split, device, augmentations)
+    return LoaderPipeline(plan, split, device, augmentations, data)
+
+
+class EvaluationSet:
+    """A split in order, unaugmented, on the device; iterate as often as needed. Its length is the number of images.
+
+    keep: hold the images on the device between evaluations; None: if they have at most KEPT_BYTES. Batches may be views
+    of what is kept: do not write to them.
+    """
+
+    def __init__(self, split: Split, device: torch.device | str, batch_size: int, keep: bool | None = None) -> None:
+        self._split = split
+        self._device = torch.device(device)
+        self._batch_size = batch_size
+        self._keep = split_bytes(split) <= KEPT_BYTES if keep is None else keep
+        self._labels = split.labels.to(self._device)
+        self._images: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self._keep and self._images is None:
+            self._images = upload(self._split, self._device)
+        for start in range(0, len(self), self._batch_size):
+            stop = min(start + self._batch_size, len(self))
+            if self._images is not None:
+                images = self._images[start:stop]
+            else:
+                images = self._split.images(torch.arange(start, stop)).to(self._device)
+            yield Batch(images, self._labels[start:stop], torch.arange(start, stop, device=self._device))
+
+
+def evaluation_batches(split: Split, device: torch.device | str, batch_size: int) -> Iterator[Batch]:
+    """A split once, in order, unaugmented, nothing kept."""
+    return iter(EvaluationSet(split, device, batch_size, keep=False))
+
+
+def split_bytes(split: Split) -> int:
+    """How many bytes a split's images have as uint8, on a device or in memory."""
+    return len(split) * split.images(torch.arange(1)).numel() if len(split) else 0

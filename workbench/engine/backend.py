@@ -1,0 +1,33 @@
+"""torch's process-wide settings: set for a training, put back after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from workbench.randomness import key
+from workbench.recipe import Recipe
+
+
+@contextmanager
+def backend(recipe: Recipe) -> Iterator[None]:
+    """Threads, determinism and the generators that layers such as dropout draw from, as the recipe wants them."""
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    generator = torch.random.get_rng_state()
+    try:
+        if recipe.train.threads is not None:
+            torch.set_num_threads(recipe.train.threads)
+        torch.use_deterministic_algorithms(recipe.train.deterministic, warn_only=True)
+        torch.backends.cudnn.benchmark = not recipe.train.deterministic
+        torch.manual_seed(key(recipe.seed, "layers"))
+        yield
+    finally:
+        torch.random.set_rng_state(generator)
+        torch.backends.cudnn.benchmark = benchmark
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_num_threads(threads)

@@ -1,0 +1,265 @@
+"""From a recipe to everything that a training step needs: data, network, optimizer and the filled slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from workbench.data.base import DataError, DataSet, Split
+from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
+from workbench.data.splits import hold_out
+from workbench.data.statistics import channel_statistics
+from workbench.engine.precision import Precision
+from workbench.engine.slots import Filler, SlotError, Slots
+from workbench.models.base import ModelOptions
+from workbench.randomness import Draws, key
+from workbench.recipe import Problem, Recipe, RecipeError, conflicts
+from workbench.step import Batch, Moment
+
+
+class BuildError(Exception):
+    """A recipe that is well-formed but does not fit its data or this machine; one line."""
+
+
+class _Contributions:
+    """What techniques see of a build: see :class:`workbench.engine.slots.Builder`."""
+
+    def __init__(self, recipe: Recipe, device: torch.device, dataset: DataSet) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.classes = len(dataset.classes)
+        self.image_shape = dataset.shape
+        self.slots = Slots()
+        self.kept: dict[str, Any] = {}
+        self._owner = ""
+
+    def of(self, technique: Any) -> None:
+        """Collect one technique's contributions."""
+        self._owner = technique.name
+        technique.contribute(self)
+
+    def add(self, slot: str, function: Callable[..., Any], rank: int = 0) -> None:
+        self.slots.add(slot, Filler(rank, self._owner, function))
+
+    def keep(self, name: str, state: Any) -> None:
+        if name in self.kept:
+            raise SlotError(f"'{self._owner}' keeps a state under the name '{name}', which is taken")
+        self.kept[name] = state
+
+
+@dataclass
+class Build:
+    """A recipe made real on a device. ``step`` counts the updates done; everything else stays as it was built."""
+
+    recipe: Recipe
+    device: torch.device
+    slots: Slots
+    kept: dict[str, Any]
+    dataset: DataSet
+    training: Split
+    validation: Split | None
+    pipeline: Pipeline
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    precision: Precision
+    normalise: Callable[[Tensor], Tensor]
+    steps: int
+    step: int = 0
+    base_rates: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.steps_per_epoch = len(self.pipeline)
+        self.base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._schedule = self.slots.only("schedule", lambda moment: 1.0)
+        self._memory_format = self.slots.only("memory format", lambda thing: thing)
+        size = self.recipe.data.eval_batch_size
+        splits = {"validation": self.validation, "test": self.dataset.test}
+        self.evaluation = {
+            name: EvaluationSet(split, self.device, size) for name, split in splits.items() if split is not None
+        }
+
+    @property
+    def mixes_targets(self) -> bool:
+        """Whether targets are blends of labels, so that train accuracy has no meaning."""
+        return bool(self.slots.fillers("target mixing"))
+
+    def moment(self, step: int) -> Moment:
+        """When a step happens."""
+        return Moment(step, self.steps, self.steps_per_epoch)
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of the first parameter group at a step."""
+        return self.base_rates[0] * float(self._schedule(self.moment(step)))
+
+    def set_learning_rates(self, moment: Moment) -> None:
+        """Scale every group's rate for this step."""
+        factor = float(self._schedule(moment))
+        for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = base * factor
+
+    def prepare(self, batch: Batch, moment: Moment) -> tuple[Tensor, Tensor]:
+        """A batch from the pipeline as the network meets it in training: float images and targets."""
+        images = self._memory_format(self.normalise(batch.images))
+        targets = batch.labels
+        for filler in self.slots.fillers("tensor augmentation"):
+            images = filler.function(images, self._draws(filler, batch, moment))
+        for filler in self.slots.fillers("resize"):
+            images = filler.function(images, moment)
+        for filler in self.slots.fillers("target mixing"):
+            images, targets = filler.function(images, targets, self._draws(filler, batch, moment))
+        return images, targets
+
+    def plain(self, images: Tensor) -> Tensor:
+        """uint8 images as the network meets them in evaluation."""
+        prepared: Tensor = self._memory_format(self.normalise(images))
+        return prepared
+
+    def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The training loss, computed in fp32."""
+        loss: Tensor = self.slots.only("criterion", cross_entropy)(logits.float(), targets)
+        return loss
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits in the recipe's precision."""
+        with self.precision.autocast():
+            logits: Tensor = self.model(images)
+        return logits
+
+    def close(self) -> None:
+        """End what the pipeline started."""
+        self.pipeline.close()
+
+    def _draws(self, filler: Filler, batch: Batch, moment: Moment) -> Draws:
+        return Draws(self.recipe.seed, filler.name, moment.epoch, batch.indices)
+
+
+def build(
+    recipe: Recipe,
+    device: str | torch.device,
+    data_root: Path,
+    report: Callable[[str], None] = lambda message: None,
+) -> Build:
+    """Load the data, make and initialise the network, fill the slots.
+
+    Uses torch's global generator for the weights and puts it back. Raises RecipeError, DataError or BuildError.
+    """
+    if problems := conflicts(recipe):
+        raise RecipeError(problems)
+    device = torch.device(device)
+    dataset: DataSet = recipe.data_source.load(data_root, report)  # type: ignore[attr-defined]
+    training, validation = dataset.train, None
+    if recipe.data.validation:
+        training, validation = hold_out(dataset.train, recipe.data.validation, recipe.seed)
+    contributions = _Contributions(recipe, device, dataset)
+    try:
+        for technique in recipe.active():
+            contributions.of(technique)
+        slots = contributions.slots
+        normalise = slots.only("normalise", _normalisation(recipe, training, device))
+        model = _model(recipe, contributions, training, normalise)
+    except (ValueError, SlotError) as error:
+        raise BuildError(str(error)) from error
+    model = slots.only("memory format", lambda thing: thing)(model.to(device))
+    _gather_statistics(model)
+    pipeline = make_pipeline(recipe.data, training, device, recipe.seed, slots.fillers("image augmentation"))
+    if len(pipeline) == 0:
+        raise DataError(
+            f"data.batch_size: {recipe.data.batch_size} is more than the {len(training)} training images, and "
+            "drop_last leaves out what does not fill a batch; make it smaller"
+        )
+    optimizer = slots.only("optimizer", _no_optimizer)(model)
+    precision = slots.only("precision", lambda device: Precision())(device)
+    return Build(
+        recipe=recipe,
+        device=device,
+        slots=slots,
+        kept=contributions.kept,
+        dataset=dataset,
+        training=training,
+        validation=validation,
+        pipeline=pipeline,
+        model=model,
+        optimizer=optimizer,
+        precision=precision,
+        normalise=normalise,
+        steps=max(1, round(recipe.train.epochs * len(pipeline))),
+    )
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Trainable parameters of each named part of a network, parts without any left out."""
+    counts = {
+        name: sum(p.numel() for p in part.parameters() if p.requires_grad) for name, part in model.named_children()
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _model(
+    recipe: Recipe, contributions: _Contributions, training: Split, normalise: Callable[[Tensor], Tensor]
+) -> nn.Module:
+    slots = contributions.slots
+    options = ModelOptions()
+    for choose in slots.functions("model options"):
+        options = choose(options)
+
+    def sample(count: int) -> Tensor:
+        """The first training images as the network meets them, on the CPU."""
+        images = training.images(torch.arange(min(count, len(training))))
+        return normalise(images.to(contributions.device)).cpu()
+
+    # Weights are drawn on the CPU, so that they are the same whatever device trains them.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(key(recipe.seed, "initialisation"))
+        model: nn.Module = recipe.model.build(contributions.image_shape, contributions.classes, options)  # type: ignore[attr-defined]
+        for edit in slots.functions("model edits"):
+            model = edit(model)
+        for initialise in slots.functions("initialisation"):
+            initialise(model, sample)
+    return model
+
+
+def _normalisation(recipe: Recipe, training: Split, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """uint8 ``[N, C, H, W]`` to float32 of mean 0 and standard deviation 1 per channel, or just to float32."""
+    data = recipe.data
+    if data.normalise == "none":
+        return lambda images: images.float()
+    if data.mean is not None and data.std is not None:
+        mean, std = data.mean, data.std
+    else:
+        mean, std = channel_statistics(training)
+    channels = training.images(torch.arange(1)).shape[1]
+    if len(mean) != channels or len(std) != channels:
+        raise ValueError(f"data.mean and data.std: expected {channels} numbers each, one a channel")
+    scale = torch.tensor([1 / (255 * max(s, 1e-8)) for s in std], device=device).view(1, -1, 1, 1)
+    shift = torch.tensor([-m / max(s, 1e-8) for m, s in zip(mean, std, strict=True)], device=device).view(1, -1, 1, 1)
+    return lambda images: torch.addcmul(shift, images.float(), scale)
+
+
+def _gather_statistics(model: nn.Module) -> None:
+    """Move all buffers of a type into one block of memory, each buffer a view of it.
+
+    The guard can then save and mask every norm's running statistics in two operations a step.
+    """
+    for dtype in {buffer.dtype for buffer in model.buffers()}:
+        places = [
+            (module, name, buffer)
+            for module in model.modules()
+            for name, buffer in module.named_buffers(recurse=False)
+            if buffer.dtype == dtype
+        ]
+        block = torch.cat([buffer.detach().reshape(-1) for _, _, buffer in places])
+        start = 0
+        for module, name, buffer in places:
+            module._buffers[name] = block[start : start + buffer.numel()].view(buffer.shape)
+            start += buffer.numel()
+
+
+def _no_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    raise RecipeError([Problem("techniques", "no technique made an optimizer; switch one on")])

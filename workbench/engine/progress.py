@@ -1,0 +1,167 @@
+"""What happens between two steps: figures, evaluations, checkpoints, and what the outside asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from workbench.control import Control
+from workbench.engine.build import Build, parameter_counts
+from workbench.engine.evaluate import evaluate
+from workbench.engine.guard import Guard
+from workbench.engine.meter import Clock, Meter
+from workbench.engine.replay import replay
+from workbench.engine.state import Checkpoints, capture, restore
+from workbench.events import (
+    CheckpointSaved,
+    Continued,
+    Diverged,
+    Evaluated,
+    Event,
+    Finished,
+    Paused,
+    RunStarted,
+    Stopped,
+    Trained,
+)
+
+
+class Progress:
+    """One run's guard, meter and clock, and the events that they give rise to. ``over``: the run ends early."""
+
+    def __init__(self, build: Build, control: Control, checkpoints: Checkpoints | None) -> None:
+        self.build = build
+        self.control = control
+        self.checkpoints = checkpoints
+        self.guard = Guard(build.model, build.device, scaled=build.precision.scaled)
+        self.meter = Meter(build.device, counts_correct=not build.mixes_targets)
+        self.clock = Clock()
+        self.over = False
+        self.best: float | None = None
+        self._saved_at = -1
+
+    def started(self) -> RunStarted:
+        """The first event."""
+        build = self.build
+        counts = parameter_counts(build.model)
+        return RunStarted(
+            recipe=build.recipe.name,
+            seed=build.recipe.seed,
+            device=str(build.device),
+            steps=build.steps,
+            steps_per_epoch=build.steps_per_epoch,
+            batch_size=build.recipe.data.batch_size,
+            training_images=len(build.training),
+            validation_images=0 if build.validation is None else len(build.validation),
+            test_images=len(build.dataset.test),
+            classes=build.dataset.classes,
+            parameters=sum(counts.values()),
+            parameters_by_part=counts,
+        )
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put a saved state back, the loop's own part included."""
+        restore(self.build, state)
+        self.guard.load_state_dict(state["guard"])
+        self.meter.load_state_dict(state["meter"])
+        self.clock = Clock(state["seconds"])
+        self.best = state["best"]
+        self._saved_at = self.build.step
+
+    def between_steps(self) -> Iterator[Event]:
+        """Say and do what is due after ``build.step`` updates."""
+        build, settings, control = self.build, self.build.recipe.train, self.control
+        last = build.step == build.steps
+        logs = last or build.step % settings.log_every == 0
+        evaluates = not last and self._due(settings.eval_every)
+        saves = control.take_checkpoint_request() or (not last and self._due(settings.checkpoint_every))
+        asked = control.stop_requested or control.pause_requested
+        if (logs or evaluates or saves or asked) and (bad := self.guard.bad_step()) is not None:
+            self.over = True
+            yield self._diverged(bad)
+            return
+        if logs:
+            yield self._trained()
+        if not (evaluates or saves or asked):
+            return
+        with self.clock.standing_still():
+            if evaluates:
+                yield from self._evaluations()
+            if saves:
+                yield from self._save("last")
+            if control.pause_requested and not last:
+                yield from self._pause()
+            if control.stop_requested and not last:
+                self.over = True
+                yield from self._save("last")
+                yield Stopped(step=build.step)
+
+    def finish(self) -> Iterator[Event]:
+        """After the last step: the last evaluation, the last checkpoint, the result."""
+        for function in self.build.slots.functions("finish"):
+            function()
+        seconds = self.clock.seconds
+        results: dict[str, Evaluated] = {}
+        for event in self._evaluations():
+            yield event
+            if isinstance(event, Evaluated):
+                results[event.split] = event
+        yield from self._save("last")
+        yield Finished(
+            step=self.build.step,
+            seconds=seconds,
+            test_loss=results["test"].loss,
+            test_accuracy=results["test"].accuracy,
+            best_validation_accuracy=self.best,
+        )
+
+    def _due(self, epochs: float) -> bool:
+        return self.build.step % max(1, round(epochs * self.build.steps_per_epoch)) == 0
+
+    def _trained(self) -> Trained:
+        build, seconds = self.build, self.clock.seconds
+        return Trained(
+            step=build.step,
+            epoch=build.step / build.steps_per_epoch,
+            learning_rate=build.learning_rate(build.step - 1),
+            seconds=seconds,
+            skipped=self.guard.take_skipped(),
+            **self.meter.fetch(seconds),
+        )
+
+    def _evaluations(self) -> Iterator[Event]:
+        """Evaluate every split; a better validation accuracy saves ``best.pt``."""
+        build, seconds = self.build, self.clock.seconds
+        for split in build.evaluation:
+            loss, accuracy = evaluate(build, split)
+            epoch = build.step / build.steps_per_epoch
+            yield Evaluated(step=build.step, epoch=epoch, split=split, loss=loss, accuracy=accuracy, seconds=seconds)
+            if split == "validation" and (self.best is None or accuracy > self.best):
+                self.best = accuracy
+                yield from self._save("best")
+
+    def _save(self, name: str) -> Iterator[CheckpointSaved]:
+        if self.checkpoints is None or (name == "last" and self._saved_at == self.build.step):
+            return
+        own = {"guard": self.guard.state_dict(), "meter": self.meter.state_dict()}
+        state = capture(self.build, seconds=self.clock.seconds, best=self.best, **own)
+        path = self.checkpoints.save(name, state)
+        if name == "last":
+            self._saved_at = self.build.step
+        yield CheckpointSaved(step=self.build.step, file=path.name)
+
+    def _pause(self) -> Iterator[Event]:
+        yield Paused(step=self.build.step)
+        while self.control.pause_requested and not self.control.stop_requested:
+            self.control.wait(0.5)
+            if self.control.take_checkpoint_request():
+                yield from self._save("last")
+        if not self.control.stop_requested:
+            yield Continued(step=self.build.step)
+
+    def _diverged(self, step: int) -> Diverged:
+        scaled_out = self.build.precision.scaled
+        finding = replay(self.build, step, scaled_out=scaled_out)
+        return Diverged(
+            step=step, what=finding.what, layer=finding.layer, indices=finding.indices, reason=finding.reason
+        )

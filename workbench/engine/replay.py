@@ -1,0 +1,79 @@
+"""Where a step went wrong: the same batch once more, with a look at every layer."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from workbench.engine.build import Build
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was not finite, in which module, on which training images."""
+
+    what: str
+    layer: str
+    indices: tuple[int, ...]
+    reason: str
+
+
+def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
+    """Repeat a step's forward and backward pass on a copy of the model and name the first thing that is not finite.
+
+    The model must hold the weights from before that step, which the guard sees to. ``scaled_out``: the loss scaler
+    gave up.
+    """
+    moment = build.moment(step)
+    batch = build.pipeline.batch(moment.epoch, step % build.steps_per_epoch)
+    images, targets = build.prepare(batch, moment)
+    indices = tuple(batch.indices.tolist())
+    where = f"step {step + 1} (epoch {moment.epoch + 1})"
+    if not _finite(images):
+        return Finding("input", "input", indices, f"the images of {where} are not finite before they meet the network")
+    model = copy.deepcopy(build.model)
+    model.train()
+    outputs: list[tuple[str, bool]] = []
+    hooks = [
+        module.register_forward_hook(_watch(name, outputs))
+        for name, module in model.named_modules()
+        if not list(module.children())
+    ]
+    with build.precision.autocast():
+        logits = model(images)
+    for hook in hooks:
+        hook.remove()
+    loss = build.criterion(logits, targets)
+    layer = next((name for name, finite in outputs if not finite), "")
+    advice = "lower the learning rate, warm up, or clip gradients"
+    if layer:
+        return Finding("loss", layer, indices, f"the output of '{layer}' is not finite at {where}; {advice}")
+    if not _finite(loss):
+        return Finding(
+            "loss", "criterion", indices, f"the loss is not finite at {where} though all layers are; {advice}"
+        )
+    scale = build.precision.scaler.get_scale()
+    (loss * scale).backward()  # type: ignore[no-untyped-call]
+    for name, module in reversed(list(model.named_modules())):
+        for weight in module.parameters(recurse=False):
+            if weight.grad is not None and not _finite(weight.grad):
+                what = "loss scale" if scaled_out else "gradient"
+                text = f"the gradient of '{name}' is not finite at {where}"
+                text += f", with the loss scale down at {scale:g}" if scaled_out else ""
+                return Finding(what, name, indices, f"{text}; {advice}")
+    return Finding("gradient", "unknown", indices, f"a non-finite number at {where} did not come back when replayed")
+
+
+def _watch(name: str, outputs: list[tuple[str, bool]]) -> object:
+    def hook(module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            outputs.append((name, _finite(output)))
+
+    return hook
+
+
+def _finite(x: Tensor) -> bool:
+    return bool(torch.isfinite(x.detach()).all())

@@ -1,0 +1,214 @@
+"""What a run says. Every event is a frozen dataclass and one JSON line; screens, command line and run directory read these.
+
+Steps count updates: the event of step 10 stands after the tenth update. Losses are nats, accuracies shares of 1, rates
+images per second, ``seconds`` the training time so far (pauses and evaluations left out). A value that is not finite is
+written as null and read back as nan.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+Verdict = Literal["pass", "warn", "fail"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base of all events; ``time`` is seconds since 1970."""
+
+    kind: ClassVar[str]
+    time: float = field(default_factory=time.time, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted(Event):
+    """The first event of a run: what will be trained."""
+
+    kind: ClassVar[str] = "run_started"
+    recipe: str
+    seed: int
+    device: str
+    steps: int
+    steps_per_epoch: int
+    batch_size: int
+    training_images: int
+    validation_images: int
+    test_images: int
+    classes: tuple[str, ...]
+    parameters: int
+    parameters_by_part: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckFinished(Event):
+    """A sanity check's result: what was expected, what was found, and why that is right or wrong."""
+
+    kind: ClassVar[str] = "check_finished"
+    name: str
+    verdict: Verdict
+    expected: str
+    found: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Event):
+    """Some steps were done. Loss and accuracy are means over the images of the steps since the last such event.
+
+    ``accuracy`` is null where targets are mixed; ``learning_rate`` is that of the last step; ``skipped`` counts updates
+    that the loss scaler left out.
+    """
+
+    kind: ClassVar[str] = "trained"
+    step: int
+    epoch: float
+    loss: float
+    accuracy: float
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    skipped: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated(Event):
+    """The network was evaluated on a whole split (``"validation"`` or ``"test"``)."""
+
+    kind: ClassVar[str] = "evaluated"
+    step: int
+    epoch: float
+    split: str
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSaved(Event):
+    """A checkpoint is complete on disk; resuming continues after ``step``."""
+
+    kind: ClassVar[str] = "checkpoint_saved"
+    step: int
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused(Event):
+    """The run waits between two steps."""
+
+    kind: ClassVar[str] = "paused"
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continued(Event):
+    """A paused run goes on."""
+
+    kind: ClassVar[str] = "continued"
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(Event):
+    """A run goes on from its checkpoint: earlier events beyond ``step`` are withdrawn."""
+
+    kind: ClassVar[str] = "resumed"
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted(Event):
+    """A sentence for the log: a file left out, a fallback taken."""
+
+    kind: ClassVar[str] = "noted"
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diverged(Event):
+    """Loss or gradients were no longer finite; weights and checkpoint are those before that step.
+
+    ``what`` is "loss", "gradient" or "loss scale"; ``layer`` names the first module with a non-finite result, ``indices``
+    the training images of the batch.
+    """
+
+    kind: ClassVar[str] = "diverged"
+    step: int
+    what: str
+    layer: str
+    indices: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped(Event):
+    """The run was asked to stop; it can be resumed from its checkpoint."""
+
+    kind: ClassVar[str] = "stopped"
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(Event):
+    """The run ended with an error."""
+
+    kind: ClassVar[str] = "failed"
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished(Event):
+    """The run is complete. The headline is the last evaluation; ``best`` the best validation accuracy, if there is one."""
+
+    kind: ClassVar[str] = "finished"
+    step: int
+    seconds: float
+    test_loss: float
+    test_accuracy: float
+    best_validation_accuracy: float | None = None
+
+
+KINDS: dict[str, type[Event]] = {
+    kind.kind: kind
+    for kind in (
+        RunStarted, CheckFinished, Trained, Evaluated, CheckpointSaved, Paused, Continued, Resumed, Noted, Diverged,
+        Stopped, Failed, Finished,
+    )
+}  # fmt: skip
+
+
+def to_json(event: Event) -> str:
+    """One line of JSON, without a line break."""
+    values = {"kind": event.kind, "time": round(event.time, 3)}
+    for entry in dataclasses.fields(event):
+        if entry.name != "time":
+            values[entry.name] = _plain(getattr(event, entry.name))
+    return json.dumps(values, allow_nan=False, separators=(",", ":"))
+
+
+def from_json(line: str) -> Event | None:
+    """The event of a line; None for a torn line or a kind that this version does not know."""
+    try:
+        values = json.loads(line)
+        kind = KINDS[values.pop("kind")]
+        known = {entry.name: entry for entry in dataclasses.fields(kind)}
+        return kind(**{name: _read(known[name], value) for name, value in values.items() if name in known})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _read(entry: dataclasses.Field[Any], value: Any) -> Any:
+    if value is None and entry.type == "float":
+        return math.nan
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,5 @@
+"""Modules that models and techniques build networks from. Imports torch."""
+
+from workbench.models.layers.residual import Pair, Shortcut
+
+__all__ = ["Pair", "Shortcut"]

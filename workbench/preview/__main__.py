@@ -1,0 +1,33 @@
+"""``python -m workbench.preview``: started by the terminal, ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+
+def main() -> None:
+    """Answer requests from stdin on stdout, at low priority on one thread; what libraries print goes to stderr."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(10)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+    import torch
+
+    torch.set_num_threads(1)
+
+    from workbench.preview.answers import Answers
+    from workbench.preview.child import serve
+
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(sys.stdin, replies, Answers())
+    # The reading thread may still hold stdin, which would stop an ordinary exit.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

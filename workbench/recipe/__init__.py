@@ -1,0 +1,24 @@
+"""Recipes: what a user assembles. Nothing in here imports torch."""
+
+from workbench.recipe.consistency import conflicts
+from workbench.recipe.difference import Change, difference
+from workbench.recipe.errors import Problem, RecipeError
+from workbench.recipe.reading import read_recipe, read_recipe_file
+from workbench.recipe.schema import Data, Expect, Recipe, Train
+from workbench.recipe.writing import save_recipe, write_recipe
+
+__all__ = [
+    "Change",
+    "Data",
+    "Expect",
+    "Problem",
+    "Recipe",
+    "RecipeError",
+    "Train",
+    "conflicts",
+    "difference",
+    "read_recipe",
+    "read_recipe_file",
+    "save_recipe",
+    "write_recipe",
+]

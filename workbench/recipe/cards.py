@@ -1,0 +1,130 @@
+"""Cards: the small frozen classes that techniques, models and data sources consist of, and the registries that find
+them.
+
+A card's fields are its parameters, its docstring is what a person reads about it. Defining a subclass with a ``name``
+registers it; a registry finds the classes of its own package, of entry points and of plugin files. No torch here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from workbench.recipe.errors import nearest
+
+
+class CardError(Exception):
+    """A card's class is wrong, or two cards claim one name."""
+
+
+def parameter(default: Any = ..., *, description: str, unit: str = "", **bounds: Any) -> Any:
+    """A card's parameter: a pydantic Field that also knows its unit. ``bounds`` are pydantic's (ge, gt, le, lt, …)."""
+    return Field(default, description=description, json_schema_extra={"unit": unit} if unit else None, **bounds)
+
+
+def _tuples(value: Any) -> Any:
+    """TOML knows only lists; cards are frozen all the way down."""
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    return value
+
+
+class Table(BaseModel):
+    """A TOML table with strict keys and types; frozen once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_to_tuples(cls, values: Any) -> Any:
+        return {k: _tuples(v) for k, v in values.items()} if isinstance(values, dict) else values
+
+
+class Card(Table):
+    """Base of techniques, models and data sources."""
+
+    name: ClassVar[str]
+    registry: ClassVar[Registry[Any]]
+    source: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            cls.registry.add(cls)
+
+    @classmethod
+    def about(cls) -> str:
+        """The card's text: the class's docstring."""
+        return inspect.cleandoc(cls.__doc__ or "")
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first line of the card's text."""
+        return cls.about().partition("\n")[0]
+
+
+C = TypeVar("C", bound=Card)
+
+
+class Registry(Generic[C]):
+    """All cards of one kind, by name; the package is searched when first asked."""
+
+    def __init__(self, kind: str, package: str, entry_points: str) -> None:
+        self.kind = kind
+        self.package = package
+        self.entry_points = entry_points
+        self._cards: dict[str, type[C]] = {}
+        self._searched = False
+
+    def add(self, card: type[C]) -> None:
+        """Register a card; the same class loaded again replaces itself, another one under its name is an error."""
+        known = self._cards.get(card.name)
+        if known is not None and _file(known) != _file(card):
+            raise CardError(
+                f"two {self.kind}s are called '{card.name}': {_file(known)} and {_file(card)}; rename one of them"
+            )
+        self._cards[card.name] = card
+
+    def _search(self) -> None:
+        if self._searched:
+            return
+        self._searched = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.ispkg:
+                importlib.import_module(f"{self.package}.{module.name}")
+        for entry in entry_points(group=self.entry_points):
+            entry.load()
+
+    def __getitem__(self, name: str) -> type[C]:
+        self._search()
+        return self._cards[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._search()
+        return name in self._cards
+
+    def __iter__(self) -> Iterator[type[C]]:
+        self._search()
+        return iter(sorted(self._cards.values(), key=lambda card: card.name))
+
+    def names(self) -> list[str]:
+        """Every registered name, sorted."""
+        return [card.name for card in self]
+
+    def unknown(self, name: object) -> str:
+        """One sentence about a name that no card has, with the nearest one."""
+        return f"unknown {self.kind} {name!r}{nearest(name, self.names())}"
+
+
+def _file(card: type[Card]) -> str:
+    module = sys.modules.get(card.__module__)
+    return str(getattr(module, "__file__", None) or card.__module__)

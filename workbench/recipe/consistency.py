@@ -1,0 +1,77 @@
+"""What cannot stand together in one recipe, and what a technique needs, with reasons."""
+
+from __future__ import annotations
+
+from workbench.recipe.errors import Problem
+from workbench.recipe.plugins import loaded_plugins
+from workbench.recipe.schema import Recipe
+
+
+def conflicts(recipe: Recipe) -> list[Problem]:
+    """Every reason why this recipe, well-formed as it is, cannot be trained; empty if it can."""
+    problems = _plugins(recipe) + _groups(recipe)
+    capabilities = frozenset(recipe.model.capabilities)  # type: ignore[attr-defined]
+    for technique in recipe.active():
+        path = f"techniques.{technique.name}"
+        for need in technique.needs:
+            if need.capability and need.capability not in capabilities:
+                problems.append(
+                    Problem(
+                        path, f"needs a model with {need.capability}, which '{recipe.model.name}' has not: {need.why}"
+                    )
+                )
+            if need.technique and not recipe.on(need.technique):
+                problems.append(Problem(path, f"needs [techniques.{need.technique}]: {need.why}"))
+        for other, why in technique.excludes.items():
+            if recipe.on(other):
+                problems.append(Problem(path, f"excludes [techniques.{other}]: {why}"))
+        problems += [Problem(f"{path}.{key}" if key else path, text) for key, text in technique.problems(recipe)]
+    problems += [Problem(f"model.{key}" if key else "model", text) for key, text in recipe.model.problems(recipe)]  # type: ignore[attr-defined]
+    problems += _statistics(recipe)
+    return problems
+
+
+def _groups(recipe: Recipe) -> list[Problem]:
+    from workbench.recipe.registries import TECHNIQUES
+
+    problems = []
+    members: dict[str, list[str]] = {}
+    for technique in recipe.active():
+        members.setdefault(technique.group, []).append(technique.name)
+    optimizers = members.get("optimizer", [])
+    if not optimizers:
+        known = [card.name for card in TECHNIQUES if card.group == "optimizer"]
+        problems.append(Problem("techniques", f"no optimizer; switch on one of {', '.join(known)}"))
+    for group, reason in (
+        ("optimizer", "a step has one optimizer"),
+        ("schedule", "one schedule sets the learning rate"),
+    ):
+        names = members.get(group, [])
+        if len(names) > 1:
+            problems.append(
+                Problem(f"techniques.{names[-1]}", f"{' and '.join(names)} are both on, but {reason}; switch one off")
+            )
+    return problems
+
+
+def _plugins(recipe: Recipe) -> list[Problem]:
+    known = {plugin.path.name for plugin in loaded_plugins()}
+    return [
+        Problem("plugins", f"needs the plugin '{name}': pass --plugin {name}")
+        for name in recipe.plugins
+        if name not in known
+    ]
+
+
+def _statistics(recipe: Recipe) -> list[Problem]:
+    problems = []
+    if (recipe.data.mean is None) != (recipe.data.std is None):
+        missing = "std" if recipe.data.std is None else "mean"
+        problems.append(
+            Problem(f"data.{missing}", "missing; give mean and std together, or neither to have them measured")
+        )
+    if recipe.data.std is not None and any(s <= 0 for s in recipe.data.std):
+        problems.append(Problem("data.std", f"expected numbers > 0, found {list(recipe.data.std)}"))
+    if recipe.data.normalise == "none" and recipe.data.mean is not None:
+        problems.append(Problem("data.mean", 'given, but normalise is "none"; take one of the two out'))
+    return problems

@@ -1,0 +1,70 @@
+"""What distinguishes two recipes, key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.recipe.schema import Recipe, to_tables
+
+ABSENT = "—"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key whose value differs. A technique that is on in one only is a single change of its table."""
+
+    path: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.path}: {_shown(self.before)} → {_shown(self.after)}"
+
+
+def difference(before: Recipe, after: Recipe, *, names: bool = False) -> list[Change]:
+    """The changes that lead from one recipe to another; name and text only count with ``names``."""
+    ignored = set() if names else {"name", "about", "expect"}
+    left, right = _flat(before), _flat(after)
+    changes = []
+    for path in sorted(left.keys() | right.keys(), key=_order):
+        if path.split(".")[0] in ignored:
+            continue
+        if left.get(path, ABSENT) != right.get(path, ABSENT):
+            changes.append(Change(path, left.get(path, ABSENT), right.get(path, ABSENT)))
+    return changes
+
+
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    tables = to_tables(recipe)
+    techniques = tables.pop("techniques")
+    flat = dict(_leaves("", tables))
+    for name, values in techniques.items():
+        if values.get("enabled", True):
+            flat[f"techniques.{name}"] = "on"
+            flat |= dict(_leaves(f"techniques.{name}", values))
+    return flat
+
+
+def _leaves(prefix: str, table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict):
+            yield from _leaves(path, value)
+        else:
+            yield path, value
+
+
+def _order(path: str) -> tuple[int, str]:
+    sections = ("name", "about", "seed", "plugins", "data", "model", "train", "techniques", "expect")
+    head = path.split(".")[0]
+    return (sections.index(head) if head in sections else -1, path)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

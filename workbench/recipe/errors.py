@@ -1,0 +1,43 @@
+"""What is wrong with a recipe: every problem at once, each with its place and what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong. ``path`` is dotted (``techniques.sgd.learning_rate``); ``line`` counts from 1."""
+
+    path: str
+    message: str
+    line: int | None = None
+    where: str = ""
+
+    def __str__(self) -> str:
+        place = self.where + (f":{self.line}" if self.line else "")
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+    def at(self, where: str, line: int | None) -> Problem:
+        """The same problem with the file and line where it stands."""
+        return replace(self, where=where, line=line)
+
+
+class RecipeError(Exception):
+    """A recipe that cannot be used; ``problems`` holds every reason found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def nearest(name: object, known: Sequence[str], *, list_all: int = 12) -> str:
+    """``"; did you mean 'x'?"`` for a name that is close to a known one, else the known ones if they are few."""
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    if known and len(known) <= list_all:
+        return f"; known: {', '.join(known)}"
+    return ""

@@ -1,0 +1,91 @@
+"""What a card's fields say about themselves, for forms, help texts and error messages."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+_BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a card.
+
+    kind is one of ``"switch"``, ``"choice"``, ``"integer"``, ``"number"``, ``"text"``, ``"list"``;
+    ``optional`` says that it may be left out altogether (its value is then None).
+    """
+
+    name: str
+    kind: str
+    default: Any
+    required: bool
+    optional: bool
+    bounds: str
+    choices: tuple[Any, ...]
+    unit: str
+    description: str
+
+    @property
+    def expected(self) -> str:
+        """What to write, in words: ``a number ≥ 0, < 1``."""
+        if self.choices:
+            return "one of " + ", ".join(repr(c) if isinstance(c, str) else str(c) for c in self.choices)
+        word = {
+            "switch": "true or false",
+            "integer": "a whole number",
+            "number": "a number",
+            "text": "a text in quotes",
+            "list": "a list in brackets",
+        }[self.kind]
+        return word + (f" {self.bounds}" if self.bounds else "")
+
+
+def parameters(card: type[BaseModel]) -> dict[str, Parameter]:
+    """The parameters of a card class in the order of their definition."""
+    return {name: _parameter(name, info) for name, info in card.model_fields.items()}
+
+
+def _parameter(name: str, info: FieldInfo) -> Parameter:
+    annotation: Any = info.annotation
+    optional = False
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [a for a in get_args(annotation) if a is not type(None)]
+        optional = len(members) < len(get_args(annotation))
+        annotation = members[0]
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    return Parameter(
+        name=name,
+        kind=_kind(annotation, choices),
+        default=None if info.default is PydanticUndefined else info.default,
+        required=info.is_required(),
+        optional=optional,
+        bounds=_bounds(info),
+        choices=choices,
+        unit=str(extra.get("unit", "")),
+        description=info.description or "",
+    )
+
+
+def _kind(annotation: Any, choices: tuple[Any, ...]) -> str:
+    if choices:
+        return "choice"
+    if get_origin(annotation) in (tuple, list):
+        return "list"
+    return {bool: "switch", int: "integer", float: "number"}.get(annotation, "text")
+
+
+def _bounds(info: FieldInfo) -> str:
+    found = []
+    for attribute, sign in _BOUNDS:
+        for constraint in info.metadata:
+            value = getattr(constraint, attribute, None)
+            if value is not None:
+                found.append(f"{sign} {value}")
+    return ", ".join(found)

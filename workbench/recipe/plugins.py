@@ -1,0 +1,58 @@
+"""A user's own techniques, models and data sources, from files that the user names. A recipe alone never loads one."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class PluginError(Exception):
+    """A plugin file that cannot be read or that fails while it is loaded."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A loaded plugin file; run directories keep its source and hash."""
+
+    path: Path
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the file's text as it was loaded."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+_loaded: dict[Path, Plugin] = {}
+
+
+def load_plugin(path: Path) -> Plugin:
+    """Execute a plugin file; the cards that it defines register themselves. Loading one twice does nothing."""
+    path = path.resolve()
+    if path in _loaded:
+        return _loaded[path]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PluginError(f"plugin {path}: cannot be read: {error}") from None
+    name = f"workbench_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plugin {path}: is not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise PluginError(f"plugin {path}: {type(error).__name__}: {error}") from error
+    _loaded[path] = Plugin(path, text)
+    return _loaded[path]
+
+
+def loaded_plugins() -> tuple[Plugin, ...]:
+    """The plugins of this process, in the order of loading."""
+    return tuple(_loaded.values())

@@ -1,0 +1,237 @@
+"""TOML in, recipe out, or a RecipeError with every problem found in one pass."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from workbench.recipe.cards import Card, Registry, Table
+from workbench.recipe.consistency import conflicts
+from workbench.recipe.errors import Problem, RecipeError, nearest
+from workbench.recipe.lines import Lines
+from workbench.recipe.parameters import parameters
+from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.schema import FORMAT, MAX_SEED, Data, Expect, Recipe, Train
+
+T = TypeVar("T", bound=Table)
+
+TOP_LEVEL = ("format", "name", "about", "seed", "plugins", "data", "model", "train", "techniques", "expect")
+
+
+def read_recipe(text: str, where: str = "", overrides: Sequence[str] = (), *, consistent: bool = True) -> Recipe:
+    """The recipe that a TOML text describes.
+
+    where: the file's name for messages. overrides: ``section.key=value`` texts that win over the file.
+    consistent: also refuse what cannot be trained (two optimizers, a missing need); editors pass False.
+    Raises RecipeError with all problems; never anything else.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError([_syntax(error, where)]) from None
+    except (RecursionError, ValueError) as error:
+        raise RecipeError([Problem("", f"not readable as TOML: {_one_line(error)}", None, where)]) from None
+    reader = _Reader(tables)
+    for override in overrides:
+        reader.override(override)
+    try:
+        recipe = reader.recipe(consistent)
+    except RecursionError:
+        raise RecipeError([Problem("", "lists nested too deeply", None, where)]) from None
+    if reader.problems or recipe is None:
+        lines = Lines(text)
+        raise RecipeError([p if p.where else p.at(where, lines.find(p.path)) for p in _unique(reader.problems)])
+    return recipe
+
+
+def read_recipe_file(path: Path, overrides: Sequence[str] = (), *, consistent: bool = True) -> Recipe:
+    """Like :func:`read_recipe`, from a file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError([Problem("", f"cannot be read: {error.strerror or error}", None, str(path))]) from None
+    except UnicodeDecodeError:
+        raise RecipeError([Problem("", "is not a UTF-8 text", None, str(path))]) from None
+    return read_recipe(text, str(path), overrides, consistent=consistent)
+
+
+class _Reader:
+    def __init__(self, tables: dict[str, Any]) -> None:
+        self.tables = tables
+        self.problems: list[Problem] = []
+
+    def complain(self, path: str, message: str, where: str = "") -> None:
+        self.problems.append(Problem(path, message, None, where))
+
+    def override(self, text: str) -> None:
+        """Apply one ``section.key=value``; the value is TOML, or a plain word taken as text."""
+        path, equals, raw = text.partition("=")
+        keys = [key.strip() for key in path.split(".")]
+        if not equals or not all(keys):
+            self.complain("", f"'{text}' is not of the form section.key=value", "--set")
+            return
+        try:
+            value = tomllib.loads(f"value = {raw}")["value"] if "\n" not in raw else raw
+        except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+            value = raw.strip()
+        table = self.tables
+        for key in keys[:-1]:
+            table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                self.complain(path.strip(), f"'{key}' is not a table", "--set")
+                return
+        table[keys[-1]] = value
+
+    def recipe(self, consistent: bool) -> Recipe | None:
+        tables = self.tables
+        for key in tables:
+            if key not in TOP_LEVEL:
+                self.complain(key, f"unknown key '{key}'{_elsewhere(key) or nearest(key, TOP_LEVEL)}")
+        if tables.get("format", FORMAT) != FORMAT or isinstance(tables.get("format", FORMAT), bool):
+            self.complain("format", f"this workbench reads format {FORMAT}, not {_shown(tables['format'])}")
+        top = self.top()
+        data_table = self.table("data")
+        source_name = data_table.get("source", Data.model_fields["source"].default)
+        data = self.validate(Data, "data", {k: v for k, v in data_table.items() if k in Data.model_fields})
+        rest = {k: v for k, v in data_table.items() if k not in Data.model_fields}
+        data_source = self.card(SOURCES, source_name, "data", "data.source", rest, tuple(Data.model_fields))
+        model_table = self.table("model")
+        if "model" in tables and "name" not in model_table:
+            self.complain("model.name", f"missing; known: {', '.join(MODELS.names())}")
+            model = None
+        else:
+            rest = {k: v for k, v in model_table.items() if k != "name"}
+            model = self.card(MODELS, model_table.get("name", "cnn"), "model", "model.name", rest, ("name",))
+        train = self.validate(Train, "train", self.table("train"))
+        techniques = self.techniques()
+        expect = self.validate(Expect, "expect", self.table("expect"))
+        if data is None or data_source is None or model is None or train is None or expect is None or top is None:
+            return None
+        recipe = Recipe(
+            **top, data=data, data_source=data_source, model=model, train=train, techniques=techniques, expect=expect
+        )
+        if consistent and not self.problems:
+            self.problems += conflicts(recipe)
+        return recipe
+
+    def top(self) -> dict[str, Any] | None:
+        """The keys outside every table: name, about, seed, plugins."""
+        before = len(self.problems)
+        name = self.tables.get("name", "untitled")
+        about = self.tables.get("about", "")
+        seed = self.tables.get("seed", 0)
+        plugins = self.tables.get("plugins", [])
+        for key, value in (("name", name), ("about", about)):
+            if not isinstance(value, str):
+                self.complain(key, f"expected a text in quotes, found {_shown(value)}")
+        if isinstance(name, str) and not _plain(name):
+            self.complain("name", f"{_shown(name)} cannot name files: use 1–80 letters, digits, '-', '_' or '.'")
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+            self.complain("seed", f"expected a whole number ≥ 0, ≤ {MAX_SEED}, found {_shown(seed)}")
+        if not isinstance(plugins, list) or not all(isinstance(p, str) for p in plugins):
+            self.complain("plugins", f"expected a list of file names, found {_shown(plugins)}")
+        if len(self.problems) > before:
+            return None
+        return {"name": name, "about": about, "seed": seed, "plugins": tuple(plugins)}
+
+    def table(self, key: str) -> dict[str, Any]:
+        value = self.tables.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self.complain(key, f"expected a table, written [{key}], found {_shown(value)}")
+        return {}
+
+    def techniques(self) -> dict[str, Card]:
+        found: dict[str, Card] = {}
+        for name, values in self.table("techniques").items():
+            path = f"techniques.{name}"
+            if name not in TECHNIQUES:
+                self.complain(path, TECHNIQUES.unknown(name))
+            elif not isinstance(values, dict):
+                self.complain(path, f"expected a table, written [{path}], found {_shown(values)}")
+            else:
+                card = self.validate(TECHNIQUES[name], path, values)
+                if card is not None:
+                    found[name] = card
+        return found
+
+    def card(
+        self, registry: Registry[Any], name: Any, path: str, name_path: str, values: dict[str, Any], also: Sequence[str]
+    ) -> Card | None:
+        if not isinstance(name, str):
+            self.complain(name_path, f"expected a text in quotes, found {_shown(name)}")
+            return None
+        if name not in registry:
+            self.complain(name_path, registry.unknown(name))
+            return None
+        return self.validate(registry[name], path, values, also)
+
+    def validate(self, kind: type[T], path: str, values: dict[str, Any], also: Sequence[str] = ()) -> T | None:
+        try:
+            return kind(**values)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self.complain(*_translate(kind, path, detail, also))
+        except TypeError:  # a key that is no identifier of ours, such as "self"
+            for key in values:
+                if key not in kind.model_fields:
+                    self.complain(f"{path}.{key}", f"unknown key '{key}'{nearest(key, [*kind.model_fields, *also])}")
+        return None
+
+
+def _translate(kind: type[Table], path: str, detail: Any, also: Sequence[str]) -> tuple[str, str]:
+    """pydantic's words for one problem, in ours: dotted path and message."""
+    where = detail["loc"]
+    key = str(where[0]) if where else ""
+    dotted = f"{path}.{key}" if key else path
+    if detail["type"] == "extra_forbidden":
+        known = [*kind.model_fields, *also]
+        return dotted, f"unknown key '{key}'{_elsewhere(key) or nearest(key, known)}"
+    if detail["type"] == "missing":
+        return dotted, f"missing; expected {parameters(kind)[key].expected}"
+    if key in kind.model_fields and detail["type"] != "value_error":
+        return dotted, f"expected {parameters(kind)[key].expected}, found {_shown(detail['input'])}"
+    return dotted, str(detail["msg"]).removeprefix("Value error, ")
+
+
+def _elsewhere(key: str) -> str:
+    """Where a key would be at home, if exactly some other table knows it."""
+    homes = [
+        f"[{name}]" for name, kind in (("data", Data), ("train", Train), ("expect", Expect)) if key in kind.model_fields
+    ]
+    homes += [f"[techniques.{card.name}]" for card in TECHNIQUES if key in card.model_fields and key != "enabled"]
+    if key in TECHNIQUES:
+        homes = [f"[techniques.{key}]"]
+    return f"; it belongs in {' or '.join(homes)}" if 0 < len(homes) <= 4 else ""
+
+
+def _plain(name: str) -> bool:
+    return (
+        0 < len(name) <= 80 and name.strip(".") != "" and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
+    )
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(list(value) if isinstance(value, tuple) else value)
+    except ValueError:  # an integer too long to print
+        return "a very long number"
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _syntax(error: tomllib.TOMLDecodeError, where: str) -> Problem:
+    message, _, place = str(error).partition(" (at line ")
+    line = place.split(",")[0] if place else ""
+    return Problem("", f"not readable as TOML: {message}", int(line) if line.isdigit() else None, where)
+
+
+def _unique(problems: Sequence[Problem]) -> list[Problem]:
+    return list(dict.fromkeys(problems))

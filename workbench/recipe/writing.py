@@ -1,0 +1,23 @@
+"""Recipe in, TOML out: every value, in a fixed order, so that two recipes compare line by line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import tomli_w
+
+from workbench.recipe.schema import Recipe, to_tables
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """The recipe as TOML text; reading it back gives an equal recipe."""
+    return tomli_w.dumps(to_tables(recipe))
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write a recipe to a file in one step: what stood there stays until the new text is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(write_recipe(recipe), encoding="utf-8")
+    partial.replace(path)

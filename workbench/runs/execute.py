@@ -1,0 +1,112 @@
+"""Train what a run directory holds, in the calling thread, and write everything that happens into it."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from workbench.control import Control
+from workbench.devices import DeviceError, choose
+from workbench.events import Diverged, Event, Failed, Finished, Noted, Stopped
+from workbench.places import data_root as default_data_root
+from workbench.recipe import Recipe, RecipeError, save_recipe
+from workbench.runs.directory import RunDirectory
+from workbench.runs.writer import RunWriter
+
+log = logging.getLogger(__name__)
+
+ENDS: dict[type[Event], str] = {Finished: "finished", Stopped: "stopped", Diverged: "diverged", Failed: "failed"}
+
+
+def execute(
+    run: RunDirectory,
+    *,
+    device: str = "auto",
+    data_root: Path | None = None,
+    resume: bool = False,
+    control: Control | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> str:
+    """Train ``run.recipe()`` from its start or from its last checkpoint.
+
+    device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. on_event hears every event after it is written, in this thread.
+    Returns ``"finished"``, ``"stopped"``, ``"diverged"`` or ``"failed"``. What can go wrong with recipes, data, devices and
+    memory becomes a Failed event; RunError is raised if another process trains this run.
+    """
+    control = control or Control()
+    end = "failed"
+    with RunWriter(run, control) as writer:
+
+        def say(event: Event) -> None:
+            writer.write(event)
+            if on_event is not None:
+                on_event(event)
+
+        try:
+            for event in _events(run, device, data_root or default_data_root(None), resume, control, say):
+                say(event)
+                end = ENDS.get(type(event), end)
+        except Exception as error:
+            message = _explain(error, run)
+            if message is None:
+                log.exception("the run failed")
+                traceback.print_exc()
+                message = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}; the traceback is in log.txt"
+            say(Failed(error=message))
+            end = "failed"
+    return end
+
+
+def _events(
+    run: RunDirectory, device: str, data_root: Path, resume: bool, control: Control, say: Callable[[Event], None]
+) -> Iterator[Event]:
+    chosen = choose(device)
+    import torch
+
+    from workbench.engine.backend import backend
+    from workbench.engine.build import build
+    from workbench.engine.state import Checkpoints
+    from workbench.engine.train import train
+
+    recipe = _resolved(run, torch.get_num_threads())
+    checkpoints = Checkpoints(run.checkpoints)
+    state = checkpoints.load() if resume else None
+    if resume and state is None:
+        say(Noted(message="there is no checkpoint yet; the run starts from its beginning"))
+    with backend(recipe):
+        built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
+        try:
+            for note in built.dataset.notes:
+                say(Noted(message=note))
+            yield from train(built, control, checkpoints, state)
+        finally:
+            built.close()
+
+
+def _resolved(run: RunDirectory, threads: int) -> Recipe:
+    """The run's recipe with every choice of this machine written out, in the directory too."""
+    recipe = run.recipe()
+    if recipe.train.threads is None:
+        recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"threads": threads})})
+        save_recipe(recipe, run.recipe_file)
+    return recipe
+
+
+def _explain(error: Exception, run: RunDirectory) -> str | None:
+    """One line for an error that a user can do something about; None for one that is ours."""
+    import torch
+
+    from workbench.data.base import DataError
+    from workbench.engine.build import BuildError
+    from workbench.engine.state import CheckpointError
+
+    if isinstance(error, torch.OutOfMemoryError):
+        size = run.recipe().data.batch_size
+        return f"out of memory at data.batch_size = {size}: try --set data.batch_size={max(1, size // 2)}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.filename or run.path}: {error.strerror}"
+    if isinstance(error, DataError | BuildError | CheckpointError | DeviceError | RecipeError):
+        return str(error)
+    return None

@@ -1,0 +1,158 @@
+"""A run's present state, as one small file that is replaced in one step, and whether to believe it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from workbench.runs.directory import RunDirectory
+from workbench.runs.files import replace_text
+from workbench.runs.json_text import dumps
+
+STALE_AFTER = 15.0
+"""Seconds without a heartbeat after which a living process counts as stalled."""
+
+ACTIVE = frozenset({"queued", "running", "paused", "stalled"})
+"""Honest states in which a process will read requests."""
+
+ENDED = frozenset({"finished", "stopped", "diverged", "failed", "lost"})
+"""Honest states in which nothing more will happen."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a run last said about itself. Times are seconds since 1970; a figure is None until it is known.
+
+    accuracy, loss: of the latest training steps. test_accuracy: of the latest evaluation. best: highest validation accuracy.
+    started: when this process took the run up. process_started, namespace: with pid, boot_id and host they name one process.
+    message: the error or reason of an end.
+    """
+
+    state: str
+    pid: int = 0
+    host: str = ""
+    boot_id: str = ""
+    namespace: str = ""
+    process_started: float | None = None
+    heartbeat: float = 0.0
+    step: int = 0
+    steps: int = 0
+    epoch: float = 0.0
+    loss: float | None = None
+    accuracy: float | None = None
+    images_per_second: float | None = None
+    test_accuracy: float | None = None
+    best: float | None = None
+    device: str = ""
+    started: float = 0.0
+    message: str = ""
+
+
+_ADAPTER = TypeAdapter(Status)
+
+
+def new_status(state: str, pid: int | None = None) -> Status:
+    """A status that names a process of this machine, this one if no other is given."""
+    pid = os.getpid() if pid is None else pid
+    now = time.time()
+    return Status(
+        state=state,
+        pid=pid,
+        host=socket.gethostname(),
+        boot_id=boot_id(),
+        namespace=_namespace(),
+        process_started=process_started(pid),
+        heartbeat=now,
+        started=now,
+    )
+
+
+def write_status(run: RunDirectory, status: Status) -> None:
+    """Replace a run's status. Raises RunError."""
+    replace_text(run.status_file, dumps(status) + "\n")
+
+
+def read_status(run: RunDirectory) -> Status | None:
+    """A run's last status; None if it never had a readable one."""
+    try:
+        return _ADAPTER.validate_json(run.status_file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def honest_state(run: RunDirectory) -> str:
+    """queued, running, paused, finished, stopped, diverged, failed, stalled, lost or unknown."""
+    return judge(read_status(run))
+
+
+def judge(status: Status | None) -> str:
+    """What to believe of a status. Only claims of being alive are doubted; an end is an end.
+
+    Another host's process cannot be looked at: unknown. A process that is gone, was replaced by another of the same number, or
+    belongs to an earlier boot: lost. One that lives but has not been heard of for 15 s: stalled.
+    """
+    if status is None:
+        return "queued"
+    if status.state not in ("queued", "running", "paused") or not status.pid:
+        return status.state
+    if status.host != socket.gethostname():
+        return "unknown"
+    if status.boot_id and boot_id() and status.boot_id != boot_id():
+        return "lost"
+    if status.namespace != _namespace():
+        return "unknown"
+    started = process_started(status.pid)
+    if started is None or (status.process_started is not None and abs(started - status.process_started) > 1.0):
+        return "lost"
+    if status.state != "queued" and time.time() - status.heartbeat > STALE_AFTER:
+        return "stalled"
+    return status.state
+
+
+def fresh(status: Status | None) -> bool:
+    """Whether a heartbeat is recent; the one thing that can be said about a process on another host."""
+    return status is not None and time.time() - status.heartbeat <= STALE_AFTER
+
+
+@functools.cache
+def boot_id() -> str:
+    """What tells this boot of the machine from every other; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+@functools.cache
+def _namespace() -> str:
+    """Which numbering pids belong to: containers on one machine may share its name and a folder, but not their pids."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def process_started(pid: int) -> float | None:
+    """When a living process started, in seconds on a clock of its own; None if it is gone or a zombie.
+
+    On Linux seconds since boot, which no change of the clock moves; elsewhere psutil's seconds since 1970.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return None if fields[0] in "ZXx" else int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        if Path("/proc/self/stat").exists():
+            return None
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return None

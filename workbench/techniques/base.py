@@ -1,0 +1,62 @@
+"""What every technique has in common. One class in one file is the toggle, the TOML table, the form and the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from workbench.recipe.cards import Card, parameter
+from workbench.recipe.registries import TECHNIQUES
+
+if TYPE_CHECKING:
+    from workbench.engine.slots import Builder
+    from workbench.recipe.schema import Recipe
+
+Group = Literal[
+    "initialisation",
+    "architecture",
+    "optimizer",
+    "schedule",
+    "augmentation",
+    "loss",
+    "averaging",
+    "gradients",
+    "precision",
+    "evaluation",
+]
+GROUPS: tuple[Group, ...] = Group.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a technique cannot do without: another technique that is on, or a capability of the model."""
+
+    why: str
+    technique: str = ""
+    capability: str = ""
+
+
+class Technique(Card):
+    """Base of all techniques.
+
+    A subclass in a file of this package (or of a plugin) sets ``name`` and ``group``, has its parameters as fields, its
+    card as docstring, and says in :meth:`contribute` what it puts in which slot.
+    """
+
+    registry = TECHNIQUES
+    group: ClassVar[Group]
+    tradeoff: ClassVar[str] = ""
+    needs: ClassVar[tuple[Need, ...]] = ()
+    excludes: ClassVar[dict[str, str]] = {}
+    """Names of techniques that cannot be on together with this one, each with the reason."""
+
+    enabled: bool = parameter(True, description="false keeps the parameters but switches the technique off")
+
+    def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
+        """What is wrong with these parameters in this recipe: pairs of parameter name (or "") and sentence."""
+        return ()
+
+    def contribute(self, build: Builder) -> None:
+        """Fill slots of the training step. Called once for each run, before the model is built."""
+        raise TypeError(f"technique '{self.name}' contributes nothing; it must define contribute(build)")

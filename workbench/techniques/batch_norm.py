@@ -1,0 +1,45 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from workbench.recipe.cards import parameter
+from workbench.techniques.base import Need, Technique
+
+if TYPE_CHECKING:
+    from workbench.engine.slots import Builder
+    from workbench.models.base import ModelOptions
+
+
+class BatchNorm(Technique):
+    """Standardise each channel over the batch after every convolution, then scale and shift it by trained values.
+
+    It keeps activations in range whatever the weights do, so much higher learning rates work; in the technique ladder
+    it is the largest single step (78 → 85 %). Evaluation uses running averages of mean and variance.
+    """
+
+    name = "batch_norm"
+    group = "architecture"
+    source = "Ioffe and Szegedy 2015, arXiv:1502.03167"
+    tradeoff = "Small batches make its statistics noisy, and images of one batch influence each other."
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need(capability="batch_norm", why="norms are put where the model has places for them"),
+    )
+
+    momentum: float = parameter(0.1, gt=0, le=1, description="weight of a new batch in the running averages")
+    eps: float = parameter(1e-5, gt=0, le=1, description="added to the variance before the root")
+
+    def contribute(self, build: Builder) -> None:
+        """Have the model make batch norms."""
+        build.add("model options", self._options)
+
+    def _options(self, options: ModelOptions) -> ModelOptions:
+        from torch import nn
+
+        return replace(
+            options,
+            norm2d=lambda width: nn.BatchNorm2d(width, eps=self.eps, momentum=self.momentum),
+            norm1d=lambda width: nn.BatchNorm1d(width, eps=self.eps, momentum=self.momentum),
+        )

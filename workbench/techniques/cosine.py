@@ -1,0 +1,62 @@
+"""Cosine annealing with warm-up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from workbench.recipe.cards import parameter
+from workbench.step import Moment
+from workbench.techniques.base import Technique
+
+if TYPE_CHECKING:
+    from workbench.engine.slots import Builder
+    from workbench.recipe.schema import Recipe
+
+
+class Cosine(Technique):
+    """Raise the learning rate linearly, then let it fall along half a cosine to a minimum.
+
+    The high plateau explores, the slow end settles. Warm-up never stands at 0: its first step (or epoch) already moves.
+    """
+
+    name = "cosine"
+    group = "schedule"
+    source = "Loshchilov and Hutter 2017, arXiv:1608.03983; warm-up: Goyal et al. 2017, arXiv:1706.02677"
+    tradeoff = "The length of the run must be known beforehand."
+
+    warmup_epochs: float = parameter(0.0, ge=0, le=100_000, unit="epochs", description="linear rise from 0 to the peak")
+    minimum: float = parameter(0.0, ge=0, le=1, description="the end's share of the peak learning rate")
+    every: Literal["epoch", "step"] = parameter("epoch", description="how often the rate changes")
+
+    def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
+        """Warm-up must leave room for the cosine."""
+        if self.warmup_epochs >= recipe.train.epochs:
+            yield (
+                "warmup_epochs",
+                f"{self.warmup_epochs:g} epochs of warm-up fill the whole run of {recipe.train.epochs:g}; shorten it",
+            )
+
+    def contribute(self, build: Builder) -> None:
+        """Scale the learning rate."""
+        build.add("schedule", self._factor)
+
+    def _factor(self, moment: Moment) -> float:
+        if self.every == "epoch":
+            return cosine(moment.epoch, math.ceil(moment.epochs), self.warmup_epochs, self.minimum, unit=1.0)
+        return cosine(
+            moment.epochs_done, moment.epochs, self.warmup_epochs, self.minimum, unit=1 / moment.steps_per_epoch
+        )
+
+
+def cosine(done: float, total: float, warmup: float, minimum: float, *, unit: float) -> float:
+    """The factor on the peak rate, 0–1, after ``done`` of ``total`` epochs.
+
+    During warm-up it is ``(done + unit) / (warmup + unit)``, where ``unit`` is the length of one change: never 0, and
+    1 right at the warm-up's end. Then ``minimum + (1 − minimum) · (1 + cos π p) / 2`` with p from 0 to 1.
+    """
+    if done < warmup:
+        return (done + unit) / (warmup + unit)
+    p = min(1.0, (done - warmup) / max(total - warmup, 1e-12))
+    return minimum + (1 - minimum) * 0.5 * (1 + math.cos(math.pi * p))

@@ -1,0 +1,40 @@
+"""Gradient clipping."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from workbench.recipe.cards import parameter
+from workbench.techniques.base import Technique
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.engine.slots import Builder
+
+
+class GradientClipping(Technique):
+    """Limit the gradient before each update, so that one bad batch cannot throw the weights far off.
+
+    ``norm`` scales the whole gradient down to a length; ``value`` cuts every entry on its own.
+    """
+
+    name = "gradient_clipping"
+    group = "gradients"
+    source = "Pascanu et al. 2013, arXiv:1211.5063"
+    tradeoff = "Costs a pass over the gradients; a low limit is a lower learning rate in disguise."
+
+    mode: Literal["norm", "value"] = parameter("norm", description="limit the L2 norm of all gradients, or each entry")
+    limit: float = parameter(1.0, gt=0, le=1e6, description="largest norm, or largest absolute entry")
+
+    def contribute(self, build: Builder) -> None:
+        """Edit the gradients after they are unscaled."""
+        build.add("gradient edits", self._clip, rank=100)
+
+    def _clip(self, parameters: list[nn.Parameter]) -> None:
+        from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+        if self.mode == "norm":
+            clip_grad_norm_(parameters, self.limit, foreach=True)
+        else:
+            clip_grad_value_(parameters, self.limit, foreach=True)

@@ -1,0 +1,50 @@
+"""Mixed precision: convolutions and matrix products in 16 bits, weights in 32."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from workbench.recipe.cards import parameter
+from workbench.techniques.base import Technique
+
+if TYPE_CHECKING:
+    import torch
+
+    from workbench.engine.precision import Precision
+    from workbench.engine.slots import Builder
+
+
+class MixedPrecision(Technique):
+    """Compute convolutions and matrix products in 16 bits, keep weights, norms and loss in 32.
+
+    bf16 has fp32's range and needs nothing else. fp16 has more digits but underflows: the loss is scaled up and the
+    gradients down again; a step whose gradients overflow is left out and the scale halved.
+    """
+
+    name = "mixed_precision"
+    group = "precision"
+    source = "Micikevicius et al. 2018, arXiv:1710.03740"
+    tradeoff = "About twice as fast with tensor cores or AMX; elsewhere it can be slower."
+
+    dtype: Literal["bf16", "fp16"] = parameter("bf16", description="the 16-bit format")
+    initial_scale: float = parameter(65536.0, gt=0, le=2.0**32, description="fp16: first factor on the loss")
+    growth_interval: int = parameter(
+        2000, ge=1, le=1_000_000, unit="steps", description="fp16: good steps before the scale doubles"
+    )
+
+    def contribute(self, build: Builder) -> None:
+        """Run the forward pass under autocast."""
+        build.add("precision", self._precision)
+
+    def _precision(self, device: torch.device) -> Precision:
+        import torch
+
+        from workbench.engine.precision import NoScaler, Precision
+
+        dtype = torch.bfloat16 if self.dtype == "bf16" else torch.float16
+        scaler: torch.amp.GradScaler | NoScaler = NoScaler()
+        if self.dtype == "fp16":
+            scaler = torch.amp.GradScaler(
+                device.type, init_scale=self.initial_scale, growth_interval=self.growth_interval
+            )
+        return Precision(lambda: torch.autocast(device.type, dtype=dtype), scaler)

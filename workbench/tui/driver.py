@@ -1,0 +1,27 @@
+"""Textual's driver for Linux and macOS, made to survive a terminal that goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import termios
+
+from textual.drivers.linux_driver import LinuxDriver
+
+
+class SurvivingDriver(LinuxDriver):
+    """The input thread ends quietly when the terminal is gone; the output side is :class:`workbench.tui.fds.TerminalFile`."""
+
+    def _run_input_thread(self) -> None:
+        # Reading a hung-up terminal raises EIO; the base class would print that as a crash.
+        with contextlib.suppress(OSError):
+            self.run_input_thread()
+
+    def terminal_gone(self) -> bool:
+        """Whether the terminal that the keys came from no longer exists."""
+        if not self.input_tty:
+            return False
+        try:
+            termios.tcgetattr(self.fileno)
+        except (termios.error, OSError):
+            return True
+        return False

@@ -1,0 +1,97 @@
+"""The recipe that is being composed: where it came from, what was changed, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from workbench.recipe import Change, Problem, Recipe, conflicts, difference
+from workbench.recipe.registries import TECHNIQUES
+
+HISTORY = 200
+
+
+class Editor:
+    """A recipe with undo and redo. ``loaded`` is what changes are counted against, ``path`` where saving writes."""
+
+    def __init__(self, recipe: Recipe, path: Path | None = None) -> None:
+        self.open(recipe, path)
+
+    def open(self, recipe: Recipe, path: Path | None) -> None:
+        """Start over with another recipe; ``path`` is None where it may not be written back."""
+        self.recipe = recipe
+        self.loaded = recipe
+        self.path = path
+        self._saved = recipe
+        self._undo: list[Recipe] = []
+        self._redo: list[Recipe] = []
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the recipe differs from what is on disk."""
+        return self.recipe != self._saved
+
+    def saved(self, recipe: Recipe, path: Path) -> None:
+        """The recipe was written to a file."""
+        self.recipe = self._saved = recipe
+        self.path = path
+
+    def change(self, recipe: Recipe) -> bool:
+        """Take a new version; False if it is the same as before."""
+        if recipe == self.recipe:
+            return False
+        self._undo = [*self._undo[-HISTORY:], self.recipe]
+        self._redo.clear()
+        self.recipe = recipe
+        return True
+
+    def undo(self) -> bool:
+        """Go back one change; False if there is none."""
+        if not self._undo:
+            return False
+        self._redo.append(self.recipe)
+        self.recipe = self._undo.pop()
+        return True
+
+    def redo(self) -> bool:
+        """Take back an undo; False if there is none."""
+        if not self._redo:
+            return False
+        self._undo.append(self.recipe)
+        self.recipe = self._redo.pop()
+        return True
+
+    def toggle(self, name: str) -> bool:
+        """Switch a technique on or off; False if it cannot be switched on before its parameters are given.
+
+        Switching off keeps a table in the file only where it holds something: parameters that are not the defaults, or
+        a table that the loaded recipe has too.
+        """
+        present = self.recipe.techniques.get(name)
+        if present is None:
+            try:
+                card = TECHNIQUES[name]()
+            except ValidationError:
+                return False
+            return self.change(self.recipe.with_technique(card))
+        on = self.recipe.on(name)
+        switched = present.model_copy(update={"enabled": not on})
+        if on and name not in self.loaded.techniques and _is_default(switched.model_copy(update={"enabled": True})):
+            return self.change(self.recipe.without_technique(name))
+        return self.change(self.recipe.with_technique(switched))
+
+    def changes(self) -> list[Change]:
+        """What differs from the recipe as loaded."""
+        return difference(self.loaded, self.recipe)
+
+    def conflicts(self) -> list[Problem]:
+        """Every reason why the recipe cannot be trained."""
+        return conflicts(self.recipe)
+
+
+def _is_default(card: object) -> bool:
+    try:
+        return card == type(card)()
+    except ValidationError:
+        return False

@@ -1,0 +1,106 @@
+"""Keeps the terminal for the screen: while the UI is up, whatever writes to descriptors 1 and 2 lands in a log file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, TextIO, cast
+
+
+class TerminalFile:
+    """The terminal as a file for drawing. Once it is lost, writing does nothing instead of failing.
+
+    Textual's writer thread must go on taking from its queue, or the UI thread waits for ever to put something in.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.lost = False
+
+    def write(self, text: str) -> int:
+        """Write, unless the terminal is gone."""
+        if not self.lost:
+            try:
+                return self._file.write(text)
+            except (OSError, ValueError):
+                self.lost = True
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, unless the terminal is gone."""
+        if not self.lost:
+            try:
+                self._file.flush()
+            except (OSError, ValueError):
+                self.lost = True
+
+    def fileno(self) -> int:
+        """The terminal's descriptor."""
+        return self._file.fileno()
+
+    def isatty(self) -> bool:
+        """Whether it (still) is one."""
+        return not self.lost and self._file.isatty()
+
+
+class Descriptors:
+    """A context in which 1 and 2 are a log, and ``sys.__stdout__`` and ``sys.__stderr__`` private ways to the terminal.
+
+    C++ libraries and worker processes write to the descriptors past Python; Textual draws on ``sys.__stderr__``.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.terminal: TerminalFile | None = None
+        self.out: IO[str] | None = None
+        self.err: IO[str] | None = None
+        self._kept: list[int] = []
+        self._before: tuple[TextIO | None, TextIO | None] = (None, None)
+
+    def __enter__(self) -> Self:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        self._before = (sys.__stdout__, sys.__stderr__)
+        self._kept = [os.dup(1), os.dup(2)]
+        private = [os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace") for fd in (1, 2)]
+        self.terminal = TerminalFile(cast(TextIO, private[1]))
+        # TerminalFile has all that Textual uses of a file: write, flush, fileno, isatty.
+        sys.__stdout__ = cast(TextIO, private[0])  # type: ignore[misc]
+        sys.__stderr__ = cast(TextIO, self.terminal)  # type: ignore[misc]
+        self.out = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+        self.err = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+        self.point_back()
+        return self
+
+    def point_at(self, path: Path) -> None:
+        """From now on, what is written to 1 and 2 goes to the end of this file."""
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._to(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
+
+    def point_back(self) -> None:
+        """Back to the workbench's own log; to nowhere if that cannot be written."""
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self._to(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
+        except OSError:
+            self._to(os.open(os.devnull, os.O_WRONLY))
+
+    def _to(self, fd: int) -> None:
+        os.dup2(fd, 1)
+        os.dup2(fd, 2)
+        os.close(fd)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        lost = self.terminal is not None and self.terminal.lost
+        sys.__stdout__, sys.__stderr__ = self._before  # type: ignore[misc]
+        for kept, fd in zip(self._kept, (1, 2), strict=True):
+            if not lost:  # without a terminal the log stays: a training may still write
+                os.dup2(kept, fd)
+            os.close(kept)

@@ -1,0 +1,111 @@
+"""Reads a run's directory in a thread of its own, so that a slow disk never holds the screen up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from workbench.events import Event, Resumed
+from workbench.runs.directory import RunDirectory
+from workbench.runs.reader import EventReader, withdraw
+from workbench.runs.status import Status, honest_state, read_status
+
+LOG_TAIL = 16_384
+"""Bytes of log.txt that are read at most in one go."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was new. ``fresh``: the events are all that count now, from the first on; earlier ones are withdrawn."""
+
+    events: list[Event]
+    state: str
+    status: Status | None
+    log: list[str]
+    fresh: bool = False
+
+
+class Follower:
+    """Follows one run. The thread polls and leaves readings; whoever draws takes them with :meth:`take`."""
+
+    def __init__(self, run: RunDirectory, interval: float = 1.0) -> None:
+        self.run = run
+        self._interval = interval
+        self._reader = EventReader(run)
+        self._readings: deque[Reading] = deque()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._log_at: int | None = None
+        self._log_rest = b""
+        self._first = True
+
+    def start(self) -> None:
+        """Start the thread; the first reading follows at once."""
+        threading.Thread(target=self._work, daemon=True, name=f"following {self.run.name}").start()
+
+    def stop(self) -> None:
+        """Let the thread end; does not wait for it."""
+        self._stop.set()
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Read now instead of at the next turn."""
+        self._wake.set()
+
+    def take(self) -> list[Reading]:
+        """All readings since the last call."""
+        found = []
+        with contextlib.suppress(IndexError):
+            while True:
+                found.append(self._readings.popleft())
+        return found
+
+    def poll(self) -> None:
+        """Read what is new and leave it."""
+        events = self._reader.read_new()
+        fresh = self._first
+        if any(isinstance(event, Resumed) for event in events):
+            if not fresh:
+                self._reader = EventReader(self.run)
+                events = self._reader.read_new()
+            events, fresh = _what_counts(events), True
+        self._first = False
+        state, status, log = honest_state(self.run), read_status(self.run), self._new_log()
+        self._readings.append(Reading(events, state, status, log, fresh))
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(OSError):
+                self.poll()
+            self._wake.wait(self._interval)
+            self._wake.clear()
+
+    def _new_log(self) -> list[str]:
+        """Complete new lines of log.txt; of a long one only the tail."""
+        try:
+            size = self.run.log_file.stat().st_size
+            if self._log_at is None or size < self._log_at or size - self._log_at > LOG_TAIL:
+                self._log_at, self._log_rest = max(0, size - LOG_TAIL), b""
+            if size == self._log_at:
+                return []
+            with open(self.run.log_file, "rb") as file:
+                file.seek(self._log_at, os.SEEK_SET)
+                data = file.read(size - self._log_at)
+        except OSError:
+            return []
+        self._log_at += len(data)
+        *lines, self._log_rest = (self._log_rest + data).split(b"\n")
+        return [text for line in lines if (text := line.decode("utf-8", "replace").rsplit("\r", 1)[-1].rstrip())]
+
+
+def _what_counts(events: list[Event]) -> list[Event]:
+    """The events without those that a later Resumed withdrew."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Resumed):
+            kept = withdraw(kept, event.step)
+        kept.append(event)
+    return kept

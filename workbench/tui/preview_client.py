@@ -1,0 +1,145 @@
+"""The terminal's side of the preview process: starts it, asks the newest question, starts it again if it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.preview.protocol import Reply, Request, read_reply, to_line
+
+COMMAND = (sys.executable, "-m", "workbench.preview")
+DEBOUNCE = 0.15
+"""Seconds without a newer question before one is sent."""
+
+
+@dataclass(frozen=True)
+class PreviewEnded:
+    """The process ended by itself; it is started again, but is not asked again what it died of."""
+
+    returncode: int
+    asked: int
+
+
+class PreviewClient:
+    """Two threads: one starts the process and reads its replies, one sends it the newest question.
+
+    ``hear`` is called in the reading thread, with replies to the newest question only, and with PreviewEnded.
+    """
+
+    def __init__(
+        self, hear: Callable[[Reply | PreviewEnded], None], log: Path | None = None, command: Sequence[str] = COMMAND
+    ) -> None:
+        self._hear = hear
+        self._log = log
+        self._command = list(command)
+        self._condition = threading.Condition()
+        self._process: subprocess.Popen[str] | None = None
+        self._pending: Request | None = None
+        self._asked_at = 0.0
+        self._newest = 0
+        self._closed = False
+
+    def start(self) -> None:
+        """Start both threads, and with them the process."""
+        threading.Thread(target=self._read, daemon=True, name="preview replies").start()
+        threading.Thread(target=self._send, daemon=True, name="preview questions").start()
+
+    def ask(self, request: Request) -> None:
+        """Ask; every older question is forgotten."""
+        with self._condition:
+            self._pending = request
+            self._newest = request.id
+            self._asked_at = time.monotonic()
+            self._condition.notify_all()
+
+    def close(self) -> None:
+        """End the process by closing its stdin; does not wait for it."""
+        with self._condition:
+            self._closed = True
+            process = self._process
+            self._condition.notify_all()
+        if process is not None:
+            with contextlib.suppress(OSError, ValueError):
+                process.terminate()
+
+    def _read(self) -> None:
+        pause = 1.0
+        while True:
+            process = self._started()
+            if process is None:
+                return
+            assert process.stdout is not None
+            for line in process.stdout:
+                with contextlib.suppress(ValueError):
+                    reply = read_reply(line)
+                    pause = 1.0
+                    if reply.id == self._newest:
+                        self._hear(reply)
+            returncode = process.wait()
+            with self._condition:
+                self._process = None
+                if self._closed:
+                    return
+                asked = self._newest
+            self._hear(PreviewEnded(returncode, asked))
+            with self._condition:
+                self._condition.wait_for(lambda: self._closed, pause)
+            pause = min(30.0, pause * 2)
+
+    def _started(self) -> subprocess.Popen[str] | None:
+        with self._condition:
+            if self._closed:
+                return None
+            log = self._open_log()
+            try:
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    encoding="utf-8",
+                    env=os.environ | {"OMP_NUM_THREADS": "1"},
+                )
+            except OSError as error:
+                self._hear(PreviewEnded(error.errno or -1, self._newest))
+                return None
+            finally:
+                if log >= 0:
+                    os.close(log)
+            self._condition.notify_all()
+            return self._process
+
+    def _open_log(self) -> int:
+        """A descriptor of its own: the UI's 1 and 2 belong to whatever trains."""
+        if self._log is not None:
+            with contextlib.suppress(OSError):
+                self._log.parent.mkdir(parents=True, exist_ok=True)
+                return os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        return os.open(os.devnull, os.O_WRONLY)
+
+    def _send(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._closed or (self._pending is not None and self._process is not None))
+                if self._closed:
+                    return
+                early = self._asked_at + DEBOUNCE - time.monotonic()
+                if early > 0:
+                    self._condition.wait(early)
+                    continue
+                request, process = self._pending, self._process
+                self._pending = None
+            if request is None or process is None or process.stdin is None:
+                continue
+            # Outside the lock: a process that does not read must not stop the UI from asking.
+            with contextlib.suppress(OSError, ValueError):
+                process.stdin.write(to_line(request))
+                process.stdin.flush()

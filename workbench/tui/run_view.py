@@ -1,0 +1,210 @@
+"""What a screen shows of a run, folded from its events one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from workbench.events import (
+    CheckFinished,
+    CheckpointSaved,
+    Continued,
+    Diverged,
+    Evaluated,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Paused,
+    Resumed,
+    RunStarted,
+    Stopped,
+    Trained,
+)
+from workbench.tui.buckets import Buckets
+
+RATE_SECONDS = 60.0
+"""The time left is reckoned from the steps of this many seconds."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the log; ``level`` is "note", "good", "warning" or "error"."""
+
+    text: str
+    level: str = "note"
+
+
+class Curve:
+    """A training curve: raw values, and a debiased exponential average over about a hundredth of the run."""
+
+    def __init__(self, steps: int) -> None:
+        self.raw = Buckets()
+        self.smooth = Buckets()
+        self.value = math.nan
+        self._half_life = max(1.0, steps / 100)
+        self._sum = self._weight = 0.0
+        self._step = 0
+
+    def add(self, step: int, value: float) -> None:
+        """Take the mean of the steps since the last one."""
+        self.raw.add(step, value)
+        if not math.isfinite(value):
+            self.smooth.add(step, value)
+            return
+        decay = 0.5 ** (max(step - self._step, 1) / self._half_life)
+        self._sum = decay * self._sum + (1 - decay) * value
+        self._weight = decay * self._weight + (1 - decay)
+        self._step = step
+        self.value = self._sum / self._weight
+        self.smooth.add(step, self.value)
+
+
+class RunView:
+    """The present picture of one run. ``version`` grows with every change of the curves."""
+
+    def __init__(self) -> None:
+        self.started: RunStarted | None = None
+        self.trained: Trained | None = None
+        self.ended: Event | None = None
+        self.checks: dict[str, CheckFinished] = {}
+        self.loss = Curve(1)
+        self.accuracy = Curve(1)
+        self.evaluated: dict[str, list[Evaluated]] = {}
+        self.log: deque[Line] = deque(maxlen=500)
+        self.logged = 0
+        self.version = 0
+        self.paused = False
+        self.checkpoints = 0
+        self._first = self._last = 0.0
+        self._recent: deque[tuple[float, int]] = deque(maxlen=512)
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take events in their order. A Resumed withdraws nothing here: give a new view all that still counts."""
+        for event in events:
+            self._first = self._first or event.time
+            self._last = max(self._last, event.time)
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                if self.started is None:
+                    self.loss, self.accuracy = Curve(event.steps), Curve(event.steps)
+                self.started = event
+            case CheckFinished():
+                self.checks[event.name] = event
+            case Trained():
+                self._trained(event)
+            case Evaluated():
+                self.evaluated.setdefault(event.split, []).append(event)
+                self.version += 1
+            case CheckpointSaved():
+                self.checkpoints += 1
+            case Paused():
+                self.paused = True
+                self._recent.clear()
+            case Continued() | Resumed():
+                self.paused = False
+                self.ended = None
+                self._recent.clear()
+            case Stopped() | Failed() | Finished() | Diverged():
+                self.ended = event
+            case _:
+                pass
+        line = log_line(event)
+        if line is not None:
+            self.say(line)
+
+    def _trained(self, event: Trained) -> None:
+        self.trained = event
+        self.loss.add(event.step, event.loss)
+        self.accuracy.add(event.step, event.accuracy)
+        self._recent.append((event.time, event.step))
+        while len(self._recent) > 2 and event.time - self._recent[0][0] > RATE_SECONDS:
+            self._recent.popleft()
+        self.version += 1
+
+    def say(self, line: Line) -> None:
+        """Add a line to the log."""
+        self.log.append(line)
+        self.logged += 1
+
+    @property
+    def step(self) -> int:
+        """Updates done, as far as is known."""
+        return self.trained.step if self.trained else 0
+
+    @property
+    def steps(self) -> int:
+        """Updates of the whole run; 0 while unknown."""
+        return self.started.steps if self.started else 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates of an epoch, at least 1."""
+        return max(1, self.started.steps_per_epoch) if self.started else 1
+
+    @property
+    def fraction(self) -> float:
+        """The share of the run that is done, 0–1."""
+        if isinstance(self.ended, Finished):
+            return 1.0
+        return min(1.0, self.step / self.steps) if self.steps else 0.0
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since the first event, up to ``now`` (seconds since 1970) or to the end of the run."""
+        if not self._first:
+            return 0.0
+        return max(0.0, (self._last if self.ended else now) - self._first)
+
+    def remaining(self, now: float) -> float:
+        """Seconds left at the pace of the last minute; nan while unknown, paused or at the end."""
+        if self.ended or self.paused or len(self._recent) < 2 or not self.steps:
+            return math.nan
+        (t0, s0), (t1, s1) = self._recent[0], self._recent[-1]
+        if s1 <= s0 or t1 <= t0:
+            return math.nan
+        pace = (t1 - t0) / (s1 - s0)
+        return max(0.0, (self.steps - s1) * pace - max(0.0, now - t1))
+
+    def latest(self, split: str) -> Evaluated | None:
+        """The newest evaluation of a split."""
+        found = self.evaluated.get(split)
+        return found[-1] if found else None
+
+
+def log_line(event: Event) -> Line | None:
+    """What the log says about an event; None for those that have their own place on the screen."""
+    match event:
+        case RunStarted():
+            return Line(
+                f"{event.recipe}, seed {event.seed}, on {event.device}: {event.training_images:,} training images, "
+                f"{event.steps:,} steps, {event.parameters:,} parameters"
+            )
+        case Evaluated():
+            return Line(f"epoch {event.epoch:g}: {event.split} accuracy {event.accuracy:.2%}, loss {event.loss:.4f}")
+        case CheckFinished() if event.verdict != "pass":
+            return Line(f"{event.name}: {event.reason}", "warning" if event.verdict == "warn" else "error")
+        case CheckpointSaved():
+            return Line(f"checkpoint after step {event.step:,}")
+        case Paused():
+            return Line(f"paused after step {event.step:,}")
+        case Continued():
+            return Line("goes on")
+        case Resumed():
+            return Line(f"resumed after step {event.step:,}")
+        case Noted():
+            return Line(event.message)
+        case Stopped():
+            return Line(f"stopped after step {event.step:,}", "warning")
+        case Failed():
+            return Line(event.error, "error")
+        case Diverged():
+            return Line(f"diverged at step {event.step:,}: {event.reason}", "error")
+        case Finished():
+            return Line(f"finished: test accuracy {event.test_accuracy:.2%}, loss {event.test_loss:.4f}", "good")
+        case _:
+            return None

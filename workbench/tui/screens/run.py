@@ -1,0 +1,134 @@
+"""Run: one run, ours or another process's, read from its directory alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from workbench.tui import texts
+from workbench.tui.actions import bindings
+from workbench.tui.screens.confirm import ConfirmScreen
+from workbench.tui.widgets.curves import CurvePane, accuracy_drawing, accuracy_figures, loss_drawing, loss_figures
+from workbench.tui.widgets.pane import Pane, Text
+from workbench.tui.widgets.run_head import RunHead
+from workbench.tui.widgets.run_log import RunLog
+from workbench.tui.widgets.top_bar import TopBar
+from workbench.tui.words import place
+
+if TYPE_CHECKING:
+    from workbench.tui.app import Workbench
+    from workbench.tui.tracking import Tracked
+
+NOTHING = "No run yet. Press 1 for Compose, put a recipe together, and r to train it."
+
+
+class RunScreen(Screen[None]):
+    """Shows ``app.tracked``; asks are answered by the run, wherever it is."""
+
+    BINDINGS = bindings("run")
+    AUTO_FOCUS = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logarithmic = False
+        self._drawn: tuple[object, ...] = ()
+
+    @property
+    def workbench(self) -> Workbench:
+        """The app."""
+        return cast("Workbench", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("run")
+        yield Text(id="nothing")
+        with Vertical(id="run"):
+            yield RunHead(id="run-head")
+            with Horizontal(id="curves"):
+                yield CurvePane("Loss", id="loss")
+                yield CurvePane("Accuracy", id="accuracy")
+            with Horizontal(id="run-below"):
+                yield Pane(title="Checks", id="checks")
+                yield RunLog(id="log")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#nothing", Text).show(Content(NOTHING))
+        self.refresh_run()
+
+    def on_screen_resume(self) -> None:
+        self.refresh_run(force=True)
+
+    def refresh_run(self, *, force: bool = False) -> None:
+        """Draw what is known of the run; charts only if something changed."""
+        tracked = self.workbench.tracked
+        self.query_one("#run").display = tracked is not None
+        self.query_one("#nothing").display = tracked is None
+        if tracked is None:
+            return
+        view, now = tracked.view, self.workbench.now()
+        self.query_one(RunHead).show(tracked, now)
+        self.query_one("#checks", Pane).show(texts.checks(view.checks.values()))
+        log = self.query_one(RunLog)
+        log.border_subtitle = place(tracked.run.path, max(12, self.size.width // 2 - 6))
+        log.show(view)
+        drawn = (id(view), view.version, self._logarithmic, self.workbench.theme)
+        if force or drawn != self._drawn:
+            self._drawn = drawn
+            palette = self.workbench.palette
+            loss = loss_drawing(view, palette, logarithmic=self._logarithmic)
+            self.query_one("#loss", CurvePane).show(loss_figures(view), loss if view.version else None)
+            accuracy = accuracy_drawing(view, palette)
+            self.query_one("#accuracy", CurvePane).show(accuracy_figures(view), accuracy if view.version else None)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Asks are dimmed where there is nobody to answer them."""
+        if action in ("pause", "stop", "checkpoint"):
+            tracked = self.workbench.tracked
+            return True if tracked is not None and tracked.live else None
+        return True
+
+    # Actions
+
+    def _live(self) -> Tracked | None:
+        tracked = self.workbench.tracked
+        return tracked if tracked is not None and tracked.live else None
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        if (tracked := self._live()) is not None:
+            paused = tracked.state == "paused" or tracked.asked == "pause"
+            self.workbench.ask_run("continue" if paused else "pause")
+
+    def action_checkpoint(self) -> None:
+        """Save a checkpoint."""
+        if self._live() is not None:
+            self.workbench.ask_run("checkpoint")
+
+    def action_stop(self) -> None:
+        """Stop, after asking."""
+        tracked = self._live()
+        if tracked is None:
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "stop":
+                self.workbench.ask_run("stop")
+
+        question = f"{tracked.run.name} saves a checkpoint and stops; it can go on later with workbench run --resume."
+        self.app.push_screen(ConfirmScreen("Stop this run?", question, [("stop", "Stop at a checkpoint")]), answered)
+
+    def action_log_scale(self) -> None:
+        """Logarithmic loss, or linear."""
+        self._logarithmic = not self._logarithmic
+        self.refresh_run()
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the log."""
+        self.query_one(RunLog).scroll_relative(y=direction, animate=False)
+

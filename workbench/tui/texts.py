@@ -1,0 +1,190 @@
+"""The texts of the panes, as styled content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from textual.content import Content
+
+from workbench.events import CheckFinished
+from workbench.recipe import Change, Problem, Recipe
+from workbench.recipe.registries import TECHNIQUES
+from workbench.tui.forms import Subject, shown, subject
+from workbench.tui.preview_state import Picture
+from workbench.tui.words import change, significant
+
+Part = Content | str | tuple[str, str]
+
+MUTED = "$text-muted"
+SIGNS = {"pass": ("✓", "$success"), "warn": ("!", "$warning"), "fail": ("✗", "$error")}
+
+
+def card(recipe: Recipe, place: str) -> Content:
+    """The card of what the cursor stands on: text, parameters with their values, source, tradeoff, needs."""
+    if not place:
+        return Content("")
+    form = subject(recipe, place)
+    parts: list[Part] = [_prose(form.about), "\n"]
+    parts += _parameters(form)
+    if place.startswith("techniques."):
+        parts += _technique(form.title)
+    return Content.assemble(*parts)
+
+
+def _prose(text: str) -> Content:
+    """Paragraphs without their line breaks; ``code`` is emphasised."""
+    paragraphs = [" ".join(p.split()) for p in text.split("\n\n")]
+    pieces = re.split(r"``(.+?)``", "\n\n".join(paragraphs))
+    parts: list[Part] = [(piece, "bold") if i % 2 else piece for i, piece in enumerate(pieces)]
+    return Content.assemble(*parts)
+
+
+def _parameters(form: Subject) -> list[Part]:
+    fields = [field for field in form.fields if field.key != "enabled"]
+    if not fields:
+        return []
+    width = max(len(field.key) for field in fields)
+    parts: list[Part] = []
+    for field in fields:
+        value = "" if field.value is None else shown(field.value)
+        parameter = field.parameter
+        if not value:
+            text = ("left out", MUTED) if parameter.optional else ("–", MUTED)
+        else:
+            same = not parameter.required and field.entry == field.default_entry
+            text = (value, "" if same else "$accent")
+        parts += ["\n", (f"{field.key:<{width}}  ", "bold"), text]
+        if parameter.unit:
+            parts.append((f" {parameter.unit}", MUTED))
+        parts += ["\n  ", (parameter.description, MUTED)]
+    return [*parts, "\n"]
+
+
+def _technique(name: str) -> list[Part]:
+    technique = TECHNIQUES[name]
+    parts: list[Part] = []
+    if technique.tradeoff:
+        parts += ["\n", ("Tradeoff ", "bold"), technique.tradeoff, "\n"]
+    for need in technique.needs:
+        what = need.technique or f"a model with {need.capability}"
+        parts += ["\n", ("Needs ", "bold"), f"{what}: {need.why}", "\n"]
+    for other, why in technique.excludes.items():
+        parts += ["\n", ("Excludes ", "bold"), f"{other}: {why}", "\n"]
+    if technique.source:
+        parts += ["\n", ("Source ", "bold"), (technique.source, MUTED), "\n"]
+    return parts
+
+
+def conflicts(problems: Sequence[Problem]) -> Content:
+    """Every conflict with its place."""
+    parts: list[Part] = []
+    for problem in problems:
+        parts += [("✗ ", "$error"), (problem.path, "bold $error"), f"  {problem.message}\n"]
+    return Content.assemble(*parts)
+
+
+def changes(found: Iterable[Change]) -> Content:
+    """The diff from the recipe as loaded."""
+    parts: list[Part] = []
+    for entry in found:
+        path = entry.path.removeprefix("techniques.")
+        if entry.before == "—":
+            parts += [("+ ", "$success"), (path, "bold"), f"  {shown(entry.after)}\n"]
+        elif entry.after == "—":
+            parts += [("− ", "$error"), (path, "bold"), (f"  {shown(entry.before)}\n", MUTED)]
+        else:
+            parts += [("~ ", "$accent"), (path, "bold"), "  ", (shown(entry.before), MUTED), f" → {shown(entry.after)}\n"]
+    return Content.assemble(*parts) if parts else Content.styled("no change from the recipe as loaded", MUTED)
+
+
+def preview(picture: Picture) -> Content:
+    """Parameters, by part, steps, and the first loss."""
+    parts: list[Part] = []
+    dim = f" {MUTED}" if picture.stale else ""
+    if picture.error:
+        parts += [("✗ ", "$error"), f"{picture.error}\n\n"]
+    elif picture.note and (picture.static is None or picture.stale):
+        parts += [(f"{picture.note}\n\n", MUTED)]
+    static, baseline = picture.static, picture.baseline
+    if static is not None:
+        delta = static.parameters - baseline.parameters if baseline else None
+        parts += [("Parameters  ", "bold"), (f"{static.parameters:,}", f"bold{dim or ' $primary'}")]
+        if delta is not None:
+            parts.append((f"  {change(delta)}", "$accent" if delta and not picture.stale else MUTED))
+        parts.append("\n")
+        width = max((len(name) for name in static.parameters_by_part), default=0)
+        digits = max((len(f"{n:,}") for n in static.parameters_by_part.values()), default=0)
+        for name, count in static.parameters_by_part.items():
+            parts.append((f"  {name:<{width}}  {count:>{digits},}", MUTED))
+            before = baseline.parameters_by_part.get(name, 0) if baseline else count
+            parts.append((f"  {change(count - before)}\n", "$accent") if count != before else "\n")
+        parts += [("Steps       ", "bold"), (f"{static.steps:,}", f"bold{dim or ' $primary'}")]
+        parts += [(f"  {static.steps_per_epoch:,} an epoch\n", MUTED)]
+        parts += _first_loss(picture)
+    return Content.assemble(*parts)
+
+
+def _first_loss(picture: Picture) -> list[Part]:
+    if picture.checks is None:
+        return [("First loss  ", "bold"), ("…\n" if not picture.error else "–\n", MUTED)]
+    checks = picture.checks
+    by_name = {check["name"]: check for check in checks.checks}
+    sign, colour = SIGNS.get(by_name.get("initial loss", {}).get("verdict", "pass"), SIGNS["warn"])
+    dim = MUTED if picture.stale else colour
+    return [
+        ("First loss  ", "bold"),
+        (f"{checks.initial_loss:.3f} {sign}", f"bold {dim}"),
+        (f"  expected {checks.expected_initial_loss:.3f}\n", MUTED),
+    ]
+
+
+def preview_checks(picture: Picture) -> Content:
+    """The checks of the preview, each with its reason."""
+    if picture.checks is None:
+        return Content("")
+    return checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
+
+
+def checks(found: Iterable[CheckFinished]) -> Content:
+    """Name, verdict, expected, found and reason of each check."""
+    parts: list[Part] = []
+    for check in found:
+        sign, colour = SIGNS[check.verdict]
+        parts += [(f"{sign} {check.name}  ", f"bold {colour}"), check.found]
+        if check.expected != check.found:
+            parts.append((f"  expected {check.expected}", MUTED))
+        parts += ["\n  ", (check.reason, MUTED if check.verdict == "pass" else ""), "\n"]
+    return Content.assemble(*parts)
+
+
+def line(picture: Picture, problems: Sequence[Problem]) -> Content:
+    """The one line under the panes: the conflicts if there are any, else the numbers that matter."""
+    if problems:
+        more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
+        name = problems[0].path.removeprefix("techniques.")
+        return Content.assemble((f" ✗ {name}", "bold $error"), (f"{more}: {problems[0].message}", "$error"))
+    if picture.error:
+        return Content.assemble((" ✗ ", "bold $error"), (picture.error, "$error"))
+    static = picture.static
+    if static is None:
+        return Content.styled(f" {picture.note}", MUTED)
+    style = MUTED if picture.stale else "bold"
+    parts: list[Part] = [" ", (f"{static.parameters:,}", style), (" parameters  ", MUTED)]
+    parts += [(f"{static.steps:,}", style), (f" steps ({static.steps_per_epoch:,} an epoch)  ", MUTED)]
+    if picture.checks is not None:
+        worst = min((c["verdict"] for c in picture.checks.checks), key=["fail", "warn", "pass"].index, default="pass")
+        sign, colour = SIGNS[worst]
+        parts += [("first loss ", MUTED), (f"{picture.checks.initial_loss:.3f}", style)]
+        parts += [(f" (expected {picture.checks.expected_initial_loss:.3f}) ", MUTED), (sign, f"bold {colour}")]
+    else:
+        parts.append((picture.note or "…", MUTED))
+    return Content.assemble(*parts)
+
+
+def peak(rates: Sequence[Sequence[float]]) -> str:
+    """The highest and the last learning rate in words."""
+    if not rates:
+        return ""
+    values = [rate for _, rate in rates]
+    return f"peak {significant(max(values))}, last {significant(values[-1])}"

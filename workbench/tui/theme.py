@@ -1,0 +1,56 @@
+"""The workbench's colours: quiet greys, blue for what is chosen and for training, amber for tests and changes."""
+
+from __future__ import annotations
+
+from textual.color import Color
+from textual.theme import Theme
+
+from workbench.tui.charts import Colour, Palette
+
+WORKBENCH = Theme(
+    name="workbench",
+    primary="#6cb6ff",
+    secondary="#b083f0",
+    accent="#e3b341",
+    foreground="#d3dae3",
+    background="#0f1318",
+    surface="#151b22",
+    panel="#1f2731",
+    success="#6bc46d",
+    warning="#e3b341",
+    error="#f47067",
+    dark=True,
+    variables={
+        "border": "#39444f",
+        "border-blurred": "#2d3640",
+        "footer-background": "#151b22",
+        "footer-key-foreground": "#6cb6ff",
+        "footer-description-foreground": "#9aa5b1",
+        "input-selection-background": "#6cb6ff 35%",
+        "block-cursor-text-style": "none",
+        "scrollbar": "#39444f",
+        "scrollbar-background": "#0f1318",
+        "scrollbar-background-hover": "#0f1318",
+        "scrollbar-background-active": "#0f1318",
+    },
+)
+
+
+def palette(variables: dict[str, str]) -> Palette:
+    """A chart's colours from the variables of the theme in use."""
+
+    def colour(name: str) -> Color:
+        return Color.parse(variables[name])
+
+    background, primary = colour("background"), colour("primary")
+    return Palette(
+        frame=_rgb(background.blend(colour("foreground"), 0.45)),
+        raw=_rgb(background.blend(primary, 0.38)),
+        smooth=_rgb(primary),
+        test=_rgb(colour("accent")),
+        validation=_rgb(colour("secondary")),
+    )
+
+
+def _rgb(colour: Color) -> Colour:
+    return colour.r, colour.g, colour.b

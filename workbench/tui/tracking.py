@@ -1,0 +1,97 @@
+"""The run on the Run screen, whoever trains it."""
+
+from __future__ import annotations
+
+from workbench.events import Diverged, Failed
+from workbench.runs.directory import RunDirectory
+from workbench.runs.status import Status
+from workbench.tui.follower import Follower
+from workbench.tui.run_view import Line, RunView
+from workbench.tui.words import duration
+
+LIVE = ("queued", "running", "paused", "stalled")
+
+
+class Tracked:
+    """A follower and what its readings add up to."""
+
+    def __init__(self, run: RunDirectory, interval: float = 1.0) -> None:
+        self.run = run
+        self.view = RunView()
+        self.state = "queued"
+        self.status: Status | None = None
+        self.asked = ""
+        self._checkpoints = 0
+        self._follower = Follower(run, interval)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._follower.start()
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._follower.stop()
+
+    def ask(self, what: str) -> None:
+        """Something was asked of the run and is shown until it is done."""
+        self.asked = what
+        self._checkpoints = self.view.checkpoints
+        self._follower.hurry()
+
+    def drain(self) -> bool:
+        """Take in what is new; False if nothing is."""
+        changed = False
+        for reading in self._follower.take():
+            changed |= bool(reading.events or reading.log or reading.fresh or reading.state != self.state)
+            changed |= reading.status != self.status
+            if reading.fresh:
+                self.view = RunView()
+            self.view.feed(reading.events)
+            for text in reading.log:
+                self.view.say(Line(text, "library"))
+            self.state, self.status = reading.state, reading.status
+        if self.asked and self._done():
+            self.asked, changed = "", True
+        return changed
+
+    def _done(self) -> bool:
+        match self.asked:
+            case "pause":
+                return self.state != "running"
+            case "continue":
+                return self.state != "paused"
+            case "checkpoint":
+                return self.view.checkpoints > self._checkpoints or self.state not in LIVE
+            case _:
+                return self.state not in LIVE
+
+    @property
+    def live(self) -> bool:
+        """Whether there is still something to wait for."""
+        return self.state in LIVE
+
+    def advice(self, now: float) -> tuple[str, str]:
+        """Why the run stands still and what to do; two empty texts if all is well."""
+        name, ended = self.run.name, self.view.ended
+        resume = f"workbench run --resume {name}"
+        if isinstance(ended, Diverged):
+            remedy = "Try bf16 instead of fp16 in mixed_precision" if ended.what == "loss scale" else "Lower the learning rate"
+            where = f", first seen in {ended.layer}" if ended.layer else ""
+            return (
+                f"Diverged at step {ended.step:,}: {ended.reason}{where}.",
+                f"{remedy} or switch on gradient_clipping in Compose (1), then run again (r).",
+            )
+        if isinstance(ended, Failed) or self.state == "failed":
+            text = ended.error if isinstance(ended, Failed) else self.status.message if self.status else ""
+            return f"Failed: {text}", f"Change the recipe in Compose (1) and run again (r), or go on with: {resume}"
+        if self.state == "lost":
+            return "The process that trained this run is gone.", f"Go on from its last checkpoint with: {resume}"
+        if self.state == "stalled":
+            age = duration(now - self.status.heartbeat) if self.status else "a while"
+            return f"No sign of life for {age}, though its process exists.", "It may be waiting for a disk or a device."
+        if self.state == "stopped":
+            return "Stopped at a checkpoint.", f"Go on with: {resume}"
+        if self.state == "unknown":
+            host = self.status.host if self.status else "another machine"
+            return f"This run belongs to {host}; whether it is alive cannot be seen from here.", ""
+        return "", ""

@@ -1,0 +1,64 @@
+"""The preview pane: numbers, the learning-rate curve, the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+
+from workbench.tui import texts
+from workbench.tui.charts import Axis, Drawing, Layer, Palette, draw, nice_ticks
+from workbench.tui.preview_state import Picture
+from workbench.tui.widgets.chart import Chart
+from workbench.tui.widgets.pane import Text
+from workbench.tui.words import significant
+
+
+class PreviewPane(VerticalScroll, can_focus=False):
+    """What would happen if the recipe were run."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, classes="pane")
+        self.border_title = "Preview"
+        self.numbers = Text(classes="pane--text")
+        self.rates_title = Text(classes="pane--text chart-title")
+        self.rates = Chart(id="rates")
+        self.checks = Text(classes="pane--text")
+        self._drawn: Sequence[Sequence[float]] = ()
+
+    def compose(self) -> ComposeResult:
+        yield self.numbers
+        yield self.rates_title
+        yield self.rates
+        yield self.checks
+
+    def show(self, picture: Picture, palette: Palette) -> None:
+        """Show what is known."""
+        self.numbers.show(texts.preview(picture))
+        self.checks.show(texts.preview_checks(picture))
+        rates = picture.static.learning_rates if picture.static else []
+        self.rates.display = self.rates_title.display = bool(rates)
+        self.rates_title.show(
+            Content.assemble(("Learning rate  ", "bold"), (texts.peak(rates), "$text-muted"), ("  by epoch", "$text-muted"))
+        )
+        if rates != self._drawn:
+            self._drawn = rates
+            self.rates.plot(rates_drawing(rates, palette) if rates else None)
+
+
+def rates_drawing(rates: Sequence[Sequence[float]], palette: Palette) -> Drawing:
+    """The learning rate over the epochs."""
+    points = [(epoch, rate) for epoch, rate in rates]
+
+    def drawing(width: int, height: int) -> str:
+        top = max(rate for _, rate in points) or 1.0
+        end = max(points[-1][0], 1e-9)
+        # Round numbers on the axis, and the peak itself just below the upper edge.
+        ticks = nice_ticks(0, top, max(2, height // 3))
+        y = Axis(0, max(top, ticks[-1]) * 1.02, [(t, significant(t)) for t in ticks])
+        x = Axis(0, end, [(t, significant(t)) for t in nice_ticks(0, end, max(2, width // 9))])
+        return draw([Layer(points, palette.smooth)], x, y, width, height, palette.frame)
+
+    return drawing

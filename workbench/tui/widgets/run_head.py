@@ -1,0 +1,114 @@
+"""The two lines over the charts: state, progress, pace; under them, if need be, what went wrong and what to do."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from workbench.events import Finished
+from workbench.tui.tracking import Tracked
+from workbench.tui.widgets.pane import Text
+from workbench.tui.words import duration, percent, rate, significant
+
+MUTED = "$text-muted"
+STATES = {
+    "queued": ("◌", "$text-muted"),
+    "running": ("▶", "$success"),
+    "paused": ("⏸", "$warning"),
+    "finished": ("✓", "$success"),
+    "stopped": ("■", "$warning"),
+    "diverged": ("✗", "$error"),
+    "failed": ("✗", "$error"),
+    "stalled": ("!", "$warning"),
+    "lost": ("✗", "$error"),
+    "unknown": ("?", "$warning"),
+}
+ASKED = {"pause": "pausing…", "continue": "going on…", "stop": "stopping…", "checkpoint": "saving…"}
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+class Bar(Widget):
+    """A progress bar of one line, fine to an eighth of a cell."""
+
+    COMPONENT_CLASSES = {"bar--done", "bar--rest"}
+    fraction = reactive(0.0)
+
+    def validate_fraction(self, value: float) -> float:
+        # In eighths of a cell, so that most updates change nothing.
+        cells = max(1, self.size.width) * 8
+        return int(min(1.0, max(0.0, value)) * cells) / cells
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        done = self.get_component_rich_style("bar--done", partial=True)
+        rest = self.get_component_rich_style("bar--rest", partial=True)
+        style = Style(color=done.color, bgcolor=rest.color)
+        full, part = divmod(round(self.fraction * width * 8), 8)
+        bar = ("█" * full + (EIGHTHS[part] if part else "")).ljust(width)
+        return Strip([Segment(bar[:width], style)], width)
+
+
+class RunHead(Vertical):
+    """Reads a tracked run."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._state = Text(id="run-state")
+        self._bar = Bar(id="run-bar")
+        self._pace = Text(id="run-pace")
+        self._advice = Text(id="run-advice")
+
+    def compose(self) -> ComposeResult:
+        yield self._state
+        yield self._bar
+        yield self._pace
+        yield self._advice
+
+    def show(self, tracked: Tracked, now: float) -> None:
+        """Show the run as it is at ``now``, seconds since 1970."""
+        self._state.show(state_line(tracked, now), layout=False)
+        self._pace.show(pace_line(tracked, now), layout=False)
+        self._bar.fraction = tracked.view.fraction
+        why, what = tracked.advice(now)
+        self._advice.display = bool(why)
+        colour = "$warning" if tracked.state in ("stopped", "stalled", "unknown") else "$error"
+        self._advice.show(Content.assemble((why, f"bold {colour}"), "\n" if what else "", what))
+
+
+def state_line(tracked: Tracked, now: float) -> Content:
+    """State, epoch, step, share done, time left."""
+    view = tracked.view
+    sign, colour = STATES.get(tracked.state, STATES["unknown"])
+    asked = ASKED.get(tracked.asked, "") if tracked.live else ""
+    parts: list[Content | str | tuple[str, str]] = [(f"{sign} {asked or tracked.state}", f"bold {colour}")]
+    if view.steps:
+        epochs = view.steps / view.steps_per_epoch
+        parts += [("   epoch ", MUTED), (f"{view.step / view.steps_per_epoch:.2f}", "bold"), (f" of {epochs:g}", MUTED)]
+        parts += [("   step ", MUTED), (f"{view.step:,}", "bold"), (f" of {view.steps:,}", MUTED)]
+        parts += [("   ", ""), (f"{int(view.fraction * 100)} %", "bold")]
+    if isinstance(view.ended, Finished):
+        parts += [("   test ", MUTED), (percent(view.ended.test_accuracy), "bold $success")]
+    elif tracked.live and view.steps:
+        parts += [("   left ", MUTED), (duration(view.remaining(now)), "bold")]
+    elif tracked.live:
+        parts.append(("   loading torch and the data…", MUTED))
+    return Content.assemble(*parts)
+
+
+def pace_line(tracked: Tracked, now: float) -> Content:
+    """Throughput, learning rate, elapsed time, device, the run's name."""
+    view = tracked.view
+    parts: list[Content | str | tuple[str, str]] = []
+    if view.trained is not None:
+        parts += [(rate(view.trained.images_per_second), "bold"), ("   rate ", MUTED)]
+        parts += [(significant(view.trained.learning_rate), "bold"), "   "]
+    parts += [("elapsed ", MUTED), (duration(view.elapsed(now)), "bold")]
+    if view.started is not None:
+        parts += [("   on ", MUTED), (view.started.device, "")]
+    return Content.assemble(*parts)

@@ -1,0 +1,180 @@
+"""The list of a recipe's parts and of all techniques, with a cursor; draws line by line and redraws only what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from workbench.tui.rows import Row
+
+LABEL = 18
+"""Cells for a technique's name."""
+
+
+class TechniqueList(ScrollView, can_focus=True):
+    """Shows rows; says when the cursor moves, and when one is to be switched or edited."""
+
+    COMPONENT_CLASSES = {
+        "list--heading",
+        "list--on",
+        "list--off",
+        "list--value",
+        "list--changed",
+        "list--wrong",
+        "list--cursor",
+    }
+    BINDINGS = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home,g", "move(-100000)", show=False),
+        Binding("end,G", "move(100000)", show=False),
+    ]
+
+    cursor = reactive(0, repaint=False)
+
+    class Moved(Message):
+        """The cursor stands on another place."""
+
+        def __init__(self, place: str) -> None:
+            super().__init__()
+            self.place = place
+
+    class Toggled(Message):
+        """A technique's checkbox was clicked."""
+
+        def __init__(self, technique: str) -> None:
+            super().__init__()
+            self.technique = technique
+
+    class Edited(Message):
+        """A line was double-clicked: its parameters are to be edited."""
+
+        def __init__(self, place: str) -> None:
+            super().__init__()
+            self.place = place
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: list[Row] = []
+
+    @property
+    def place(self) -> str:
+        """What the cursor stands on; "" if the list is empty."""
+        return self._rows[self.cursor].place if 0 <= self.cursor < len(self._rows) else ""
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self.cursor] if 0 <= self.cursor < len(self._rows) else None
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Take new rows; the cursor stays on its place if that is still there."""
+        before, place = self._rows, self.place
+        self._rows = list(rows)
+        self.virtual_size = Size(0, len(self._rows))
+        if len(before) == len(self._rows):
+            for number, (old, new) in enumerate(zip(before, self._rows, strict=True)):
+                if old != new:
+                    self._refresh_row(number)
+        else:
+            self.refresh()
+        self.select(place, announce=not place)
+
+    def select(self, place: str, *, announce: bool = True) -> None:
+        """Put the cursor on a place, or on the nearest row that has one."""
+        number = next((i for i, row in enumerate(self._rows) if place and row.place == place), None)
+        if number is None:
+            number = self._nearest(min(self.cursor, len(self._rows) - 1), 1)
+            announce = True
+        self._put(number, announce)
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by some rows; headings are skipped."""
+        target = min(max(self.cursor + by, 0), len(self._rows) - 1)
+        self._put(self._nearest(target, 1 if by > 0 else -1), True)
+
+    def action_page(self, direction: int) -> None:
+        """Move by what is visible."""
+        self.action_move(direction * max(1, self.size.height - 1))
+
+    def _nearest(self, number: int, direction: int) -> int:
+        """The nearest row with a place, first in one direction, then in the other."""
+        count = len(self._rows)
+        ahead = range(number, count) if direction > 0 else range(number, -1, -1)
+        behind = range(number, -1, -1) if direction > 0 else range(number, count)
+        return next((i for i in [*ahead, *behind] if 0 <= i < count and self._rows[i].place), 0)
+
+    def _put(self, number: int, announce: bool) -> None:
+        before = self.cursor
+        self.cursor = number
+        if before != number:
+            self._refresh_row(before)
+            self._refresh_row(number)
+        # The heading above comes into view with its first row.
+        top = number - 1 if number > 0 and not self._rows[number - 1].place else number
+        self.scroll_to_region(Region(0, top, 1, number - top + 1), animate=False, force=True, immediate=True)
+        if announce and self._rows and (before != number or announce):
+            self.post_message(self.Moved(self.place))
+
+    def _refresh_row(self, number: int) -> None:
+        self.refresh(Region(0, number - self.scroll_offset.y, self.size.width, 1))
+
+    def watch_has_focus(self, value: bool) -> None:
+        super().watch_has_focus(value)
+        self._refresh_row(self.cursor)
+
+    async def _on_click(self, event: events.Click) -> None:
+        number = event.y + self.scroll_offset.y
+        if event.get_content_offset(self) is None or not 0 <= number < len(self._rows) or not self._rows[number].place:
+            return
+        event.stop()
+        self._put(number, True)
+        row = self._rows[number]
+        if row.technique and 1 <= event.x <= 5:
+            self.post_message(self.Toggled(row.technique))
+        elif event.chain == 2:
+            self.post_message(self.Edited(row.place))
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        number = y + self.scroll_offset.y
+        width = self.size.width
+        base = self.rich_style
+        if not 0 <= number < len(self._rows):
+            return Strip.blank(width, base)
+        row = self._rows[number]
+        if number == self.cursor:
+            cursor = self.get_component_rich_style("list--cursor", partial=True)
+            base += cursor if self.has_focus else Style(bgcolor=cursor.bgcolor, dim=False)
+        segments = [Segment(text, base + style) for text, style in self._parts(row)]
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _parts(self, row: Row) -> list[tuple[str, Style]]:
+        def style(name: str) -> Style:
+            return self.get_component_rich_style(f"list--{name}", partial=True)
+
+        if not row.place:
+            return [(f" {row.label}", style("heading"))]
+        mark = ("!", style("wrong")) if row.wrong else ("•", style("changed")) if row.changed else (" ", Style())
+        if row.on is None:
+            head, label = f" {row.label:<7}", style("on")
+        else:
+            head, label = f" [{'x' if row.on else ' '}] {row.label:<{LABEL}}", style("on" if row.on else "off")
+        if row.wrong:
+            label = style("wrong")
+        room = self.size.width - 1 - len(head) - 1
+        values = f" {row.values}" if room > 3 else ""
+        if len(values) > room:
+            values = values[: room - 1] + "…"
+        return [mark, (head, label), (values, style("value" if row.on is not False else "off"))]

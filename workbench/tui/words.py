@@ -1,0 +1,56 @@
+"""Numbers and places as the screens write them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+
+def duration(seconds: float) -> str:
+    """``0:07``, ``12:30``, ``3:05:00``, ``4 d 02 h``; a dash for what is not known."""
+    if not math.isfinite(seconds):
+        return "–"
+    minutes, s = divmod(max(0, round(seconds)), 60)
+    hours, m = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24:02} h"
+    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number to some places after the point; a dash for what is not finite."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
+def percent(value: float) -> str:
+    """A share of 1 as per cent, to two places; a dash for what is not finite."""
+    return f"{value:.2%}" if math.isfinite(value) else "–"
+
+
+def rate(value: float) -> str:
+    """Images per second."""
+    return f"{value:,.0f} img/s" if math.isfinite(value) else "– img/s"
+
+
+def significant(value: float) -> str:
+    """Three significant digits without trailing zeros: 0.1, 0.0832, 2.5e-05."""
+    return f"{value:.3g}" if math.isfinite(value) else "–"
+
+
+def change(value: int) -> str:
+    """A signed count, ``±0`` for none."""
+    return f"{value:+,}" if value else "±0"
+
+
+def place(path: Path, room: int) -> str:
+    """A path in at most ``room`` cells: from here or from home if that is shorter, else its end."""
+    text = str(path)
+    here, home = Path.cwd(), Path.home()
+    if path.is_absolute():
+        if path.is_relative_to(here) and path != here:
+            text = f"./{path.relative_to(here)}"
+        elif path.is_relative_to(home):
+            text = f"~/{path.relative_to(home)}"
+    else:
+        text = f"./{path}"
+    return text if len(text) <= room else "…" + text[-(room - 1) :]
