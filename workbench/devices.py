@@ -1,4 +1,4 @@
-"""Where to train: GPUs as the driver sees them (NVML), and the choice of one for torch. No torch before a choice is made."""
+"""Where to train: GPUs as the driver sees them (NVML), and the choice of one for torch, which is imported only then."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import os
 import re
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from typing import Any
 
 GIB = 2**30
 
@@ -91,7 +88,7 @@ def choose(option: str = "auto") -> str:
 
 
 def gpu_of(device: str, gpus: list[Gpu] | None = None) -> Gpu | None:
-    """What the driver says about a torch device such as ``"cuda:0"``; None for the CPU or an unknown one. Imports torch."""
+    """What the driver says about a torch device such as ``"cuda:0"``; None for the CPU. Imports torch for a GPU."""
     if not device.startswith("cuda"):
         return None
     uuid = _torch_uuid(int(device.partition(":")[2] or 0))
@@ -141,7 +138,7 @@ def driver() -> Driver:
 
 
 @functools.cache
-def _nvml() -> ModuleType | None:
+def _nvml() -> Any:
     """The NVML bindings with their library loaded, or None."""
     try:
         import pynvml
@@ -229,7 +226,7 @@ def _unusable(gpu: Gpu) -> str:
 
 
 def _architecture_problem(number: int) -> str | None:
-    """One sentence if this torch has no kernels for a GPU. A binary runs within its major version, PTX on all newer GPUs."""
+    """One sentence if this torch has no kernels for a GPU. A binary runs within its major version, PTX on any newer."""
     import torch
 
     if torch.version.cuda is None:  # ROCm names its architectures otherwise
@@ -244,6 +241,7 @@ def _architecture_problem(number: int) -> str | None:
         return None
     name = torch.cuda.get_device_name(number)
     return (
-        f"cuda:{number} ({name}, compute capability {major}.{minor}): torch {torch.__version__} (CUDA {torch.version.cuda}) "
-        f"has no kernels for it; the driver is {driver().version or 'unknown'}; install a torch build that has, or use --device cpu"
+        f"cuda:{number} ({name}, compute capability {major}.{minor}): torch {torch.__version__} "
+        f"(CUDA {torch.version.cuda}, driver {driver().version or 'unknown'}) has no kernels for it; "
+        f"install a torch build that has, or use --device cpu"
     )

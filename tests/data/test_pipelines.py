@@ -54,7 +54,7 @@ def random_split(count: int = 70) -> ArraySplit:
 
 def pipeline_of(kind: str, split: Split | None = None, seed: int = 3, **changes: object) -> Pipeline:
     data = Data(**({"batch_size": 16} | SETTINGS[kind] | changes))
-    return make_pipeline(data, split or random_split(), "cpu", seed, AUGMENTATIONS)
+    return make_pipeline(data, random_split() if split is None else split, "cpu", seed, AUGMENTATIONS)
 
 
 def all_of(pipeline: Pipeline, epoch: int, skip: int = 0) -> list[Batch]:

@@ -1,20 +1,37 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
+from workbench.data.sources import digits
 from workbench.data.sources.digits import Digits, _bundled
 from workbench.recipe.registries import SOURCES
 
 
-def test_the_bundled_file_is_what_scikit_learn_loads() -> None:
-    from sklearn.datasets import load_digits
-
+def test_the_bundled_file_holds_the_known_digits() -> None:
+    """The sums are those of ``sklearn.datasets.load_digits()``, whose import takes seconds."""
     pixels, labels = _bundled()
-    assert (pixels == load_digits().images).all()
-    assert (labels == load_digits().target).all()
+    assert pixels.shape == (1797, 8, 8) and pixels.dtype == np.float32 and labels.dtype == np.int64
+    assert pixels.sum(dtype=np.float64) == 561718
+    assert np.arange(1797) @ pixels.reshape(1797, -1).astype(np.int64) @ np.arange(64) == 15815633691
+    assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+def test_where_the_file_has_moved_scikit_learn_itself_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, labels = _bundled()
+    loaded = SimpleNamespace(images=pixels.astype(np.float64), target=labels)
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "sklearn", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", SimpleNamespace(load_digits=lambda: loaded))
+    other_pixels, other_labels = _bundled()
+    assert other_pixels.dtype == np.float32 and (other_pixels == pixels).all() and (other_labels == labels).all()
 
 
 def test_digits_are_real_images_split_by_class() -> None:
@@ -47,13 +64,11 @@ def test_the_split_is_the_same_every_time() -> None:
 
 
 def test_sources_are_registered_and_import_no_torch() -> None:
-    import subprocess
-    import sys
-
     assert {"cifar10", "digits", "folder"} <= set(SOURCES.names())
     code = (
         "import sys; from workbench.recipe.registries import SOURCES; SOURCES.names();"
-        "heavy = {'torch', 'torchvision', 'sklearn', 'PIL', 'numpy'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+        "heavy = {'torch', 'torchvision', 'sklearn', 'PIL', 'numpy'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -80,7 +80,7 @@ def test_different_sizes_name_two_files_and_image_size(make_folder: Make) -> Non
     Image.new("RGB", (12, 9)).save(folder / "test" / "dog" / "big.png")
     text = failure(Folder(path=str(folder)), Path())
     assert f"{folder / 'train' / 'cat' / '0.png'} has 8×8 pixels" in text
-    assert f"{folder / 'test' / 'dog' / 'big.png'} has 12×9 pixels" in text
+    assert f"{folder / 'test' / 'dog' / 'big.png'} has 12×9;" in text
     assert "data.image_size" in text and "image_size = 8" in text
 
 

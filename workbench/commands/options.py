@@ -86,7 +86,9 @@ def complete_device(incomplete: str) -> list[str]:
     """Devices that begin with what was typed."""
     from workbench.devices import list_gpus
 
-    return [name for name in ("auto", "cpu", *(f"cuda:{gpu.index}" for gpu in list_gpus())) if name.startswith(incomplete)]
+    return [
+        name for name in ("auto", "cpu", *(f"cuda:{gpu.index}" for gpu in list_gpus())) if name.startswith(incomplete)
+    ]
 
 
 def _run_names() -> list[str]:
@@ -95,16 +97,21 @@ def _run_names() -> list[str]:
     return [found.run.name for found in list_runs(places.runs_root())]
 
 
-SHARED = "Options that also stand before the command"
+SHARED = "Shared options, before or after a command"
 
 Runs = Annotated[
     Path | None,
-    typer.Option("--runs", metavar="FOLDER", help="Where runs are. [./runs, or WORKBENCH_RUNS]", rich_help_panel=SHARED),
+    typer.Option(
+        "--runs", metavar="FOLDER", help="Where runs are; else WORKBENCH_RUNS, else ./runs.", rich_help_panel=SHARED
+    ),
 ]
 DataRoot = Annotated[
     Path | None,
     typer.Option(
-        "--data-root", metavar="FOLDER", help="Where data sets are. [cache folder, or WORKBENCH_DATA]", rich_help_panel=SHARED
+        "--data-root",
+        metavar="FOLDER",
+        help="Where data sets are; else WORKBENCH_DATA, else a cache folder.",
+        rich_help_panel=SHARED,
     ),
 ]
 Device = Annotated[
@@ -112,7 +119,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="auto (the GPU with the most free memory, else the CPU), cpu, or cuda:N. [auto]",
+        help="auto (the GPU with the most free memory, else the CPU), cpu, or cuda:N.",
         autocompletion=complete_device,
         rich_help_panel=SHARED,
     ),
@@ -120,7 +127,10 @@ Device = Annotated[
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option(
-        "--plugin", metavar="FILE", help="Load techniques, models and data sources from a Python file; repeatable.", rich_help_panel=SHARED
+        "--plugin",
+        metavar="FILE",
+        help="Load techniques, models and data sources from a Python file; repeatable.",
+        rich_help_panel=SHARED,
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=SHARED)]
@@ -136,7 +146,8 @@ RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A recipe's name or file, or a run.", autocompletion=complete_recipe)
 ]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's name, a part of it, its folder, or last.", autocompletion=complete_run)
+    str,
+    typer.Argument(metavar="RUN", help="A run's name, a part of it, its folder, or last.", autocompletion=complete_run),
 ]
 
 

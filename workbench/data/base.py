@@ -26,7 +26,7 @@ class Split(Protocol):
     def __len__(self) -> int: ...
 
     def images(self, indices: Tensor | None = None) -> Tensor:
-        """uint8 ``[n, C, H, W]`` on the CPU: the images at these positions, or all of them."""
+        """uint8 ``[n, C, H, W]`` on the CPU: the images at these positions, or all of them (do not write to those)."""
         ...
 
 

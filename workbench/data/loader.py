@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from workbench.data.base import DataError, Split
 from workbench.data.batches import Plan, augment
-from workbench.data.workers import cause_of_death, settle_worker, start_method, start_workers
+from workbench.data.workers import cause_of_death, start_method, start_workers
 from workbench.engine.slots import Filler
 from workbench.recipe.schema import Data
 from workbench.step import Batch
@@ -161,7 +161,6 @@ class LoaderPipeline:
             prefetch_factor=self._data.prefetch if workers else None,
             persistent_workers=self._data.persistent_workers and workers > 0,
             multiprocessing_context=start_method() if workers else None,
-            worker_init_fn=settle_worker,
             generator=torch.Generator(),  # its own: the global one, which dropout draws from, must not notice
         )
 

@@ -1,4 +1,4 @@
-"""Starting and settling loader workers inside a terminal app, whose standard streams and signals are its own."""
+"""Starting loader workers inside a terminal app, whose standard streams and signals are its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import torch
 
 T = TypeVar("T")
 
+_FOR_THE_APP = ("SIGINT", "SIGHUP", "SIGTSTP", "SIGCONT", "SIGWINCH")
+
 
 def start_method() -> BaseContext:
     """fork on Linux (it shares the images and takes any function along), elsewhere what the platform prefers."""
@@ -24,6 +26,9 @@ def start_method() -> BaseContext:
 def start_workers(start: Callable[[], T], device: torch.device, context: BaseContext) -> T:
     """Call ``start``, which starts worker processes, in a thread of its own and return its result.
 
+    Workers inherit the thread's blocked signals, so they are deaf from their first moment to what is meant for the app:
+    the run ends its workers, not Ctrl-C or a lost terminal, and no handler of the app's screen runs in them.
+
     In the main thread torch would install a SIGCHLD handler that raises wherever the training happens to be when a
     worker dies; and processes forked from an executor's thread exit with 1. A plain thread has neither trouble.
     """
@@ -32,6 +37,8 @@ def start_workers(start: Callable[[], T], device: torch.device, context: BaseCon
 
     def run() -> None:
         try:
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in _FOR_THE_APP])
             on_device = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
             with on_device, _real_stderr(context):
                 results.append(start())
@@ -58,14 +65,6 @@ def _real_stderr(context: BaseContext) -> Iterator[None]:
         yield
     finally:
         sys.stderr = captured
-
-
-def settle_worker(number: int) -> None:
-    """Make a new worker deaf to what is meant for the app: the run ends its workers, not Ctrl-C or a lost terminal."""
-    signal.set_wakeup_fd(-1)  # inherited: it would wake the app's event loop with this process's signals
-    for name in ("SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def cause_of_death(exit_code: int | None) -> str:

@@ -11,8 +11,6 @@ def main() -> None:
     """Answer requests from stdin on stdout, at low priority on one thread; what libraries print goes to stderr."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     import torch
@@ -22,6 +20,9 @@ def main() -> None:
     from workbench.preview.answers import Answers
     from workbench.preview.child import serve
 
+    # After the imports: somebody waits for the first preview, and nothing trains yet.
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(10)
     with contextlib.suppress(KeyboardInterrupt):
         serve(sys.stdin, replies, Answers())
     # The reading thread may still hold stdin, which would stop an ordinary exit.

@@ -71,7 +71,9 @@ def static(number: int, built: Build) -> Static:
         parameters_by_part=counts,
         steps_per_epoch=built.steps_per_epoch,
         steps=built.steps,
-        learning_rates=[[s / built.steps_per_epoch, built.learning_rate(s)] for s in sample_steps(built.steps)],
+        learning_rates=[
+            [round(s / built.steps_per_epoch, 4), float(f"{built.learning_rate(s):.6g}")] for s in sample_steps(built.steps)
+        ],
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from workbench.recipe.errors import Problem
-from workbench.recipe.plugins import loaded_plugins
+from workbench.recipe.registries import TECHNIQUES
 from workbench.recipe.schema import Recipe
 
 
 def conflicts(recipe: Recipe) -> list[Problem]:
     """Every reason why this recipe, well-formed as it is, cannot be trained; empty if it can."""
-    problems = _plugins(recipe) + _groups(recipe)
+    problems = _groups(recipe)
     capabilities = frozenset(recipe.model.capabilities)  # type: ignore[attr-defined]
     for technique in recipe.active():
         path = f"techniques.{technique.name}"
@@ -32,8 +32,6 @@ def conflicts(recipe: Recipe) -> list[Problem]:
 
 
 def _groups(recipe: Recipe) -> list[Problem]:
-    from workbench.recipe.registries import TECHNIQUES
-
     problems = []
     members: dict[str, list[str]] = {}
     for technique in recipe.active():
@@ -52,15 +50,6 @@ def _groups(recipe: Recipe) -> list[Problem]:
                 Problem(f"techniques.{names[-1]}", f"{' and '.join(names)} are both on, but {reason}; switch one off")
             )
     return problems
-
-
-def _plugins(recipe: Recipe) -> list[Problem]:
-    known = {plugin.path.name for plugin in loaded_plugins()}
-    return [
-        Problem("plugins", f"needs the plugin '{name}': pass --plugin {name}")
-        for name in recipe.plugins
-        if name not in known
-    ]
 
 
 def _statistics(recipe: Recipe) -> list[Problem]:

@@ -14,6 +14,7 @@ from workbench.recipe.consistency import conflicts
 from workbench.recipe.errors import Problem, RecipeError, nearest
 from workbench.recipe.lines import Lines
 from workbench.recipe.parameters import parameters
+from workbench.recipe.plugins import loaded_plugins
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import FORMAT, MAX_SEED, Data, Expect, Recipe, Train
 
@@ -136,6 +137,10 @@ class _Reader:
             self.complain("plugins", f"expected a list of file names, found {_shown(plugins)}")
         if len(self.problems) > before:
             return None
+        known = {plugin.path.name for plugin in loaded_plugins()}
+        for plugin in plugins:
+            if plugin not in known:
+                self.complain("plugins", f"needs the plugin '{plugin}': pass --plugin {plugin}")
         return {"name": name, "about": about, "seed": seed, "plugins": tuple(plugins)}
 
     def table(self, key: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import socket
@@ -15,9 +16,17 @@ from typing import Any
 
 from workbench import __version__
 from workbench.devices import driver, list_gpus
+from workbench.runs.files import replace_text
+from workbench.runs.json_text import dumps
 
 PACKAGES = ("torch", "torchvision", "numpy", "pydantic", "safetensors", "pillow", "scikit-learn")
-VARIABLES = ("CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PYTORCH_ALLOC_CONF")
+VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "PYTORCH_ALLOC_CONF",
+)
 DIFF_LIMIT = 200_000
 """Characters of a working tree's diff that are kept."""
 
@@ -43,6 +52,19 @@ def environment(argv: Sequence[str]) -> dict[str, Any]:
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "git": git_state(here) if here else None,
     }
+
+
+def note_resume(env_file: Path, argv: Sequence[str] | None = None) -> None:
+    """Write down where and how a run goes on, below what env.json says about its start."""
+    try:
+        before = json.loads(env_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    if not isinstance(before, dict):
+        before = {}
+    now = environment(sys.argv if argv is None else argv)
+    before["resumed"] = [*(before.get("resumed") or []), now]
+    replace_text(env_file, dumps(before, indent=2) + "\n")
 
 
 def _current_folder() -> Path | None:

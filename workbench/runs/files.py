@@ -26,9 +26,8 @@ def replace_text(path: Path, text: str) -> None:
 
 def cannot_write(path: Path, error: OSError) -> RunError:
     """The one line for a file that could not be written."""
-    return RunError(
-        f"{path}: cannot be written: {error.strerror or error}; make room, or choose a folder that you may write with --runs"
-    )
+    what = error.strerror or error
+    return RunError(f"{path}: cannot be written: {what}; make room there, or choose another folder with --runs")
 
 
 @contextlib.contextmanager
@@ -52,8 +51,8 @@ _held_guard = threading.Lock()
 class Claim:
     """The exclusive right to train a run, for the life of this process at most.
 
-    A POSIX record lock and not flock: loader workers that are forked from the run would inherit the latter and hold it for
-    seconds after the run was killed. Record locks do not exclude two threads of one process, hence ``_held``.
+    A POSIX record lock and not flock: loader workers that are forked from the run would inherit the latter and hold it
+    for seconds after the run was killed. Record locks do not exclude two threads of one process, hence ``_held``.
     """
 
     def __init__(self, path: Path) -> None:

@@ -13,7 +13,7 @@ from workbench.runs.status import ACTIVE, Status, fresh, judge, read_status
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of a list of runs. ``status`` is None for a run that nobody has started; ``created``: seconds since 1970."""
+    """One line of a list of runs. ``status``: None if nobody has started it; ``created``: seconds since 1970."""
 
     run: RunDirectory
     state: str
@@ -58,7 +58,9 @@ def find_run(root: Path, text: str) -> RunDirectory:
     if matches:
         newest = sorted((run.name for run in matches), reverse=True)
         more = f", and {len(newest) - 3} more" if len(newest) > 3 else ""
-        raise RunNotFound(f"'{text}' could be {len(newest)} runs: {', '.join(newest[:3])}{more}; write more of the name")
+        raise RunNotFound(
+            f"'{text}' could be {len(newest)} runs: {', '.join(newest[:3])}{more}; write more of the name"
+        )
     if not runs:
         raise RunNotFound(f"no run '{text}': there are no runs in {root}; name another folder with --runs")
     raise RunNotFound(f"no run '{text}' in {root}{nearest(text, [run.name for run in runs], list_all=3)}")

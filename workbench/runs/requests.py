@@ -49,4 +49,8 @@ def _read(run: RunDirectory) -> list[dict[str, Any]]:
         return []
     if not isinstance(requests, list):
         return []
-    return [r for r in requests if isinstance(r, dict) and r.get("action") in ACTIONS and isinstance(r.get("time"), int | float)]
+    return [
+        r
+        for r in requests
+        if isinstance(r, dict) and r.get("action") in ACTIONS and isinstance(r.get("time"), int | float)
+    ]

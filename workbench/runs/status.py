@@ -29,9 +29,9 @@ ENDED = frozenset({"finished", "stopped", "diverged", "failed", "lost"})
 class Status:
     """What a run last said about itself. Times are seconds since 1970; a figure is None until it is known.
 
-    accuracy, loss: of the latest training steps. test_accuracy: of the latest evaluation. best: highest validation accuracy.
-    started: when this process took the run up. process_started, namespace: with pid, boot_id and host they name one process.
-    message: the error or reason of an end.
+    accuracy, loss: of the latest training steps. test_accuracy: of the latest evaluation. best: highest validation
+    accuracy. started: when this process took the run up. process_started and namespace: with pid, boot_id and host they
+    name one process. message: the error or reason of an end.
     """
 
     state: str
@@ -94,8 +94,8 @@ def honest_state(run: RunDirectory) -> str:
 def judge(status: Status | None) -> str:
     """What to believe of a status. Only claims of being alive are doubted; an end is an end.
 
-    Another host's process cannot be looked at: unknown. A process that is gone, was replaced by another of the same number, or
-    belongs to an earlier boot: lost. One that lives but has not been heard of for 15 s: stalled.
+    Another host's process cannot be looked at: unknown. A process that is gone, was replaced by another of the same
+    number, or belongs to an earlier boot: lost. One that lives but has not been heard of for 15 s: stalled.
     """
     if status is None:
         return "queued"

@@ -52,8 +52,8 @@ ENDS = (Finished, Stopped, Diverged, Failed)
 class RunWriter:
     """The one writer of a run, as a context manager; entering raises RunError if another one has it.
 
-    control: where requests from other processes go. Its thread looks for them once a second and renews the status, so that
-    neither disturbs nor depends on the thread that trains.
+    control: where requests from other processes go. A thread of its own looks for them once a second and renews the
+    status, so that neither disturbs nor depends on the thread that trains.
     """
 
     def __init__(self, run: RunDirectory, control: Control | None = None) -> None:

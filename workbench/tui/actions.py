@@ -1,18 +1,18 @@
-"""Every action once: key, name in the footer, sentence for help and palette. Bindings, footer, help and palette read it."""
+"""Every action once: its keys, its name in the footer, its sentence. Bindings, footer, help and palette read this."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 Where = Literal["compose", "run", "app"]
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something that a user can do. ``name`` is the method ``action_name`` with its arguments, on the screen or the app.
+    """Something that a user can do. ``name`` is the method ``action_name`` with arguments, on the screen or the app.
 
     title: in the footer, empty where it has no place there. palette: offered in the command palette.
     """
@@ -58,14 +58,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("run", "log_scale", "l", "Show the loss on a logarithmic scale, or back", "log scale"),
     Action("run", "scroll(1)", "j,down", "Scroll the log down", palette=False),
     Action("run", "scroll(-1)", "k,up", "Scroll the log up", palette=False),
-    Action("app", "show('compose')", "1", "Compose: put a recipe together", "compose"),
-    Action("app", "show('run')", "2", "Run: watch the training", "run"),
+    Action("app", "show('compose')", "1", "Compose: put a recipe together"),
+    Action("app", "show('run')", "2", "Run: watch the training"),
     Action("app", "help", "question_mark,f1", "All keys", "help", "?"),
     Action("app", "leave", "q,ctrl+q,ctrl+c", "Leave the workbench", "quit"),
 )
 
 
-def bindings(where: Where) -> list[Binding]:
+def bindings(where: Where) -> list[BindingType]:
     """The bindings of a screen or of the app."""
     return [
         Binding(a.keys, a.name, a.title or a.about, show=bool(a.title), key_display=a.shown_key, tooltip=a.about)

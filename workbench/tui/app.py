@@ -1,40 +1,129 @@
-"""The terminal app: screens over a recipe being composed and over run directories."""
+"""One session of the terminal: descriptors, signals, the app, and what becomes of a training afterwards."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
-from textual.content import Content
-from textual.driver import Driver
-from textual.message import Message
-from textual.screen import Screen
-
-from workbench.preview.protocol import Reply
 from workbench.recipe import Recipe
-from workbench.runs.directory import RunDirectory, create_run
+from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.requests import ask
-from workbench.tui.actions import Action, Where, actions, bindings
-from workbench.tui.charts import Palette
+from workbench.runs.launch import detach
 from workbench.tui.editing import Editor
-from workbench.tui.leaving import Leaving
-from workbench.tui.preview_client import COMMAND, PreviewClient, PreviewEnded
-from workbench.tui.preview_state import PreviewState
-from workbench.tui.saving import Saving
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.help import HelpScreen
-from workbench.tui.screens.run import RunScreen
+from workbench.tui.fds import Descriptors
+from workbench.tui.leaving import ABANDON, BACKGROUND, LOST, STOP
+from workbench.tui.recipe_files import writable
 from workbench.tui.settings import Settings
-from workbench.tui.theme import WORKBENCH, palette
-from workbench.tui.tracking import Tracked
-from workbench.tui.training import Execute, Training
-from workbench.tui.widgets.run_head import STATES
-from workbench.tui.widgets.top_bar import TopBar
+from workbench.tui.workbench_app import Workbench, first_recipe
+
+LOG_LIMIT = 1_000_000
+"""Bytes after which the workbench's own log starts over."""
+
+
+def run_app(
+    *,
+    recipe: Recipe | None = None,
+    recipe_path: Path | None = None,
+    watch: RunDirectory | None = None,
+    runs: Path,
+    data_root: Path,
+    device: str = "auto",
+    plugins: Sequence[Path] = (),
+) -> None:
+    """Open the terminal and stay until it is left.
+
+    recipe: what to compose, the packaged ``digits`` if left out; recipe_path: its file, where saving writes unless it
+    is a packaged one. watch: a run to open the Run screen with. runs, data_root, device: as the command line resolved
+    them. plugins: files that are loaded already; the preview process loads them too.
+    """
+    settings = Settings(runs, data_root, device, tuple(plugins))
+    editor = Editor(recipe or first_recipe(), writable(recipe_path) if recipe_path is not None else None)
+    with Descriptors(log_file()) as descriptors:
+        app = Workbench(settings, editor, watch=watch, descriptors=descriptors)
+        with _signals(app, descriptors):
+            outcome = app.run() or ""
+            if outcome == LOST or descriptors.lost:
+                _go_on_alone(app)
+                os._exit(0)  # nothing is left that a terminal's file could be flushed to
+    _say_goodbye(app, settings, outcome)
+
+
+def log_file() -> Path:
+    """Where the workbench's own messages and those of libraries go while no run has the terminal's descriptors."""
+    import platformdirs
+
+    path = Path(platformdirs.user_log_dir("workbench", appauthor=False)) / "terminal.log"
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > LOG_LIMIT:
+            path.unlink()
+    return path
+
+
+@contextlib.contextmanager
+def _signals(app: Workbench, descriptors: Descriptors) -> Iterator[None]:
+    """A lost terminal ends the screens and not the training; SIGTERM ends both, at a checkpoint.
+
+    These are plain signal handlers, not the event loop's: they also run where the loop waits for a terminal that
+    nobody reads.
+    """
+
+    def lost(number: int, frame: FrameType | None) -> None:
+        descriptors.lose()
+        _exit_soon(app, LOST)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if app.training is not None:
+            app.training.control.stop()
+        app.leaving = app.leaving or STOP
+        if app.training is None or not app.training.alive:
+            _exit_soon(app, "")
+
+    before = {
+        number: signal.signal(number, handler) for number, handler in ((signal.SIGHUP, lost), (signal.SIGTERM, end))
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # A terminal may also go away while nothing but a training is left.
+            signal.signal(number, signal.SIG_IGN if descriptors.lost and number == signal.SIGHUP else handler)
+
+
+def _exit_soon(app: Workbench, outcome: str) -> None:
+    loop = app._loop
+    if loop is not None and not loop.is_closed():
+        loop.call_soon_threadsafe(app.exit, outcome)
+
+
+def _go_on_alone(app: Workbench) -> None:
+    """Without a terminal: train to the end. ``workbench watch`` shows the run, ``workbench stop`` ends it."""
+    if app.training is not None:
+        app.training.join()
+
+
+def _say_goodbye(app: Workbench, settings: Settings, outcome: str) -> None:
+    """Back on the ordinary screen: what became of the run."""
+    training = app.training
+    if training is None or training.run is None:
+        return
+    name = training.run.name
+    if outcome == BACKGROUND and training.state == "stopped":
+        try:
+            pid = detach(training.run, settings.device, settings.data_root, resume=True, plugins=settings.plugins)
+        except RunError as error:
+            print(f"{error}; the run stands at its checkpoint: workbench run --resume {name}", file=sys.stderr)
+            return
+        print(f"{name} goes on in the background (pid {pid}): workbench watch {name}")
+    elif outcome == ABANDON:
+        print(f"left {name} without waiting; go on from its last checkpoint with: workbench run --resume {name}")
+        sys.stdout.flush()
+        os._exit(0)  # the thread may be inside a library that an ordinary exit would pull away from under it
+    elif training.state == "stopped":
+        print(f"{name} stopped at a checkpoint; go on with: workbench run --resume {name}")
+    elif training.state is not None:
+        print(f"{name}: {training.state}")

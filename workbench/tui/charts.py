@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
@@ -26,7 +28,7 @@ class Palette:
 
 @dataclass(frozen=True)
 class Layer:
-    """One series. Points that are not finite are gaps. ``mark`` draws single points with that sign instead of a line."""
+    """One series. Points that are not finite are gaps. ``mark``: single points with that sign instead of a line."""
 
     points: Sequence[Point]
     colour: Colour
@@ -42,12 +44,11 @@ class Axis:
     ticks: Sequence[tuple[float, str]] = field(default_factory=tuple)
 
 
-def draw(layers: Iterable[Layer], x: Axis, y: Axis, width: int, height: int, frame: Colour, ascii_only: bool = False) -> str:
+def draw(layers: Iterable[Layer], x: Axis, y: Axis, width: int, height: int, frame: Colour) -> str:
     """The chart as ``height`` lines of ``width`` cells with ANSI colours; "" where there is no room for one."""
     if width < 12 or height < 4:
         return ""
-    import plotext as plt
-
+    plt: Any = importlib.import_module("plotext")
     plt.clear_figure()
     plt.limit_size(False, False)
     plt.plot_size(width, height)
@@ -58,13 +59,12 @@ def draw(layers: Iterable[Layer], x: Axis, y: Axis, width: int, height: int, fra
             if points:
                 plt.scatter(*_columns(points), marker=layer.mark, color=layer.colour)
             continue
-        marker = "." if ascii_only else "braille"
         for stretch in _stretches(layer.points):
             points = [_inside(p, x, y) for p in stretch]
             if len(points) == 1:
-                plt.scatter(*_columns(points), marker=marker, color=layer.colour)
+                plt.scatter(*_columns(points), marker="braille", color=layer.colour)
             else:
-                plt.plot(*_columns(points), marker=marker, color=layer.colour)
+                plt.plot(*_columns(points), marker="braille", color=layer.colour)
     plt.xlim(x.low, x.high)
     plt.ylim(y.low, y.high)
     plt.xticks([place for place, _ in x.ticks], [word for _, word in x.ticks])

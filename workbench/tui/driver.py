@@ -9,7 +9,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 
 class SurvivingDriver(LinuxDriver):
-    """The input thread ends quietly when the terminal is gone; the output side is :class:`workbench.tui.fds.TerminalFile`."""
+    """The input thread ends quietly when the terminal is gone; for the output see :mod:`workbench.tui.fds`."""
 
     def _run_input_thread(self) -> None:
         # Reading a hung-up terminal raises EIO; the base class would print that as a crash.

@@ -69,12 +69,31 @@ class Descriptors:
         private = [os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace") for fd in (1, 2)]
         self.terminal = TerminalFile(cast(TextIO, private[1]))
         # TerminalFile has all that Textual uses of a file: write, flush, fileno, isatty.
-        sys.__stdout__ = cast(TextIO, private[0])  # type: ignore[misc]
-        sys.__stderr__ = cast(TextIO, self.terminal)  # type: ignore[misc]
+        sys.__stdout__ = private[0]  # type: ignore[misc]
+        sys.__stderr__ = self.terminal  # type: ignore[misc, assignment]
         self.out = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
         self.err = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
         self.point_back()
         return self
+
+    def take_streams(self) -> None:
+        """Python's own streams go to the log too.
+
+        Textual captures them with files that have no descriptor, which breaks the start of worker processes, and that
+        claim to be terminals, which makes libraries draw.
+        """
+        if self.out is not None and self.err is not None:
+            sys.stdout, sys.stderr = cast(TextIO, self.out), cast(TextIO, self.err)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the terminal is gone."""
+        return self.terminal is not None and self.terminal.lost
+
+    def lose(self) -> None:
+        """The terminal is gone: write nothing more to it."""
+        if self.terminal is not None:
+            self.terminal.lost = True
 
     def point_at(self, path: Path) -> None:
         """From now on, what is written to 1 and 2 goes to the end of this file."""
@@ -98,9 +117,8 @@ class Descriptors:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        lost = self.terminal is not None and self.terminal.lost
-        sys.__stdout__, sys.__stderr__ = self._before  # type: ignore[misc]
+        sys.__stdout__, sys.__stderr__ = self._before  # type: ignore[misc, assignment]
         for kept, fd in zip(self._kept, (1, 2), strict=True):
-            if not lost:  # without a terminal the log stays: a training may still write
+            if not self.lost:  # without a terminal the log stays: a training may still write
                 os.dup2(kept, fd)
             os.close(kept)

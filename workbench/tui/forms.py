@@ -1,4 +1,4 @@
-"""What a form edits: the parameters of one part of a recipe, as text, checked by the same code that reads recipe files."""
+"""What a form edits: the parameters of one part of a recipe, as text, checked by the code that reads recipe files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Field:
-    """One line of a form. ``value`` is None where an optional parameter is left out or a required one is not given yet."""
+    """One line of a form. ``value`` is None where a parameter is left out or not given yet."""
 
     parameter: Parameter
     value: Any

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from workbench.preview.protocol import Reply, Request, read_reply, to_line
 
-COMMAND = (sys.executable, "-m", "workbench.preview")
+COMMAND = (sys.executable, "-P", "-m", "workbench.preview")
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 DEBOUNCE = 0.15
 """Seconds without a newer question before one is sent."""
 
@@ -34,7 +35,7 @@ class PreviewClient:
     """
 
     def __init__(
-        self, hear: Callable[[Reply | PreviewEnded], None], log: Path | None = None, command: Sequence[str] = COMMAND
+        self, hear: Callable[[Reply | PreviewEnded], object], log: Path | None = None, command: Sequence[str] = COMMAND
     ) -> None:
         self._hear = hear
         self._log = log
@@ -106,7 +107,7 @@ class PreviewClient:
                     stderr=log,
                     text=True,
                     encoding="utf-8",
-                    env=os.environ | {"OMP_NUM_THREADS": "1"},
+                    env=_environment(),
                 )
             except OSError as error:
                 self._hear(PreviewEnded(error.errno or -1, self._newest))
@@ -128,7 +129,9 @@ class PreviewClient:
     def _send(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._closed or (self._pending is not None and self._process is not None))
+                self._condition.wait_for(
+                    lambda: self._closed or (self._pending is not None and self._process is not None)
+                )
                 if self._closed:
                     return
                 early = self._asked_at + DEBOUNCE - time.monotonic()
@@ -143,3 +146,11 @@ class PreviewClient:
             with contextlib.suppress(OSError, ValueError):
                 process.stdin.write(to_line(request))
                 process.stdin.flush()
+
+
+def _environment() -> dict[str, str]:
+    """One thread for torch, and the same workbench even where it is not installed."""
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    if PACKAGE_PARENT.name not in ("site-packages", "dist-packages"):
+        paths = list(dict.fromkeys([*paths, str(PACKAGE_PARENT)]))
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}

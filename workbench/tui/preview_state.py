@@ -14,7 +14,7 @@ from workbench.tui.preview_client import PreviewEnded
 
 @dataclass(frozen=True)
 class Picture:
-    """The newest answers. ``stale``: they belong to an earlier version of the recipe; ``note`` says what is going on."""
+    """The newest answers. ``stale``: they belong to an earlier version; ``note`` says what is going on."""
 
     static: Static | None = None
     checks: Checks | None = None
@@ -76,7 +76,13 @@ class PreviewState:
             same = self._recipe == self._loaded
             baseline = reply if same else self.picture.baseline
             self.picture = replace(
-                self.picture, static=reply, checks=None, baseline=baseline, error="", note="running the network…", stale=False
+                self.picture,
+                static=reply,
+                checks=None,
+                baseline=baseline,
+                error="",
+                note="running the network…",
+                stale=False,
             )
         else:
             self.picture = replace(self.picture, checks=reply, note="")

@@ -33,20 +33,20 @@ class Row:
 
 
 def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change], wanted: str = "") -> list[Row]:
-    """All lines, or those that a filter text is found in, with the headings that still have any."""
+    """All lines, or those that a filter text is found in, under the headings that still have any."""
     wrong = {_place(p.path) for p in problems}
     changed = {_place(c.path) for c in changes}
     if recipe.name and any(c.path == "seed" for c in changes):
         changed.add("recipe")
     found: list[Row] = []
-    for heading, members in [("recipe", _parts(recipe)), *_techniques(recipe)]:
+    for heading, members in [("", _parts(recipe)), *_techniques(recipe)]:
         kept = [
             Row(r.label, r.place, r.on, r.values, r.place in wrong, r.place in changed)
             for r, text in members
             if _matches(wanted, f"{heading} {r.label} {text}")
         ]
         if kept:
-            found += [Row(heading), *kept]
+            found += [Row(heading), *kept] if heading else kept
     return found
 
 
@@ -97,4 +97,4 @@ def summary(card: object) -> str:
             words += [name] if value else []
         else:
             words.append(shown(value))
-    return "  ".join(words)
+    return " ".join(words)

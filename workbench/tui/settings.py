@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """Places and device in use. device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. plugins: files that are loaded already."""
+    """Places and device in use. device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. plugins: files that are loaded."""
 
     runs: Path
     data_root: Path

@@ -9,24 +9,26 @@ from textual.content import Content
 
 from workbench.events import CheckFinished
 from workbench.recipe import Change, Problem, Recipe
+from workbench.recipe.difference import ABSENT
 from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.forms import Subject, shown, subject
 from workbench.tui.preview_state import Picture
-from workbench.tui.words import change, significant
+from workbench.tui.rows import summary
+from workbench.tui.words import change
 
 Part = Content | str | tuple[str, str]
 
-MUTED = "$text-muted"
+MUTED = "$muted"
 SIGNS = {"pass": ("✓", "$success"), "warn": ("!", "$warning"), "fail": ("✗", "$error")}
 
 
-def card(recipe: Recipe, place: str) -> Content:
+def card(recipe: Recipe, loaded: Recipe, place: str) -> Content:
     """The card of what the cursor stands on: text, parameters with their values, source, tradeoff, needs."""
     if not place:
         return Content("")
     form = subject(recipe, place)
     parts: list[Part] = [_prose(form.about), "\n"]
-    parts += _parameters(form)
+    parts += _parameters(form, subject(loaded, place))
     if place.startswith("techniques."):
         parts += _technique(form.title)
     return Content.assemble(*parts)
@@ -40,11 +42,12 @@ def _prose(text: str) -> Content:
     return Content.assemble(*parts)
 
 
-def _parameters(form: Subject) -> list[Part]:
+def _parameters(form: Subject, loaded: Subject) -> list[Part]:
     fields = [field for field in form.fields if field.key != "enabled"]
     if not fields:
         return []
     width = max(len(field.key) for field in fields)
+    before = {field.key: field.value for field in loaded.fields}
     parts: list[Part] = []
     for field in fields:
         value = "" if field.value is None else shown(field.value)
@@ -52,12 +55,13 @@ def _parameters(form: Subject) -> list[Part]:
         if not value:
             text = ("left out", MUTED) if parameter.optional else ("–", MUTED)
         else:
-            same = not parameter.required and field.entry == field.default_entry
-            text = (value, "" if same else "$accent")
+            text = (value, "$accent" if before.get(field.key) != field.value else "$primary")
         parts += ["\n", (f"{field.key:<{width}}  ", "bold"), text]
-        if parameter.unit:
-            parts.append((f" {parameter.unit}", MUTED))
-        parts += ["\n  ", (parameter.description, MUTED)]
+        default = field.default_entry
+        said = [parameter.unit] if parameter.unit else []
+        said += [f"(default {shown(parameter.default)})"] if default and default != field.entry else []
+        parts += [(f" {' '.join(said)}", MUTED)] if said and form.place != "recipe" else []
+        parts += ["\n", (parameter.description, MUTED)]
     return [*parts, "\n"]
 
 
@@ -84,18 +88,34 @@ def conflicts(problems: Sequence[Problem]) -> Content:
     return Content.assemble(*parts)
 
 
-def changes(found: Iterable[Change]) -> Content:
+def changes(found: Sequence[Change]) -> Content:
     """The diff from the recipe as loaded."""
     parts: list[Part] = []
     for entry in found:
         path = entry.path.removeprefix("techniques.")
-        if entry.before == "—":
+        if entry.before == ABSENT:
             parts += [("+ ", "$success"), (path, "bold"), f"  {shown(entry.after)}\n"]
-        elif entry.after == "—":
-            parts += [("− ", "$error"), (path, "bold"), (f"  {shown(entry.before)}\n", MUTED)]
+        elif entry.after == ABSENT:
+            parts += [("− ", "$error"), (path, "bold"), (f"  was {shown(entry.before)}\n", MUTED)]
         else:
-            parts += [("~ ", "$accent"), (path, "bold"), "  ", (shown(entry.before), MUTED), f" → {shown(entry.after)}\n"]
+            parts += [("~ ", "$accent"), (path, "bold"), "  ", (shown(entry.before), MUTED)]
+            parts.append(f" → {shown(entry.after)}\n")
     return Content.assemble(*parts) if parts else Content.styled("no change from the recipe as loaded", MUTED)
+
+
+def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
+    """The changes with a technique that is on in one recipe only as one of them, its values in a few words."""
+    switched = {c.path for c in found if c.path.startswith("techniques.") and c.path.count(".") == 1}
+    kept = []
+    for entry in found:
+        if entry.path in switched and entry.before == ABSENT:
+            card = recipe.techniques[entry.path.removeprefix("techniques.")]
+            kept.append(Change(entry.path, ABSENT, summary(card) or "on"))
+        elif entry.path in switched:
+            kept.append(Change(entry.path, "on", ABSENT))
+        elif entry.path.rpartition(".")[0] not in switched:
+            kept.append(entry)
+    return kept
 
 
 def preview(picture: Picture) -> Content:
@@ -154,7 +174,7 @@ def checks(found: Iterable[CheckFinished]) -> Content:
         parts += [(f"{sign} {check.name}  ", f"bold {colour}"), check.found]
         if check.expected != check.found:
             parts.append((f"  expected {check.expected}", MUTED))
-        parts += ["\n  ", (check.reason, MUTED if check.verdict == "pass" else ""), "\n"]
+        parts += ["\n", (check.reason, MUTED if check.verdict == "pass" else ""), "\n"]
     return Content.assemble(*parts)
 
 
@@ -171,20 +191,12 @@ def line(picture: Picture, problems: Sequence[Problem]) -> Content:
         return Content.styled(f" {picture.note}", MUTED)
     style = MUTED if picture.stale else "bold"
     parts: list[Part] = [" ", (f"{static.parameters:,}", style), (" parameters  ", MUTED)]
-    parts += [(f"{static.steps:,}", style), (f" steps ({static.steps_per_epoch:,} an epoch)  ", MUTED)]
+    parts += [(f"{static.steps:,}", style), (f" steps ({static.steps_per_epoch:,}/epoch)  ", MUTED)]
     if picture.checks is not None:
         worst = min((c["verdict"] for c in picture.checks.checks), key=["fail", "warn", "pass"].index, default="pass")
         sign, colour = SIGNS[worst]
-        parts += [("first loss ", MUTED), (f"{picture.checks.initial_loss:.3f}", style)]
-        parts += [(f" (expected {picture.checks.expected_initial_loss:.3f}) ", MUTED), (sign, f"bold {colour}")]
+        parts += [("loss ", MUTED), (f"{picture.checks.initial_loss:.3f}", style), (f" {sign} ", f"bold {colour}")]
+        parts.append((f"expected {picture.checks.expected_initial_loss:.3f}", MUTED))
     else:
         parts.append((picture.note or "…", MUTED))
     return Content.assemble(*parts)
-
-
-def peak(rates: Sequence[Sequence[float]]) -> str:
-    """The highest and the last learning rate in words."""
-    if not rates:
-        return ""
-    values = [rate for _, rate in rates]
-    return f"peak {significant(max(values))}, last {significant(values[-1])}"

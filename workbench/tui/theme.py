@@ -21,6 +21,7 @@ WORKBENCH = Theme(
     error="#f47067",
     dark=True,
     variables={
+        "muted": "#8793a0",
         "border": "#39444f",
         "border-blurred": "#2d3640",
         "footer-background": "#151b22",
@@ -34,6 +35,10 @@ WORKBENCH = Theme(
         "scrollbar-background-active": "#0f1318",
     },
 )
+
+
+MUTED = "#808a95"
+"""Quiet text where a theme does not say its own: legible on dark and on light."""
 
 
 def palette(variables: dict[str, str]) -> Palette:

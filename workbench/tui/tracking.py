@@ -32,6 +32,10 @@ class Tracked:
         """Stop following."""
         self._follower.stop()
 
+    def hurry(self) -> None:
+        """Read now instead of at the next turn."""
+        self._follower.hurry()
+
     def ask(self, what: str) -> None:
         """Something was asked of the run and is shown until it is done."""
         self.asked = what
@@ -75,7 +79,11 @@ class Tracked:
         name, ended = self.run.name, self.view.ended
         resume = f"workbench run --resume {name}"
         if isinstance(ended, Diverged):
-            remedy = "Try bf16 instead of fp16 in mixed_precision" if ended.what == "loss scale" else "Lower the learning rate"
+            remedy = (
+                "Try bf16 instead of fp16 in mixed_precision"
+                if ended.what == "loss scale"
+                else "Lower the learning rate"
+            )
             where = f", first seen in {ended.layer}" if ended.layer else ""
             return (
                 f"Diverged at step {ended.step:,}: {ended.reason}{where}.",

@@ -26,7 +26,7 @@ class Training:
     def __init__(
         self,
         create: Callable[[], RunDirectory],
-        hear: Callable[[Training], None],
+        hear: Callable[[Training], object],
         *,
         device: str,
         data_root: Path,
@@ -64,9 +64,7 @@ class Training:
             self._hear(self)
             if self._descriptors is not None:
                 self._descriptors.point_at(self.run.log_file)
-            execute = self._execute
-            if execute is None:
-                from workbench.runs.execute import execute
+            execute = self._execute or _execute()
             self.state = execute(self.run, device=self._device, data_root=self._data_root, control=self.control)
         except RunError as error:
             self.error, self.state = str(error), "failed"
@@ -77,3 +75,10 @@ class Training:
             if self._descriptors is not None:
                 self._descriptors.point_back()
             self._hear(self)
+
+
+def _execute() -> Execute:
+    """The engine's own, which imports torch: in this thread, and not before."""
+    from workbench.runs.execute import execute
+
+    return execute

@@ -42,7 +42,7 @@ class Cifar10(Source):
     source = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images"
 
     def load(self, root: Path, report: Callable[[str], None] = lambda message: None) -> DataSet:
-        """Read and check ``root``/cifar-10-batches-py. Raises DataError if a file is missing or not the official one."""
+        """Read and check ``root``/cifar-10-batches-py. Raises DataError if a file is missing or not official."""
         folder = root.expanduser() / FOLDER
         absent = [name for name in FILES if not (folder / name).is_file()]
         if absent:

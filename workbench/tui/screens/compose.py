@@ -23,7 +23,7 @@ from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
 
 if TYPE_CHECKING:
-    from workbench.tui.app import Workbench
+    from workbench.tui.workbench_app import Workbench
 
 VIEWS = ("card", "preview", "changes")
 
@@ -58,6 +58,7 @@ class ComposeScreen(Screen[None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self.workbench.composer = self
         settings = self.workbench.settings
         self.query_one("#list-pane").border_title = "Recipe"
         self.query_one("#list-pane").border_subtitle = f"device {settings.device}"
@@ -79,8 +80,9 @@ class ComposeScreen(Screen[None]):
         self._list.show(rows(editor.recipe, problems, changes, wanted))
         self._show_card()
         diff = [texts.conflicts(problems), Content("\n")] if problems else []
-        self.query_one("#changes", Pane).show(Content("").join([*diff, texts.changes(changes)]))
-        self._count = (len(problems), len(changes))
+        gathered = texts.gathered(changes, editor.recipe)
+        self.query_one("#changes", Pane).show(Content("").join([*diff, texts.changes(gathered)]))
+        self._count = (len(problems), len(gathered))
         self._show_titles()
         self.workbench.preview.look_at(editor.recipe, editor.loaded, trainable=not problems)
         self.refresh_preview()
@@ -93,7 +95,8 @@ class ComposeScreen(Screen[None]):
         self.query_one("#line", Text).show(texts.line(picture, self.workbench.editor.conflicts()), layout=False)
 
     def _show_card(self) -> None:
-        self.query_one("#card", Pane).show(texts.card(self.workbench.editor.recipe, self._list.place))
+        editor = self.workbench.editor
+        self.query_one("#card", Pane).show(texts.card(editor.recipe, editor.loaded, self._list.place))
 
     def _show_places(self) -> None:
         settings = self.workbench.settings

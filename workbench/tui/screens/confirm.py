@@ -16,7 +16,7 @@ from workbench.tui.widgets.pane import Text
 
 
 class ConfirmScreen(ModalScreen[str]):
-    """Returns the chosen answer's name; "" for the way out. Arrows and enter choose, so do the first letters."""
+    """Returns the chosen answer's name; "" for the way out. Arrows and enter choose."""
 
     BINDINGS = [
         Binding("escape", "answer('')", show=False),
@@ -24,11 +24,11 @@ class ConfirmScreen(ModalScreen[str]):
         Binding("down,right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, title: str, question: str, answers: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, title: str, question: str, answers: Sequence[tuple[str, str]], cancel: str = "Cancel") -> None:
         super().__init__()
         self._title = title
         self._question = question
-        self._answers = [*answers, ("", "Cancel")]
+        self._answers = [*answers, ("", cancel)]
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog confirm") as dialog:
@@ -38,7 +38,10 @@ class ConfirmScreen(ModalScreen[str]):
             yield text
             for number, (name, words) in enumerate(self._answers):
                 yield Button(
-                    words, id=f"answer-{name or 'cancel'}", variant="primary" if number == 0 else "default", compact=True
+                    words,
+                    id=f"answer-{name or 'cancel'}",
+                    variant="primary" if number == 0 else "default",
+                    compact=True,
                 )
 
     def on_mount(self) -> None:

@@ -15,7 +15,7 @@ from workbench.tui.forms import Entry, Subject, apply, subject, warnings
 from workbench.tui.widgets.field_row import FieldRow
 from workbench.tui.widgets.pane import Text
 
-MUTED = "$text-muted"
+MUTED = "$muted"
 
 
 class FormScreen(ModalScreen[Recipe | None]):

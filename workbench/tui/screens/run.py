@@ -21,8 +21,8 @@ from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
 
 if TYPE_CHECKING:
-    from workbench.tui.app import Workbench
     from workbench.tui.tracking import Tracked
+    from workbench.tui.workbench_app import Workbench
 
 NOTHING = "No run yet. Press 1 for Compose, put a recipe together, and r to train it."
 
@@ -131,4 +131,3 @@ class RunScreen(Screen[None]):
     def action_scroll(self, direction: int) -> None:
         """Scroll the log."""
         self.query_one(RunLog).scroll_relative(y=direction, animate=False)
-

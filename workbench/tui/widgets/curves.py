@@ -38,7 +38,7 @@ class CurvePane(Vertical, can_focus=False):
         self._title = title
         self.border_title = title
         self.border_subtitle = "epochs"
-        self.chart = Chart(classes="curve")
+        self.chart = Chart()
 
     def compose(self) -> ComposeResult:
         yield self.chart
@@ -51,7 +51,11 @@ class CurvePane(Vertical, can_focus=False):
 
 
 def _split(figures: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, tuple[str, str]]]:
-    signs = {"train": ("━", "$primary"), "test": (MARKS["test"], "$accent"), "validation": (MARKS["validation"], "$secondary")}
+    signs = {
+        "train": ("━", "$primary"),
+        "test": (MARKS["test"], "$accent"),
+        "validation": (MARKS["validation"], "$secondary"),
+    }
     return [(*signs[kind], (name, value)) for kind, name, value in figures]
 
 
@@ -75,7 +79,9 @@ def loss_drawing(view: RunView, palette: Palette, *, logarithmic: bool) -> Drawi
         values = [v for _, v in view.loss.smooth.line()] + [e.loss for found in view.evaluated.values() for e in found]
         if logarithmic:
             raw = view.loss.raw.extremes()
-            return _drawn(view, view.loss, log_axis([*values, *(raw or ())], height), palette, width, height, "loss", True)
+            return _drawn(
+                view, view.loss, log_axis([*values, *(raw or ())], height), palette, width, height, "loss", True
+            )
         return _drawn(view, view.loss, loss_axis(values, height), palette, width, height, "loss", False)
 
     return drawing

@@ -13,7 +13,7 @@ from workbench.tui.forms import Entry, Field
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.pane import Text
 
-MUTED = "$text-muted"
+MUTED = "$muted"
 
 
 class Reset(Text):

@@ -26,7 +26,7 @@ class PreviewPane(VerticalScroll, can_focus=False):
         self.rates_title = Text(classes="pane--text chart-title")
         self.rates = Chart(id="rates")
         self.checks = Text(classes="pane--text")
-        self._drawn: Sequence[Sequence[float]] = ()
+        self._drawn: list[list[float]] = []
 
     def compose(self) -> ComposeResult:
         yield self.numbers
@@ -38,27 +38,25 @@ class PreviewPane(VerticalScroll, can_focus=False):
         """Show what is known."""
         self.numbers.show(texts.preview(picture))
         self.checks.show(texts.preview_checks(picture))
-        rates = picture.static.learning_rates if picture.static else []
-        self.rates.display = self.rates_title.display = bool(rates)
-        self.rates_title.show(
-            Content.assemble(("Learning rate  ", "bold"), (texts.peak(rates), "$text-muted"), ("  by epoch", "$text-muted"))
-        )
-        if rates != self._drawn:
-            self._drawn = rates
-            self.rates.plot(rates_drawing(rates, palette) if rates else None)
+        static = picture.static
+        self.rates.display = self.rates_title.display = static is not None
+        if static is None or static.learning_rates == self._drawn:
+            return
+        self._drawn = static.learning_rates
+        peak = significant(max(rate for _, rate in static.learning_rates))
+        self.rates_title.show(Content.assemble(("Learning rate  ", "bold"), (f"peak {peak}", "$muted")))
+        self.rates.plot(rates_drawing(static.learning_rates, static.steps / static.steps_per_epoch, palette))
 
 
-def rates_drawing(rates: Sequence[Sequence[float]], palette: Palette) -> Drawing:
-    """The learning rate over the epochs."""
+def rates_drawing(rates: Sequence[Sequence[float]], epochs: float, palette: Palette) -> Drawing:
+    """The learning rate over the epochs of the run."""
     points = [(epoch, rate) for epoch, rate in rates]
 
     def drawing(width: int, height: int) -> str:
         top = max(rate for _, rate in points) or 1.0
-        end = max(points[-1][0], 1e-9)
-        # Round numbers on the axis, and the peak itself just below the upper edge.
         ticks = nice_ticks(0, top, max(2, height // 3))
-        y = Axis(0, max(top, ticks[-1]) * 1.02, [(t, significant(t)) for t in ticks])
-        x = Axis(0, end, [(t, significant(t)) for t in nice_ticks(0, end, max(2, width // 9))])
+        y = Axis(0, max(top, ticks[-1]), [(t, significant(t)) for t in ticks])
+        x = Axis(0, epochs, [(t, significant(t)) for t in nice_ticks(0, epochs, max(2, width // 9))])
         return draw([Layer(points, palette.smooth)], x, y, width, height, palette.frame)
 
     return drawing

@@ -16,9 +16,9 @@ from workbench.tui.tracking import Tracked
 from workbench.tui.widgets.pane import Text
 from workbench.tui.words import duration, percent, rate, significant
 
-MUTED = "$text-muted"
+MUTED = "$muted"
 STATES = {
-    "queued": ("◌", "$text-muted"),
+    "queued": ("◌", "$muted"),
     "running": ("▶", "$success"),
     "paused": ("⏸", "$warning"),
     "finished": ("✓", "$success"),

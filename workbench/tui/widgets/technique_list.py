@@ -1,4 +1,4 @@
-"""The list of a recipe's parts and of all techniques, with a cursor; draws line by line and redraws only what changed."""
+"""The list of a recipe's parts and of all techniques, with a cursor; it redraws only the lines that changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from workbench.tui.rows import Row
 
-LABEL = 18
+LABEL = 17
 """Cells for a technique's name."""
 
 

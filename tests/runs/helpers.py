@@ -1,0 +1,99 @@
+"""What the tests of runs and of the command line share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.cli import main
+from workbench.recipe import Recipe, read_recipe
+from workbench.runs.directory import RunDirectory
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
+
+SMALL = """
+format = 1
+name = "small"
+seed = 3
+[data]
+source = "digits"
+batch_size = 64
+[model]
+name = "cnn"
+widths = [8]
+hidden = 16
+[train]
+epochs = 1
+[techniques.sgd]
+learning_rate = 0.05
+"""
+
+
+def small_recipe() -> Recipe:
+    """A recipe that can be read without torch."""
+    return read_recipe(SMALL)
+
+
+def bare_run(root: Path, name: str = "20261120-142501-small-3f9c") -> RunDirectory:
+    """A run directory with nothing but a recipe."""
+    run = RunDirectory(root / name)
+    run.path.mkdir(parents=True)
+    run.recipe_file.write_text(SMALL)
+    return run
+
+
+@dataclass
+class Result:
+    """How a command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+
+
+def invoke(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
+    """Run a command line in this process."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as left:
+        main(list(arguments))
+    captured = capsys.readouterr()
+    return Result(int(left.value.code or 0), captured.out, captured.err)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """An environment for a child process that finds this checkout."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")} | {"PYTHONPATH": str(REPOSITORY)} | more
+
+
+def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start a command line in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "workbench", *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Wait until something is true, and return it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"did not come about within {seconds} s")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.runs.helpers import bare_run
+from workbench.runs import status as module
+from workbench.runs.status import Status, honest_state, judge, new_status, process_started, read_status, write_status
+
+
+def test_a_status_comes_back_as_it_was(tmp_path: Path) -> None:
+    run = bare_run(tmp_path)
+    status = dataclasses.replace(new_status("running"), loss=1.5, best=None, message="é")
+    write_status(run, status)
+    assert read_status(run) == status
+    assert honest_state(run) == "running"
+    assert [path.name for path in run.path.iterdir() if "partial" in path.name] == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"state": 3}', '{"pid": 1}', '{"state": "running", "pid": "x"}'])
+def test_a_broken_status_is_no_status(tmp_path: Path, text: str) -> None:
+    run = bare_run(tmp_path)
+    run.status_file.write_text(text)
+    assert read_status(run) is None
+    assert honest_state(run) == "queued"
+
+
+def test_a_later_version_may_say_more(tmp_path: Path) -> None:
+    run = bare_run(tmp_path)
+    run.status_file.write_text('{"state": "finished", "mood": "good"}')
+    assert read_status(run) == Status("finished")
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_claims_of_being_alive_are_doubted(state: str) -> None:
+    alive = new_status(state)
+    assert judge(alive) == state
+    assert judge(dataclasses.replace(alive, heartbeat=time.time() - 16)) == "stalled"
+    assert judge(dataclasses.replace(alive, heartbeat=time.time() - 14)) == state
+    assert judge(dataclasses.replace(alive, host="elsewhere")) == "unknown"
+    assert judge(dataclasses.replace(alive, boot_id="an earlier one")) == "lost"
+    assert judge(dataclasses.replace(alive, namespace="pid:[1]")) == "unknown"
+
+
+@pytest.mark.parametrize("state", ["finished", "stopped", "diverged", "failed", "lost"])
+def test_an_end_is_believed(state: str) -> None:
+    assert judge(Status(state, pid=2**22 + 1, host="elsewhere")) == state
+
+
+def test_a_dead_process_is_lost_even_before_it_is_reaped() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    status = new_status("running", child.pid)
+    assert judge(status) == "running"
+    assert child.stdin is not None
+    child.kill()
+    end = time.monotonic() + 10
+    while judge(status) != "lost" and time.monotonic() < end:
+        time.sleep(0.01)
+    assert judge(status) == "lost"  # a zombie
+    child.wait()
+    assert judge(status) == "lost"
+    assert judge(dataclasses.replace(status, state="queued")) == "lost"
+
+
+def test_another_process_with_the_same_number_is_not_taken_for_ours() -> None:
+    mine = new_status("running")
+    assert mine.process_started is not None
+    assert judge(dataclasses.replace(mine, process_started=mine.process_started - 5)) == "lost"
+
+
+def test_a_run_that_nobody_has_started_is_queued(tmp_path: Path) -> None:
+    assert honest_state(bare_run(tmp_path)) == "queued"
+    assert judge(Status("queued")) == "queued"
+
+
+def test_processes_are_known_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoProc:
+        def __init__(self, path: str) -> None: ...
+
+        def read_text(self, **_: str) -> str:
+            raise FileNotFoundError
+
+        def exists(self) -> bool:
+            return False
+
+    monkeypatch.setattr(module, "Path", NoProc)
+    here = process_started(os.getpid())
+    assert here is not None and 0 < time.time() - here < 10_000
+    assert process_started(2**22 + 1) is None

@@ -1,0 +1,55 @@
+"""A preview process without torch, for tests: answers at once, with numbers that depend on the recipe a little.
+
+``crash`` in the recipe's about ends it; ``refuse`` is refused; ``silent`` stays without an answer.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from workbench.preview.child import serve
+from workbench.preview.protocol import Checks, Reply, Request, Static
+from workbench.recipe import read_recipe
+
+
+def answer(request: Request) -> Iterator[Reply]:
+    recipe = read_recipe(request.recipe, consistent=False)
+    if "crash" in recipe.about:
+        os._exit(7)
+    if "silent" in recipe.about:
+        return
+    if "refuse" in recipe.about:
+        raise ValueError("the data set is not there; get it with: workbench data get cifar10")
+    widths = getattr(recipe.model, "widths", (16, 32))
+    parts = {f"block{n}": 9 * a * b for n, (a, b) in enumerate(zip((3, *widths), widths, strict=False), start=1)}
+    parts |= {"hidden": widths[-1] * 16 * 128, "output": 1290}
+    steps = round(recipe.train.epochs * 23)
+    sgd = recipe.techniques.get("sgd")
+    peak = sgd.learning_rate if sgd is not None else 0.001
+    rates = [[s / 23, peak * min((s + 1) / 23, 1 - (s - 23) / max(1, steps - 23))] for s in range(steps)]
+    if "static" in request.stages:
+        yield Static(request.id, sum(parts.values()), parts, 23, steps, rates)
+    if "checks" in request.stages:
+        reason = "ln 10 = 2.303 is the loss of a network that knows nothing"
+        yield Checks(
+            request.id,
+            2.402,
+            2.398,
+            [
+                {
+                    "name": "input statistics",
+                    "verdict": "pass",
+                    "expected": "mean 0, std 1 per channel",
+                    "found": "mean 0.00, std 1.00",
+                    "reason": "normalised input lets one learning rate suit every channel and layer",
+                },
+                {"name": "initial loss", "verdict": "pass", "expected": "2.398", "found": "2.402", "reason": reason},
+            ],
+        )
+
+
+if __name__ == "__main__":
+    serve(sys.stdin, sys.stdout, answer)

@@ -1,0 +1,132 @@
+"""The command line's entry point: its commands, what an error looks like, and the screens where no command is given."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from workbench import __version__
+from workbench.commands import cards, options, recipes, runs, training
+from workbench.commands.errors import INTERRUPTED, InputError, explain
+from workbench.commands.options import Settings, settings_of
+from workbench.commands.output import complain, on_terminal, say
+from workbench.places import resolve_recipe
+from workbench.recipe import read_recipe_file
+
+app = typer.Typer(
+    name="workbench",
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=False,
+)
+
+TRAIN, LOOK_UP, LOOK_AFTER = "Train", "Look up", "Look after runs"
+
+app.command("run", rich_help_panel=TRAIN)(training.run)
+app.command("check", rich_help_panel=TRAIN)(recipes.check)
+app.command("recipes", rich_help_panel=LOOK_UP)(recipes.recipes)
+app.command("techniques", rich_help_panel=LOOK_UP)(cards.techniques)
+app.command("models", rich_help_panel=LOOK_UP)(cards.models)
+app.add_typer(cards.data_app, name="data", rich_help_panel=LOOK_UP)
+app.command("diff", rich_help_panel=LOOK_UP)(recipes.diff)
+app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
+app.command("show", rich_help_panel=LOOK_AFTER)(runs.show)
+app.command("watch", rich_help_panel=LOOK_AFTER)(runs.watch)
+app.command("stop", rich_help_panel=LOOK_AFTER)(runs.stop)
+app.command("pause", rich_help_panel=LOOK_AFTER)(runs.pause)
+app.command("continue", rich_help_panel=LOOK_AFTER)(runs.go_on)
+app.command("checkpoint", rich_help_panel=LOOK_AFTER)(runs.checkpoint)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def workbench(
+    context: typer.Context,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="RECIPE",
+            help="Open the screens on this recipe.",
+            autocompletion=options.complete_recipe,
+        ),
+    ] = None,
+    device: options.Device = None,
+    runs_folder: options.Runs = None,
+    data_root: options.DataRoot = None,
+    plugin: options.PluginFiles = None,
+    debug: options.Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Assemble image-classification training recipes from techniques, check them, train them and watch.
+
+    Without a command the screens open.
+
+    \b
+    Examples:
+      workbench                         open the screens on the embedded data set
+      workbench --recipe v2             open them on a recipe
+      workbench recipes                 what can be run by name
+      workbench run digits              train in this terminal
+      workbench run v2 --detach         train in the background
+      workbench watch                   see how the newest run is doing
+    """
+    settings = settings_of(context, runs=runs_folder, data_root=data_root, device=device, plugin=plugin, debug=debug)
+    if context.invoked_subcommand is None:
+        _open_screens(settings, recipe)
+    elif recipe is not None:
+        raise InputError("--recipe opens the screens; a command takes its recipe as an argument")
+
+
+def _open_screens(settings: Settings, name: str | None) -> None:
+    if not (on_terminal() and sys.stdin.isatty()):
+        raise InputError("the screens need a terminal; workbench --help lists the commands that work without one")
+    path = None if name is None else resolve_recipe(name, settings.runs)
+    recipe = None if path is None else read_recipe_file(path, consistent=False)
+
+    from workbench.tui.app import run_app
+
+    run_app(
+        recipe=recipe,
+        recipe_path=path,
+        runs=settings.runs,
+        data_root=settings.data_root,
+        device=settings.device,
+        plugins=settings.plugins,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line, this process's own if none is given, and exit with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(given))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = typer.main.get_command(app).main(args=arguments, prog_name="workbench", standalone_mode=False)
+    except typer.Abort:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough; nothing more can be said, at exit neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        code, lines = explain(error)
+        for line in lines:
+            complain(line)
+        return code
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,48 @@
+"""Which exit code an error has, and the lines that a person reads about it."""
+
+from __future__ import annotations
+
+import sys
+
+from workbench.data.base import DataError
+from workbench.devices import DeviceError
+from workbench.recipe import RecipeError
+from workbench.recipe.cards import CardError
+from workbench.recipe.plugins import PluginError
+from workbench.runs.errors import RunError, RunNotFound
+
+FAILED, BAD_INPUT, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
+
+
+class InputError(Exception):
+    """Something on the command line that cannot be meant; one line."""
+
+
+def explain(error: Exception) -> tuple[int, list[str]]:
+    """The exit code of an error and its lines for stderr."""
+    if isinstance(error, RecipeError):
+        return BAD_INPUT, [str(problem) for problem in error.problems]
+    if isinstance(error, InputError | PluginError | CardError | RunNotFound | DeviceError):
+        return BAD_INPUT, [str(error)]
+    if isinstance(error, RunError | DataError):
+        return FAILED, [str(error)]
+    if hasattr(error, "format_message"):  # typer's own: an unknown option, a missing argument
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "workbench"
+        return int(getattr(error, "exit_code", BAD_INPUT)), [f"{_flat(error.format_message()).rstrip('.')}; see: {command} --help"]
+    if _from_engine(error):
+        return FAILED, [_flat(str(error))]
+    if isinstance(error, OSError) and error.strerror:
+        return FAILED, [f"{error.filename}: {error.strerror}" if error.filename else error.strerror]
+    return FAILED, [f"unexpected {type(error).__name__}: {_flat(str(error))}; --debug shows where"]
+
+
+def _from_engine(error: Exception) -> bool:
+    """Whether the engine says in one line what is wrong; it is only there to ask if it was imported."""
+    names = (("workbench.engine.build", "BuildError"), ("workbench.engine.state", "CheckpointError"))
+    kinds = tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)
+    return isinstance(error, kinds)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,174 @@
+"""``workbench run``: train a recipe, or go on with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.commands import options
+from workbench.commands.display import Display, make_display
+from workbench.commands.errors import FAILED, InputError
+from workbench.commands.options import Settings, settings_of
+from workbench.commands.output import complain, on_terminal, say, say_json
+from workbench.commands.streams import interruptible, own_streams
+from workbench.control import Control
+from workbench.devices import busy, choose
+from workbench.events import Event, RunStarted
+from workbench.places import resolve_recipe
+from workbench.recipe import RecipeError, read_recipe_file
+from workbench.recipe.errors import Problem
+from workbench.runs.directory import RunDirectory, create_run
+from workbench.runs.environment import note_resume
+from workbench.runs.errors import RunError
+from workbench.runs.execute import execute
+from workbench.runs.launch import detach as launch
+from workbench.runs.listing import find_run
+from workbench.runs.status import ACTIVE, honest_state, read_status
+
+
+def run(
+    context: typer.Context,
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RECIPE", help="A recipe's name or file, or a run.", autocompletion=options.complete_recipe
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a run.", autocompletion=options.complete_run),
+    ] = None,
+    changes: options.Overrides = None,
+    seed: options.Seed = None,
+    epochs: options.Epochs = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Train in the background, free of this terminal.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only how it ended.")] = False,
+    device: options.Device = None,
+    runs: options.Runs = None,
+    data_root: options.DataRoot = None,
+    plugin: options.PluginFiles = None,
+    debug: options.Debug = False,
+) -> None:
+    """Train a recipe, or go on with a run.
+
+    Ctrl-C finishes the step, saves a checkpoint and leaves; the run can go on later. A second Ctrl-C leaves at once.
+
+    \b
+    Exit codes:
+      0 finished or stopped, 1 failed or diverged, 2 wrong input, 130 left at once
+
+    \b
+    Examples:
+      workbench run digits
+      workbench run v2 --set techniques.sgd.learning_rate=0.05 --epochs 2
+      workbench run resnet20 --device cuda:1 --detach
+      workbench run --resume last
+      workbench run v1 --json | jq 'select(.kind == "evaluated")'
+    """
+    settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
+    asked = options.overrides(changes, seed, epochs)
+    if resume is not None:
+        if recipe is not None or asked:
+            raise InputError(f"a run's recipe stays as it is; start a new run with: workbench run {resume} --set …")
+        directory = resumable(settings, resume)
+        chosen = settings.device if detach else choose(settings.device)
+        note_resume(directory.env_file)
+    else:
+        if recipe is None:
+            raise InputError("which recipe? workbench recipes lists them; a run goes on with --resume RUN")
+        wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), asked)
+        chosen = settings.device if detach else choose(settings.device)
+        directory = create_run(settings.runs, wanted)
+    if detach:
+        _leave_running(directory, settings, chosen, as_json)
+    elif train_here(directory, settings, chosen, as_json=as_json, quiet=quiet) not in ("finished", "stopped"):
+        raise typer.Exit(FAILED)
+
+
+def resumable(settings: Settings, text: str) -> RunDirectory:
+    """The run that is to go on. Raises RunNotFound, RunError if it cannot, RecipeError if its recipe cannot be read."""
+    directory = find_run(settings.runs, text)
+    state = honest_state(directory)
+    if state == "finished":
+        raise InputError(
+            f"run '{directory.name}' is finished; a longer one is a new one: workbench run {directory.name} --epochs …"
+        )
+    try:
+        directory.recipe()
+    except RecipeError as error:
+        if not directory.plugins.is_dir():
+            raise
+        kept = Problem("", f"the sources that the run was started with are in {directory.plugins}")
+        raise RecipeError([*error.problems, kept]) from None
+    return directory
+
+
+def train_here(directory: RunDirectory, settings: Settings, device: str, *, as_json: bool, quiet: bool) -> str:
+    """Train a run in this process and show it; returns its final state."""
+    control = Control()
+    resume = directory.started()
+    if not as_json and not quiet:
+        say(f"run: {directory.path}")
+    logged = directory.log_file.stat().st_size if directory.log_file.exists() else 0
+    with own_streams(directory.log_file) as streams:
+        display = make_display(streams, shown(directory, settings), as_json=as_json, quiet=quiet)
+        with display, interruptible(control.stop, display.tell):
+            state = execute(
+                directory,
+                device=device,
+                data_root=settings.data_root,
+                resume=resume,
+                control=control,
+                on_event=_Showing(display, control),
+            )
+    if settings.debug and state == "failed" and directory.log_file.exists():
+        complain(directory.log_file.read_bytes()[logged:].decode(errors="replace").rstrip())
+    return state
+
+
+class _Showing:
+    """Hands events to a display until nobody reads any more; then the run is stopped, with a checkpoint."""
+
+    def __init__(self, display: Display, control: Control) -> None:
+        self.display = display
+        self.control = control
+        self.broken = False
+
+    def __call__(self, event: Event) -> None:
+        if self.broken:
+            return
+        try:
+            self.display.take(event)
+        except (OSError, ValueError):
+            self.broken = True
+            self.control.stop()
+            return
+        if isinstance(event, RunStarted) and (warning := busy(event.device)):
+            self.display.warn(warning)
+
+
+def shown(directory: RunDirectory, settings: Settings) -> str:
+    """What to type for a run: its name where that is enough, else its path."""
+    return directory.name if settings.runs_option is None else str(directory.path)
+
+
+def _leave_running(directory: RunDirectory, settings: Settings, device: str, as_json: bool) -> None:
+    if honest_state(directory) in ACTIVE and read_status(directory) is not None:
+        raise RunError(f"run '{directory.name}' is already at work; follow it with: workbench watch {directory.name}")
+    pid = launch(directory, device, settings.data_root, directory.started(), _absolute(settings.plugins))
+    if as_json:
+        say_json({"run": directory.name, "path": directory.path.resolve(), "pid": pid})
+    elif on_terminal():
+        say(f"{directory.name} trains in the background (pid {pid})")
+        say(f"follow it with: workbench watch {shown(directory, settings)}")
+        say(f"end it with:    workbench stop {shown(directory, settings)}")
+    else:
+        say(directory.name)
+        complain(f"follow it with: workbench watch {shown(directory, settings)}")
+
+
+def _absolute(paths: list[Path]) -> list[Path]:
+    return [path.resolve() for path in paths]

@@ -1,0 +1,49 @@
+"""The recipes that can be opened by a list, and what text stands for which file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.places import natural, packaged_recipes, recipe_places, saved_recipes
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """A recipe in one of the known folders; ``kind`` is that of the place, ``"saved"`` or ``"packaged"``."""
+
+    name: str
+    path: Path
+    kind: str
+    about: str
+
+
+def recipe_files() -> list[RecipeFile]:
+    """Saved recipes first, then packaged ones, each in natural order; broken files say so instead of their text."""
+    return [
+        RecipeFile(name, path, place.kind, _about(path))
+        for place in recipe_places()
+        for name, path in sorted(place.recipes.items(), key=lambda item: natural(item[0]))
+    ]
+
+
+def writable(path: Path) -> Path | None:
+    """The path itself, or None for a packaged recipe: saving must ask for another place."""
+    return None if path.resolve().is_relative_to(packaged_recipes().resolve()) else path
+
+
+def file_for(text: str) -> Path:
+    """The file that somebody means by a name or a path: ``mine`` is ``recipes/mine.toml``, ``a/b`` is ``a/b.toml``."""
+    path = Path(text.strip()).expanduser()
+    if path.suffix != ".toml":
+        path = path.with_name(f"{path.name}.toml")
+    return path if "/" in text else saved_recipes() / path
+
+
+def _about(path: Path) -> str:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("about", "")
+    except (OSError, ValueError, RecursionError):
+        return "cannot be read"
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,107 @@
+"""Saving a recipe under a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input
+
+from workbench.recipe import Recipe, save_recipe
+from workbench.recipe.schema import to_tables
+from workbench.tui.forms import apply, subject
+from workbench.tui.recipe_files import file_for
+from workbench.tui.widgets.pane import Text
+
+Saved = tuple[Recipe, Path]
+
+
+class SaveScreen(ModalScreen[Saved | None]):
+    """Writes the file and returns the recipe as written and where, or None. The recipe takes the file's name."""
+
+    BINDINGS = [Binding("escape", "cancel", show=False)]
+    AUTO_FOCUS = "#save-where"
+
+    def __init__(self, recipe: Recipe, path: Path) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._path = path
+        self._replace: Path | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog save") as dialog:
+            dialog.border_title = "Save as"
+            yield Input(str(self._path), id="save-where", compact=True, select_on_focus=False)
+            yield Text(id="save-what")
+            with Horizontal(classes="buttons"):
+                yield Button("Save  ⏎", id="save", variant="primary", compact=True)
+                yield Button("Cancel  esc", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        self._say()
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._replace = None
+        self._say()
+
+    def _say(self, problem: str = "") -> None:
+        path = file_for(self.query_one(Input).value)
+        if problem:
+            text = Content.styled(f"✗ {problem}", "$error")
+        elif self._replace is not None:
+            text = Content.styled(f"! {path} exists already; once more, and it is replaced", "$warning")
+        else:
+            text = Content.styled(f"writes {path}", "$muted")
+        self.query_one("#save-what", Text).show(text)
+        self.query_one("#save", Button).label = "Replace  ⏎" if self._replace else "Save  ⏎"
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_save()
+
+    @on(Button.Pressed)
+    async def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        await self.run_action(f"screen.{event.button.id}")
+
+    def action_save(self) -> None:
+        """Write, asking first if something would be lost."""
+        text = self.query_one(Input).value
+        if not text.strip():
+            self._say("a name is missing; write one, such as mine")
+            return
+        path = file_for(text)
+        if path.exists() and self._replace != path:
+            self._replace = path
+            self._say()
+            return
+        recipe, problem = _named(self._recipe, path.stem)
+        if recipe is None:
+            self._say(problem)
+            return
+        try:
+            save_recipe(recipe, path)
+        except OSError as error:
+            self._say(f"{path}: cannot be written: {error.strerror or error}")
+            return
+        self.dismiss((recipe, path))
+
+    def action_cancel(self) -> None:
+        """Write nothing."""
+        self.dismiss(None)
+
+
+def _named(recipe: Recipe, name: str) -> tuple[Recipe | None, str]:
+    """The recipe under another name, or what is wrong with the name."""
+    form = subject(recipe, "recipe")
+    tables = to_tables(recipe)
+    entries = {"name": name, "about": str(tables.get("about", "")), "seed": str(tables["seed"])}
+    renamed, wrong = apply(recipe, form, entries)
+    return renamed, wrong.get("name", "")

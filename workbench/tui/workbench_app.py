@@ -1,0 +1,297 @@
+"""The terminal app: screens over a recipe being composed and over a run directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from textual.app import App, SystemCommand
+from textual.content import Content
+from textual.driver import Driver
+from textual.message import Message
+from textual.screen import Screen
+
+from workbench.preview.protocol import Reply
+from workbench.recipe import Recipe
+from workbench.runs.directory import RunDirectory, create_run
+from workbench.runs.errors import RunError
+from workbench.runs.requests import Action as Request
+from workbench.runs.requests import ask
+from workbench.tui import files, leaving
+from workbench.tui.actions import Action, Where, actions, bindings
+from workbench.tui.charts import Palette
+from workbench.tui.driver import SurvivingDriver
+from workbench.tui.editing import Editor
+from workbench.tui.fds import Descriptors
+from workbench.tui.preview_client import COMMAND, PreviewClient, PreviewEnded
+from workbench.tui.preview_state import PreviewState
+from workbench.tui.screens.compose import ComposeScreen
+from workbench.tui.screens.help import HelpScreen
+from workbench.tui.screens.run import RunScreen
+from workbench.tui.settings import Settings
+from workbench.tui.theme import MUTED, WORKBENCH, palette
+from workbench.tui.tracking import Tracked
+from workbench.tui.training import Execute, Training
+from workbench.tui.widgets.run_head import STATES
+from workbench.tui.widgets.top_bar import TopBar
+from workbench.tui.words import place
+
+
+class PreviewHeard(Message):
+    """The preview process said something."""
+
+    def __init__(self, reply: Reply | PreviewEnded) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+class TrainingMoved(Message):
+    """The training thread has made its run, or has ended."""
+
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self.training = training
+
+
+class Workbench(App[str]):
+    """Holds what outlives a screen: the recipe being composed, the run being watched, the training thread.
+
+    Returns how it was left: see :mod:`workbench.tui.leaving`.
+    """
+
+    TITLE = "workbench"
+    CSS_PATH = ["styles/base.tcss", "styles/compose.tcss", "styles/run.tcss", "styles/dialogs.tcss"]
+    MODES = {"compose": ComposeScreen, "run": RunScreen}
+    DEFAULT_MODE = "compose"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    BINDINGS = bindings("app")
+
+    def __init__(
+        self,
+        settings: Settings,
+        editor: Editor,
+        *,
+        watch: RunDirectory | None = None,
+        descriptors: Descriptors | None = None,
+        execute: Execute | None = None,
+        preview_command: Sequence[str] = COMMAND,
+        poll: float = 1.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.editor = editor
+        self.composer: ComposeScreen | None = None
+        self.training: Training | None = None
+        self.tracked: Tracked | None = None
+        self.leaving = ""
+        self.now = now
+        self._watch = watch
+        self._descriptors = descriptors
+        self._execute = execute
+        self._poll = poll
+        log = descriptors.log if descriptors is not None else None
+        self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
+        self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
+        self.register_theme(WORKBENCH)
+        self.theme = WORKBENCH.name
+        if watch is not None:
+            self.DEFAULT_MODE = "run"  # type: ignore[misc]
+
+    def get_driver_class(self) -> type[Driver]:
+        """Our own driver on a terminal; whatever Textual is told to use elsewhere."""
+        kind = super().get_driver_class()
+        return SurvivingDriver if issubclass(SurvivingDriver, kind) else kind
+
+    def on_mount(self) -> None:
+        if self._descriptors is not None:
+            self._descriptors.take_streams()
+        if self._watch is not None:
+            self._track(self._watch)
+        self.set_interval(self._poll, self._tick)
+        # The first paint must not wait for a process to start.
+        self.call_after_refresh(self._client.start)
+
+    def on_unmount(self) -> None:
+        self._client.close()
+        if self.tracked is not None:
+            self.tracked.stop()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What our styles need of any theme."""
+        return {"muted": MUTED}
+
+    @property
+    def palette(self) -> Palette:
+        """The charts' colours in the theme in use."""
+        return palette(self.theme_variables)
+
+    # The recipe
+
+    def recipe_changed(self) -> None:
+        """Another recipe, or the same under another name."""
+        if self.composer is not None:
+            self.composer.refresh_recipe()
+
+    def on_preview_heard(self, message: PreviewHeard) -> None:
+        """Show it."""
+        if self.preview.hear(message.reply) and self.composer is not None:
+            self.composer.refresh_preview()
+
+    # The run
+
+    def start_run(self) -> None:
+        """Train the recipe, unless something speaks against it."""
+        problems = self.editor.conflicts()
+        if problems:
+            reasons = "\n".join(f"{p.path}: {p.message}" for p in problems)
+            self.notify(reasons, title="This recipe cannot be trained", severity="error", timeout=10, markup=False)
+            return
+        if self.training is not None and self.training.alive:
+            self.notify("A run is being trained; stop it first (2, s).", severity="error")
+            return
+        recipe = self.editor.recipe
+        self.training = Training(
+            lambda: create_run(self.settings.runs, recipe),
+            lambda training: self.post_message(TrainingMoved(training)),
+            device=self.settings.device,
+            data_root=self.settings.data_root,
+            descriptors=self._descriptors,
+            execute=self._execute,
+        )
+        self.training.start()
+
+    def on_training_moved(self, message: TrainingMoved) -> None:
+        """Watch a new run; say how one ended."""
+        training = message.training
+        if training.state is None:
+            if training.run is not None:
+                self._track(training.run)
+                self.switch_mode("run")
+            return
+        if training.error:
+            self.notify(training.error, title="The run broke", severity="error", timeout=10, markup=False)
+        elif self.current_mode != "run" and training.run is not None:
+            severity = "information" if training.state in ("finished", "stopped") else "error"
+            self.notify(f"{training.run.name}: {training.state}", severity=severity, markup=False)  # type: ignore[arg-type]
+        if self.tracked is not None:
+            self.tracked.hurry()
+        leaving.go_if_stopped(self)
+
+    def _track(self, run: RunDirectory) -> None:
+        if self.tracked is not None:
+            self.tracked.stop()
+        self.tracked = Tracked(run, self._poll)
+        self.tracked.start()
+
+    def ask_run(self, what: Request) -> None:
+        """Ask the run on screen for something, wherever it is trained."""
+        tracked, training = self.tracked, self.training
+        if tracked is None:
+            return
+        if training is not None and training.alive and training.run == tracked.run:
+            control = training.control
+            {
+                "pause": control.pause,
+                "continue": control.go_on,
+                "stop": control.stop,
+                "checkpoint": control.checkpoint,
+            }[what]()
+        else:
+            try:
+                ask(tracked.run, what)
+            except RunError as error:
+                self.notify(str(error), severity="error", markup=False)
+                return
+        tracked.ask(what)
+        self._show_run()
+
+    def _tick(self) -> None:
+        """Once a second: take in what the run said, and see that the terminal is still there."""
+        if isinstance(self._driver, SurvivingDriver) and self._driver.terminal_gone():
+            self.exit(leaving.LOST)
+            return
+        if self.tracked is not None:
+            self.tracked.drain()
+            self._show_run()
+        leaving.go_if_stopped(self)
+
+    def _show_run(self) -> None:
+        if isinstance(self.screen, RunScreen):
+            self.screen.refresh_run()
+        self.refresh_top()
+
+    def refresh_top(self) -> None:
+        """The first line of the screen in front."""
+        for bar in self.screen.query(TopBar):
+            bar.show(self._about(), self._progress())
+
+    def _about(self) -> Content:
+        if self.current_mode == "run":
+            return Content.styled(self.tracked.run.name if self.tracked else "", "$muted")
+        unsaved = (" ● unsaved", "$accent") if self.editor.unsaved else ""
+        return Content.assemble(self.editor.recipe.name, unsaved)
+
+    def _progress(self) -> Content:
+        tracked = self.tracked
+        if tracked is None or not tracked.live:
+            return Content("")
+        sign, colour = STATES[tracked.state]
+        return Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))
+
+    # Actions
+
+    def action_show(self, mode: str) -> None:
+        """Go to a screen."""
+        if mode != self.current_mode:
+            self.switch_mode(mode)
+            self.call_after_refresh(self.refresh_top)
+
+    def action_help(self) -> None:
+        """All keys of the screen."""
+        settings = self.settings
+        places = Content.assemble(
+            ("\n  runs    ", "bold"), place(settings.runs, 60), ("\n  data    ", "bold"), place(settings.data_root, 60),
+            ("\n  device  ", "bold"), settings.device,
+        )  # fmt: skip
+
+        def chosen(action: Action | None) -> None:
+            if action is not None:
+                self.call_later(self.run_action, action.full_name, self.screen)
+
+        self.push_screen(HelpScreen(self._where(), places), chosen)
+
+    def action_leave(self) -> None:
+        """Leave, after asking what has to be asked."""
+        leaving.leave(self)
+
+    def open_recipe(self) -> None:
+        """Choose a recipe."""
+        files.open_recipe(self)
+
+    def save_recipe(self, *, ask: bool = False) -> None:
+        """Write the recipe; ``ask`` where."""
+        files.save(self, ask=ask)
+
+    def _where(self) -> Where:
+        return "run" if self.current_mode == "run" else "compose"
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The command palette: the actions of the registry, and the choice of colours."""
+        for action in actions(self._where()):
+            if action.palette:
+                name, _, rest = action.about.partition(":")
+
+                async def run(name: str = action.full_name) -> None:
+                    await self.run_action(name, screen)
+
+                yield SystemCommand(name, rest.strip() or f"key {action.shown_key}", run)
+        yield SystemCommand("Colours", "Choose a theme", self.action_change_theme)
+
+
+def first_recipe() -> Recipe:
+    """What is composed when nothing else is asked for: the packaged quick start."""
+    from workbench.places import resolve_recipe
+    from workbench.recipe import read_recipe_file
+
+    return read_recipe_file(resolve_recipe("digits"))
