@@ -95,9 +95,13 @@ def gpu_of(device: str, gpus: list[Gpu] | None = None) -> Gpu | None:
     return next((gpu for gpu in (list_gpus() if gpus is None else gpus) if uuid and uuid in gpu.uuid.lower()), None)
 
 
-def busy(device: str) -> str | None:
-    """One sentence if other processes use a torch device, else None. Imports torch for a GPU."""
-    gpu = gpu_of(device)
+def busy(device: str, gpus: list[Gpu] | None = None) -> str | None:
+    """One sentence if other processes use a torch device, else None. Imports torch for a GPU.
+
+    gpus: what :func:`list_gpus` said before torch touched a GPU. In a container the driver gives this process another
+    number, by which it would be taken for a stranger later.
+    """
+    gpu = gpu_of(device, gpus)
     if gpu is None or not gpu.processes:
         return None
     others = "1 other process" if len(gpu.processes) == 1 else f"{len(gpu.processes)} other processes"

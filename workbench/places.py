@@ -96,7 +96,11 @@ def resolve_recipe(text: str, runs: Path | None = None) -> Path:
             return find_run(root, text).recipe_file
         except RunNotFound as error:
             raise RecipeError([Problem("", str(error))]) from None
-    hint = nearest(text, [*recipes, *names], list_all=0) or nearest(text, list(recipes)) or "; workbench recipes lists them"
+    hint = (
+        nearest(text, [*recipes, *names], list_all=0)
+        or nearest(text, list(recipes))
+        or "; workbench recipes lists them"
+    )
     raise RecipeError([Problem("", f"no recipe '{text}'{hint}")])
 
 

@@ -74,7 +74,9 @@ def invoke(capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
 
 def environment(**more: str) -> dict[str, str]:
     """An environment for a child process that finds this checkout."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")} | {"PYTHONPATH": str(REPOSITORY)} | more
+    return (
+        {k: v for k, v in os.environ.items() if not k.startswith("WORKBENCH_")} | {"PYTHONPATH": str(REPOSITORY)} | more
+    )
 
 
 def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:

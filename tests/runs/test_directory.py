@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import FAKE_ENGINE, bare_run, small_recipe
+from tests.runs.helpers import bare_run, small_recipe
 from workbench.recipe import RecipeError, plugins
+from workbench.recipe.registries import TECHNIQUES
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.environment import environment, git_state, note_resume
 from workbench.runs.errors import RunError
@@ -58,13 +59,14 @@ class Mine(Technique):
 '''
 
 
-def test_plugins_travel_with_the_run(tmp_path: Path) -> None:
+def test_plugins_travel_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TECHNIQUES, "_cards", {card.name: card for card in TECHNIQUES})
+    monkeypatch.setattr(plugins, "_loaded", {})
+    (tmp_path / "unused.py").write_text("")
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN)
     plugin = plugins.load_plugin(file)
-    plugins.load_plugin(FAKE_ENGINE)
-    from workbench.recipe.registries import TECHNIQUES
-
+    plugins.load_plugin(tmp_path / "unused.py")
     run = create_run(tmp_path / "runs", small_recipe().with_technique(TECHNIQUES["mine_for_runs"]()))
     assert run.recipe().plugins == ("mine.py",)
     assert [path.name for path in run.plugins.iterdir()] == ["mine.py"]

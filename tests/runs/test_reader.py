@@ -35,7 +35,14 @@ def test_a_line_that_is_still_being_written_waits(tmp_path: Path) -> None:
 
 def test_torn_and_unknown_lines_are_left_out(tmp_path: Path) -> None:
     run = bare_run(tmp_path)
-    lines = [to_json(trained(1)), '{"kind":"trained","st', '{"kind":"from_the_future"}', "\xff", "null", to_json(trained(2))]
+    lines = [
+        to_json(trained(1)),
+        '{"kind":"trained","st',
+        '{"kind":"from_the_future"}',
+        "\xff",
+        "null",
+        to_json(trained(2)),
+    ]
     run.events_file.write_bytes("\n".join(lines).encode("latin-1") + b'\n{"kind":')
     assert read_events(run) == [trained(1), trained(2)]
 

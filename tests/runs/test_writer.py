@@ -150,10 +150,12 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.writer import RunWriter
 writer = RunWriter(RunDirectory(Path(sys.argv[1]))).__enter__()
 writer.write(Noted(message="whole"))
+ready, tell = os.pipe()
 if os.fork() == 0:  # a loader worker that outlives its parent for a while
-    os.close(1)
+    os.write(tell, b"x")
     time.sleep(3)
     os._exit(0)
+os.read(ready, 1)
 os.write(writer._file, b'{"kind":"noted","mess')
 os.kill(os.getpid(), 9)
 """

@@ -21,9 +21,7 @@ from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 
 Describe = Callable[[type[Any]], dict[str, Any]]
 
-data_app = typer.Typer(
-    invoke_without_command=True, help="List the data sources, or fetch one.", rich_markup_mode="rich"
-)
+data_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
 
 def techniques(

@@ -11,10 +11,11 @@ from typing import Any, Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.table import Column
 from rich.text import Text
 
 from workbench.commands.narration import Line, Narrator, short
-from workbench.commands.output import duration
+from workbench.commands.output import duration, figure
 from workbench.commands.streams import Streams
 from workbench.events import Continued, Event, Resumed, RunStarted, Trained, to_json
 
@@ -139,14 +140,14 @@ class BarDisplay:
             self.progress.stop()
 
     def warn(self, text: str) -> None:
-        self.console.print(Text(f"warning: {text}", "yellow"), soft_wrap=True)
+        self.console.print(Text(f"warning: {text}", "yellow"))
 
     def tell(self, text: str) -> None:
         self.notice = "stopping; Ctrl-C again leaves at once"
 
     def take(self, event: Event) -> None:
         for line in self.narrator.take(event):
-            self.console.print(_styled(line), soft_wrap=True)
+            self.console.print(_styled(line))
         if isinstance(event, RunStarted):
             self.progress.update(self.task, total=event.steps, description="epoch 0")
         elif isinstance(event, Resumed | Continued):
@@ -161,7 +162,7 @@ class BarDisplay:
                 self.task,
                 completed=event.step,
                 description=f"epoch {short(event.epoch)}",
-                figures=f"loss {event.loss:.3f}  {accuracy}{event.images_per_second:,.0f} img/s",
+                figures=f"loss {figure(event.loss)}  {accuracy}{event.images_per_second:,.0f} img/s",
                 left=self.pace.left(total - event.step),
             )
 
@@ -188,7 +189,7 @@ class Pace:
 
 class _Column(ProgressColumn):
     def __init__(self, draw: Callable[[Task], Text]) -> None:
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True))  # a second line would stay behind when the bar goes
         self._draw = draw
 
     def render(self, task: Task) -> Text:

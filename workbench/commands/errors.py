@@ -29,7 +29,8 @@ def explain(error: Exception) -> tuple[int, list[str]]:
     if hasattr(error, "format_message"):  # typer's own: an unknown option, a missing argument
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "workbench"
-        return int(getattr(error, "exit_code", BAD_INPUT)), [f"{_flat(error.format_message()).rstrip('.')}; see: {command} --help"]
+        message = _flat(error.format_message()).rstrip(".")
+        return int(getattr(error, "exit_code", BAD_INPUT)), [f"{message}; see: {command} --help"]
     if _from_engine(error):
         return FAILED, [_flat(str(error))]
     if isinstance(error, OSError) and error.strerror:

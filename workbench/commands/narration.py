@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.commands.output import duration, percent
+from workbench.commands.output import duration, figure, percent
 from workbench.events import (
     CheckFinished,
     CheckpointSaved,
@@ -82,7 +82,7 @@ class Narrator:
             case Finished():
                 best = event.best_validation_accuracy
                 also = f", best validation accuracy {percent(best)}" if best is not None else ""
-                result = f"test accuracy {percent(event.test_accuracy)}, loss {event.test_loss:.4f}{also}"
+                result = f"test accuracy {percent(event.test_accuracy)}, loss {figure(event.test_loss)}{also}"
                 return [Line(f"finished: {result}; {event.step:,} steps in {duration(event.seconds)}", "end")]
             case Stopped():
                 return [Line(f"stopped after step {event.step:,}{steps}; go on with: {self._resume()}", "end")]
@@ -141,7 +141,7 @@ class _Span:
     def figures(self) -> list[str]:
         if not self._steps:
             return []
-        loss = [f"loss {self._loss / self._steps:.4f}", f"train {percent(self._accuracy / self._steps)}"]
+        loss = [f"loss {figure(self._loss / self._steps)}", f"train {percent(self._accuracy / self._steps)}"]
         return loss + ([f"{self._images / self._seconds:,.0f} img/s"] if self._seconds else [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -35,8 +36,9 @@ def say(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """A line of diagnosis."""
-    print(text, file=sys.stderr, flush=True)
+    """A line of diagnosis; lost where nobody can hear it."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def say_json(value: Any) -> None:
@@ -76,6 +78,13 @@ def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
 def percent(share: float | None) -> str:
     """``98.76 %``, or a dash for what is unknown or not a number."""
     return "—" if share is None or share != share else f"{100 * share:.2f} %"
+
+
+def figure(value: float | None) -> str:
+    """A loss: ``0.1234``, ``2.75e+20``, or a dash for what is unknown or not a number."""
+    if value is None or value != value:
+        return "—"
+    return f"{value:.4f}" if abs(value) < 10_000 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:

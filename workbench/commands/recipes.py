@@ -10,7 +10,7 @@ from workbench.commands import options
 from workbench.commands.errors import CHECK_FAILED
 from workbench.commands.narration import check_line, short
 from workbench.commands.options import settings_of
-from workbench.commands.output import on_terminal, say, say_json, say_pairs, say_table
+from workbench.commands.output import figure, on_terminal, say, say_json, say_pairs, say_table
 from workbench.devices import choose
 from workbench.events import CheckFinished
 from workbench.places import RecipePlace, known_recipes, recipe_places, resolve_recipe
@@ -115,16 +115,12 @@ def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
     pairs = [("recipe", recipe.name), ("parameters", f"{report['parameters']:,}")]
     pairs += [(f"  {name}", f"{count:,}") for name, count in parts.items()]
     pairs += [
-        ("initial loss", _nats(report["initial_loss"])),
-        ("expected", _nats(report["expected_initial_loss"])),
+        ("initial loss", figure(report["initial_loss"])),
+        ("expected", figure(report["expected_initial_loss"])),
     ]
     say_pairs(pairs)
     for found in report["checks"]:
         say(check_line(CheckFinished(**found)))
-
-
-def _nats(value: float | None) -> str:
-    return "—" if value is None or value != value else f"{value:.4f}"
 
 
 def diff(

@@ -13,7 +13,7 @@ from workbench.commands.display import make_display
 from workbench.commands.errors import FAILED, InputError
 from workbench.commands.narration import check_line, short
 from workbench.commands.options import settings_of
-from workbench.commands.output import age, complain, on_terminal, percent, say, say_json, say_pairs, say_table
+from workbench.commands.output import age, complain, figure, on_terminal, percent, say, say_json, say_pairs, say_table
 from workbench.commands.streams import Streams
 from workbench.commands.training import shown
 from workbench.events import CheckFinished, Evaluated
@@ -131,7 +131,7 @@ def show(
         say(check_line(check))
     if evaluations:
         say()
-        rows = [(short(e.epoch), f"{e.step:,}", e.split, f"{e.loss:.4f}", percent(e.accuracy)) for e in evaluations]
+        rows = [(short(e.epoch), f"{e.step:,}", e.split, figure(e.loss), percent(e.accuracy)) for e in evaluations]
         say_table(("epoch", "step", "split", "loss", "accuracy"), rows)
     if changes:
         say()
@@ -147,7 +147,7 @@ def _status_pairs(found: RunSummary) -> list[tuple[str, str]]:
         heard = f", heard of {age(time.time() - status.heartbeat)} ago" if found.state not in ENDED else ""
         pairs += [
             ("step", f"{status.step:,} of {status.steps:,} (epoch {short(status.epoch)})"),
-            ("loss", "—" if status.loss is None else f"{status.loss:.4f}"),
+            ("loss", figure(status.loss)),
             ("test accuracy", percent(status.test_accuracy)),
             ("best validation", percent(status.best) if status.best is not None else ""),
             ("process", f"{status.pid} on {status.host}, {status.device or 'no device yet'}{heard}"),

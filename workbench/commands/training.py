@@ -14,8 +14,8 @@ from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, on_terminal, say, say_json
 from workbench.commands.streams import interruptible, own_streams
 from workbench.control import Control
-from workbench.devices import busy, choose
-from workbench.events import Event, RunStarted
+from workbench.devices import busy, choose, list_gpus
+from workbench.events import Event
 from workbench.places import resolve_recipe
 from workbench.recipe import RecipeError, read_recipe_file
 from workbench.recipe.errors import Problem
@@ -24,8 +24,7 @@ from workbench.runs.environment import note_resume
 from workbench.runs.errors import RunError
 from workbench.runs.execute import execute
 from workbench.runs.launch import detach as launch
-from workbench.runs.listing import find_run
-from workbench.runs.status import ACTIVE, honest_state, read_status
+from workbench.runs.listing import find_run, summary
 
 
 def run(
@@ -74,13 +73,14 @@ def run(
         if recipe is not None or asked:
             raise InputError(f"a run's recipe stays as it is; start a new run with: workbench run {resume} --set …")
         directory = resumable(settings, resume)
-        chosen = settings.device if detach else choose(settings.device)
-        note_resume(directory.env_file)
+        chosen = settings.device if detach else _choose(settings.device)
+        if directory.started():
+            note_resume(directory.env_file)
     else:
         if recipe is None:
             raise InputError("which recipe? workbench recipes lists them; a run goes on with --resume RUN")
         wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), asked)
-        chosen = settings.device if detach else choose(settings.device)
+        chosen = settings.device if detach else _choose(settings.device)
         directory = create_run(settings.runs, wanted)
     if detach:
         _leave_running(directory, settings, chosen, as_json)
@@ -91,8 +91,10 @@ def run(
 def resumable(settings: Settings, text: str) -> RunDirectory:
     """The run that is to go on. Raises RunNotFound, RunError if it cannot, RecipeError if its recipe cannot be read."""
     directory = find_run(settings.runs, text)
-    state = honest_state(directory)
-    if state == "finished":
+    found = summary(directory)
+    if found.live and found.state != "queued":  # a queued one is this very process, started by --detach
+        raise RunError(f"run '{directory.name}' is at work already; follow it with: workbench watch {directory.name}")
+    if found.state == "finished":
         raise InputError(
             f"run '{directory.name}' is finished; a longer one is a new one: workbench run {directory.name} --epochs …"
         )
@@ -106,6 +108,15 @@ def resumable(settings: Settings, text: str) -> RunDirectory:
     return directory
 
 
+def _choose(option: str) -> str:
+    """The device to train on; says so if others use it."""
+    seen = list_gpus()
+    device = choose(option)
+    if warning := busy(device, seen):
+        complain(f"warning: {warning}")
+    return device
+
+
 def train_here(directory: RunDirectory, settings: Settings, device: str, *, as_json: bool, quiet: bool) -> str:
     """Train a run in this process and show it; returns its final state."""
     control = Control()
@@ -115,6 +126,7 @@ def train_here(directory: RunDirectory, settings: Settings, device: str, *, as_j
     logged = directory.log_file.stat().st_size if directory.log_file.exists() else 0
     with own_streams(directory.log_file) as streams:
         display = make_display(streams, shown(directory, settings), as_json=as_json, quiet=quiet)
+        showing = _Showing(display, control)
         with display, interruptible(control.stop, display.tell):
             state = execute(
                 directory,
@@ -122,11 +134,17 @@ def train_here(directory: RunDirectory, settings: Settings, device: str, *, as_j
                 data_root=settings.data_root,
                 resume=resume,
                 control=control,
-                on_event=_Showing(display, control),
+                on_event=showing,
             )
-    if settings.debug and state == "failed" and directory.log_file.exists():
-        complain(directory.log_file.read_bytes()[logged:].decode(errors="replace").rstrip())
+    if showing.broken and state == "stopped":
+        complain(f"nobody reads any more: stopped; go on with: workbench run --resume {shown(directory, settings)}")
+    if settings.debug and state == "failed" and (text := _written_since(directory.log_file, logged)):
+        complain(text)
     return state
+
+
+def _written_since(log: Path, start: int) -> str:
+    return log.read_bytes()[start:].decode(errors="replace").rstrip() if log.exists() else ""
 
 
 class _Showing:
@@ -145,9 +163,6 @@ class _Showing:
         except (OSError, ValueError):
             self.broken = True
             self.control.stop()
-            return
-        if isinstance(event, RunStarted) and (warning := busy(event.device)):
-            self.display.warn(warning)
 
 
 def shown(directory: RunDirectory, settings: Settings) -> str:
@@ -156,8 +171,6 @@ def shown(directory: RunDirectory, settings: Settings) -> str:
 
 
 def _leave_running(directory: RunDirectory, settings: Settings, device: str, as_json: bool) -> None:
-    if honest_state(directory) in ACTIVE and read_status(directory) is not None:
-        raise RunError(f"run '{directory.name}' is already at work; follow it with: workbench watch {directory.name}")
     pid = launch(directory, device, settings.data_root, directory.started(), _absolute(settings.plugins))
     if as_json:
         say_json({"run": directory.name, "path": directory.path.resolve(), "pid": pid})

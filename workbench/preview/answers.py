@@ -65,15 +65,14 @@ class _Remembered:
 def static(number: int, built: Build) -> Static:
     """Parameters, steps and the learning-rate curve of a build."""
     counts = parameter_counts(built.model)
+    rates = [(s / built.steps_per_epoch, built.learning_rate(s)) for s in sample_steps(built.steps)]
     return Static(
         id=number,
         parameters=sum(counts.values()),
         parameters_by_part=counts,
         steps_per_epoch=built.steps_per_epoch,
         steps=built.steps,
-        learning_rates=[
-            [round(s / built.steps_per_epoch, 4), float(f"{built.learning_rate(s):.6g}")] for s in sample_steps(built.steps)
-        ],
+        learning_rates=[[round(epoch, 4), float(f"{rate:.6g}")] for epoch, rate in rates],
     )
 
 

@@ -44,38 +44,37 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-_held: set[tuple[int, int]] = set()
-_held_guard = threading.Lock()
+_claims: set[int] = set()
+
+
+def _forget_claims() -> None:
+    for descriptor in _claims:
+        os.close(descriptor)
+    _claims.clear()
+
+
+# Loader workers are forked from the run and outlive it for seconds when it is killed: they must not keep its lock.
+os.register_at_fork(after_in_child=_forget_claims)
 
 
 class Claim:
-    """The exclusive right to train a run, for the life of this process at most.
-
-    A POSIX record lock and not flock: loader workers that are forked from the run would inherit the latter and hold it
-    for seconds after the run was killed. Record locks do not exclude two threads of one process, hence ``_held``.
-    """
+    """The exclusive right to train a run, among all processes and threads; it ends with the process at the latest."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        status = os.fstat(self._descriptor)
-        self._identity = (status.st_dev, status.st_ino)
+        _claims.add(self._descriptor)
 
     def take(self) -> bool:
-        """Whether the right is now ours; False if another run of this machine or file system has it."""
-        with _held_guard:
-            if self._identity in _held:
-                return False
-            try:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):
-                return False
-            except OSError:  # a file system without locks: the status file alone has to do
-                pass
-            _held.add(self._identity)
-            return True
+        """Whether the right is now ours; False if another one has it."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks: the status file alone has to do
+            pass
+        return True
 
     def give_back(self) -> None:
         """Let others train the run."""
-        with _held_guard:
-            _held.discard(self._identity)
-            os.close(self._descriptor)
+        _claims.discard(self._descriptor)
+        os.close(self._descriptor)

@@ -33,9 +33,12 @@ def writable(path: Path) -> Path | None:
     return None if path.resolve().is_relative_to(packaged_recipes().resolve()) else path
 
 
-def file_for(text: str) -> Path:
-    """The file that somebody means by a name or a path: ``mine`` is ``recipes/mine.toml``, ``a/b`` is ``a/b.toml``."""
-    path = Path(text.strip()).expanduser()
+def file_for(text: str) -> Path | None:
+    """The file that somebody means: ``mine`` is ``recipes/mine.toml``, ``a/b`` is ``a/b.toml``; None if it names none."""
+    text = text.strip()
+    path = Path(text).expanduser()
+    if text.endswith("/") or path.name in ("", "..", ".toml"):
+        return None
     if path.suffix != ".toml":
         path = path.with_name(f"{path.name}.toml")
     return path if "/" in text else saved_recipes() / path

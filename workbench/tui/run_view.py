@@ -31,20 +31,20 @@ RATE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the log; ``level`` is "note", "good", "warning" or "error"."""
+    """A line of the log; ``level`` is "quiet", "note", "good", "warning" or "error"."""
 
     text: str
     level: str = "note"
 
 
 class Curve:
-    """A training curve: raw values, and a debiased exponential average over about a hundredth of the run."""
+    """A training curve: raw values, and a debiased exponential average over about a fiftieth of the run."""
 
     def __init__(self, steps: int) -> None:
         self.raw = Buckets()
         self.smooth = Buckets()
         self.value = math.nan
-        self._half_life = max(1.0, steps / 100)
+        self._half_life = max(1.0, steps / 50)
         self._sum = self._weight = 0.0
         self._step = 0
 
@@ -148,6 +148,11 @@ class RunView:
         return max(1, self.started.steps_per_epoch) if self.started else 1
 
     @property
+    def begun(self) -> bool:
+        """Whether there is an event."""
+        return self._first > 0
+
+    @property
     def fraction(self) -> float:
         """The share of the run that is done, 0–1."""
         if isinstance(self.ended, Finished):
@@ -189,7 +194,7 @@ def log_line(event: Event) -> Line | None:
         case CheckFinished() if event.verdict != "pass":
             return Line(f"{event.name}: {event.reason}", "warning" if event.verdict == "warn" else "error")
         case CheckpointSaved():
-            return Line(f"checkpoint after step {event.step:,}")
+            return Line(f"checkpoint after step {event.step:,}", "quiet")
         case Paused():
             return Line(f"paused after step {event.step:,}")
         case Continued():

@@ -142,7 +142,7 @@ def preview(picture: Picture) -> Content:
         parts += [("Steps       ", "bold"), (f"{static.steps:,}", f"bold{dim or ' $primary'}")]
         parts += [(f"  {static.steps_per_epoch:,} an epoch\n", MUTED)]
         parts += _first_loss(picture)
-    return Content.assemble(*parts)
+    return Content.assemble(*parts).rstrip()
 
 
 def _first_loss(picture: Picture) -> list[Part]:
@@ -164,6 +164,16 @@ def preview_checks(picture: Picture) -> Content:
     if picture.checks is None:
         return Content("")
     return checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
+
+
+def check_lines(found: Iterable[CheckFinished]) -> Content:
+    """A line for each check, without the reasons."""
+    parts: list[Part] = []
+    for check in found:
+        sign, colour = SIGNS[check.verdict]
+        found_short = check.found if len(check.name) + len(check.found) < 30 else ""
+        parts += [(f"{sign} {check.name}  ", f"bold {colour}"), f"{found_short}\n"]
+    return Content.assemble(*parts, "\n")
 
 
 def checks(found: Iterable[CheckFinished]) -> Content:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from workbench.events import Diverged, Failed
 from workbench.runs.directory import RunDirectory
-from workbench.runs.status import Status
+from workbench.runs.status import ACTIVE, Status
 from workbench.tui.follower import Follower
 from workbench.tui.run_view import Line, RunView
 from workbench.tui.words import duration
 
-LIVE = ("queued", "running", "paused", "stalled")
+
 
 
 class Tracked:
@@ -52,7 +52,7 @@ class Tracked:
                 self.view = RunView()
             self.view.feed(reading.events)
             for text in reading.log:
-                self.view.say(Line(text, "library"))
+                self.view.say(Line(text, "quiet"))
             self.state, self.status = reading.state, reading.status
         if self.asked and self._done():
             self.asked, changed = "", True
@@ -65,14 +65,20 @@ class Tracked:
             case "continue":
                 return self.state != "paused"
             case "checkpoint":
-                return self.view.checkpoints > self._checkpoints or self.state not in LIVE
+                return self.view.checkpoints > self._checkpoints or self.state not in ACTIVE
             case _:
-                return self.state not in LIVE
+                return self.state not in ACTIVE
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since the run's first event; before it, since its process started."""
+        if self.view.begun or self.status is None:
+            return self.view.elapsed(now)
+        return max(0.0, now - self.status.started)
 
     @property
     def live(self) -> bool:
         """Whether there is still something to wait for."""
-        return self.state in LIVE
+        return self.state in ACTIVE
 
     def advice(self, now: float) -> tuple[str, str]:
         """Why the run stands still and what to do; two empty texts if all is well."""

@@ -23,8 +23,8 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def percent(value: float) -> str:
-    """A share of 1 as per cent, to two places; a dash for what is not finite."""
-    return f"{value:.2%}" if math.isfinite(value) else "–"
+    """A share of 1 as per cent, to one place; a dash for what is not finite."""
+    return f"{value:.1%}" if math.isfinite(value) else "–"
 
 
 def rate(value: float) -> str:

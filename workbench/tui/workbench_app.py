@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from textual.app import App, SystemCommand
 from textual.content import Content
 from textual.driver import Driver
-from textual.message import Message
 from textual.screen import Screen
 
-from workbench.preview.protocol import Reply
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
@@ -23,7 +22,9 @@ from workbench.tui.charts import Palette
 from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
-from workbench.tui.preview_client import COMMAND, PreviewClient, PreviewEnded
+from workbench.tui.machine import gpus_in_words
+from workbench.tui.messages import GpusSeen, PreviewHeard, TrainingMoved
+from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
 from workbench.tui.screens.help import HelpScreen
@@ -35,22 +36,6 @@ from workbench.tui.training import Execute, Training
 from workbench.tui.widgets.run_head import STATES
 from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
-
-
-class PreviewHeard(Message):
-    """The preview process said something."""
-
-    def __init__(self, reply: Reply | PreviewEnded) -> None:
-        super().__init__()
-        self.reply = reply
-
-
-class TrainingMoved(Message):
-    """The training thread has made its run, or has ended."""
-
-    def __init__(self, training: Training) -> None:
-        super().__init__()
-        self.training = training
 
 
 class Workbench(App[str]):
@@ -78,6 +63,8 @@ class Workbench(App[str]):
         poll: float = 1.0,
         now: Callable[[], float] = time.time,
     ) -> None:
+        if watch is not None:
+            self.DEFAULT_MODE = "run"  # type: ignore[misc]
         super().__init__()
         self.settings = settings
         self.editor = editor
@@ -95,8 +82,6 @@ class Workbench(App[str]):
         self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
         self.register_theme(WORKBENCH)
         self.theme = WORKBENCH.name
-        if watch is not None:
-            self.DEFAULT_MODE = "run"  # type: ignore[misc]
 
     def get_driver_class(self) -> type[Driver]:
         """Our own driver on a terminal; whatever Textual is told to use elsewhere."""
@@ -111,6 +96,8 @@ class Workbench(App[str]):
         self.set_interval(self._poll, self._tick)
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
+        if self.settings.device != "cpu":
+            threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
 
     def on_unmount(self) -> None:
         self._client.close()
@@ -126,6 +113,14 @@ class Workbench(App[str]):
         """The charts' colours in the theme in use."""
         return palette(self.theme_variables)
 
+    def _look_for_gpus(self) -> None:
+        self.post_message(GpusSeen(gpus_in_words()))
+
+    def on_gpus_seen(self, message: GpusSeen) -> None:
+        """Show it."""
+        if self.composer is not None and self.is_running:
+            self.composer.show_device(message.words)
+
     # The recipe
 
     def recipe_changed(self) -> None:
@@ -135,7 +130,7 @@ class Workbench(App[str]):
 
     def on_preview_heard(self, message: PreviewHeard) -> None:
         """Show it."""
-        if self.preview.hear(message.reply) and self.composer is not None:
+        if self.preview.hear(message.reply) and self.composer is not None and self.is_running:
             self.composer.refresh_preview()
 
     # The run
@@ -164,6 +159,8 @@ class Workbench(App[str]):
     def on_training_moved(self, message: TrainingMoved) -> None:
         """Watch a new run; say how one ended."""
         training = message.training
+        if not self.is_running:  # leaving: the screens may be gone already
+            return
         if training.state is None:
             if training.run is not None:
                 self._track(training.run)
@@ -183,6 +180,8 @@ class Workbench(App[str]):
             self.tracked.stop()
         self.tracked = Tracked(run, self._poll)
         self.tracked.start()
+        self._show_run()
+        self.set_timer(min(0.2, self._poll), self._tick)  # the first reading is there before the first turn
 
     def ask_run(self, what: Request) -> None:
         """Ask the run on screen for something, wherever it is trained."""
@@ -245,7 +244,6 @@ class Workbench(App[str]):
         """Go to a screen."""
         if mode != self.current_mode:
             self.switch_mode(mode)
-            self.call_after_refresh(self.refresh_top)
 
     def action_help(self) -> None:
         """All keys of the screen."""

@@ -16,6 +16,7 @@ from workbench.tui import texts
 from workbench.tui.actions import bindings
 from workbench.tui.rows import rows
 from workbench.tui.screens.form import FormScreen
+from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.preview import PreviewPane
 from workbench.tui.widgets.technique_list import TechniqueList
@@ -59,9 +60,8 @@ class ComposeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.workbench.composer = self
-        settings = self.workbench.settings
         self.query_one("#list-pane").border_title = "Recipe"
-        self.query_one("#list-pane").border_subtitle = f"device {settings.device}"
+        self.show_device("")
         self._show_places()
         self.show_view(self._view)
         self.refresh_recipe()
@@ -69,6 +69,11 @@ class ComposeScreen(Screen[None]):
     def on_resize(self) -> None:
         self._show_places()
         self._show_titles()
+
+    def on_screen_resume(self) -> None:
+        for chart in self.query(Chart):
+            chart.draw()
+        self.workbench.refresh_top()
 
     # What is shown
 
@@ -107,6 +112,10 @@ class ComposeScreen(Screen[None]):
             pane.border_subtitle = ""
         for pane in self.query("#preview" if self.wide else "#card, #preview, #changes"):
             pane.border_subtitle = f"runs {runs} · data {data}"
+
+    def show_device(self, gpus: str) -> None:
+        """The device in use, and what is known of the GPUs."""
+        self.query_one("#list-pane").border_subtitle = " · ".join(filter(None, [self.workbench.settings.device, gpus]))
 
     @property
     def wide(self) -> bool:

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from workbench.recipe import Recipe, RecipeError, read_recipe_file
 from workbench.tui.recipe_files import recipe_files
 from workbench.tui.widgets.pane import Text
+from workbench.tui.words import place
 
 Opened = tuple[Recipe, Path]
 
@@ -57,7 +58,9 @@ class OpenScreen(ModalScreen[Opened | None]):
                 continue
             if file.kind != kind:
                 kind = file.kind
-                files.add_option(Option(Content.styled(f"{kind}  {file.path.parent}", "$muted"), disabled=True))
+                files.add_option(
+                    Option(Content.styled(f"{kind}  {place(file.path.parent, 60)}", "$muted"), disabled=True)
+                )
             text = Content.assemble((f"  {file.name:<14}", "bold"), (f" {file.about}", "$muted"))
             files.add_option(Option(text, id=str(number)))
         first = next((i for i, option in enumerate(files.options) if not option.disabled), None)

@@ -21,6 +21,7 @@ from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
 
 if TYPE_CHECKING:
+    from workbench.tui.run_view import RunView
     from workbench.tui.tracking import Tracked
     from workbench.tui.workbench_app import Workbench
 
@@ -52,8 +53,10 @@ class RunScreen(Screen[None]):
                 yield CurvePane("Loss", id="loss")
                 yield CurvePane("Accuracy", id="accuracy")
             with Horizontal(id="run-below"):
-                yield Pane(title="Checks", id="checks")
-                yield RunLog(id="log")
+                checks, log = Pane(title="Checks", id="checks"), RunLog(id="log")
+                checks.can_focus = log.can_focus = True  # tab, and then the arrows scroll
+                yield checks
+                yield log
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -62,6 +65,7 @@ class RunScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.refresh_run(force=True)
+        self.workbench.refresh_top()
 
     def refresh_run(self, *, force: bool = False) -> None:
         """Draw what is known of the run; charts only if something changed."""
@@ -72,7 +76,7 @@ class RunScreen(Screen[None]):
             return
         view, now = tracked.view, self.workbench.now()
         self.query_one(RunHead).show(tracked, now)
-        self.query_one("#checks", Pane).show(texts.checks(view.checks.values()))
+        self.query_one("#checks", Pane).show(self._checks(view))
         log = self.query_one(RunLog)
         log.border_subtitle = place(tracked.run.path, max(12, self.size.width // 2 - 6))
         log.show(view)
@@ -85,6 +89,13 @@ class RunScreen(Screen[None]):
             accuracy = accuracy_drawing(view, palette)
             self.query_one("#accuracy", CurvePane).show(accuracy_figures(view), accuracy if view.version else None)
         self.refresh_bindings()
+
+    def _checks(self, view: RunView) -> Content:
+        """The checks, the bad ones first; where there is little room, a line each before the reasons."""
+        found = sorted(view.checks.values(), key=lambda check: ("fail", "warn", "pass").index(check.verdict))
+        if not found:
+            return Content.styled("none yet", "$muted")
+        return texts.checks(found) if self.has_class("-wide") else texts.check_lines(found) + texts.checks(found)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Asks are dimmed where there is nobody to answer them."""

@@ -57,7 +57,7 @@ class SaveScreen(ModalScreen[Saved | None]):
         elif self._replace is not None:
             text = Content.styled(f"! {path} exists already; once more, and it is replaced", "$warning")
         else:
-            text = Content.styled(f"writes {path}", "$muted")
+            text = Content.styled(f"writes {path}" if path else "write a name, such as mine, or a path", "$muted")
         self.query_one("#save-what", Text).show(text)
         self.query_one("#save", Button).label = "Replace  ⏎" if self._replace else "Save  ⏎"
 
@@ -73,11 +73,10 @@ class SaveScreen(ModalScreen[Saved | None]):
 
     def action_save(self) -> None:
         """Write, asking first if something would be lost."""
-        text = self.query_one(Input).value
-        if not text.strip():
-            self._say("a name is missing; write one, such as mine")
+        path = file_for(self.query_one(Input).value)
+        if path is None:
+            self._say("a name is missing; write one, such as mine, or a path")
             return
-        path = file_for(text)
         if path.exists() and self._replace != path:
             self._replace = path
             self._say()

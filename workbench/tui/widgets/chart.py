@@ -26,7 +26,9 @@ class Chart(Static):
 
     def draw(self) -> None:
         """Draw if something is due and somebody can see it."""
-        if not self._due or not self.is_attached or not self.screen.is_active or not self.size or not self.display:
+        if not self._due or not self.is_attached or not self.size or not self.display:
+            return
+        if self.screen not in self.app.screen_stack:  # a screen that is in front, or behind a dialog
             return
         self._due = False
         text = self._drawing(self.size.width, self.size.height) if self._drawing else ""
@@ -34,6 +36,6 @@ class Chart(Static):
             self.text = text
             self.update(Text.from_ansi(text), layout=False)
 
-    def _on_resize(self, event: events.Resize) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         self._due = True
         self.draw()

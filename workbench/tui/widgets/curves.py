@@ -39,15 +39,27 @@ class CurvePane(Vertical, can_focus=False):
         self.border_title = title
         self.border_subtitle = "epochs"
         self.chart = Chart()
+        self._figures: list[tuple[str, str, tuple[str, str]]] = []
 
     def compose(self) -> ComposeResult:
         yield self.chart
 
     def show(self, figures: Iterable[tuple[str, str, str]], drawing: Drawing | None) -> None:
         """figures: sign with colour name, name, value; shown in the title."""
-        words = [f"[{colour}]{sign}[/] {name} [b]{value}[/b]" for sign, colour, (name, value) in _split(figures)]
-        self.border_title = "  ".join([self._title, *words])
+        self._figures = _split(figures)
+        self._show_title()
         self.chart.plot(drawing)
+
+    def _show_title(self) -> None:
+        """Names too where there is room for them; the signs say it all."""
+        words = [f"[{colour}]{sign}[/] {name} [b]{value}[/b]" for sign, colour, (name, value) in self._figures]
+        room = self.size.width - 2  # between the corners
+        if room < len(self._title) + sum(len(name) + len(value) + 4 for _, _, (name, value) in self._figures):
+            words = [f"[{colour}]{sign}[/] [b]{value}[/b]" for sign, colour, (_, value) in self._figures]
+        self.border_title = " ".join([self._title, *words])
+
+    def on_resize(self) -> None:
+        self._show_title()
 
 
 def _split(figures: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, tuple[str, str]]]:

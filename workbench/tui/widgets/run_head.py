@@ -14,7 +14,7 @@ from textual.widget import Widget
 from workbench.events import Finished
 from workbench.tui.tracking import Tracked
 from workbench.tui.widgets.pane import Text
-from workbench.tui.words import duration, percent, rate, significant
+from workbench.tui.words import duration, rate, significant
 
 MUTED = "$muted"
 STATES = {
@@ -93,7 +93,7 @@ def state_line(tracked: Tracked, now: float) -> Content:
         parts += [("   step ", MUTED), (f"{view.step:,}", "bold"), (f" of {view.steps:,}", MUTED)]
         parts += [("   ", ""), (f"{int(view.fraction * 100)} %", "bold")]
     if isinstance(view.ended, Finished):
-        parts += [("   test ", MUTED), (percent(view.ended.test_accuracy), "bold $success")]
+        parts += [("   test ", MUTED), (f"{view.ended.test_accuracy:.2%}", "bold $success")]
     elif tracked.live and view.steps:
         parts += [("   left ", MUTED), (duration(view.remaining(now)), "bold")]
     elif tracked.live:
@@ -106,9 +106,9 @@ def pace_line(tracked: Tracked, now: float) -> Content:
     view = tracked.view
     parts: list[Content | str | tuple[str, str]] = []
     if view.trained is not None:
-        parts += [(rate(view.trained.images_per_second), "bold"), ("   rate ", MUTED)]
+        parts += [(rate(view.trained.images_per_second), "bold"), ("   learning rate ", MUTED)]
         parts += [(significant(view.trained.learning_rate), "bold"), "   "]
-    parts += [("elapsed ", MUTED), (duration(view.elapsed(now)), "bold")]
+    parts += [("elapsed ", MUTED), (duration(tracked.elapsed(now)), "bold")]
     if view.started is not None:
         parts += [("   on ", MUTED), (view.started.device, "")]
     return Content.assemble(*parts)

@@ -7,7 +7,7 @@ from textual.widgets import RichLog
 
 from workbench.tui.run_view import RunView
 
-STYLES = {"note": "", "good": "green", "warning": "yellow", "error": "red", "library": "dim"}
+STYLES = {"note": "", "good": "green", "warning": "yellow", "error": "red", "quiet": "dim"}
 
 
 class RunLog(RichLog, can_focus=False):

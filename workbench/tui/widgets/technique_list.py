@@ -134,7 +134,7 @@ class TechniqueList(ScrollView, can_focus=True):
         super().watch_has_focus(value)
         self._refresh_row(self.cursor)
 
-    async def _on_click(self, event: events.Click) -> None:
+    def on_click(self, event: events.Click) -> None:
         number = event.y + self.scroll_offset.y
         if event.get_content_offset(self) is None or not 0 <= number < len(self._rows) or not self._rows[number].place:
             return

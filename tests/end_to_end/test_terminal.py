@@ -1,0 +1,141 @@
+"""The whole main job in a real terminal: compose, check, train, watch, save, and the same numbers headless."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+
+
+class Terminal:
+    """A tmux session of its own with one program in it."""
+
+    def __init__(self, command: str, folder: Path, width: int, height: int) -> None:
+        self.socket = f"workbench-{uuid.uuid4().hex[:8]}"
+        environment = {**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder), "TERM": "xterm-256color"}
+        size = ["-x", str(width), "-y", str(height)]
+        subprocess.run(
+            ["tmux", "-L", self.socket, "-f", "/dev/null", "new-session", "-d", *size, command],
+            check=True, cwd=folder, env=environment,
+        )  # fmt: skip
+
+    def tmux(self, *arguments: str) -> str:
+        return subprocess.run(["tmux", "-L", self.socket, *arguments], capture_output=True, text=True).stdout
+
+    def screen(self) -> str:
+        return self.tmux("capture-pane", "-p")
+
+    def keys(self, *keys: str) -> None:
+        for key in keys:
+            self.tmux("send-keys", key)
+            time.sleep(0.25)
+
+    def type(self, text: str) -> None:
+        self.tmux("send-keys", "-l", text)
+        time.sleep(0.4)
+
+    def wait_for(self, *texts: str, seconds: float = 60) -> str:
+        """Wait until all texts are on the screen."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            screen = self.screen()
+            if all(text in screen for text in texts):
+                return screen
+            time.sleep(0.2)
+        raise AssertionError(f"not on the screen after {seconds} s: {texts}\n{self.screen()}")
+
+    @property
+    def alive(self) -> bool:
+        return bool(self.tmux("list-sessions"))
+
+    def close(self) -> None:
+        self.tmux("kill-server")
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def losses(run: Path) -> list[tuple[int, float]]:
+    events = map(json.loads, (run / "events.jsonl").read_text().splitlines())
+    return [(e["step"], e["loss"]) for e in events if e["kind"] == "trained"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 48)])
+def test_the_whole_main_job(tmp_path: Path, terminals: list[Terminal], width: int, height: int) -> None:
+    terminal = Terminal(f"{sys.executable} -m workbench --device cpu", tmp_path, width, height)
+    terminals.append(terminal)
+
+    # the embedded data set, ready to run, with its checks
+    terminal.wait_for("Compose", "he_init", "[x] batch_norm")
+    terminal.wait_for("156,554", "expected 2.669")
+
+    # switch a technique on by its name, and edit the training's length with one slip on the way
+    terminal.keys("/")
+    terminal.type("label")
+    terminal.keys("Enter", "Space")
+    terminal.wait_for("[x] label_smoothing", "unsaved")
+    terminal.keys("Escape", "/", *["BSpace"] * 5, "Enter", "Home", "Down", "Down", "Down", "Enter")
+    terminal.wait_for("log_every")
+    terminal.keys("BSpace", "BSpace")
+    terminal.type("x")
+    terminal.wait_for("found 'x'")
+    terminal.keys("BSpace")
+    terminal.type("6")
+    terminal.keys("Enter")
+    terminal.wait_for("6 epochs", "138 steps" if width == 80 else "138")
+
+    # save, then train what was saved
+    terminal.keys("s")
+    terminal.wait_for("recipes/digits.toml")
+    terminal.keys("Enter")
+    terminal.wait_for("digits")
+    saved = tmp_path / "recipes" / "digits.toml"
+    for _ in range(40):
+        if saved.exists():
+            break
+        time.sleep(0.1)
+    terminal.keys("r")
+    terminal.wait_for("running", "of 138")
+
+    # pause, go on, and toggle in Compose while it trains
+    terminal.keys("p")
+    terminal.wait_for("paused")
+    terminal.keys("p")
+    terminal.keys("1")
+    terminal.wait_for("Recipe")
+    for _ in range(3):
+        terminal.keys("Down", "Space", "u")
+    terminal.keys("2")
+    screen = terminal.wait_for("finished", "100 %", "input statistics")
+    assert "Loss" in screen
+    assert "Accuracy" in screen
+
+    terminal.keys("q")
+    for _ in range(50):
+        if not terminal.alive:
+            break
+        time.sleep(0.2)
+    assert not terminal.alive
+
+    # the same recipe headless, bit for bit
+    (run,) = (tmp_path / "runs").iterdir()
+    command = [sys.executable, "-m", "workbench", "run", str(saved), "--device", "cpu", "--runs", str(tmp_path / "again")]
+    subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=tmp_path)
+    (again,) = (tmp_path / "again").iterdir()
+    assert len(losses(run)) == 14
+    assert losses(run) == losses(again)

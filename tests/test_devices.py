@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from workbench import devices
+from workbench.devices import DeviceError, Gpu, GpuProcess, busy, choose, gpu_of, list_gpus, parse
+
+
+class FakeNvml:
+    """Some GPUs, as pynvml would tell about them."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, *free: int | None) -> None:
+        self.free = free
+
+    def nvmlDeviceGetCount(self) -> int:
+        return len(self.free)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if self.free[index] is None:
+            raise self.NVMLError("fell off the bus")
+        return index
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
+        return SimpleNamespace(free=self.free[handle], total=100)
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:
+        return f"GPU-00{handle}"
+
+    def nvmlDeviceGetName(self, handle: int) -> bytes:
+        return b"Big GPU"
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[Any]:
+        if handle:
+            raise self.NVMLError("no permission")
+        return [SimpleNamespace(pid=pid, usedGpuMemory=memory) for pid, memory in ((os.getpid(), 1), (77, None))]
+
+    def nvmlSystemGetProcessName(self, pid: int) -> str:
+        return "/usr/bin/python3 train.py"
+
+    def nvmlSystemGetCudaDriverVersion(self) -> int:
+        return 12020
+
+    def nvmlSystemGetDriverVersion(self) -> str:
+        return "535.1"
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make a machine of GPUs: free memory by NVML, and torch's numbers of them as UUIDs."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def make(*free: int | None, torch_uuids: tuple[str, ...] = (), problem: str | None = None) -> None:
+        fake = FakeNvml(*free) if free else None
+        devices.driver.cache_clear()
+        monkeypatch.setattr(devices, "_nvml", lambda: fake)
+        monkeypatch.setattr(devices, "_torch_gpu_count", lambda: len(torch_uuids))
+        monkeypatch.setattr(devices, "_torch_uuid", lambda number: torch_uuids[number])
+        monkeypatch.setattr(devices, "_architecture_problem", lambda number: problem)
+
+    yield make
+    devices.driver.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("option", "device"), [("auto", "auto"), ("CPU", "cpu"), ("cuda", "cuda:0"), (" cuda:07 ", "cuda:7")]
+)
+def test_options_have_one_form(option: str, device: str) -> None:
+    assert parse(option) == device
+
+
+@pytest.mark.parametrize("option", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "0", "mps"])
+def test_other_options_are_refused(option: str) -> None:
+    with pytest.raises(DeviceError, match="use --device auto, cpu, or cuda:N"):
+        choose(option)
+
+
+def test_the_cpu_is_there_without_asking_torch(machine: Any) -> None:
+    machine(5, torch_uuids=("000",))
+    assert choose("cpu") == "cpu"
+    machine()
+    assert choose("auto") == "cpu"
+    with pytest.raises(DeviceError, match="cuda:0: no GPU was found; use --device cpu"):
+        choose("cuda:0")
+
+
+def test_auto_takes_the_most_free_memory_in_torchs_numbers(machine: Any) -> None:
+    machine(5, 90, 40, torch_uuids=("002", "000", "001"))
+    assert choose() == "cuda:2"
+    machine(5, 90, 40, torch_uuids=("002", "000"))  # the second is hidden from torch
+    assert choose() == "cuda:0"
+    machine(5, 5, torch_uuids=("000", "001"))
+    assert choose() == "cuda:0"
+    machine(5, torch_uuids=("", ""))  # an old torch without UUIDs
+    assert choose() == "cuda:0"
+
+
+def test_a_gpu_that_does_not_exist_is_named(machine: Any) -> None:
+    machine(5, 5, torch_uuids=("000", "001"))
+    assert choose("cuda:1") == "cuda:1"
+    with pytest.raises(DeviceError, match="cuda:2: there is no such GPU; torch sees cuda:0 to cuda:1"):
+        choose("cuda:2")
+
+
+def test_a_gpu_that_torch_cannot_use_is_not_passed_over(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(5)
+    fake = SimpleNamespace(__version__="2.15.0", version=SimpleNamespace(cuda="13.0"))
+    monkeypatch.setitem(sys.modules, "torch", fake)
+    for option in ("auto", "cuda:0"):
+        with pytest.raises(DeviceError) as caught:
+            choose(option)
+        for part in ("535.1", "CUDA 12.2", "Big GPU", "torch 2.15.0", "CUDA 13.0", "--device cpu"):
+            assert part in str(caught.value)
+    fake.version.cuda = None
+    with pytest.raises(DeviceError, match="built without CUDA"):
+        choose("auto")
+    assert choose("cpu") == "cpu"
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_gpus_may_be_hidden_on_purpose(machine: Any, monkeypatch: pytest.MonkeyPatch, hidden: str) -> None:
+    machine(5)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert choose("auto") == "cpu"
+    with pytest.raises(DeviceError, match="CUDA_VISIBLE_DEVICES hides every GPU"):
+        choose("cuda:0")
+
+
+@pytest.mark.parametrize(
+    ("capability", "architectures", "fine"),
+    [
+        ((9, 0), ["sm_80", "sm_90"], True),
+        ((8, 9), ["sm_80", "sm_90"], True),
+        ((7, 0), ["sm_75", "sm_80", "sm_90"], False),
+        ((12, 0), ["sm_80", "sm_90a"], False),
+        ((12, 1), ["sm_80", "compute_90"], True),
+        ((10, 3), ["sm_100", "sm_120"], True),
+        ((9, 0), [], True),
+    ],
+)
+def test_a_gpu_needs_kernels(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], architectures: list[str], fine: bool
+) -> None:
+    cuda = SimpleNamespace(
+        get_device_capability=lambda number: capability,
+        get_arch_list=lambda: architectures,
+        get_device_name=lambda number: "Old GPU",
+    )
+    fake = SimpleNamespace(__version__="2.15.0", version=SimpleNamespace(cuda="13.0"), cuda=cuda)
+    monkeypatch.setitem(sys.modules, "torch", fake)
+    problem = devices._architecture_problem(0)
+    assert (problem is None) == fine
+    if problem:
+        assert "Old GPU" in problem and "--device cpu" in problem
+
+
+def test_a_gpu_without_kernels_is_refused(machine: Any) -> None:
+    machine(5, torch_uuids=("000",), problem="no kernels")
+    with pytest.raises(DeviceError, match="no kernels"):
+        choose("auto")
+
+
+def test_gpus_are_listed_with_other_processes(machine: Any) -> None:
+    machine(5, None, 7)
+    first, third = list_gpus()
+    assert first == Gpu(0, "GPU-000", "Big GPU", 5, 100, (GpuProcess(77, None, "python3"),))
+    assert (third.index, third.processes) == (2, ())
+    assert (devices.driver().version, devices.driver().cuda) == ("535.1", "12.2")
+
+
+def test_a_busy_gpu_warns(machine: Any) -> None:
+    machine(5, 7, torch_uuids=("001", "000"))
+    assert busy("cpu") is None
+    assert busy("cuda:0") is None
+    warning = busy("cuda:1")
+    assert warning is not None and "also used by 1 other process (pid 77)" in warning
+    assert gpu_of("cpu") is None
+
+
+def test_this_machine_can_be_asked() -> None:
+    assert isinstance(list_gpus(), list)
+    assert isinstance(devices.driver().version, str)

@@ -1,0 +1,106 @@
+"""The recipe being composed: toggles, undo, and what counts as a change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.recipe import Recipe, read_recipe, write_recipe
+from workbench.tui import forms, texts
+from workbench.tui.editing import Editor
+from workbench.tui.rows import rows
+
+
+def test_a_toggle_forth_and_back_leaves_no_trace(recipe: Recipe) -> None:
+    editor = Editor(recipe)
+    for name in ("residual", "sgd", "batch_norm"):
+        assert editor.toggle(name)
+        assert editor.unsaved
+        assert editor.toggle(name)
+        assert not editor.unsaved
+        assert not editor.changes()
+
+
+def test_switching_off_keeps_parameters_that_are_worth_keeping(recipe: Recipe) -> None:
+    editor = Editor(recipe)
+    editor.toggle("sgd")
+    assert not editor.recipe.on("sgd")
+    assert editor.recipe.techniques["sgd"].learning_rate == 0.05
+
+    editor.toggle("label_smoothing")
+    editor.toggle("label_smoothing")
+    assert "label_smoothing" not in editor.recipe.techniques
+
+    form = forms.subject(editor.recipe, "techniques.label_smoothing")
+    changed, wrong = forms.apply(editor.recipe, form, {"enabled": True, "smoothing": "0.2"})
+    assert changed is not None and not wrong
+    editor.change(changed)
+    editor.toggle("label_smoothing")
+    assert editor.recipe.techniques["label_smoothing"].smoothing == 0.2
+
+
+def test_undo_and_redo(recipe: Recipe) -> None:
+    editor = Editor(recipe)
+    assert not editor.undo()
+    editor.toggle("residual")
+    editor.toggle("channels_last")
+    assert editor.undo() and editor.recipe.on("residual") and not editor.recipe.on("channels_last")
+    assert editor.undo() and editor.recipe == recipe
+    assert editor.redo() and editor.recipe.on("residual")
+    editor.toggle("channels_last")
+    assert not editor.redo()
+
+
+def test_saving_moves_the_mark_but_not_what_changes_are_counted_against(recipe: Recipe) -> None:
+    editor = Editor(recipe)
+    editor.toggle("channels_last")
+    editor.saved(editor.recipe, Path("mine.toml"))
+    assert not editor.unsaved
+    assert [c.path for c in texts.gathered(editor.changes(), editor.recipe)] == ["techniques.channels_last"]
+
+
+def test_a_technique_that_is_on_in_one_recipe_only_is_one_change(recipe: Recipe) -> None:
+    editor = Editor(recipe)
+    editor.toggle("sgd")
+    editor.toggle("adamw")
+    gathered = texts.gathered(editor.changes(), editor.recipe)
+    assert [(c.path, c.after) for c in gathered if c.path == "techniques.sgd"] == [("techniques.sgd", "—")]
+    (added,) = [c for c in gathered if c.path == "techniques.adamw"]
+    assert str(added.after).startswith("0.001")
+    assert len(gathered) == 2
+    assert "+ adamw  0.001" in texts.changes(gathered).plain
+
+
+def test_rows_show_values_conflicts_and_changes(recipe: Recipe) -> None:
+    editor = Editor(recipe)
+    editor.toggle("adamw")
+    found = {row.place: row for row in rows(editor.recipe, editor.conflicts(), editor.changes())}
+    assert found["techniques.sgd"].values == "0.05 0.9 nesterov 0 0 decay_norms_and_biases"
+    assert found["techniques.sgd"].on and found["techniques.adamw"].on
+    assert found["techniques.adamw"].changed and not found["techniques.sgd"].changed
+    assert found["techniques.sgd"].wrong or found["techniques.adamw"].wrong
+    assert not found["techniques.residual"].on
+    assert found["model"].on is None
+
+
+def test_the_filter_finds_words_in_names_groups_and_cards(recipe: Recipe) -> None:
+    def names(wanted: str) -> list[str]:
+        return [row.label for row in rows(recipe, [], [], wanted) if row.place]
+
+    assert names("batch norm") == ["batch_norm"]
+    assert set(names("optimizer")) == {"adamw", "sgd"}
+    assert "horizontal_flip" in names("mirror") or "horizontal_flip" in names("flip")
+    assert names("no such thing") == []
+
+
+def test_every_technique_survives_being_edited_without_a_change(recipe: Recipe) -> None:
+    for row in rows(recipe, [], []):
+        if row.place:
+            form = forms.subject(recipe, row.place)
+            entries = {field.key: field.entry for field in form.fields}
+            if row.on is False:
+                entries["enabled"] = False
+            changed, wrong = forms.apply(recipe, form, entries)
+            assert not wrong, row.place
+            assert changed is not None
+            assert read_recipe(write_recipe(changed), consistent=False) == changed
+            assert [c for c in Editor(recipe).changes()] == []

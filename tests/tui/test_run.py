@@ -1,0 +1,217 @@
+"""The Run screen: our own runs and those of other processes."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from tests.tui.conftest import CHECKS, NOW, AppFactory, FakeTraining, history, started, trained, written
+from tests.tui.test_compose import until
+from workbench.events import Diverged, Event, Finished, to_json
+from workbench.recipe import Recipe
+from workbench.runs.requests import take_requests
+from workbench.tui.screens.compose import ComposeScreen
+from workbench.tui.screens.confirm import ConfirmScreen
+from workbench.tui.screens.run import RunScreen
+from workbench.tui.widgets.curves import CurvePane
+from workbench.tui.widgets.pane import Pane, Text
+from workbench.tui.widgets.run_head import Bar
+from workbench.tui.workbench_app import Workbench
+
+
+def head(app: Workbench) -> str:
+    return " ".join(app.screen.query_one(f"#{name}", Text).plain for name in ("run-state", "run-pace", "run-advice"))
+
+
+async def test_a_run_from_compose_to_the_end(make_app: AppFactory, tmp_path: Path) -> None:
+    training = FakeTraining()
+    app = make_app(execute=training)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        assert "No run yet" in app.screen.query_one("#nothing", Text).plain
+        await pilot.press("1", "r")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "finished" in head(app))
+        assert "98.61%" in head(app) and "step 230 of 230" in head(app)
+        assert app.screen.query_one(Bar).fraction == 1
+        assert "train" in str(app.screen.query_one("#loss", CurvePane).border_title)
+        assert app.screen.query_one("#loss", CurvePane).chart.text
+        checks = app.screen.query_one("#checks", Pane).text.plain
+        assert checks.startswith("! initial loss")  # bad ones first
+        assert "ln 10" in checks
+    (call,) = training.calls
+    assert call["device"] == "cpu"
+    (run,) = (tmp_path / "runs").iterdir()
+    assert run.name.endswith(call["run"].name[-4:])  # type: ignore[attr-defined]
+
+
+async def test_asking_our_own_run(make_app: AppFactory) -> None:
+    hold = threading.Event()
+    app = make_app(execute=FakeTraining(hold=hold))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "running" in head(app))
+        await pilot.press("1", "r")  # one run at a time
+        assert isinstance(app.screen, ComposeScreen)
+        assert "stop it first" in list(app._notifications)[-1].message
+        await pilot.press("2", "p")
+        await until(pilot, lambda: "paused" in head(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "running" in head(app))
+        await pilot.press("c")
+        await until(pilot, lambda: app.tracked is not None and app.tracked.view.checkpoints == 1)
+        await pilot.press("s")
+        assert isinstance(app.screen, ConfirmScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert "running" in head(app)
+        await pilot.press("s", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "stopped" in head(app))
+        assert "workbench run --resume" in head(app)
+        await pilot.press("p")  # nobody there: nothing happens
+
+
+async def test_watching_and_asking_a_run_of_another_process(
+    make_app: AppFactory, tmp_path: Path, recipe: Recipe
+) -> None:
+    run = written(tmp_path / "runs" / "other", recipe, history(until=50))
+    app = make_app(watch=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert isinstance(app.screen, RunScreen)
+        await until(pilot, lambda: "step 50 of 230" in head(app))
+        with run.events_file.open("a") as file:
+            file.write(to_json(trained(60)) + "\n")
+        await until(pilot, lambda: "step 60 of 230" in head(app))
+        await pilot.press("p")
+        await until(pilot, lambda: take_requests(run) == ["pause"])
+        assert "pausing" in head(app)
+        await pilot.press("s", "enter")
+        await until(pilot, lambda: take_requests(run) == ["stop"])
+        await pilot.press("1")
+        assert isinstance(app.screen, ComposeScreen)
+
+
+async def test_losses_that_are_not_finite_do_not_break_the_charts(
+    make_app: AppFactory, tmp_path: Path, recipe: Recipe
+) -> None:
+    reason = "the loss was nan from step 40 on"
+    events: list[Event] = [
+        started(), *CHECKS, trained(10), trained(20, loss=math.inf), trained(30, loss=math.nan, accuracy=math.nan),
+        Diverged(time=NOW, step=40, what="loss", layer="block3.0", indices=(5,), reason=reason),
+    ]  # fmt: skip
+    app = make_app(watch=written(tmp_path / "runs" / "bad", recipe, events))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "diverged" in head(app))
+        assert reason in head(app) and "block3.0" in head(app) and "gradient_clipping" in head(app)
+        await pilot.press("l")
+        await pilot.pause()
+        assert app.screen.query_one("#loss", CurvePane).chart.text
+
+
+async def test_a_training_that_breaks_says_so(make_app: AppFactory) -> None:
+    def broken(run: object, **keywords: object) -> str:
+        raise RuntimeError("no such kernel")
+
+    app = make_app(execute=broken)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: any("no such kernel" in n.message for n in app._notifications))
+
+
+async def test_an_idle_run_screen_draws_its_charts_once(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
+    end = Finished(time=NOW, step=230, seconds=9, test_loss=0.1, test_accuracy=0.9)
+    app = make_app(watch=written(tmp_path / "runs" / "done", recipe, [*history(230), end], "finished"), now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "finished" in head(app))
+        chart = app.screen.query_one("#loss", CurvePane).chart
+        drawn = 0
+        update = chart.update
+
+        def counted(*arguments: object, **keywords: object) -> None:
+            nonlocal drawn
+            drawn += 1
+            update(*arguments, **keywords)  # type: ignore[arg-type]
+
+        chart.update = counted  # type: ignore[method-assign]
+        await pilot.pause(0.4)
+        assert drawn == 0
+
+
+async def test_charts_are_drawn_only_where_they_can_be_seen(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
+    run = written(tmp_path / "runs" / "other", recipe, history(until=50))
+    app = make_app(watch=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "step 50" in head(app))
+        chart = app.screen.query_one("#loss", CurvePane).chart
+        before = chart.text
+        await pilot.press("1")
+        with run.events_file.open("a") as file:
+            file.write("".join(to_json(trained(step)) + "\n" for step in range(60, 120, 10)))
+        await until(pilot, lambda: app.tracked is not None and app.tracked.view.step == 110)
+        await pilot.pause(0.2)
+        assert chart.text == before
+        await pilot.press("2")
+        await until(pilot, lambda: chart.text != before)
+
+
+async def test_leaving_without_a_run_is_immediate(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+        await pilot.pause()
+    assert app.return_value == ""
+
+
+async def test_leaving_asks_about_unsaved_changes(make_app: AppFactory, recipe: Recipe) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.editor.change(recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": 3.0})}))
+        await pilot.press("q")
+        assert isinstance(app.screen, ConfirmScreen)
+        await pilot.press("escape")
+        await pilot.press("q", "down", "enter")
+        await pilot.pause()
+    assert app.return_value == ""
+
+
+async def test_leaving_while_training_stops_at_a_checkpoint(make_app: AppFactory) -> None:
+    for keys, outcome in ((("enter",), "stop"), (("down", "enter"), "background")):
+        app = make_app(execute=FakeTraining(hold=threading.Event()))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("r")
+            await until(pilot, lambda: isinstance(app.screen, RunScreen) and "running" in head(app))
+            await pilot.press("q", "escape")
+            assert app.training is not None and app.training.alive
+            await pilot.press("q", *keys)
+            await until(pilot, lambda: not app.is_running or app._exit)
+        assert app.return_value == outcome
+        assert app.training is not None and app.training.state == "stopped"
+
+
+async def test_leaving_never_hangs(make_app: AppFactory) -> None:
+    release = threading.Event()
+
+    def deaf(run: object, **keywords: object) -> str:
+        release.wait(20)
+        return "stopped"
+
+    app = make_app(execute=deaf)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await pilot.press("q", "enter")
+        await pilot.press("down", "enter")  # wait a little
+        await pilot.press("q", "enter")  # enough
+        await until(pilot, lambda: app._exit)
+    assert app.return_value == "abandon"
+    release.set()
+
+
+def test_elapsed_counts_from_the_start_of_the_process_before_there_are_events(tmp_path: Path, recipe: Recipe) -> None:
+    from workbench.runs.status import new_status
+    from workbench.tui.tracking import Tracked
+
+    tracked = Tracked(written(tmp_path / "run", recipe, []))
+    tracked.status = replace(new_status("running"), started=NOW - 7)
+    assert tracked.elapsed(NOW) == 7

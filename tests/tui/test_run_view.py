@@ -1,0 +1,147 @@
+"""What a screen knows of a run: folded from events, followed through the directory."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.tui.conftest import NOW, evaluated, history, started, trained, written
+from workbench.events import Diverged, Event, Failed, Finished, Noted, Paused, Resumed, Stopped, to_json
+from workbench.recipe import Recipe
+from workbench.tui.follower import Follower
+from workbench.tui.run_view import Curve, RunView
+from workbench.tui.tracking import Tracked
+from workbench.tui.words import duration, place
+
+
+def test_progress_pace_and_time_left() -> None:
+    view = RunView()
+    view.feed(history(until=150))
+    assert (view.step, view.steps, view.steps_per_epoch) == (150, 230, 23)
+    assert view.fraction == pytest.approx(150 / 230)
+    assert view.remaining(NOW - 70) == pytest.approx(80 / 5, abs=0.5)
+    assert view.elapsed(NOW - 70) == 30
+    view.feed([Paused(time=NOW - 60, step=150)])
+    assert math.isnan(view.remaining(NOW))
+
+
+def test_the_end_stops_the_clock() -> None:
+    view = RunView()
+    view.feed([*history(until=230), Finished(time=NOW - 50, step=230, seconds=40, test_loss=0.1, test_accuracy=0.97)])
+    assert view.fraction == 1
+    assert view.elapsed(NOW + 1000) == 50
+    assert "97.00%" in view.log[-1].text
+
+
+def test_losses_that_are_not_finite_are_gaps() -> None:
+    view = RunView()
+    view.feed([started(), trained(5), trained(10, loss=math.nan), trained(15, loss=math.inf), trained(20)])
+    assert math.isfinite(view.loss.value)
+    assert sum(math.isnan(v) for _, v in view.loss.raw.line()) == 2
+
+
+def test_mixed_targets_have_no_train_accuracy() -> None:
+    view = RunView()
+    view.feed([started(), trained(5, accuracy=math.nan), trained(10, accuracy=math.nan)])
+    assert math.isnan(view.accuracy.value)
+
+
+def test_smoothing_follows_and_calms() -> None:
+    curve = Curve(steps=1000)
+    for step in range(1, 1001):
+        curve.add(step, 1.0 if step % 2 else 0.0)
+    assert curve.value == pytest.approx(0.5, abs=0.05)
+    first = Curve(steps=1000)
+    first.add(10, 2.5)
+    assert first.value == 2.5
+
+
+def test_following_reads_only_what_is_new(tmp_path: Path, recipe: Recipe) -> None:
+    run = written(tmp_path / "run", recipe, history(until=50))
+    run.log_file.write_text("a warning\nhalf a li")
+    tracked = Tracked(run)
+    tracked._follower.poll()
+    assert tracked.drain()
+    assert tracked.view.step == 50
+    assert [line.text for line in tracked.view.log if line.level == "quiet"][-1] == "a warning"
+
+    tracked._follower.poll()
+    assert not tracked.drain()
+
+    with run.events_file.open("a") as file:
+        file.write(to_json(trained(55)) + "\n" + to_json(trained(60))[:20])
+    with run.log_file.open("a") as file:
+        file.write("ne\n")
+    tracked._follower.poll()
+    assert tracked.drain()
+    assert tracked.view.step == 55
+    assert tracked.view.log[-1].text == "half a line"
+
+
+def test_a_resumed_run_withdraws_what_came_after_its_checkpoint(tmp_path: Path, recipe: Recipe) -> None:
+    run = written(tmp_path / "run", recipe, [*history(until=100)])
+    tracked = Tracked(run)
+    tracked._follower.poll()
+    tracked.drain()
+    assert len(tracked.view.evaluated["test"]) == 4
+
+    later: list[Event] = [started(), Resumed(time=NOW, step=60), trained(65), evaluated(75)]
+    with run.events_file.open("a") as file:
+        file.write("".join(to_json(event) + "\n" for event in later))
+    tracked._follower.poll()
+    tracked.drain()
+    assert [e.step for e in tracked.view.evaluated["test"]] == [25, 50, 75]
+    assert tracked.view.step == 65
+
+    follower = Follower(run)
+    follower.poll()
+    (reading,) = follower.take()
+    view = RunView()
+    view.feed(reading.events)
+    assert [e.step for e in view.evaluated["test"]] == [25, 50, 75]
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "words"),
+    [
+        (
+            Diverged(step=40, what="loss", layer="block2.0", indices=(1,), reason="the loss was nan"),
+            "diverged",
+            ("the loss was nan", "block2.0", "gradient_clipping"),
+        ),
+        (
+            Diverged(step=40, what="loss scale", layer="", indices=(), reason="20 steps were skipped"),
+            "diverged",
+            ("20 steps were skipped", "bf16"),
+        ),
+        (Failed(error="out of memory at data.batch_size = 512"), "failed", ("out of memory", "Compose (1)")),
+        (Stopped(step=40), "stopped", ("workbench run --resume run",)),
+        (Noted(message="x"), "lost", ("process", "gone", "--resume")),
+    ],
+)
+def test_a_run_that_stands_still_says_why_and_what_to_do(
+    tmp_path: Path, recipe: Recipe, event: Event, state: str, words: tuple[str, ...]
+) -> None:
+    tracked = Tracked(written(tmp_path / "run", recipe, [*history(until=40), event], state))
+    tracked._follower.poll()
+    tracked.drain()
+    assert tracked.state == state
+    text = " ".join(tracked.advice(NOW))
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(7, "0:07"), (750, "12:30"), (11_100, "3:05:00"), (354_000, "4 d 02 h"), (math.nan, "–")]
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_places_are_short_and_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert place(Path("runs"), 20) == "./runs"
+    assert place(tmp_path / "runs", 20) == "./runs"
+    assert place(tmp_path / "home" / "data", 20) == "./home/data"
+    assert place(Path("/somewhere/far/away/from/here"), 12) == "…y/from/here"
