@@ -48,7 +48,18 @@ padding = 2
 
 
 def command(folder: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "workbench", "run", *arguments, "--runs", str(folder / "runs"), "--device", "cpu", "--json"]
+    return [
+        sys.executable,
+        "-m",
+        "workbench",
+        "run",
+        *arguments,
+        "--runs",
+        str(folder / "runs"),
+        "--device",
+        "cpu",
+        "--json",
+    ]
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

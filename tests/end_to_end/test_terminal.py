@@ -134,7 +134,17 @@ def test_the_whole_main_job(tmp_path: Path, terminals: list[Terminal], width: in
 
     # the same recipe headless, bit for bit
     (run,) = (tmp_path / "runs").iterdir()
-    command = [sys.executable, "-m", "workbench", "run", str(saved), "--device", "cpu", "--runs", str(tmp_path / "again")]
+    command = [
+        sys.executable,
+        "-m",
+        "workbench",
+        "run",
+        str(saved),
+        "--device",
+        "cpu",
+        "--runs",
+        str(tmp_path / "again"),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=tmp_path)
     (again,) = (tmp_path / "again").iterdir()
     assert len(losses(run)) == 14

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,8 @@ TestPilot = Pilot[str]
 
 async def until(pilot: TestPilot, condition: Callable[[], bool], seconds: float = 8) -> None:
     """Wait for something that another thread or process brings about."""
-    for _ in range(int(seconds / 0.02)):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         await pilot.pause()
         if condition():
             return

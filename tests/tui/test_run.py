@@ -100,7 +100,7 @@ async def test_losses_that_are_not_finite_do_not_break_the_charts(
         started(), *CHECKS, trained(10), trained(20, loss=math.inf), trained(30, loss=math.nan, accuracy=math.nan),
         Diverged(time=NOW, step=40, what="loss", layer="block3.0", indices=(5,), reason=reason),
     ]  # fmt: skip
-    app = make_app(watch=written(tmp_path / "runs" / "bad", recipe, events))
+    app = make_app(watch=written(tmp_path / "runs" / "bad", recipe, events, "diverged"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "diverged" in head(app))
         assert reason in head(app) and "block3.0" in head(app) and "gradient_clipping" in head(app)
@@ -138,7 +138,9 @@ async def test_an_idle_run_screen_draws_its_charts_once(make_app: AppFactory, tm
         assert drawn == 0
 
 
-async def test_charts_are_drawn_only_where_they_can_be_seen(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
+async def test_charts_are_drawn_only_where_they_can_be_seen(
+    make_app: AppFactory, tmp_path: Path, recipe: Recipe
+) -> None:
     run = written(tmp_path / "runs" / "other", recipe, history(until=50))
     app = make_app(watch=run)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
@@ -114,13 +115,13 @@ class BarDisplay:
         self.notice = ""
         self.task: Any = None
         self.pace = Pace()
-        self.progress = Progress(
+        self.progress = _Bar(
+            self.console,
             _Column(lambda task: Text(self.notice, "yellow") if self.notice else Text(task.description)),
             BarColumn(bar_width=None),
             _Column(lambda task: Text(f"{task.completed:,.0f}/{task.total or 0:,.0f}")),
             _Column(lambda task: Text(task.fields["figures"])),
             _Column(lambda task: Text(task.fields["left"], "cyan")),
-            console=self.console,
             expand=True,
             transient=True,
             refresh_per_second=4,  # a busy drawing thread slows the training thread
@@ -185,6 +186,16 @@ class Pace:
             return ""
         (began, first), (now, last) = self._seen[0], self._seen[-1]
         return f"ETA {duration(steps * (now - began) / (last - first))}" if last > first and now > began else ""
+
+
+class _Bar(Progress):
+    def __init__(self, console: Console, *columns: ProgressColumn, **options: Any) -> None:
+        self._console = console  # asked for a first picture before Progress has its own
+        super().__init__(*columns, console=console, **options)
+
+    def get_renderable(self) -> RenderableType:
+        # Room for the terminal's own ^C: were it pushed to a line of its own, the bar would not be wiped away.
+        return Constrain(super().get_renderable(), max(20, self._console.width - 3))
 
 
 class _Column(ProgressColumn):

@@ -57,8 +57,9 @@ def color_jitter(
         return images
     order = torch.argsort(draws.uniform(len(operations)), dim=1)
     amounts = draws.uniform(len(operations)) * 2 - 1
-    sizes = torch.tensor([size for _, size in operations], device=images.device)
-    kinds = torch.tensor([number for number, _ in operations], device=images.device)
+    # filled on the device: a copy from the host would wait for it
+    sizes = torch.stack([torch.full((), size, device=images.device) for _, size in operations])
+    kinds = torch.stack([torch.full((), number, device=images.device) for number, _ in operations])
     x = images.float()
     # One pass for each place in the order; which operation it is differs from image to image, so all are one blend.
     for place in range(len(operations)):

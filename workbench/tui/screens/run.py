@@ -38,6 +38,7 @@ class RunScreen(Screen[None]):
         super().__init__()
         self._logarithmic = False
         self._drawn: tuple[object, ...] = ()
+        self._ready = False
 
     @property
     def workbench(self) -> Workbench:
@@ -61,6 +62,7 @@ class RunScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#nothing", Text).show(Content(NOTHING))
+        self._ready = True
         self.refresh_run()
 
     def on_screen_resume(self) -> None:
@@ -70,6 +72,8 @@ class RunScreen(Screen[None]):
     def refresh_run(self, *, force: bool = False) -> None:
         """Draw what is known of the run; charts only if something changed."""
         tracked = self.workbench.tracked
+        if not self._ready:  # a timer may be faster than the first layout
+            return
         self.query_one("#run").display = tracked is not None
         self.query_one("#nothing").display = tracked is None
         if tracked is None:

@@ -1,0 +1,96 @@
+"""What only a CUDA device can show: no step waits for it, and it sees the batches that the CPU sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.engine.conftest import Make, run, same, weights
+from workbench.control import Control
+from workbench.engine.backend import backend
+from workbench.engine.state import Checkpoints
+from workbench.engine.train import train
+from workbench.events import Finished, Stopped, Trained
+
+pytestmark = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+TECHNIQUES = (
+    "techniques.random_crop.padding=2",
+    "techniques.horizontal_flip.probability=0.5",
+    "techniques.color_jitter.hue=0.1",
+    "techniques.gradient_clipping.limit=1.0",
+    "techniques.label_smoothing.smoothing=0.1",
+    "techniques.channels_last.enabled=true",
+    "techniques.cosine.every=step",
+)
+
+
+@pytest.fixture
+def waiting_is_an_error() -> Iterator[None]:
+    yield
+    torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_no_step_waits_for_the_device(make: Make, waiting_is_an_error: None, dtype: str, optimizer: str) -> None:
+    build = make(
+        *TECHNIQUES,
+        f"techniques.mixed_precision.dtype={dtype}",
+        f"techniques.sgd.enabled={str(optimizer == 'sgd').lower()}",
+        f"techniques.adamw.enabled={str(optimizer == 'adamw').lower()}",
+        "train.log_every=1000",
+        "train.eval_every=100",
+        "train.checkpoint_every=100",
+        "data.drop_last=true",
+        "train.epochs=2",
+        device="cuda",
+    )
+
+    # The alarm is raised in each step's forward pass and lasts until the next one's; an epoch's ends may wait.
+    def alarm(module: object, inputs: object) -> None:
+        place = build.step % len(build.pipeline)
+        torch.cuda.set_sync_debug_mode("error" if 1 < place < len(build.pipeline) - 1 else "default")
+
+    build.model.register_forward_pre_hook(alarm)
+    with backend(build.recipe):
+        events = []
+        for event in train(build, Control()):
+            torch.cuda.set_sync_debug_mode("default")
+            events.append(event)
+    assert isinstance(events[-1], Finished)
+
+
+def test_batches_are_those_of_the_cpu(make: Make) -> None:
+    here, there = make(*TECHNIQUES), make(*TECHNIQUES, device="cuda")
+    for step in (0, 7, len(here.pipeline) - 1):
+        one, other = here.pipeline.batch(1, step), there.pipeline.batch(1, step)
+        assert torch.equal(one.indices, other.indices.cpu())
+        assert torch.equal(one.labels, other.labels.cpu())
+        # sums in another order may round one level up or down
+        assert int((one.images.int() - other.images.cpu().int()).abs().max()) <= 1
+
+
+def test_the_network_starts_from_the_cpus_weights(make: Make) -> None:
+    here, there = make("techniques.he_init.fan=in"), make("techniques.he_init.fan=in", device="cuda")
+    assert same(weights(here), {name: value.cpu() for name, value in weights(there).items()})
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+def test_it_learns_and_resumes(make: Make, tmp_path: Path, dtype: str) -> None:
+    overrides = (*TECHNIQUES, f"techniques.mixed_precision.dtype={dtype}", "train.epochs=4", "train.deterministic=true")
+    control, checkpoints = Control(), Checkpoints(tmp_path)
+    first = run(
+        make(*overrides, device="cuda"),
+        control,
+        checkpoints,
+        on_event=lambda e: control.stop() if isinstance(e, Trained) and e.step == 40 else None,
+    )
+    assert isinstance(first[-1], Stopped)
+    second = run(make(*overrides, device="cuda"), Control(), checkpoints, checkpoints.load())
+    end = second[-1]
+    assert isinstance(end, Finished)
+    assert end.test_accuracy > 0.85
