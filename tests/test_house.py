@@ -34,7 +34,9 @@ FLOORS = {
     "places": {"recipe", "runs"},
     "devices": set(),
     "runs": {"recipe", "events", "control", "engine", "data", "places", "devices"},
+    "commands": {"recipe", "runs", "places", "devices", "events", "control", "data", "techniques", "checks", "tui"},
     "preview": {"recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
+    "tui": {"recipe", "events", "runs", "control", "places", "devices", "preview", "techniques", "models", "data"},
 }
 HEAVY = {"torch", "torchvision", "sklearn", "textual", "plotext"}
 MAY_IMPORT_TORCH_EARLY = ("engine/", "checks/", "models/layers/", "data/")

@@ -111,7 +111,10 @@ def test_overrides_win_and_their_problems_say_where_they_come_from() -> None:
     )
     assert (recipe.train.epochs, recipe.data.pipeline, recipe.on("cosine")) == (0.5, "loader", True)
     assert problems(GOOD, "train.epochs") == ["--set: 'train.epochs' is not of the form section.key=value"]
-    assert "did you mean 'epochs'?" in problems(GOOD, "train.epoch=3")[0]
+    assert problems(GOOD, "train.epoch=3") == ["--set: train.epoch: unknown key 'epoch'; did you mean 'epochs'?"]
+    assert problems(GOOD, "techniques.sgd.learning_rate=0")[0].startswith(
+        "--set: techniques.sgd.learning_rate: expected"
+    )
 
 
 def test_a_plugin_that_a_recipe_needs_is_asked_for_not_loaded() -> None:

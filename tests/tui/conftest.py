@@ -95,7 +95,7 @@ def make_app(tmp_path: Path, recipe: Recipe) -> AppFactory:
     def make(*, recipe: Recipe = recipe, path: Path | None = None, **keywords: object) -> Workbench:
         settings = Settings(Path("runs"), Path("data"), device="cpu")
         keywords.setdefault("preview_command", FAKE_PREVIEW)
-        keywords.setdefault("poll", 0.05)
+        keywords.setdefault("poll", 0.25)
         keywords.setdefault("execute", FakeTraining())
         return Workbench(settings, Editor(recipe, path), **keywords)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +28,9 @@ async def until(pilot: TestPilot, condition: Callable[[], bool], seconds: float 
     """Wait for something that another thread or process brings about."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        await pilot.pause()
+        await pilot.pause(0.02)  # not until idle: timers may keep the app from that
         if condition():
             return
-        await asyncio.sleep(0.02)
     raise AssertionError("waited in vain")
 
 

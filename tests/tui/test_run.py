@@ -134,7 +134,7 @@ async def test_an_idle_run_screen_draws_its_charts_once(make_app: AppFactory, tm
             update(*arguments, **keywords)  # type: ignore[arg-type]
 
         chart.update = counted  # type: ignore[method-assign]
-        await pilot.pause(0.4)
+        await pilot.pause(0.8)
         assert drawn == 0
 
 
@@ -151,7 +151,7 @@ async def test_charts_are_drawn_only_where_they_can_be_seen(
         with run.events_file.open("a") as file:
             file.write("".join(to_json(trained(step)) + "\n" for step in range(60, 120, 10)))
         await until(pilot, lambda: app.tracked is not None and app.tracked.view.step == 110)
-        await pilot.pause(0.2)
+        await pilot.pause(0.5)
         assert chart.text == before
         await pilot.press("2")
         await until(pilot, lambda: chart.text != before)

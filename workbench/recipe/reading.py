@@ -45,7 +45,10 @@ def read_recipe(text: str, where: str = "", overrides: Sequence[str] = (), *, co
         raise RecipeError([Problem("", "lists nested too deeply", None, where)]) from None
     if reader.problems or recipe is None:
         lines = Lines(text)
-        raise RecipeError([p if p.where else p.at(where, lines.find(p.path)) for p in _unique(reader.problems)])
+        raise RecipeError(
+            p if p.where else p.at("--set", None) if reader.overrode(p.path) else p.at(where, lines.find(p.path))
+            for p in dict.fromkeys(reader.problems)
+        )
     return recipe
 
 
@@ -64,6 +67,11 @@ class _Reader:
     def __init__(self, tables: dict[str, Any]) -> None:
         self.tables = tables
         self.problems: list[Problem] = []
+        self._overrides: list[str] = []
+
+    def overrode(self, path: str) -> bool:
+        """Whether what stands at a dotted path came from an override."""
+        return any(path == override or path.startswith(override + ".") for override in self._overrides)
 
     def complain(self, path: str, message: str, where: str = "") -> None:
         self.problems.append(Problem(path, message, None, where))
@@ -86,6 +94,7 @@ class _Reader:
                 self.complain(path.strip(), f"'{key}' is not a table", "--set")
                 return
         table[keys[-1]] = value
+        self._overrides.append(".".join(keys))
 
     def recipe(self, consistent: bool) -> Recipe | None:
         tables = self.tables
@@ -236,7 +245,3 @@ def _syntax(error: tomllib.TOMLDecodeError, where: str) -> Problem:
     message, _, place = str(error).partition(" (at line ")
     line = place.split(",")[0] if place else ""
     return Problem("", f"not readable as TOML: {message}", int(line) if line.isdigit() else None, where)
-
-
-def _unique(problems: Sequence[Problem]) -> list[Problem]:
-    return list(dict.fromkeys(problems))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workbench.control import Control
 from workbench.devices import DeviceError, choose
-from workbench.events import Diverged, Event, Failed, Finished, Noted, Stopped
+from workbench.events import Diverged, Event, Failed, Finished, Noted, Resumed, Stopped
 from workbench.places import data_root as default_data_root
 from workbench.recipe import Recipe, RecipeError, save_recipe
 from workbench.runs.directory import RunDirectory
@@ -74,7 +74,8 @@ def _events(
     checkpoints = Checkpoints(run.checkpoints)
     state = checkpoints.load() if resume else None
     if resume and state is None:
-        say(Noted(message="there is no checkpoint yet; the run starts from its beginning"))
+        say(Resumed(step=0))
+        say(Noted(message="there was no checkpoint yet; the run starts from its beginning"))
     with backend(recipe):
         built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
         try:

@@ -1,0 +1,165 @@
+"""A real terminal: the first paint, descriptors, and what happens when the terminal goes away."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+SESSION = Path(__file__).with_name("session.py")
+
+
+class Terminal:
+    """A pseudo-terminal with a session in it that it controls, so that closing it hangs up."""
+
+    def __init__(self, folder: Path, steps: int) -> None:
+        self.folder = folder
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, str(SESSION), str(steps)],
+            stdin=slave, stdout=slave, stderr=slave, cwd=folder, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
+            env={**os.environ, "HOME": str(folder), "XDG_STATE_HOME": str(folder), "TERM": "xterm-256color"},
+        )  # fmt: skip
+        os.close(slave)
+        self.seen = ""
+
+    def read(self, seconds: float) -> None:
+        """Take what the program writes, for a while."""
+        end = time.monotonic() + seconds
+        while (rest := end - time.monotonic()) > 0:
+            if select.select([self.master], [], [], rest)[0]:
+                try:
+                    self.seen += os.read(self.master, 65536).decode(errors="replace")
+                except OSError:
+                    return
+
+    def wait_for(self, text: str, seconds: float = 15) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            self.read(0.1)
+            if text in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.seen):
+                return
+        raise AssertionError(f"{text!r} never came; the last that came: {self.seen[-2000:]!r}")
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def hang_up(self) -> None:
+        os.close(self.master)
+        self.master = -1
+
+    def events(self) -> list[dict[str, object]]:
+        (run,) = (self.folder / "runs").iterdir()
+        return [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.master >= 0:
+            os.close(self.master)
+
+
+@pytest.fixture
+def terminals(tmp_path: Path) -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def test_the_first_paint_comes_before_torch(tmp_path: Path) -> None:
+    code = f"""
+import asyncio, sys
+sys.path[:0] = [{str(SESSION.parents[2])!r}]
+from pathlib import Path
+import workbench.tui.app
+from workbench.tui.workbench_app import Workbench, first_recipe
+from workbench.tui.editing import Editor
+from workbench.tui.settings import Settings
+
+async def main():
+    command = [sys.executable, {str(SESSION.with_name("fake_preview.py"))!r}]
+    app = Workbench(Settings(Path("runs"), Path("data"), "auto"), Editor(first_recipe()), preview_command=command)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for keys in ("jjj", "v", "v", "2", "1"):
+            await pilot.press(*keys)
+        while app.preview.picture.checks is None:
+            await pilot.pause(0.05)
+        assert not {{"torch", "torchvision", "sklearn"}} & set(sys.modules)
+
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=tmp_path)
+
+
+def test_a_session_from_the_first_paint_to_the_shell(tmp_path: Path, terminals: list[Terminal]) -> None:
+    terminal = Terminal(tmp_path, steps=5)
+    terminals.append(terminal)
+    terminal.wait_for("batch_norm")
+    terminal.press("r")
+    terminal.wait_for("finished")
+    terminal.press("q")
+    terminal.read(0.3)
+    assert terminal.process.wait(10) == 0
+    terminal.read(0.2)
+    assert "finished" in terminal.seen.rpartition("\x1b[?1049l")[2]  # said on the ordinary screen
+    # What libraries wrote landed in the run's log and never on the screen.
+    assert "a library's warning\n" not in terminal.seen.replace("\r", "")
+    (run,) = (tmp_path / "runs").iterdir()
+    log = (run / "log.txt").read_text()
+    assert log.count("a library's warning") == 5 and log.count("a print") == 5
+
+
+@pytest.mark.parametrize("stalled", [False, True], ids=["read", "unread"])
+def test_a_lost_terminal_leaves_the_training_alone(tmp_path: Path, terminals: list[Terminal], stalled: bool) -> None:
+    terminal = Terminal(tmp_path, steps=40)
+    terminals.append(terminal)
+    terminal.wait_for("batch_norm")
+    terminal.press("r")
+    terminal.wait_for("Accuracy")
+    if stalled:  # nobody reads, until the writer and then the UI wait for room
+        for _ in range(60):
+            terminal.press("12")
+            time.sleep(0.02)
+    terminal.hang_up()
+    time.sleep(0.7)
+    process = psutil.Process(terminal.process.pid)
+    before = process.cpu_times()
+    time.sleep(1)
+    after = process.cpu_times()
+    assert after.user + after.system - before.user - before.system < 0.4  # nothing spins
+    assert terminal.process.wait(15) == 0
+    events = terminal.events()
+    assert events[-1]["kind"] == "finished"
+    assert sum(event["kind"] == "trained" for event in events) == 40
+
+
+def test_sigterm_stops_at_a_checkpoint(tmp_path: Path, terminals: list[Terminal]) -> None:
+    terminal = Terminal(tmp_path, steps=1000)
+    terminals.append(terminal)
+    terminal.wait_for("batch_norm")
+    terminal.press("r")
+    terminal.wait_for("Accuracy")
+    terminal.process.send_signal(signal.SIGTERM)
+    end = time.monotonic() + 10
+    while terminal.process.poll() is None and time.monotonic() < end:
+        terminal.read(0.1)
+    assert terminal.process.returncode == 0
+    assert terminal.events()[-1]["kind"] == "stopped"
