@@ -3,9 +3,9 @@
     python tests/benchmarks/ladder_against_plain.py accuracy --data-root FOLDER [--seeds 42 43 44 45 46]
     python tests/benchmarks/ladder_against_plain.py speed --data-root FOLDER
 
-accuracy: two epochs; ours and the plain script run at the same time, one thread and one core each, cores swapped from seed
-to seed. speed: 0.2 epochs with two threads, one after the other in turns. Every measurement is a process of its own and a
-JSON line in ``--results``; what stands there is not measured again. Prints a table.
+accuracy: two epochs; ours and the plain script run at the same time, one thread and one core each, cores swapped from
+seed to seed. speed: 0.2 epochs with two threads, one after the other in turns. Every measurement is a process of its
+own and a JSON line in ``--results``; what stands there is not measured again. Prints a table.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Measurement:
         end: dict[str, Any] = lines[-1]
         if self.who == "plain":
             return end
-        trained = end["step"] * lines[0]["batch_size"]
-        images = trained if self.epochs < 1 else self.epochs * IMAGES
+        batch_size = next(line["batch_size"] for line in lines if line["kind"] == "run_started")
+        images = min(end["step"] * batch_size, self.epochs * IMAGES)
         seconds = end["seconds"]
         return {"test_accuracy": end["test_accuracy"], "images_per_second": images / seconds, "seconds": seconds}
 

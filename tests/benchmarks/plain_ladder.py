@@ -1,4 +1,4 @@
-"""The ladder's first rungs as a plain PyTorch script would train them: what the recipes v0, v1 and v2 are compared with.
+"""The ladder's first rungs as a plain PyTorch script trains them: what the recipes v0, v1, v2 are compared with.
 
     python tests/benchmarks/plain_ladder.py v0 --seed 42 --epochs 2 --data-root FOLDER
 

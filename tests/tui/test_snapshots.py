@@ -1,0 +1,89 @@
+"""Pictures of the screens, in ``snapshots/``. After a wanted change: ``pytest tests/tui/test_snapshots.py --snapshot-update``.
+
+Nothing in them depends on the clock, the machine or the folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tui.conftest import CHECKS, NOW, AppFactory, history, started, trained, written
+from tests.tui.test_compose import TestPilot, go_to, line, until
+from tests.tui.test_run import head
+from workbench.events import Diverged, Event
+from workbench.recipe import Recipe
+
+SMALL, LARGE = (80, 24), (160, 48)
+RUN = Path("runs") / "20261120-142501-small-3f9c"
+
+Before = Callable[[TestPilot], Awaitable[None]]
+Compare = Callable[..., bool]
+
+
+def after(*keys: str, place: str = "techniques.sgd") -> Before:
+    """Wait for the preview, put the cursor somewhere, press keys, wait for the preview again."""
+
+    async def prepare(pilot: TestPilot) -> None:
+        await until(pilot, lambda: "expected 2.398" in line(pilot.app))  # type: ignore[arg-type]
+        await go_to(pilot, place)
+        await pilot.press(*keys)
+        app = pilot.app
+        await until(pilot, lambda: "optimizer" in line(app) or app.preview.picture.checks is not None)  # type: ignore
+        await pilot.pause()
+
+    return prepare
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x48"])
+def test_compose(snap_compare: Compare, make_app: AppFactory, size: tuple[int, int]) -> None:
+    assert snap_compare(make_app(), terminal_size=size, run_before=after())
+
+
+def test_compose_preview(snap_compare: Compare, make_app: AppFactory) -> None:
+    assert snap_compare(make_app(), terminal_size=SMALL, run_before=after("v"))
+
+
+def test_compose_conflict(snap_compare: Compare, make_app: AppFactory) -> None:
+    before = after("space", "v", "v", place="techniques.adamw")
+    assert snap_compare(make_app(), terminal_size=SMALL, run_before=before)
+
+
+def test_form(snap_compare: Compare, make_app: AppFactory) -> None:
+    async def mistyped(pilot: TestPilot) -> None:
+        await after("enter", "minus")(pilot)
+        pilot.app.focused.cursor_blink = False  # type: ignore[union-attr]
+        await pilot.pause()
+
+    assert snap_compare(make_app(), terminal_size=SMALL, run_before=mistyped)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x48"])
+def test_run(snap_compare: Compare, make_app: AppFactory, recipe: Recipe, size: tuple[int, int]) -> None:
+    app = make_app(watch=written(RUN, recipe, history(150)), now=lambda: NOW - 70)
+
+    async def read(pilot: TestPilot) -> None:
+        await until(pilot, lambda: "step 150" in head(app))
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=read)
+
+
+def test_run_diverged(snap_compare: Compare, make_app: AppFactory, recipe: Recipe) -> None:
+    reason = "the loss was nan"
+    events: list[Event] = [
+        started(),
+        *CHECKS,
+        *[trained(step) for step in range(5, 60, 5)],
+        trained(60, loss=float("nan")),
+    ]
+    events.append(Diverged(time=NOW - 80, step=60, what="loss", layer="block3.0", indices=(5, 9), reason=reason))
+    app = make_app(watch=written(RUN, recipe, events, "diverged"), now=lambda: NOW)
+
+    async def read(pilot: TestPilot) -> None:
+        await until(pilot, lambda: "diverged" in head(app))
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=SMALL, run_before=read)
