@@ -160,7 +160,8 @@ def test_entry_points_are_found(tmp_path: Path) -> None:
         "[workbench.techniques]\nnegative = own_package:Negative\n"
         "[workbench.models]\nlinear = own_package:Linear\n[workbench.data]\nstripes = own_package:Stripes\n"
     )
-    code = "from workbench.recipe.registries import *; print('negative' in TECHNIQUES, 'linear' in MODELS, 'stripes' in SOURCES)"
+    found = "print('negative' in TECHNIQUES, 'linear' in MODELS, 'stripes' in SOURCES)"
+    code = f"from workbench.recipe.registries import *; {found}"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
     assert done.stdout.strip() == "True True True", done.stderr

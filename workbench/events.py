@@ -1,4 +1,4 @@
-"""What a run says. Every event is a frozen dataclass and one JSON line; screens, command line and run directory read these.
+"""What a run says: every event is a frozen dataclass and one JSON line, for screens, command line and run directory.
 
 Steps count updates: the event of step 10 stands after the tenth update. Losses are nats, accuracies shares of 1, rates
 images per second, ``seconds`` the training time so far (pauses and evaluations left out). A value that is not finite is
@@ -133,8 +133,8 @@ class Noted(Event):
 class Diverged(Event):
     """Loss or gradients were no longer finite; weights and checkpoint are those before that step.
 
-    ``what`` is "loss", "gradient" or "loss scale"; ``layer`` names the first module with a non-finite result, ``indices``
-    the training images of the batch.
+    ``what`` is "loss", "gradient" or "loss scale"; ``layer`` names the first module with a non-finite result,
+    ``indices`` the batch's positions in the training split.
     """
 
     kind: ClassVar[str] = "diverged"
@@ -163,7 +163,7 @@ class Failed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Finished(Event):
-    """The run is complete. The headline is the last evaluation; ``best`` the best validation accuracy, if there is one."""
+    """The run is complete; the headline is the last evaluation."""
 
     kind: ClassVar[str] = "finished"
     step: int

@@ -1,7 +1,7 @@
 """Random draws keyed by what they are for, never by when or where they are made.
 
-A draw depends on (seed, purpose, epoch, sample) or (seed, purpose, numbers …) alone: not on the number of loader workers,
-on prefetching, on the batch that a sample is in, or on the device.
+A draw depends on (seed, purpose, epoch, sample) or (seed, purpose, numbers …) alone: not on the number of loader
+workers, on prefetching, on the batch that a sample is in, or on the device.
 """
 
 from __future__ import annotations

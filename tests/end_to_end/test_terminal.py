@@ -112,14 +112,18 @@ def test_the_whole_main_job(tmp_path: Path, terminals: list[Terminal], width: in
     terminal.keys("r")
     terminal.wait_for("running", "of 138")
 
-    # pause, go on, and toggle in Compose while it trains
+    # pause, go on, and toggle in Compose while it trains: the preview works beside the training
     terminal.keys("p")
-    terminal.wait_for("paused")
+    terminal.wait_for("⏸")
     terminal.keys("p")
-    terminal.keys("1")
-    terminal.wait_for("Recipe")
-    for _ in range(3):
-        terminal.keys("Down", "Space", "u")
+    terminal.wait_for("▶")
+    terminal.keys("1", "/")
+    terminal.type("flip")
+    terminal.keys("Enter", "Space")
+    terminal.wait_for("[x] horizontal_flip", "unsaved")
+    terminal.keys("Space")
+    terminal.wait_for("[ ] horizontal_flip")
+    terminal.keys("u", "u")
     terminal.keys("2")
     screen = terminal.wait_for("finished", "100 %", "input statistics")
     assert "Loss" in screen

@@ -38,7 +38,11 @@ class InitialLoss:
 
 @torch.no_grad()
 def measure_initial_loss(build: Build) -> InitialLoss:
-    """Run a copy of the untrained network in training mode; the build and torch's generators stay as they are."""
+    """Run a copy of the untrained network in training mode; the build and torch's generators stay as they are.
+
+    In fp32 whatever the recipe's precision: fp16 changes the loss by a thousandth, and a CPU without fp16 arithmetic
+    takes 25 s instead of 0.6 s for a ResNet-20.
+    """
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(build.training), generator=generator)[:IMAGES].sort().values
     images = build.plain(build.training.images(chosen).to(build.device))
@@ -106,6 +110,5 @@ def _restandardise(images: Tensor) -> Tensor:
 
 def _logits(build: Build, images: Tensor) -> Tensor:
     model = copy.deepcopy(build.model).train()
-    with build.precision.autocast():
-        logits: Tensor = model(images).float()
+    logits: Tensor = model(images).float()
     return logits

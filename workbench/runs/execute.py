@@ -32,8 +32,8 @@ def execute(
     """Train ``run.recipe()`` from its start or from its last checkpoint.
 
     device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. on_event hears every event after it is written, in this thread.
-    Returns ``"finished"``, ``"stopped"``, ``"diverged"`` or ``"failed"``. What can go wrong with recipes, data, devices and
-    memory becomes a Failed event; RunError is raised if another process trains this run.
+    Returns ``"finished"``, ``"stopped"``, ``"diverged"`` or ``"failed"``. What can go wrong with recipes, data,
+    devices and memory becomes a Failed event; RunError is raised if another process trains this run.
     """
     control = control or Control()
     end = "failed"

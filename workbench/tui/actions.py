@@ -68,7 +68,7 @@ ACTIONS: tuple[Action, ...] = (
 def bindings(where: Where) -> list[BindingType]:
     """The bindings of a screen or of the app."""
     return [
-        Binding(a.keys, a.name, a.title or a.about, show=bool(a.title), key_display=a.shown_key, tooltip=a.about)
+        Binding(a.keys, a.name, a.about, show=bool(a.title), key_display=a.shown_key)
         for a in ACTIONS
         if a.where == where
     ]

@@ -22,10 +22,10 @@ DEBOUNCE = 0.15
 
 @dataclass(frozen=True)
 class PreviewEnded:
-    """The process ended by itself; it is started again, but is not asked again what it died of."""
+    """The process ended by itself. It is started ``again``, but is not asked again what it died of."""
 
     returncode: int
-    asked: int
+    again: bool = True
 
 
 class PreviewClient:
@@ -88,8 +88,7 @@ class PreviewClient:
                 self._process = None
                 if self._closed:
                     return
-                asked = self._newest
-            self._hear(PreviewEnded(returncode, asked))
+            self._hear(PreviewEnded(returncode))
             with self._condition:
                 self._condition.wait_for(lambda: self._closed, pause)
             pause = min(30.0, pause * 2)
@@ -110,7 +109,7 @@ class PreviewClient:
                     env=_environment(),
                 )
             except OSError as error:
-                self._hear(PreviewEnded(error.errno or -1, self._newest))
+                self._hear(PreviewEnded(error.errno or 1, again=False))
                 return None
             finally:
                 if log >= 0:

@@ -60,6 +60,8 @@ class PreviewState:
         if isinstance(reply, PreviewEnded):
             how = f"signal {-reply.returncode}" if reply.returncode < 0 else f"code {reply.returncode}"
             text = f"the preview process ended ({how}) and was started again; change something to look again"
+            if not reply.again:
+                text = f"the preview process cannot be started ({how}); training works without it"
             self.picture = replace(self.picture, error=text, note="", stale=True)
             return True
         if reply.id == self._baseline:

@@ -34,7 +34,7 @@ def writable(path: Path) -> Path | None:
 
 
 def file_for(text: str) -> Path | None:
-    """The file that somebody means: ``mine`` is ``recipes/mine.toml``, ``a/b`` is ``a/b.toml``; None if it names none."""
+    """The file that is meant: ``mine`` is ``recipes/mine.toml``, ``a/b`` is ``a/b.toml``; None if it names none."""
     text = text.strip()
     path = Path(text).expanduser()
     if text.endswith("/") or path.name in ("", "..", ".toml"):

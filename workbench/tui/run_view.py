@@ -190,7 +190,9 @@ def log_line(event: Event) -> Line | None:
                 f"{event.steps:,} steps, {event.parameters:,} parameters"
             )
         case Evaluated():
-            return Line(f"epoch {event.epoch:g}: {event.split} accuracy {event.accuracy:.2%}, loss {event.loss:.4f}")
+            return Line(
+                f"epoch {round(event.epoch, 2):g}: {event.split} accuracy {event.accuracy:.2%}, loss {event.loss:.4f}"
+            )
         case CheckFinished() if event.verdict != "pass":
             return Line(f"{event.name}: {event.reason}", "warning" if event.verdict == "warn" else "error")
         case CheckpointSaved():

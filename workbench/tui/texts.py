@@ -46,7 +46,6 @@ def _parameters(form: Subject, loaded: Subject) -> list[Part]:
     fields = [field for field in form.fields if field.key != "enabled"]
     if not fields:
         return []
-    width = max(len(field.key) for field in fields)
     before = {field.key: field.value for field in loaded.fields}
     parts: list[Part] = []
     for field in fields:
@@ -56,7 +55,7 @@ def _parameters(form: Subject, loaded: Subject) -> list[Part]:
             text = ("left out", MUTED) if parameter.optional else ("–", MUTED)
         else:
             text = (value, "$accent" if before.get(field.key) != field.value else "$primary")
-        parts += ["\n", (f"{field.key:<{width}}  ", "bold"), text]
+        parts += ["\n", (f"{field.key}  ", "bold"), text]
         default = field.default_entry
         said = [parameter.unit] if parameter.unit else []
         said += [f"(default {shown(parameter.default)})"] if default and default != field.entry else []

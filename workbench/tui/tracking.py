@@ -10,8 +10,6 @@ from workbench.tui.run_view import Line, RunView
 from workbench.tui.words import duration
 
 
-
-
 class Tracked:
     """A follower and what its readings add up to."""
 
@@ -85,15 +83,10 @@ class Tracked:
         name, ended = self.run.name, self.view.ended
         resume = f"workbench run --resume {name}"
         if isinstance(ended, Diverged):
-            remedy = (
-                "Try bf16 instead of fp16 in mixed_precision"
-                if ended.what == "loss scale"
-                else "Lower the learning rate"
-            )
-            where = f", first seen in {ended.layer}" if ended.layer else ""
+            bf16 = "bf16 in mixed_precision needs no loss scale. " if ended.what == "loss scale" else ""
             return (
-                f"Diverged at step {ended.step:,}: {ended.reason}{where}.",
-                f"{remedy} or switch on gradient_clipping in Compose (1), then run again (r).",
+                f"Diverged at step {ended.step:,}: {ended.reason}.",
+                f"{bf16}Change the recipe in Compose (1), switch on gradient_clipping for instance, and run again (r).",
             )
         if isinstance(ended, Failed) or self.state == "failed":
             text = ended.error if isinstance(ended, Failed) else self.status.message if self.status else ""

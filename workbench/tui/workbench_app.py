@@ -207,6 +207,8 @@ class Workbench(App[str]):
 
     def _tick(self) -> None:
         """Once a second: take in what the run said, and see that the terminal is still there."""
+        if not self.is_running:
+            return
         if isinstance(self._driver, SurvivingDriver) and self._driver.terminal_gone():
             self.exit(leaving.LOST)
             return

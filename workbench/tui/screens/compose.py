@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from workbench.recipe import Recipe
 from workbench.tui import texts
@@ -17,6 +17,7 @@ from workbench.tui.actions import bindings
 from workbench.tui.rows import rows
 from workbench.tui.screens.form import FormScreen
 from workbench.tui.widgets.chart import Chart
+from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.preview import PreviewPane
 from workbench.tui.widgets.technique_list import TechniqueList
@@ -56,7 +57,7 @@ class ComposeScreen(Screen[None]):
                     yield Pane(title="Changes", id="changes")
                 yield PreviewPane(id="preview")
         yield Text(id="line")
-        yield Footer(show_command_palette=False)
+        yield KeyBar("compose")
 
     def on_mount(self) -> None:
         self.workbench.composer = self

@@ -8,12 +8,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from workbench.tui import texts
 from workbench.tui.actions import bindings
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.widgets.curves import CurvePane, accuracy_drawing, accuracy_figures, loss_drawing, loss_figures
+from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.run_head import RunHead
 from workbench.tui.widgets.run_log import RunLog
@@ -58,7 +58,7 @@ class RunScreen(Screen[None]):
                 checks.can_focus = log.can_focus = True  # tab, and then the arrows scroll
                 yield checks
                 yield log
-        yield Footer(show_command_palette=False)
+        yield KeyBar("run")
 
     def on_mount(self) -> None:
         self.query_one("#nothing", Text).show(Content(NOTHING))
@@ -92,7 +92,7 @@ class RunScreen(Screen[None]):
             self.query_one("#loss", CurvePane).show(loss_figures(view), loss if view.version else None)
             accuracy = accuracy_drawing(view, palette)
             self.query_one("#accuracy", CurvePane).show(accuracy_figures(view), accuracy if view.version else None)
-        self.refresh_bindings()
+        self.query_one(KeyBar).refresh_keys()
 
     def _checks(self, view: RunView) -> Content:
         """The checks, the bad ones first; where there is little room, a line each before the reasons."""

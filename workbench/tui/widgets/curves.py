@@ -53,7 +53,7 @@ class CurvePane(Vertical, can_focus=False):
     def _show_title(self) -> None:
         """Names too where there is room for them; the signs say it all."""
         words = [f"[{colour}]{sign}[/] {name} [b]{value}[/b]" for sign, colour, (name, value) in self._figures]
-        room = self.size.width - 2  # between the corners
+        room = self.size.width - 4  # the border keeps a corner, a line and a space at each end
         if room < len(self._title) + sum(len(name) + len(value) + 4 for _, _, (name, value) in self._figures):
             words = [f"[{colour}]{sign}[/] [b]{value}[/b]" for sign, colour, (_, value) in self._figures]
         self.border_title = " ".join([self._title, *words])

@@ -7,7 +7,7 @@ from textual.widgets import RichLog
 
 from workbench.tui.run_view import RunView
 
-STYLES = {"note": "", "good": "green", "warning": "yellow", "error": "red", "quiet": "dim"}
+COLOURS = {"note": "foreground", "good": "success", "warning": "warning", "error": "error", "quiet": "muted"}
 
 
 class RunLog(RichLog, can_focus=False):
@@ -28,5 +28,6 @@ class RunLog(RichLog, can_focus=False):
         if new <= 0:
             return
         self._shown = view.logged
+        variables = self.app.theme_variables
         for line in list(view.log)[-new:]:
-            self.write(Text(line.text, style=STYLES[line.level]))
+            self.write(Text(line.text, style=variables[COLOURS[line.level]]))

@@ -1,0 +1,42 @@
+"""The last line of a screen: the keys that matter, from the registry; a click does what the key does."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.content import Content
+
+from workbench.tui.actions import Action, Where, actions
+from workbench.tui.widgets.pane import Text
+
+
+class KeyBar(Text):
+    """One line of text. Textual's Footer builds a widget a key anew whenever the focus moves."""
+
+    def __init__(self, where: Where) -> None:
+        super().__init__(classes="key-bar")
+        self._actions = [action for action in actions(where) if action.title]
+
+    def on_mount(self) -> None:
+        self.refresh_keys()
+
+    def refresh_keys(self) -> None:
+        """Dim what cannot be done at the moment."""
+        parts: list[tuple[str, str]] = []
+        for action in self._actions:
+            possible = self.screen.check_action(action.name, ()) is not None
+            parts.append((f" {action.shown_key}", "bold $primary" if possible else "bold $primary 40%"))
+            parts.append((f" {action.title} ", "$foreground 75%" if possible else "$foreground 35%"))
+        self.show(Content.assemble(*parts), layout=False)
+
+    def action_at(self, x: int) -> Action | None:
+        """The action whose key or name is in this column."""
+        for action in self._actions:
+            x -= len(action.shown_key) + len(action.title) + 3
+            if x < 0:
+                return action
+        return None
+
+    async def on_click(self, event: events.Click) -> None:
+        action = self.action_at(event.x)
+        if action is not None:
+            await self.screen.run_action(action.full_name)
