@@ -125,7 +125,7 @@ def test_the_whole_main_job(tmp_path: Path, terminals: list[Terminal], width: in
     terminal.wait_for("[ ] horizontal_flip")
     terminal.keys("u", "u")
     terminal.keys("2")
-    screen = terminal.wait_for("finished", "100 %", "input statistics")
+    screen = terminal.wait_for("finished", "100 %", "input statistics", seconds=180)
     assert "Loss" in screen
     assert "Accuracy" in screen
 

@@ -1,73 +1,22 @@
-"""Fixtures for the terminal's tests: an app on a small recipe, a preview without torch, a training without a network."""
+"""Fixtures for the terminal's tests."""
 
 from __future__ import annotations
 
-import math
-import sys
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import pytest_textual_snapshot
+from syrupy.location import PyTestLocation
 
-from workbench.control import Control
-from workbench.events import (
-    CheckFinished,
-    CheckpointSaved,
-    Continued,
-    Evaluated,
-    Event,
-    Finished,
-    Paused,
-    RunStarted,
-    Stopped,
-    Trained,
-    to_json,
-)
+from tests.tui.fakes import FAKE_PREVIEW, HERE, RECIPE, FakeTraining
 from workbench.recipe import Recipe, read_recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.writer import RunWriter
 from workbench.tui.editing import Editor
 from workbench.tui.settings import Settings
 from workbench.tui.workbench_app import Workbench
 
-HERE = Path(__file__).resolve().parent
-FAKE_PREVIEW = [sys.executable, str(HERE / "fake_preview.py")]
-NOW = 1_800_000_000.0
 
-RECIPE = """
-name = "small"
-about = "a small recipe for tests"
-seed = 3
-
-[data]
-source = "digits"
-batch_size = 64
-
-[model]
-name = "cnn"
-widths = [16, 32, 64]
-hidden = 128
-
-[train]
-epochs = 10
-
-[techniques.he_init]
-
-[techniques.batch_norm]
-
-[techniques.sgd]
-learning_rate = 0.05
-nesterov = true
-
-[techniques.cosine]
-warmup_epochs = 1
-every = "step"
-"""
-
-
-def _snapshots(cls: type, *, test_location: object) -> str:
+def _snapshots(cls: type, *, test_location: PyTestLocation) -> str:
     return str(HERE.parent.parent / "snapshots")
 
 
@@ -90,117 +39,18 @@ AppFactory = Callable[..., Workbench]
 
 @pytest.fixture
 def make_app(tmp_path: Path, recipe: Recipe) -> AppFactory:
-    """An app whose places lie in a temporary folder; keywords go to Workbench, ``recipe`` and ``path`` to its editor."""
+    """An app with its places in a temporary folder; ``recipe`` and ``path`` go to its editor, the rest to Workbench.
 
-    def make(*, recipe: Recipe = recipe, path: Path | None = None, **keywords: object) -> Workbench:
+    ``preview``: the fake preview process, which takes half a second to start, instead of one that is silent.
+    """
+
+    def make(
+        *, recipe: Recipe = recipe, path: Path | None = None, preview: bool = False, **keywords: object
+    ) -> Workbench:
         settings = Settings(Path("runs"), Path("data"), device="cpu")
-        keywords.setdefault("preview_command", FAKE_PREVIEW)
+        keywords.setdefault("preview_command", FAKE_PREVIEW if preview else ["sleep", "60"])
         keywords.setdefault("poll", 0.25)
         keywords.setdefault("execute", FakeTraining())
         return Workbench(settings, Editor(recipe, path), **keywords)
 
     return make
-
-
-def started(steps: int = 230) -> RunStarted:
-    return RunStarted(
-        time=NOW - 100, recipe="small", seed=3, device="cpu", steps=steps, steps_per_epoch=23, batch_size=64,
-        training_images=1437, validation_images=0, test_images=360, classes=tuple("0123456789"), parameters=156_554,
-        parameters_by_part={"block1": 480, "output": 1290},
-    )  # fmt: skip
-
-
-def trained(step: int, loss: float | None = None, accuracy: float | None = None) -> Trained:
-    return Trained(
-        time=NOW - 100 + step / 5,
-        step=step,
-        epoch=step / 23,
-        loss=2.3 * math.exp(-step / 40) + 0.1 * math.sin(step) ** 2 if loss is None else loss,
-        accuracy=1 - 0.9 * math.exp(-step / 40) if accuracy is None else accuracy,
-        learning_rate=0.05 * (1 - step / 230),
-        images_per_second=512.0,
-        seconds=step / 8,
-    )
-
-
-def evaluated(step: int) -> Evaluated:
-    return Evaluated(
-        time=NOW - 100 + step / 5, step=step, epoch=step / 23, split="test", loss=2.4 * math.exp(-step / 45) + 0.05,
-        accuracy=0.98 - 0.88 * math.exp(-step / 45), seconds=step / 8,
-    )  # fmt: skip
-
-
-CHECKS = (
-    CheckFinished(
-        time=NOW - 100, name="input statistics", verdict="pass", expected="mean 0, std 1 per channel",
-        found="mean 0.00, std 1.00", reason="normalised input lets one learning rate suit every channel and layer",
-    ),
-    CheckFinished(
-        time=NOW - 100, name="initial loss", verdict="warn", expected="2.31", found="2.84",
-        reason="ln 10 = 2.303 is the loss of a network that knows nothing; the images are off mean 0 and deviation 1",
-    ),
-)  # fmt: skip
-
-
-def history(until: int = 150) -> list[Event]:
-    """A run's events up to a step."""
-    events: list[Event] = [started(), *CHECKS]
-    for step in range(5, until + 1, 5):
-        events.append(trained(step))
-        if step % 25 == 0:
-            events += [evaluated(step), CheckpointSaved(time=NOW - 100 + step / 5, step=step, file="last.pt")]
-    return events
-
-
-def written(path: Path, recipe: Recipe, events: Iterable[Event], state: str = "") -> RunDirectory:
-    """A run directory with these events, as a writer that ended left it; ``state`` overrides what it says it is."""
-    from dataclasses import replace
-
-    from workbench.recipe import save_recipe
-    from workbench.runs.status import new_status, write_status
-
-    run = RunDirectory(path)
-    save_recipe(recipe, run.recipe_file)
-    run.events_file.write_text("".join(to_json(event) + "\n" for event in events))
-    write_status(run, replace(new_status(state or "running"), started=NOW - 101))
-    return run
-
-
-class FakeTraining:
-    """Stands in for ``execute``: writes a run as the engine would, as fast as its requests are looked at.
-
-    steps: how long. hold: it stands still after the first point until this is set.
-    """
-
-    def __init__(self, steps: int = 230, hold: threading.Event | None = None, last: Event | None = None) -> None:
-        self.steps = steps
-        self.hold = hold
-        self.last = last
-        self.calls: list[dict[str, object]] = []
-
-    def __call__(self, run: RunDirectory, *, device: str, data_root: Path, control: Control) -> str:
-        self.calls.append({"run": run, "device": device, "data_root": data_root})
-        with RunWriter(run, control) as writer:
-            for event in (started(self.steps), *CHECKS):
-                writer.write(event)
-            for step in range(10, self.steps + 1, 10):
-                writer.write(trained(step))
-                while self.hold is not None and not self.hold.is_set() and not control.stop_requested:
-                    control.wait(0.02)
-                    if control.pause_requested:
-                        self._pause(writer, control, step)
-                    if control.take_checkpoint_request():
-                        writer.write(CheckpointSaved(step=step, file="last.pt"))
-                if control.stop_requested:
-                    writer.write(CheckpointSaved(step=step, file="last.pt"))
-                    writer.write(Stopped(step=step))
-                    return "stopped"
-            last = self.last or Finished(step=self.steps, seconds=9.0, test_loss=0.05, test_accuracy=0.9861)
-            writer.write(last)
-        return last.kind
-
-    def _pause(self, writer: RunWriter, control: Control, step: int) -> None:
-        writer.write(Paused(step=step))
-        while control.pause_requested and not control.stop_requested:
-            control.wait(0.02)
-        writer.write(Continued(step=step))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.tui.conftest import CHECKS, FAKE_PREVIEW, started, trained
+from tests.tui.fakes import CHECKS, FAKE_PREVIEW, started, trained
 from workbench.control import Control
 from workbench.events import Finished, Stopped
 from workbench.runs.directory import RunDirectory

@@ -53,7 +53,8 @@ async def type_(pilot: TestPilot, text: str) -> None:
 
 
 def line(app: Workbench) -> str:
-    return app.screen.query_one("#line", Text).plain
+    assert app.composer is not None
+    return app.composer.query_one("#line", Text).plain
 
 
 def changes(app: Workbench) -> str:
@@ -93,6 +94,8 @@ async def test_the_mouse_does_what_keys_do(make_app: AppFactory) -> None:
         await until(pilot, lambda: isinstance(app.screen, FormScreen))
         await pilot.click("#cancel")
         await until(pilot, lambda: not isinstance(app.screen, FormScreen))
+        await pilot.click(".key-bar", offset=(3, 0))
+        assert app.editor.recipe.on("batch_norm")
         await pilot.click("#tab-run")
         assert app.current_mode == "run"
         await pilot.click("#tab-compose")
@@ -155,6 +158,10 @@ async def test_the_filter(make_app: AppFactory) -> None:
         assert [row.label for row in techniques(app)._rows if row.place] == ["batch_norm"]
         await pilot.press("enter", "space")
         assert not app.editor.recipe.on("batch_norm")
+        await pilot.press("slash")
+        await type_(pilot, "no such thing")
+        assert techniques(app)._rows == []
+        await pilot.press("enter", "j", "space", "enter")  # nothing there to switch or edit
         await pilot.press("escape")
         assert len(techniques(app)._rows) > 20
         assert techniques(app).has_focus
@@ -177,7 +184,7 @@ async def test_conflicts_are_shown_at_once_and_stop_a_run(make_app: AppFactory) 
 
 
 async def test_the_preview_arrives_and_follows(make_app: AppFactory) -> None:
-    app = make_app()
+    app = make_app(preview=True)
     async with app.run_test(size=(160, 48)) as pilot:
         preview = app.screen.query_one(PreviewPane)
         await until(pilot, lambda: "expected 2.398" in line(app))
@@ -199,7 +206,7 @@ async def test_the_preview_arrives_and_follows(make_app: AppFactory) -> None:
 async def test_what_the_preview_cannot_do_is_one_line(
     make_app: AppFactory, recipe: Recipe, word: str, shown: str
 ) -> None:
-    app = make_app(recipe=recipe.model_copy(update={"about": word}))
+    app = make_app(recipe=recipe.model_copy(update={"about": word}), preview=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: shown in line(app))
         if word == "crash":

@@ -103,4 +103,3 @@ def test_every_technique_survives_being_edited_without_a_change(recipe: Recipe) 
             assert not wrong, row.place
             assert changed is not None
             assert read_recipe(write_recipe(changed), consistent=False) == changed
-            assert [c for c in Editor(recipe).changes()] == []

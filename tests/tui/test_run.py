@@ -7,7 +7,10 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from tests.tui.conftest import CHECKS, NOW, AppFactory, FakeTraining, history, started, trained, written
+import pytest
+
+from tests.tui.conftest import AppFactory
+from tests.tui.fakes import CHECKS, NOW, FakeTraining, history, started, trained, written
 from tests.tui.test_compose import until
 from workbench.events import Diverged, Event, Finished, to_json
 from workbench.recipe import Recipe
@@ -103,7 +106,7 @@ async def test_losses_that_are_not_finite_do_not_break_the_charts(
     app = make_app(watch=written(tmp_path / "runs" / "bad", recipe, events, "diverged"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "diverged" in head(app))
-        assert reason in head(app) and "block3.0" in head(app) and "gradient_clipping" in head(app)
+        assert reason in head(app) and "gradient_clipping" in head(app)
         await pilot.press("l")
         await pilot.pause()
         assert app.screen.query_one("#loss", CurvePane).chart.text
@@ -177,18 +180,20 @@ async def test_leaving_asks_about_unsaved_changes(make_app: AppFactory, recipe: 
     assert app.return_value == ""
 
 
-async def test_leaving_while_training_stops_at_a_checkpoint(make_app: AppFactory) -> None:
-    for keys, outcome in ((("enter",), "stop"), (("down", "enter"), "background")):
-        app = make_app(execute=FakeTraining(hold=threading.Event()))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.press("r")
-            await until(pilot, lambda: isinstance(app.screen, RunScreen) and "running" in head(app))
-            await pilot.press("q", "escape")
-            assert app.training is not None and app.training.alive
-            await pilot.press("q", *keys)
-            await until(pilot, lambda: not app.is_running or app._exit)
-        assert app.return_value == outcome
-        assert app.training is not None and app.training.state == "stopped"
+@pytest.mark.parametrize(("keys", "outcome"), [(["enter"], "stop"), (["down", "enter"], "background")])
+async def test_leaving_while_training_stops_at_a_checkpoint(
+    make_app: AppFactory, keys: list[str], outcome: str
+) -> None:
+    app = make_app(execute=FakeTraining(hold=threading.Event()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "running" in head(app))
+        await pilot.press("q", "escape")
+        assert app.training is not None and app.training.alive
+        await pilot.press("q", *keys)
+        await until(pilot, lambda: app._exit)
+    assert app.return_value == outcome
+    assert app.training is not None and app.training.state == "stopped"
 
 
 async def test_leaving_never_hangs(make_app: AppFactory) -> None:

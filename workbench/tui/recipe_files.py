@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.places import natural, packaged_recipes, recipe_places, saved_recipes
+from workbench.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ def recipe_files() -> list[RecipeFile]:
 
 
 def writable(path: Path) -> Path | None:
-    """The path itself, or None for a packaged recipe: saving must ask for another place."""
-    return None if path.resolve().is_relative_to(packaged_recipes().resolve()) else path
+    """The path itself, or None for a packaged recipe and for that of a run: saving must ask for another place."""
+    packaged = path.resolve().is_relative_to(packaged_recipes().resolve())
+    of_a_run = RunDirectory(path.parent).recipe_file.name == path.name and RunDirectory(path.parent).env_file.exists()
+    return None if packaged or of_a_run else path
 
 
 def file_for(text: str) -> Path | None:

@@ -116,7 +116,8 @@ class ComposeScreen(Screen[None]):
 
     def show_device(self, gpus: str) -> None:
         """The device in use, and what is known of the GPUs."""
-        self.query_one("#list-pane").border_subtitle = " · ".join(filter(None, [self.workbench.settings.device, gpus]))
+        device = self.workbench.settings.device
+        self.query_one("#list-pane").border_subtitle = f"{device}: {gpus}" if gpus else f"device {device}"
 
     @property
     def wide(self) -> bool:

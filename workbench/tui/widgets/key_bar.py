@@ -25,13 +25,13 @@ class KeyBar(Text):
         for action in self._actions:
             possible = self.screen.check_action(action.name, ()) is not None
             parts.append((f" {action.shown_key}", "bold $primary" if possible else "bold $primary 40%"))
-            parts.append((f" {action.title} ", "$foreground 75%" if possible else "$foreground 35%"))
+            parts.append((f" {action.title}", "$foreground 75%" if possible else "$foreground 35%"))
         self.show(Content.assemble(*parts), layout=False)
 
     def action_at(self, x: int) -> Action | None:
         """The action whose key or name is in this column."""
         for action in self._actions:
-            x -= len(action.shown_key) + len(action.title) + 3
+            x -= len(action.shown_key) + len(action.title) + 2
             if x < 0:
                 return action
         return None

@@ -124,7 +124,7 @@ class TechniqueList(ScrollView, can_focus=True):
         # The heading above comes into view with its first row.
         top = number - 1 if number > 0 and not self._rows[number - 1].place else number
         self.scroll_to_region(Region(0, top, 1, number - top + 1), animate=False, force=True, immediate=True)
-        if announce and self._rows and (before != number or announce):
+        if announce and self._rows:
             self.post_message(self.Moved(self.place))
 
     def _refresh_row(self, number: int) -> None:

@@ -1,0 +1,162 @@
+"""A recipe, the events of a run on it, run directories, a training without a network. No pytest here, and no torch."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from workbench.control import Control
+from workbench.events import (
+    CheckFinished,
+    CheckpointSaved,
+    Continued,
+    Evaluated,
+    Event,
+    Finished,
+    Paused,
+    RunStarted,
+    Stopped,
+    Trained,
+    to_json,
+)
+from workbench.recipe import Recipe, save_recipe
+from workbench.runs.directory import RunDirectory
+from workbench.runs.status import new_status, write_status
+from workbench.runs.writer import RunWriter
+
+HERE = Path(__file__).resolve().parent
+FAKE_PREVIEW = [sys.executable, str(HERE / "fake_preview.py")]
+NOW = 1_800_000_000.0
+
+RECIPE = """
+name = "small"
+about = "a small recipe for tests"
+seed = 3
+
+[data]
+source = "digits"
+batch_size = 64
+
+[model]
+name = "cnn"
+widths = [16, 32, 64]
+hidden = 128
+
+[train]
+epochs = 10
+
+[techniques.he_init]
+
+[techniques.batch_norm]
+
+[techniques.sgd]
+learning_rate = 0.05
+nesterov = true
+
+[techniques.cosine]
+warmup_epochs = 1
+every = "step"
+"""
+
+
+def started(steps: int = 230) -> RunStarted:
+    return RunStarted(
+        time=NOW - 100, recipe="small", seed=3, device="cpu", steps=steps, steps_per_epoch=23, batch_size=64,
+        training_images=1437, validation_images=0, test_images=360, classes=tuple("0123456789"), parameters=156_554,
+        parameters_by_part={"block1": 480, "output": 1290},
+    )  # fmt: skip
+
+
+def trained(step: int, loss: float | None = None, accuracy: float | None = None) -> Trained:
+    return Trained(
+        time=NOW - 100 + step / 5,
+        step=step,
+        epoch=step / 23,
+        loss=2.3 * math.exp(-step / 40) + 0.1 * math.sin(step) ** 2 if loss is None else loss,
+        accuracy=1 - 0.9 * math.exp(-step / 40) if accuracy is None else accuracy,
+        learning_rate=0.05 * (1 - step / 230),
+        images_per_second=512.0,
+        seconds=step / 8,
+    )
+
+
+def evaluated(step: int) -> Evaluated:
+    return Evaluated(
+        time=NOW - 100 + step / 5, step=step, epoch=step / 23, split="test", loss=2.4 * math.exp(-step / 45) + 0.05,
+        accuracy=0.98 - 0.88 * math.exp(-step / 45), seconds=step / 8,
+    )  # fmt: skip
+
+
+CHECKS = (
+    CheckFinished(
+        time=NOW - 100, name="input statistics", verdict="pass", expected="mean 0, std 1 per channel",
+        found="mean 0.00, std 1.00", reason="normalised input lets one learning rate suit every channel and layer",
+    ),
+    CheckFinished(
+        time=NOW - 100, name="initial loss", verdict="warn", expected="2.31", found="2.84",
+        reason="ln 10 = 2.303 is the loss of a network that knows nothing; the images are off mean 0 and deviation 1",
+    ),
+)  # fmt: skip
+
+
+def history(until: int = 150) -> list[Event]:
+    """A run's events up to a step."""
+    events: list[Event] = [started(), *CHECKS]
+    for step in range(5, until + 1, 5):
+        events.append(trained(step))
+        if step % 25 == 0:
+            events += [evaluated(step), CheckpointSaved(time=NOW - 100 + step / 5, step=step, file="last.pt")]
+    return events
+
+
+def written(path: Path, recipe: Recipe, events: Iterable[Event], state: str = "") -> RunDirectory:
+    """A run directory with these events, as a writer that ended left it; ``state`` overrides what it says it is."""
+    run = RunDirectory(path)
+    save_recipe(recipe, run.recipe_file)
+    run.events_file.write_text("".join(to_json(event) + "\n" for event in events))
+    write_status(run, replace(new_status(state or "running"), started=NOW - 101))
+    return run
+
+
+class FakeTraining:
+    """Stands in for ``execute``: writes a run as the engine would, as fast as its requests are looked at.
+
+    steps: how long. hold: it stands still after the first point until this is set.
+    """
+
+    def __init__(self, steps: int = 230, hold: threading.Event | None = None, last: Event | None = None) -> None:
+        self.steps = steps
+        self.hold = hold
+        self.last = last
+        self.calls: list[dict[str, object]] = []
+
+    def __call__(self, run: RunDirectory, *, device: str, data_root: Path, control: Control) -> str:
+        self.calls.append({"run": run, "device": device, "data_root": data_root})
+        with RunWriter(run, control) as writer:
+            for event in (started(self.steps), *CHECKS):
+                writer.write(event)
+            for step in range(10, self.steps + 1, 10):
+                writer.write(trained(step))
+                while self.hold is not None and not self.hold.is_set() and not control.stop_requested:
+                    control.wait(0.02)
+                    if control.pause_requested:
+                        self._pause(writer, control, step)
+                    if control.take_checkpoint_request():
+                        writer.write(CheckpointSaved(step=step, file="last.pt"))
+                if control.stop_requested:
+                    writer.write(CheckpointSaved(step=step, file="last.pt"))
+                    writer.write(Stopped(step=step))
+                    return "stopped"
+            last = self.last or Finished(step=self.steps, seconds=9.0, test_loss=0.05, test_accuracy=0.9861)
+            writer.write(last)
+        return last.kind
+
+    def _pause(self, writer: RunWriter, control: Control, step: int) -> None:
+        writer.write(Paused(step=step))
+        while control.pause_requested and not control.stop_requested:
+            control.wait(0.02)
+        writer.write(Continued(step=step))
