@@ -38,6 +38,7 @@ class RunScreen(Screen[None]):
         super().__init__()
         self._logarithmic = False
         self._drawn: tuple[object, ...] = ()
+        self._where = ""
         self._ready = False
 
     @property
@@ -82,7 +83,9 @@ class RunScreen(Screen[None]):
         self.query_one(RunHead).show(tracked, now)
         self.query_one("#checks", Pane).show(self._checks(view))
         log = self.query_one(RunLog)
-        log.border_subtitle = place(tracked.run.path, max(12, self.size.width // 2 - 6))
+        where = place(tracked.run.path, max(12, self.size.width // 2 - 6))
+        if where != self._where:  # setting it repaints the whole log, changed or not
+            self._where = log.border_subtitle = where
         log.show(view)
         drawn = (id(view), view.version, self._logarithmic, self.workbench.theme)
         if force or drawn != self._drawn:
