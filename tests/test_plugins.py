@@ -143,6 +143,14 @@ def test_a_broken_plugin_is_one_line(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_technique_that_breaks_is_named_before_the_run(folder: Path) -> None:
+    (folder / "own.py").write_text(textwrap.dedent(PLUGIN).replace("255 - images.float()", "images.nope()"))
+    done = workbench(folder, "check", "own.toml", "--plugin", "own.py", "--device", "cpu")
+    assert done.returncode == 1
+    assert done.stderr.startswith("techniques.negative: AttributeError in own.py:")
+    assert "Traceback" not in done.stderr
+
+
 def test_two_cards_of_one_name_are_refused(folder: Path) -> None:
     taken = PLUGIN.replace('name = "negative"', 'name = "horizontal_flip"')
     (folder / "own.py").write_text(textwrap.dedent(taken))

@@ -78,7 +78,7 @@ def test_bad_toml_is_one_problem_with_its_line() -> None:
         ("[techniques.adamw]\n", "sgd and adamw are both on, but a step has one optimizer"),
         ("[techniques.cosine]\n[techniques.step_decay]\n", "cosine and step_decay are both on"),
         ("[techniques.residual]\n", "nothing to skip at depth 0"),
-        ("[techniques.cosine]\nwarmup_epochs = 10\n", "fill the whole run of 10"),
+        ("[techniques.cosine]\nwarmup_epochs = 10\n", "fills the whole run"),
         ("[data]\nmean = [0.5, 0.5, 0.5]\n", "data.std: missing"),
     ],
 )
@@ -115,6 +115,24 @@ def test_overrides_win_and_their_problems_say_where_they_come_from() -> None:
     assert problems(GOOD, "techniques.sgd.learning_rate=0")[0].startswith(
         "--set: techniques.sgd.learning_rate: expected"
     )
+
+
+def test_techniques_are_switched_on_and_off_by_a_word() -> None:
+    recipe = read_recipe(GOOD, overrides=["techniques.cosine=on", "techniques.batch_norm=true"])
+    assert recipe.on("cosine")
+    assert recipe.on("batch_norm")
+    off = read_recipe(GOOD, overrides=["techniques.sgd=off", "techniques.adamw=on"])
+    assert [t.name for t in off.active()] == ["adamw"]
+    assert off.techniques["sgd"].learning_rate == 0.1  # type: ignore[attr-defined]
+
+
+def test_conflicts_come_together_with_mistyped_keys() -> None:
+    text = GOOD.replace('name = "cnn"', 'name = "resnet"\nblocks = [3, 3]') + "nesterov = 1\n[techniques.adamw]\n"
+    found = problems(text)
+    assert len(found) == 3
+    assert "techniques.sgd.nesterov: expected true or false" in found[0]
+    assert any("both on" in line for line in found)
+    assert any("model.blocks: expected as many entries as channels" in line for line in found)
 
 
 def test_a_plugin_that_a_recipe_needs_is_asked_for_not_loaded() -> None:

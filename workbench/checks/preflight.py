@@ -50,6 +50,7 @@ def report(built: Build) -> dict[str, Any]:
 
 
 def _checks(build: Build, loss: InitialLoss) -> Iterator[CheckFinished]:
+    build.prepare(build.pipeline.batch(0, 0), build.moment(0))  # an augmentation that breaks shall break before the run
     yield check_input_statistics(build)
     yield judge_initial_loss(loss)
     count = check_parameter_count(build)

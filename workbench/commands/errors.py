@@ -40,7 +40,11 @@ def explain(error: Exception) -> tuple[int, list[str]]:
 
 def _from_engine(error: Exception) -> bool:
     """Whether the engine says in one line what is wrong; it is only there to ask if it was imported."""
-    names = (("workbench.engine.build", "BuildError"), ("workbench.engine.state", "CheckpointError"))
+    names = (
+        ("workbench.engine.build", "BuildError"),
+        ("workbench.engine.slots", "TechniqueError"),
+        ("workbench.engine.state", "CheckpointError"),
+    )
     kinds = tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)
     return isinstance(error, kinds)
 

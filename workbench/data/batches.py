@@ -51,5 +51,5 @@ def augment(images: Tensor, indices: Tensor, epoch: int, seed: int, augmentation
     images: uint8 ``[N, C, H, W]``; indices: int64 ``[N]``, the images' positions in the training split.
     """
     for filler in augmentations:
-        images = filler.function(images, Draws(seed, filler.name, epoch, indices))
+        images = filler(images, Draws(seed, filler.name, epoch, indices))
     return images

@@ -109,11 +109,11 @@ class Build:
         images = self._memory_format(self.normalise(batch.images))
         targets = batch.labels
         for filler in self.slots.fillers("tensor augmentation"):
-            images = filler.function(images, self._draws(filler, batch, moment))
+            images = filler(images, self._draws(filler, batch, moment))
         for filler in self.slots.fillers("resize"):
-            images = filler.function(images, moment)
+            images = filler(images, moment)
         for filler in self.slots.fillers("target mixing"):
-            images, targets = filler.function(images, targets, self._draws(filler, batch, moment))
+            images, targets = filler(images, targets, self._draws(filler, batch, moment))
         return images, targets
 
     def plain(self, images: Tensor) -> Tensor:

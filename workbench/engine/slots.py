@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ class SlotError(Exception):
     """A technique filled a slot that does not exist, or that another one has filled."""
 
 
+class TechniqueError(Exception):
+    """A technique's function failed; one line that names the technique and the place in its source."""
+
+
 @dataclass(frozen=True)
 class Filler:
     """A function in a slot; ``name`` says whose it is and keys its random draws."""
@@ -57,6 +63,16 @@ class Filler:
     rank: int
     name: str
     function: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function; an error that is the technique's own becomes a TechniqueError."""
+        try:
+            return self.function(*arguments)
+        except (AttributeError, TypeError, NameError, ValueError, IndexError, KeyError) as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno}"
+            text = f"techniques.{self.name}: {type(error).__name__} in {where}: {' '.join(str(error).split())}"
+            raise TechniqueError(text) from error
 
 
 class Slots:

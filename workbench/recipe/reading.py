@@ -68,6 +68,7 @@ class _Reader:
         self.tables = tables
         self.problems: list[Problem] = []
         self._overrides: list[str] = []
+        self._refused: set[str] = set()  # tables with a value that their card refuses
 
     def overrode(self, path: str) -> bool:
         """Whether what stands at a dotted path came from an override."""
@@ -87,6 +88,8 @@ class _Reader:
             value = tomllib.loads(f"value = {raw}")["value"] if "\n" not in raw else raw
         except (tomllib.TOMLDecodeError, RecursionError, ValueError):
             value = raw.strip()
+        if len(keys) == 2 and keys[0] == "techniques" and value in (True, False, "on", "off"):
+            path, keys, value = f"{path.strip()}.enabled", [*keys, "enabled"], value in (True, "on")
         table = self.tables
         for key in keys[:-1]:
             table = table.setdefault(key, {})
@@ -124,9 +127,23 @@ class _Reader:
         recipe = Recipe(
             **top, data=data, data_source=data_source, model=model, train=train, techniques=techniques, expect=expect
         )
-        if consistent and not self.problems:
-            self.problems += conflicts(recipe)
+        if consistent:
+            self.problems += self.conflicts(recipe)
         return recipe
+
+    def conflicts(self, recipe: Recipe) -> list[Problem]:
+        """What cannot stand together, as far as it can be told beside what is wrong already."""
+        techniques = dict(recipe.techniques)
+        for name in self.table("techniques"):
+            if name not in techniques and name in TECHNIQUES:  # its own parameters are wrong, but it is meant to be on
+                techniques[name] = TECHNIQUES[name].model_construct()
+        found = conflicts(recipe.model_copy(update={"techniques": techniques}))
+        mistyped = any(problem.path.startswith("techniques.") for problem in self.problems)
+        return [
+            problem
+            for problem in found
+            if problem.path.rpartition(".")[0] not in self._refused and not (mistyped and problem.path == "techniques")
+        ]
 
     def top(self) -> dict[str, Any] | None:
         """The keys outside every table: name, about, seed, plugins."""
@@ -188,6 +205,7 @@ class _Reader:
         try:
             return kind(**values)
         except ValidationError as error:
+            self._refused.add(path)
             for detail in error.errors(include_url=False):
                 self.complain(*_translate(kind, path, detail, also))
         except TypeError:  # a key that is no identifier of ours, such as "self"

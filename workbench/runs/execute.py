@@ -101,6 +101,7 @@ def _explain(error: Exception, run: RunDirectory) -> str | None:
 
     from workbench.data.base import DataError
     from workbench.engine.build import BuildError
+    from workbench.engine.slots import TechniqueError
     from workbench.engine.state import CheckpointError
 
     if isinstance(error, torch.OutOfMemoryError):
@@ -108,6 +109,6 @@ def _explain(error: Exception, run: RunDirectory) -> str | None:
         return f"out of memory at data.batch_size = {size}: try --set data.batch_size={max(1, size // 2)}"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{error.filename or run.path}: {error.strerror}"
-    if isinstance(error, DataError | BuildError | CheckpointError | DeviceError | RecipeError):
+    if isinstance(error, DataError | BuildError | CheckpointError | DeviceError | RecipeError | TechniqueError):
         return str(error)
     return None

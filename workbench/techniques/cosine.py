@@ -35,7 +35,7 @@ class Cosine(Technique):
         if self.warmup_epochs >= recipe.train.epochs:
             yield (
                 "warmup_epochs",
-                f"{self.warmup_epochs:g} epochs of warm-up fill the whole run of {recipe.train.epochs:g}; shorten it",
+                f"{self.warmup_epochs:g} fills the whole run; set it below train.epochs = {recipe.train.epochs:g}",
             )
 
     def contribute(self, build: Builder) -> None:

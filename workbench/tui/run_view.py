@@ -135,7 +135,7 @@ class RunView:
     @property
     def step(self) -> int:
         """Updates done, as far as is known."""
-        return self.trained.step if self.trained else 0
+        return max(self.trained.step if self.trained else 0, getattr(self.ended, "step", 0))
 
     @property
     def steps(self) -> int:

@@ -125,6 +125,8 @@ class Workbench(App[str]):
 
     def recipe_changed(self) -> None:
         """Another recipe, or the same under another name."""
+        if not self.editor.conflicts():
+            self.clear_notifications()  # what they warned of is gone
         if self.composer is not None:
             self.composer.refresh_recipe()
 
@@ -218,8 +220,9 @@ class Workbench(App[str]):
         leaving.go_if_stopped(self)
 
     def _show_run(self) -> None:
-        if isinstance(self.screen, RunScreen):
-            self.screen.refresh_run()
+        for screen in self.screen_stack:  # also behind a dialog
+            if isinstance(screen, RunScreen):
+                screen.refresh_run()
         self.refresh_top()
 
     def refresh_top(self) -> None:

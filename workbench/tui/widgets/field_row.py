@@ -50,7 +50,7 @@ class FieldRow(Horizontal):
             self._editor = Choice([str(c) for c in parameter.choices], str(entry))
         else:
             placeholder = "left out" if parameter.optional else ""
-            self._editor = Input(str(entry), placeholder=placeholder, compact=True, select_on_focus=False)
+            self._editor = Input(str(entry), placeholder=placeholder, compact=True)
 
     def compose(self) -> ComposeResult:
         name = Text(classes="field--name")
