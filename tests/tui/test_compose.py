@@ -132,8 +132,8 @@ async def test_a_form_shows_what_its_entry_would_break(make_app: AppFactory) -> 
     async with app.run_test(size=(80, 24)) as pilot:
         await go_to(pilot, "techniques.cosine")
         await pilot.press("enter")
-        await pilot.press("0", "0")
-        assert "fill the whole run" in app.screen.query_one("#form-detail", Text).plain
+        await pilot.press("1", "0", "0")
+        assert "fills the whole run" in app.screen.query_one("#form-detail", Text).plain
         await pilot.press("escape")
         assert not app.editor.unsaved
 

@@ -93,7 +93,7 @@ def test_conflicts_that_an_entry_causes_are_warnings(recipe: Recipe) -> None:
     form = forms.subject(recipe, "techniques.cosine")
     changed, wrong = forms.apply(recipe, form, entries(form, warmup_epochs="20"))
     assert wrong == {} and changed is not None
-    assert "fill the whole run" in forms.warnings(changed, form)["warmup_epochs"]
+    assert "fills the whole run" in forms.warnings(changed, form)["warmup_epochs"]
 
 
 def test_a_form_can_switch_a_technique_off(recipe: Recipe) -> None:
