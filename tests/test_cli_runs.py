@@ -132,7 +132,7 @@ def test_ctrl_c_once_stops_and_the_run_can_go_on(folder: Path, workbench: Comman
     assert child.returncode == 0
     run = last(folder)
     step = int((run.checkpoints / "last.pt").read_text())
-    assert f"stopped after step {step} of 20; go on with: workbench run --resume {run.name}\n" in out
+    assert f"stopped after step {step} of 20; go on with: workbench run --resume {run.name} --plugin " in out
     assert "stopping after this step" in err and "Traceback" not in err
     assert honest_state(run) == "stopped"
     result = workbench("run", "--resume", run.name, "--device", "cpu")

@@ -1,30 +1,13 @@
-"""What the data tests share: the real CIFAR-10 files where they are at hand, and image folders made on the spot."""
+"""What the data tests share: image folders made on the spot."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-RESTORE = Path(__file__).resolve().parents[3] / "shared" / "data" / "restore_cifar10.py"
-
-
-@pytest.fixture(scope="session")
-def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that holds cifar-10-batches-py; skips where the real files are not at hand."""
-    if given := os.environ.get("WORKBENCH_TEST_CIFAR10"):
-        return Path(given)
-    if not RESTORE.exists():
-        pytest.skip("needs the real CIFAR-10 files")
-    root = tmp_path_factory.mktemp("cifar10")
-    subprocess.run([sys.executable, str(RESTORE), str(root)], check=True, capture_output=True, timeout=300)
-    return root
 
 
 @pytest.fixture

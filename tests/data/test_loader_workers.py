@@ -25,7 +25,7 @@ from workbench.data.sources import folder as folder_module
 from workbench.data.sources.folder import Folder
 from workbench.data.splits import ArraySplit
 from workbench.data.workers import cause_of_death, start_workers
-from workbench.engine.slots import Filler
+from workbench.engine.slots import Filler, TechniqueError
 from workbench.randomness import Draws
 from workbench.recipe.schema import Data
 
@@ -249,9 +249,11 @@ def fail(images: Tensor, draws: Draws) -> Tensor:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_fault_in_an_augmentation_keeps_its_type_and_words(workers: int) -> None:
+def test_a_fault_in_an_augmentation_names_its_technique_and_place(workers: int) -> None:
     pipeline = loader(fail, workers=workers)
-    with pytest.raises(ValueError, match="no such colour"):
+    with pytest.raises(
+        TechniqueError, match=r"techniques\.test: ValueError in test_loader_workers\.py:\d+: no such colour"
+    ):
         next(pipeline.epoch(0))
     pipeline.close()
 

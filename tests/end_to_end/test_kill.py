@@ -79,13 +79,21 @@ def losses(run: Path) -> list[tuple[int, float]]:
     return curve
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was left alone; both pipelines give its bits."""
+    folder = tmp_path_factory.mktemp("whole")
+    recipe = folder / "killed.toml"
+    recipe.write_text(RECIPE.replace("PIPELINE", "device"))
+    subprocess.run(command(folder, str(recipe)), check=True, capture_output=True, timeout=120)
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
 @pytest.mark.parametrize("pipeline", ["device", "loader"])
-def test_a_killed_run_resumes_bit_identical(tmp_path: Path, pipeline: str) -> None:
+def test_a_killed_run_resumes_bit_identical(tmp_path: Path, whole: Path, pipeline: str) -> None:
     recipe = tmp_path / "killed.toml"
     recipe.write_text(RECIPE.replace("PIPELINE", pipeline))
-
-    subprocess.run(command(tmp_path / "whole", str(recipe)), check=True, capture_output=True, timeout=120)
-    (whole,) = (tmp_path / "whole" / "runs").iterdir()
 
     process = subprocess.Popen(command(tmp_path / "killed", str(recipe)), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

@@ -191,7 +191,7 @@ async def test_the_preview_arrives_and_follows(make_app: AppFactory) -> None:
         assert "155,834 parameters" in line(app) and "230 steps" in line(app)
         assert "±0" in preview.numbers.plain
         assert "ln 10" in preview.checks.plain
-        assert preview.rates.text.count("\n") > 5
+        await until(pilot, lambda: preview.rates.text.count("\n") > 5)
         await go_to(pilot, "model")
         await pilot.press("enter")
         await pilot.press("end", "left", "left", "backspace", "9", "enter")  # [16, 32, 64] → [16, 32, 94]

@@ -23,6 +23,7 @@ from workbench.events import (
     Stopped,
     Trained,
 )
+from workbench.recipe.plugins import loaded_plugins
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class Narrator:
         return []
 
     def _resume(self) -> str:
-        return f"workbench run --resume {self.name}"
+        plugins = "".join(f" --plugin {plugin.path}" for plugin in loaded_plugins())
+        return f"workbench run --resume {self.name}{plugins}"
 
     def _trained(self, event: Trained) -> list[Line]:
         lines = []

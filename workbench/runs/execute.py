@@ -110,5 +110,5 @@ def _explain(error: Exception, run: RunDirectory) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
         return f"{error.filename or run.path}: {error.strerror}"
     if isinstance(error, DataError | BuildError | CheckpointError | DeviceError | RecipeError | TechniqueError):
-        return str(error)
+        return str(error).strip().splitlines()[-1]  # what comes from a loader worker has its traceback above
     return None
