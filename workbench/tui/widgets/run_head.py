@@ -88,8 +88,8 @@ def state_line(tracked: Tracked, now: float) -> Content:
     asked = ASKED.get(tracked.asked, "") if tracked.live else ""
     parts: list[Content | str | tuple[str, str]] = [(f"{sign} {asked or tracked.state}", f"bold {colour}")]
     if view.steps:
-        epochs = view.steps / view.steps_per_epoch
-        parts += [("   epoch ", MUTED), (f"{view.step / view.steps_per_epoch:.2f}", "bold"), (f" of {epochs:g}", MUTED)]
+        epochs = f"{round(view.steps / view.steps_per_epoch, 2):g}"
+        parts += [("   epoch ", MUTED), (f"{view.step / view.steps_per_epoch:.2f}", "bold"), (f" of {epochs}", MUTED)]
         parts += [("   step ", MUTED), (f"{view.step:,}", "bold"), (f" of {view.steps:,}", MUTED)]
         parts += [("   ", ""), (f"{int(view.fraction * 100)} %", "bold")]
     if isinstance(view.ended, Finished):
