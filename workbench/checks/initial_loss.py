@@ -40,8 +40,8 @@ class InitialLoss:
 def measure_initial_loss(build: Build) -> InitialLoss:
     """Run a copy of the untrained network in training mode; the build and torch's generators stay as they are.
 
-    In fp32 whatever the recipe's precision: fp16 changes the loss by a thousandth, and a CPU without fp16 arithmetic
-    takes 25 s instead of 0.6 s for a ResNet-20.
+    In fp32 whatever the recipe's precision: the loss differs little, and on a CPU without fp16 arithmetic a ResNet-20
+    takes 12.8 s in fp16 and 0.9 s in fp32 (two cores of an AMD EPYC, 2 × 256 images).
     """
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(build.training), generator=generator)[:IMAGES].sort().values
