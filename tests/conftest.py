@@ -44,7 +44,7 @@ batch_size = 64
 [model]
 name = "cnn"
 widths = [8, 16]
-hidden = 32
+hidden = [32]
 
 [train]
 epochs = 2

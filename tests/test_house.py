@@ -19,14 +19,17 @@ FLOORS = {
     "events": set(),
     "control": set(),
     "models": {"recipe"},
+    "image_operations": {"randomness"},
     "techniques": {
         "recipe",
+        "image_operations",
         "step",
         "randomness",
         "models",
         "engine.slots",
         "engine.precision",
         "engine.parameter_groups",
+        "engine.gradients",
     },
     "data": {"recipe", "step", "randomness", "engine.slots"},
     "engine": {"recipe", "step", "randomness", "events", "control", "models", "data", "checks"},
@@ -39,7 +42,7 @@ FLOORS = {
     "tui": {"recipe", "events", "runs", "control", "places", "devices", "preview", "techniques", "models", "data"},
 }
 HEAVY = {"torch", "torchvision", "sklearn", "textual", "plotext"}
-MAY_IMPORT_TORCH_EARLY = ("engine/", "checks/", "models/layers/", "data/")
+MAY_IMPORT_TORCH_EARLY = ("engine/", "image_operations/", "checks/", "models/layers/", "data/")
 
 
 def imports(path: Path, *, early: bool) -> set[str]:

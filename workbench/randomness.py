@@ -37,11 +37,17 @@ class Draws:
     """
 
     def __init__(self, seed: int, purpose: str, epoch: int, samples: Tensor) -> None:
+        self.epoch = epoch
+        self._seed, self._purpose, self._samples = seed, purpose, samples
         self._state = _mix(samples * _GOLDEN + key(seed, purpose, epoch))
         self._count = 0
 
     def __len__(self) -> int:
         return len(self._state)
+
+    def of_the_run(self) -> Draws:
+        """Draws for the same samples that are the same in every epoch."""
+        return Draws(self._seed, f"{self._purpose}, every epoch", 0, self._samples)
 
     def bits(self, count: int) -> Tensor:
         """int64 ``[N, count]``, uniform over 0 … 2**32 − 1."""

@@ -27,7 +27,7 @@ workers = 2
 name = "cnn"
 widths = [16, 32]
 depth = 1
-hidden = 32
+hidden = [32]
 
 [train]
 epochs = 6

@@ -37,7 +37,7 @@ def test_parameters_are_exact(model: CNN | ResNet, options: ModelOptions, expect
 
 @pytest.mark.parametrize("options", [ModelOptions(), NORMS, ALL])
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 48, 33)])
-@pytest.mark.parametrize("model", [CNN(widths=(4, 8), depth=1, hidden=8), ResNet(channels=(4, 8), blocks=(1, 2))])
+@pytest.mark.parametrize("model", [CNN(widths=(4, 8), depth=1, hidden=(8,)), ResNet(channels=(4, 8), blocks=(1, 2))])
 def test_any_image_shape_and_class_count(
     model: CNN | ResNet, shape: tuple[int, int, int], options: ModelOptions
 ) -> None:

@@ -30,7 +30,7 @@ batch_size = 64
 [model]
 name = "cnn"
 widths = [8]
-hidden = 16
+hidden = [16]
 [train]
 epochs = 1
 [techniques.sgd]

@@ -44,7 +44,7 @@ batch_size = 64
 [model]
 name = "cnn"
 widths = [16, 32, 64]
-hidden = 128
+hidden = [128]
 
 [train]
 epochs = 10

@@ -109,6 +109,6 @@ def _restandardise(images: Tensor) -> Tensor:
 
 
 def _logits(build: Build, images: Tensor) -> Tensor:
-    model = copy.deepcopy(build.model).train()
+    model = copy.deepcopy(build.model).float().train()
     logits: Tensor = model(images).float()
     return logits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,9 @@ class Build:
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = len(self.pipeline)
+        self._rate = float(self.optimizer.param_groups[0]["lr"])
+        for edit in self.slots.functions("optimizer edits"):
+            edit(self.optimizer)
         self.base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self._schedule = self.slots.only("schedule", lambda moment: 1.0)
@@ -84,6 +87,8 @@ class Build:
         self.evaluation = {
             name: EvaluationSet(split, self.device, size) for name, split in splits.items() if split is not None
         }
+        for prepare in self.slots.functions("prepared"):
+            prepare(self.model, self.optimizer)
 
     @property
     def mixes_targets(self) -> bool:
@@ -95,8 +100,8 @@ class Build:
         return Moment(step, self.steps, self.steps_per_epoch)
 
     def learning_rate(self, step: int) -> float:
-        """The learning rate of the first parameter group at a step."""
-        return self.base_rates[0] * float(self._schedule(self.moment(step)))
+        """The learning rate of the first parameter group at a step, as the recipe states it."""
+        return self._rate * float(self._schedule(self.moment(step)))
 
     def set_learning_rates(self, moment: Moment) -> None:
         """Scale every group's rate for this step."""
@@ -126,11 +131,23 @@ class Build:
         loss: Tensor = self.slots.only("criterion", cross_entropy)(logits.float(), targets)
         return loss
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits in the recipe's precision."""
+    def objective(self, loss: Tensor) -> Tensor:
+        """What is differentiated: the loss, unless a technique puts something in its place."""
+        for edit in self.slots.functions("objective"):
+            loss = edit(loss)
+        return loss
+
+    def forward(self, images: Tensor, model: nn.Module | None = None) -> Tensor:
+        """Logits in the recipe's precision, of a copy of the model if one is given."""
         with self.precision.autocast():
-            logits: Tensor = self.model(images)
+            logits: Tensor = (model or self.model)(self.precision.images(images))
         return logits
+
+    def one_more_epoch(self) -> Iterator[Tensor]:
+        """The images of an epoch beyond the last, as training would meet them."""
+        moment = self.moment(self.steps - 1)
+        for batch in self.pipeline.epoch(moment.epoch + 1):
+            yield self.prepare(batch, moment)[0]
 
     def close(self) -> None:
         """End what the pipeline started."""
@@ -166,7 +183,8 @@ def build(
         model = _model(recipe, contributions, training, normalise)
     except (ValueError, SlotError) as error:
         raise BuildError(str(error)) from error
-    model = slots.only("memory format", lambda thing: thing)(model.to(device))
+    precision = slots.only("precision", lambda device: Precision())(device)
+    model = slots.only("memory format", lambda thing: thing)(precision.convert(model.to(device)))
     _gather_statistics(model)
     pipeline = make_pipeline(recipe.data, training, device, recipe.seed, slots.fillers("image augmentation"))
     if len(pipeline) == 0:
@@ -175,7 +193,6 @@ def build(
             "drop_last leaves out what does not fill a batch; make it smaller"
         )
     optimizer = slots.only("optimizer", _no_optimizer)(model)
-    precision = slots.only("precision", lambda device: Precision())(device)
     return Build(
         recipe=recipe,
         device=device,

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
+
+from workbench.engine.gradients import gradient_norm
 
 MAX_SKIPS = 20
 """Updates that the loss scaler may leave out in a row before the run counts as diverged."""
@@ -36,7 +37,7 @@ class Guard:
         Returns float32 ``[]``: 1 where this update must be masked, else 0.
         """
         gradients = [p.grad for p in parameters if p.grad is not None]
-        overflow = ~torch.isfinite(get_total_norm(gradients, foreach=True))
+        overflow = ~torch.isfinite(gradient_norm(gradients))
         bad = ~torch.isfinite(loss)
         if self._scaled:
             self._in_a_row = (self._in_a_row + 1) * overflow

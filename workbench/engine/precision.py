@@ -1,4 +1,4 @@
-"""The number format of forward and backward, and the loss scaling that fp16 needs."""
+"""The number formats of weights, images, forward and backward, and the loss scaling that fp16 needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class NoScaler:
@@ -38,10 +38,15 @@ class NoScaler:
 
 @dataclass(frozen=True)
 class Precision:
-    """``autocast`` makes the context of a forward pass; ``scaler`` keeps small gradients from vanishing."""
+    """``autocast`` makes the context of a forward pass; ``scaler`` keeps small gradients from vanishing.
+
+    ``convert`` gives a network its weights' format, once, in place; ``images`` gives each batch the format to go with.
+    """
 
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext
     scaler: torch.amp.GradScaler | NoScaler = field(default_factory=NoScaler)
+    convert: Callable[[nn.Module], nn.Module] = lambda model: model
+    images: Callable[[Tensor], Tensor] = lambda images: images
 
     @property
     def scaled(self) -> bool:

@@ -99,7 +99,7 @@ class Progress:
     def finish(self) -> Iterator[Event]:
         """After the last step: the last evaluation, the last checkpoint, the result."""
         for function in self.build.slots.functions("finish"):
-            function()
+            function(self.build.one_more_epoch)
         seconds = self.clock.seconds
         results: dict[str, Evaluated] = {}
         for event in self._evaluations():

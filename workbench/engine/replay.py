@@ -42,8 +42,7 @@ def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
         for name, module in model.named_modules()
         if not list(module.children())
     ]
-    with build.precision.autocast():
-        logits = model(images)
+    logits = build.forward(images, model)
     for hook in hooks:
         hook.remove()
     loss = build.criterion(logits, targets)
@@ -56,7 +55,7 @@ def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
             "loss", "criterion", indices, f"the loss is not finite at {where} though all layers are; {advice}"
         )
     scale = build.precision.scaler.get_scale()
-    (loss * scale).backward()  # type: ignore[no-untyped-call]
+    (build.objective(loss) * scale).backward()  # type: ignore[no-untyped-call]
     for name, module in reversed(list(model.named_modules())):
         for weight in module.parameters(recurse=False):
             if weight.grad is not None and not _finite(weight.grad):

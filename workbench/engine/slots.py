@@ -28,7 +28,7 @@ SLOTS: dict[str, Slot] = {
     "initialisation": Slot(
         "(Module, sample: (count) -> images) -> None: sets the weights; may look at training images"
     ),
-    "precision": Slot("(device) -> Precision: the autocast context and the loss scaler", exclusive=True),
+    "precision": Slot("(device) -> Precision: number formats and the loss scaler", exclusive=True),
     "memory format": Slot("(Tensor | Module) -> the same in another memory format", exclusive=True),
     "epoch start": Slot("(epoch: int) -> None"),
     "image augmentation": Slot("(uint8 images [N,C,H,W], Draws) -> images; may run in a loader worker"),
@@ -37,14 +37,17 @@ SLOTS: dict[str, Slot] = {
     "resize": Slot("(images, Moment) -> images", exclusive=True),
     "target mixing": Slot("(images, targets, Draws) -> (images, targets [N, classes])"),
     "criterion": Slot("(logits [N, classes], targets) -> scalar loss", exclusive=True),
-    "gradient": Slot("(compute: () -> (loss, logits)) -> compute: wraps forward and backward"),
+    "objective": Slot("(scalar loss) -> scalar: what is differentiated in the loss's place"),
+    "gradient": Slot("(compute: (images, targets) -> (loss, logits)) -> compute: wraps forward and backward"),
     "gradient edits": Slot("(parameters: list[Parameter]) -> None: gradients are unscaled here"),
     "optimizer": Slot("(Module) -> Optimizer", exclusive=True),
+    "optimizer edits": Slot("(Optimizer) -> None: the optimizer after it was made"),
+    "prepared": Slot("(Module, Optimizer) -> None: all is built; averages and the like make their state here"),
     "schedule": Slot("(Moment) -> factor on every learning rate", exclusive=True),
     "after step": Slot("(Moment, skip: scalar Tensor, 1 where the update was masked) -> None"),
     "evaluation weights": Slot("(Module) -> context manager: the weights to evaluate with", exclusive=True),
     "prediction": Slot("(predict: (images) -> logits) -> predict: wraps evaluation"),
-    "finish": Slot("() -> None: after the last step, before the last evaluation"),
+    "finish": Slot("(images: () -> iterator of one epoch's images) -> None: between last step and last evaluation"),
 }
 
 

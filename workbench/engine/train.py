@@ -79,7 +79,7 @@ def forward_and_backward(build: Build) -> Callable[[Tensor, Tensor], tuple[Tenso
     def compute(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         logits = build.forward(images)
         loss = build.criterion(logits, targets)
-        build.precision.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        build.precision.scaler.scale(build.objective(loss)).backward()  # type: ignore[no-untyped-call]
         return loss.detach(), logits.detach()
 
     for wrap in build.slots.functions("gradient"):

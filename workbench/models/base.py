@@ -29,7 +29,7 @@ class Model(Card):
 
     registry = MODELS
     capabilities: ClassVar[frozenset[str]] = frozenset()
-    """What techniques may ask for: ``"batch_norm"``, ``"residual"``, ``"any_resolution"``."""
+    """What techniques may ask for: ``"any_resolution"``, ``"batch_norm"``, ``"blocks"``, ``"residual"``."""
 
     def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
         """What is wrong with these parameters in this recipe: pairs of parameter name (or "") and sentence."""

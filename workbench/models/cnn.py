@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CNN(Model):
-    """Blocks of convolution, ReLU and max-pooling, then two fully connected layers.
+    """Blocks of convolutions, ReLU and max-pooling, then fully connected layers.
 
     Each block halves the resolution. With the defaults, 32×32 images and ten classes it has 620,362 parameters.
     ``depth`` puts that many pairs of convolutions behind each block; the technique ``residual`` gives them skip
@@ -25,18 +25,23 @@ class CNN(Model):
 
     name = "cnn"
     source = "the baseline of a CIFAR-10 technique ladder (75 %)"
-    capabilities: ClassVar[frozenset[str]] = frozenset({"batch_norm", "residual"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"batch_norm", "blocks", "residual"})
 
     widths: tuple[int, ...] = parameter(
         (32, 64, 128), min_length=1, max_length=12, unit="channels", description="channels of the blocks"
     )
-    depth: int = parameter(0, ge=0, le=100, description="pairs of 3×3 convolutions behind each block")
-    hidden: int = parameter(256, ge=1, le=65536, unit="units", description="width of the hidden fully connected layer")
+    convolutions: int = parameter(1, ge=1, le=100, description="3×3 convolutions in each block before its pooling")
+    depth: int = parameter(0, ge=0, le=100, description="pairs of 3×3 convolutions behind each block's pooling")
+    hidden: tuple[int, ...] = parameter(
+        (256,), max_length=12, unit="units", description="widths of the hidden fully connected layers; [] for none"
+    )
 
     def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
         """Widths must be positive, and a residual network needs pairs to skip."""
         if any(width < 1 for width in self.widths):
             yield "widths", f"expected whole numbers ≥ 1, found {list(self.widths)}"
+        if any(width < 1 for width in self.hidden):
+            yield "hidden", f"expected whole numbers ≥ 1, found {list(self.hidden)}"
         if recipe.on("residual") and self.depth == 0:
             yield "depth", "the technique 'residual' has nothing to skip at depth 0; set model.depth to 1 or more"
 
@@ -44,7 +49,7 @@ class CNN(Model):
         """The network for images of this shape."""
         from torch import nn
 
-        from workbench.models.layers import Pair
+        from workbench.models.layers import Block, Pair
 
         before, height, width = image_shape
         shrunk = (height >> len(self.widths), width >> len(self.widths))
@@ -55,16 +60,24 @@ class CNN(Model):
             )
         parts: list[tuple[str, nn.Module]] = []
         for number, channels in enumerate(self.widths, start=1):
-            layers: list[nn.Module] = [nn.Conv2d(before, channels, 3, padding=1)]
-            if options.norm2d:
-                layers.append(options.norm2d(channels))
-            layers += [nn.ReLU(), nn.MaxPool2d(2)]
+            layers: list[nn.Module] = []
+            for _ in range(self.convolutions):
+                layers.append(nn.Conv2d(before, channels, 3, padding=1))
+                if options.norm2d:
+                    layers.append(options.norm2d(channels))
+                layers.append(nn.ReLU())
+                before = channels
+            layers.append(nn.MaxPool2d(2))
             layers += [Pair(channels, channels, 1, options) for _ in range(self.depth)]
-            parts.append((f"block{number}", nn.Sequential(*layers)))
-            before = channels
-        head: list[nn.Module] = [nn.Flatten(), nn.Linear(before * shrunk[0] * shrunk[1], self.hidden)]
-        if options.norm1d:
-            head.append(options.norm1d(self.hidden))
-        parts.append(("hidden", nn.Sequential(*head, nn.ReLU())))
-        parts.append(("output", nn.Linear(self.hidden, classes)))
+            parts.append((f"block{number}", Block(*layers)))
+        head: list[nn.Module] = [nn.Flatten()]
+        before *= shrunk[0] * shrunk[1]
+        for units in self.hidden:
+            head.append(nn.Linear(before, units))
+            if options.norm1d:
+                head.append(options.norm1d(units))
+            head.append(nn.ReLU())
+            before = units
+        parts.append(("hidden", nn.Sequential(*head)))
+        parts.append(("output", nn.Linear(before, classes)))
         return nn.Sequential(OrderedDict(parts))

@@ -26,7 +26,7 @@ class ResNet(Model):
 
     name = "resnet"
     source = "He et al. 2016, arXiv:1512.03385"
-    capabilities: ClassVar[frozenset[str]] = frozenset({"batch_norm", "residual", "any_resolution"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"any_resolution", "batch_norm", "blocks", "residual"})
 
     channels: tuple[int, ...] = parameter(
         (16, 32, 64), min_length=1, max_length=12, unit="channels", description="channels of the stages"
@@ -56,7 +56,7 @@ class ResNet(Model):
         """The network for images of this shape."""
         from torch import nn
 
-        from workbench.models.layers import Pair
+        from workbench.models.layers import Block, Pair
 
         norm = options.norm2d
         before = self.channels[0]
@@ -72,7 +72,7 @@ class ResNet(Model):
                 stride = 2 if position == 0 and number > 1 else 1
                 pairs.append(Pair(before, channels, stride, options))
                 before = channels
-            parts.append((f"stage{number}", nn.Sequential(*pairs)))
+            parts.append((f"stage{number}", Block(*pairs)))
         parts.append(("pool", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())))
         parts.append(("output", nn.Linear(before, classes)))
         return nn.Sequential(OrderedDict(parts))

@@ -50,6 +50,8 @@ class Technique(Card):
     needs: ClassVar[tuple[Need, ...]] = ()
     excludes: ClassVar[dict[str, str]] = {}
     """Names of techniques that cannot be on together with this one, each with the reason."""
+    trial: ClassVar[tuple[str, ...]] = ()
+    """The technique's row in the test table: overrides, as after ``--set``, that suit two epochs on small images."""
 
     enabled: bool = parameter(True, description="false keeps the parameters but switches the technique off")
 

@@ -32,9 +32,12 @@ class GradientClipping(Technique):
         build.add("gradient edits", self._clip, rank=100)
 
     def _clip(self, parameters: list[nn.Parameter]) -> None:
-        from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+        from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_
+
+        from workbench.engine.gradients import gradient_norm
 
         if self.mode == "norm":
-            clip_grad_norm_(parameters, self.limit, foreach=True)
+            norm = gradient_norm([p.grad for p in parameters if p.grad is not None])
+            clip_grads_with_norm_(parameters, self.limit, norm, foreach=True)
         else:
             clip_grad_value_(parameters, self.limit, foreach=True)

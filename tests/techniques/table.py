@@ -1,0 +1,70 @@
+"""The test table: one small recipe for each technique, made from what its class says about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.recipe import Recipe, RecipeError, read_recipe
+from workbench.recipe.registries import MODELS, TECHNIQUES
+
+RECIPE = """
+format = 1
+name = "trial"
+seed = 3
+
+[data]
+source = "digits"
+batch_size = 64
+
+[model]
+MODEL
+
+[train]
+epochs = 2
+threads = 1
+log_every = 5
+
+[techniques.batch_norm]
+
+[techniques.residual]
+
+[techniques.sgd]
+learning_rate = 0.05
+"""
+
+MODELS_TO_TRY = {
+    "cnn": 'name = "cnn"\nwidths = [8, 16]\ndepth = 1\nhidden = [32]',
+    "resnet": 'name = "resnet"\nchannels = [8, 16]\nblocks = [1, 1]',
+}
+"""The first of these that has what the techniques need is taken."""
+
+BUILT_IN: list[type[Any]] = [card for card in TECHNIQUES if card.__module__.startswith("workbench.")]
+NAMES: list[str] = [card.name for card in BUILT_IN]
+
+
+def overrides(*names: str) -> list[str]:
+    """What to set so that these techniques are on, with what they need and their rows of the table."""
+    found: list[str] = []
+    for name in names:
+        card = TECHNIQUES[name]
+        if card.group == "optimizer" and name != "sgd":
+            found.append("techniques.sgd.enabled=false")
+        found += [f"techniques.{need.technique}.enabled=true" for need in card.needs if need.technique]
+        found += [f"techniques.{name}.enabled=true", *card.trial]
+    return found
+
+
+def trial(*names: str, extra: tuple[str, ...] = ()) -> Recipe:
+    """The small recipe with these techniques on. Raises RecipeError where they cannot stand together."""
+    needed = {need.capability for name in names for need in TECHNIQUES[name].needs if need.capability}
+    able = [text for name, text in MODELS_TO_TRY.items() if needed <= MODELS[name].capabilities]
+    return read_recipe(RECIPE.replace("MODEL", able[0]), overrides=(*overrides(*names), *extra))
+
+
+def refusal(*names: str) -> str | None:
+    """Why these techniques cannot stand together, or None if they can."""
+    try:
+        trial(*names)
+    except RecipeError as error:
+        return "; ".join(problem.message for problem in error.problems)
+    return None

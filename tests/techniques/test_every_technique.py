@@ -1,0 +1,141 @@
+"""What holds for every technique, driven by the table: it learns, it resumes exactly, it goes with the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.engine.conftest import run, same, weights
+from tests.techniques.table import BUILT_IN, NAMES, refusal, trial
+from workbench.control import Control
+from workbench.engine.backend import backend
+from workbench.engine.build import Build, build
+from workbench.engine.state import Checkpoints
+from workbench.engine.train import train
+from workbench.events import Evaluated, Event, Finished, Stopped, Trained
+from workbench.recipe import Recipe
+
+Make = Callable[[Recipe], Build]
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
+    ),
+]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Build]]:
+    made: list[Build] = []
+
+    def _make(recipe: Recipe, device: str = "cpu") -> Build:
+        made.append(build(recipe, device, tmp_path))
+        return made[-1]
+
+    yield _make
+    for one in made:
+        one.close()
+
+
+def curve(events: list[Event]) -> list[tuple[int, float]]:
+    return [(e.step, e.loss) for e in events if isinstance(e, Trained)]
+
+
+def results(events: list[Event]) -> dict[tuple[int, str], tuple[float, float]]:
+    return {(e.step, e.split): (e.loss, e.accuracy) for e in events if isinstance(e, Evaluated)}
+
+
+@pytest.mark.parametrize("card", BUILT_IN, ids=NAMES)
+def test_its_card_is_complete(card: type[Any]) -> None:
+    assert card.source
+    assert card.tradeoff
+    assert len(card.summary()) <= 120
+    assert all(field.description for field in card.model_fields.values())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", NAMES)
+def test_it_trains_with_a_falling_loss(make: Callable[..., Build], name: str, device: str) -> None:
+    events = run(make(trial(name), device))
+    assert isinstance(events[-1], Finished)
+    losses = [loss for _, loss in curve(events)]
+    assert losses[-1] < 0.8 * losses[0]
+    assert events[-1].test_accuracy > 0.3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(
+    make: Callable[..., Build], tmp_path: Path, name: str
+) -> None:
+    """With two loader workers, and dropout on wherever it goes with the technique."""
+    names = (name,) if name == "dropout" or refusal(name, "dropout") else (name, "dropout")
+    recipe = trial(*names, extra=("data.pipeline=loader", "data.workers=2", "train.eval_every=0.5"))
+    whole = make(recipe)
+    expected = run(whole)
+
+    control, checkpoints = Control(), Checkpoints(tmp_path / "checkpoints")
+
+    def stop_in_the_second_epoch(event: Event) -> None:
+        if isinstance(event, Trained) and event.step >= whole.steps * 0.6:
+            control.stop()
+
+    first = run(make(recipe), control, checkpoints, on_event=stop_in_the_second_epoch)
+    assert isinstance(first[-1], Stopped)
+    assert first[-1].step % whole.steps_per_epoch > 0
+    again = make(recipe)
+    second = run(again, Control(), checkpoints, checkpoints.load())
+    assert curve(first) + curve(second) == curve(expected)
+    assert same(weights(whole), weights(again))
+    assert {**results(first), **results(second)} == results(expected)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_it_steps_in_16_bits(make: Callable[..., Build], name: str, dtype: str, device: str) -> None:
+    if reason := refusal(name, "mixed_precision"):
+        assert name in ("half_weights",), reason
+        recipe = trial(name, extra=(f"techniques.half_weights.dtype={dtype}",))
+    else:
+        recipe = trial(name, "mixed_precision", extra=(f"techniques.mixed_precision.dtype={dtype}",))
+    built = make(recipe, device)
+    before = weights(built)
+    losses = some_steps(built, 2)
+    assert all(torch.isfinite(torch.tensor(losses)))
+    assert not same(before, weights(built))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", list(combinations(NAMES, 2)), ids=" ".join)
+def test_any_two_go_together_or_are_refused_with_the_reason(make: Callable[..., Build], pair: tuple[str, str]) -> None:
+    if (reason := refusal(*pair)) is not None:
+        assert len(reason) > 20
+        assert any(name in reason for name in pair)
+        return
+    losses = some_steps(make(trial(*pair)), 1)
+    assert all(torch.isfinite(torch.tensor(losses)))
+
+
+def some_steps(built: Build, steps: int) -> list[float]:
+    """Take a few steps; the losses."""
+    built.steps = steps
+    losses = []
+    with backend(built.recipe):
+        for event in train(built, Control()):
+            if isinstance(event, Trained):
+                losses.append(event.loss)
+    assert losses
+    return losses
+
+
+def test_the_machine_may_skip_cuda_but_says_so() -> None:
+    """A machine whose tests are meant to cover CUDA sets WORKBENCH_TEST_CUDA=1, so that a skip cannot pass unseen."""
+    if os.environ.get("WORKBENCH_TEST_CUDA") == "1":
+        assert torch.cuda.is_available()
