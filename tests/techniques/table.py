@@ -34,7 +34,7 @@ learning_rate = 0.05
 
 MODELS_TO_TRY = {
     "cnn": 'name = "cnn"\nwidths = [8, 16]\ndepth = 1\nhidden = [32]',
-    "resnet": 'name = "resnet"\nchannels = [8, 16]\nblocks = [1, 1]',
+    "resnet": 'name = "resnet"\nchannels = [16, 32]\nblocks = [1, 1]',
 }
 """The first of these that has what the techniques need is taken."""
 

@@ -104,7 +104,9 @@ def test_it_steps_in_16_bits(make: Callable[..., Build], name: str, dtype: str, 
         assert name in ("half_weights",), reason
         recipe = trial(name, extra=(f"techniques.half_weights.dtype={dtype}",))
     else:
-        recipe = trial(name, "mixed_precision", extra=(f"techniques.mixed_precision.dtype={dtype}",))
+        # a loss scale that fits at once, so that the first steps count
+        settings = (f"techniques.mixed_precision.dtype={dtype}", "techniques.mixed_precision.initial_scale=256")
+        recipe = trial(name, "mixed_precision", extra=settings)
     built = make(recipe, device)
     before = weights(built)
     losses = some_steps(built, 2)

@@ -15,5 +15,6 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     """
     if not gradients:
         return torch.zeros(())
-    norms: list[Tensor] = torch._foreach_norm(list(gradients), 2.0, dtype=torch.float32)
-    return torch.linalg.vector_norm(torch.stack(norms))
+    norms = torch._foreach_norm(list(gradients), 2.0, dtype=torch.float32)
+    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return total

@@ -45,11 +45,9 @@ def he_init(model: nn.Module, *, fan: Literal["in", "out"] = "in", output_layer:
     """
     from torch import nn
 
-    layers = [m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd | nn.Linear)]
-    outputs = [m for m in layers if isinstance(m, nn.Linear)][-1:]
-    for layer in layers:
-        if layer in outputs and not output_layer:
-            continue
+    from workbench.models.layers.surgery import weighted_layers
+
+    for layer in weighted_layers(model, output_layer=output_layer):
         nn.init.kaiming_normal_(layer.weight, mode=f"fan_{fan}", nonlinearity="relu")  # type: ignore[arg-type]
         if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

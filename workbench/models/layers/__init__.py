@@ -1,7 +1,9 @@
-"""Modules that models and techniques put together, and how techniques find and change them."""
+"""Modules that models and techniques build networks from, and how techniques find and change them. Imports torch."""
 
 from workbench.models.layers.block import Block
+from workbench.models.layers.blur import Blur
 from workbench.models.layers.global_max_pool import GlobalMaxPool
 from workbench.models.layers.residual import Pair, Shortcut
+from workbench.models.layers.scale import Scale
 
-__all__ = ["Block", "GlobalMaxPool", "Pair", "Shortcut"]
+__all__ = ["Block", "Blur", "GlobalMaxPool", "Pair", "Scale", "Shortcut"]

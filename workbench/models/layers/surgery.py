@@ -56,3 +56,12 @@ def channels_out(part: nn.Module) -> int:
     if not convolutions:
         raise ValueError(f"{type(part).__name__} has no convolution")
     return convolutions[-1].out_channels
+
+
+def weighted_layers(model: nn.Module, *, output_layer: bool = True) -> list[nn.Module]:
+    """Every convolution and fully connected layer in its order; the output layer is the last fully connected one."""
+    layers: list[nn.Module] = [m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd | nn.Linear)]
+    if output_layer:
+        return layers
+    outputs = linear_layers(model)[-1:]
+    return [layer for layer in layers if layer not in outputs]

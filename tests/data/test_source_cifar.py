@@ -16,21 +16,29 @@ import pytest
 import torch
 
 from workbench.data.base import DataError
-from workbench.data.sources import cifar10
-from workbench.data.sources.cifar10 import FOLDER, Cifar10
+from workbench.data.cifar_archive import CifarSource
+from workbench.data.sources.cifar10 import Cifar10
+from workbench.data.sources.cifar100 import Cifar100
 from workbench.data.splits import hold_out
 from workbench.data.statistics import channel_statistics
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def test_the_md5s_are_torchvisions() -> None:
-    from torchvision.datasets import CIFAR10
+FOLDER = Cifar10.archive.folder
 
-    assert list(cifar10.TRAIN.items()) == [tuple(entry) for entry in CIFAR10.train_list]
-    assert list(cifar10.TEST.items()) == [tuple(entry) for entry in CIFAR10.test_list]
-    assert list(cifar10.META.items()) == [(CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
-    assert CIFAR10.base_folder == FOLDER
+
+@pytest.mark.parametrize("source", [Cifar10, Cifar100])
+def test_files_and_md5s_are_torchvisions(source: type[CifarSource]) -> None:
+    from torchvision import datasets
+
+    archive, theirs = source.archive, getattr(datasets, source.archive.torchvision)
+    listed = [*theirs.train_list, *theirs.test_list, (theirs.meta["filename"], theirs.meta["md5"])]
+    assert list(archive.md5s.items()) == [tuple(entry) for entry in listed]
+    assert archive.train == tuple(name for name, _ in theirs.train_list)
+    assert archive.test == tuple(name for name, _ in theirs.test_list)
+    assert archive.names_key.decode() == theirs.meta["key"]
+    assert (archive.folder, archive.source) == (theirs.base_folder, source.name)
 
 
 @pytest.mark.cifar
@@ -93,7 +101,7 @@ def make_files(folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     md5s = {}
-    for name in cifar10.FILES:
+    for name in Cifar10.archive.md5s:
         if name == "batches.meta":
             content: dict[str, Any] = {"label_names": list(CLASSES)}
         else:
@@ -114,7 +122,7 @@ def _as_bytes(value: Any) -> Any:
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A root with the small data set, which counts as official."""
     root = tmp_path / "root"
-    monkeypatch.setattr(cifar10, "FILES", make_files(root / FOLDER))
+    monkeypatch.setattr(Cifar10.archive, "md5s", make_files(root / FOLDER))
     return root
 
 
@@ -191,7 +199,7 @@ def test_get_downloads_checks_and_extracts_only_what_belongs(server: Server, tmp
     root = tmp_path / "new" / "place"
     folder = Cifar10().get(root, lambda message, share: heard.append((message, share)))
     assert folder == root / FOLDER
-    assert sorted(file.name for file in folder.iterdir()) == sorted(cifar10.FILES)
+    assert sorted(file.name for file in folder.iterdir()) == sorted(Cifar10.archive.md5s)
     assert [entry.name for entry in root.iterdir()] == [FOLDER]
     assert len(Cifar10().load(root).train) == 100
     shares = [share for _, share in heard]
@@ -243,3 +251,28 @@ def test_a_place_that_cannot_be_written_is_an_error(server: Server, tmp_path: Pa
 def test_the_copy_of_a_folder_is_enough(small: Path, tmp_path: Path) -> None:
     shutil.copytree(small / FOLDER, tmp_path / "else" / FOLDER)
     assert len(Cifar10().load(tmp_path / "else").train) == 100
+
+
+def test_cifar100_has_fine_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / Cifar100.archive.folder
+    folder.mkdir()
+    md5s = {}
+    names = [f"thing {number}" for number in range(100)]
+    for name, count in (("train", 200), ("test", 100), ("meta", 0)):
+        labels = [number % 100 for number in range(count)]
+        coarse = [number % 20 for number in range(count)]
+        content: dict[bytes, Any] = {
+            b"data": np.full((count, 3072), 7, dtype=np.uint8),
+            b"fine_labels": labels,
+            b"coarse_labels": coarse,
+        }
+        if name == "meta":
+            content = {b"fine_label_names": [n.encode() for n in names], b"coarse_label_names": [b"group"] * 20}
+        raw = pickle.dumps(content, protocol=2)
+        (folder / name).write_bytes(raw)
+        md5s[name] = hashlib.md5(raw).hexdigest()
+    monkeypatch.setattr(Cifar100.archive, "md5s", md5s)
+    data = Cifar100().load(tmp_path)
+    assert (len(data.train), len(data.test), data.shape) == (200, 100, (3, 32, 32))
+    assert data.classes == tuple(names)
+    assert data.train.labels.tolist() == [number % 100 for number in range(200)]
