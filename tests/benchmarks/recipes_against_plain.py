@@ -1,0 +1,170 @@
+"""Recipes beside plain scripts of the same settings on CIFAR-10 and the CPU.
+
+    python tests/benchmarks/recipes_against_plain.py accuracy --data-root FOLDER [--recipes v0 v1] [--seeds 42 43 44]
+    python tests/benchmarks/recipes_against_plain.py speed --data-root FOLDER
+
+accuracy: the first part of each recipe (PARTS; schedules as long as the whole recipe's), ours and the plain script at
+the same time, one thread and one core each, cores swapped from seed to seed. speed: a fifth of an epoch with two
+threads, one after the other in turns. Every measurement is a process of its own and a JSON line in ``--results``; what
+stands there is not measured again. Prints a table, and for accuracy the lines for recipes/measured.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+WHO = ("ours", "plain")
+PARTS = {
+    **dict.fromkeys(("v0", "v1", "v2", "v3", "v4", "v5", "v6"), 2.0),
+    **dict.fromkeys(("resnet20", "resnet32"), 1.0),
+    "basic-cnn": 10.0,
+    **dict.fromkeys(("deeper-cnn", "resnet18", "dreamfire", "dreamfire-sgd", "ninety-four"), 0.2),
+}
+"""Epochs of each recipe that are measured."""
+
+IN_FP32 = ("mixed_precision", "half_weights")
+"""Switched off in both: this is about the recipe, and 16-bit arithmetic is slow on many CPUs."""
+
+
+class Measurement:
+    """One training in a process of its own, on given cores with as many threads."""
+
+    def __init__(self, who: str, recipe: str, seed: int, epochs: float, cores: set[int], data_root: str) -> None:
+        self.who = who
+        self._folder = tempfile.TemporaryDirectory()
+        threads = str(len(cores))
+        if who == "plain":
+            command = [sys.executable, str(HERE / "plain_recipes.py"), recipe, "--seed", str(seed)]
+            command += ["--epochs", str(epochs), "--threads", threads]
+        else:
+            command = [sys.executable, "-m", "workbench", "run", recipe, "--json", "--device", "cpu"]
+            command += ["--runs", self._folder.name, "--seed", str(seed)]
+            settings = [f"train.eval_every={epochs}", f"train.threads={threads}", "train.checkpoint_every=1000"]
+            text = (HERE.parent.parent / "recipes" / f"{recipe}.toml").read_text()
+            settings += [f"techniques.{name}.enabled=false" for name in IN_FP32 if f"[techniques.{name}]" in text]
+            for setting in settings:
+                command += ["--set", setting]
+        self._process = subprocess.Popen(
+            [*command, "--data-root", data_root],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=HERE.parent.parent,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+
+    def result(self) -> dict[str, Any]:
+        """Wait for it: test_accuracy, images_per_second, seconds."""
+        assert self._process.stdout is not None
+        found: dict[str, Any] = {}
+        for line in self._process.stdout:
+            event = json.loads(line)
+            if self.who == "plain":
+                found = event
+            elif event["kind"] == "run_started":
+                batch_size, images = event["batch_size"], event["training_images"]
+                per_epoch = event["steps_per_epoch"]
+            elif event["kind"] == "evaluated" and event["split"] == "test" and not found:
+                epochs, rest = divmod(event["step"], per_epoch)
+                trained_on = epochs * min(images, per_epoch * batch_size) + rest * batch_size
+                found = {
+                    "test_accuracy": event["accuracy"],
+                    "images_per_second": trained_on / event["seconds"],
+                    "seconds": event["seconds"],
+                }
+                self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._folder.cleanup()
+        if not found:
+            raise SystemExit(f"{self.who} failed")
+        return found
+
+
+def main() -> None:
+    """Measure what is missing, print the table."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("what", choices=["accuracy", "speed"])
+    arguments.add_argument("--data-root", required=True)
+    arguments.add_argument("--recipes", nargs="+", choices=PARTS, default=["v0", "v1", "v2"])
+    arguments.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
+    arguments.add_argument("--results", type=Path)
+    given = arguments.parse_args()
+    results: Path = given.results or Path(f"recipes_{given.what}.jsonl")
+
+    lines = results.read_text().splitlines() if results.exists() else []
+    done = {(r["recipe"], r["seed"], r["who"]): r for r in map(json.loads, lines)}
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    for turn, seed in enumerate(given.seeds):
+        for recipe in given.recipes:
+            pair = WHO if turn % 2 == 0 else WHO[::-1]
+            if given.what == "accuracy":
+                running = [
+                    Measurement(who, recipe, seed, PARTS[recipe], {core}, given.data_root)
+                    for who, core in zip(pair, cores, strict=True)
+                    if (recipe, seed, who) not in done
+                ]
+                measured = [(one.who, one.result()) for one in running]
+            else:
+                measured = [
+                    (who, Measurement(who, recipe, seed, 0.2, set(cores), given.data_root).result())
+                    for who in pair
+                    if (recipe, seed, who) not in done
+                ]
+            for who, result in measured:
+                done[recipe, seed, who] = {"recipe": recipe, "seed": seed, "who": who, **result}
+                with results.open("a") as file:
+                    file.write(json.dumps(done[recipe, seed, who]) + "\n")
+                print(json.dumps(done[recipe, seed, who]), file=sys.stderr, flush=True)
+    table(list(done.values()), given.what)
+    if given.what == "accuracy":
+        for recipe in dict.fromkeys(recipe for recipe, _, _ in done):
+            print(json.dumps(published(recipe, [r for r in done.values() if r["recipe"] == recipe])))
+
+
+def table(done: list[dict[str, Any]], what: str) -> None:
+    """Means and deviations of the accuracy, or medians and ranges of the speed."""
+    column = "test accuracy, mean ± std" if what == "accuracy" else "images/s, median (min to max)"
+    print(f"| recipe | who | {column} | seeds |\n|---|---|---|---|")
+    for recipe in dict.fromkeys(r["recipe"] for r in done):
+        for who in WHO:
+            rows = [r for r in done if (r["recipe"], r["who"]) == (recipe, who)]
+            rate = [r["images_per_second"] for r in rows]
+            accuracy = summary(rows)
+            speed = f"{statistics.median(rate):,.0f} ({min(rate):,.0f} to {max(rate):,.0f})"
+            shown = f"{accuracy['mean']:.4f} ± {accuracy['std']:.4f}" if what == "accuracy" else speed
+            print(f"| {recipe} | {who} | {shown} | {len(rows)} |")
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation (0 for a single seed) of the test accuracy."""
+    values = [r["test_accuracy"] for r in rows]
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    seeds = sorted(r["seed"] for r in rows)
+    return {"mean": round(statistics.mean(values), 4), "std": round(deviation, 4), "seeds": seeds}
+
+
+def published(recipe: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A line of recipes/measured.jsonl."""
+    from importlib.metadata import version
+
+    ours, plain = (summary([r for r in rows if r["who"] == who]) for who in WHO)
+    versions = f"Python {platform.python_version()}, torch {version('torch')}, torchvision {version('torchvision')}"
+    text = (HERE.parent.parent / "recipes" / f"{recipe}.toml").read_text()
+    off = [name for name in IN_FP32 if f"[techniques.{name}]" in text]
+    line = {"recipe": recipe, "epochs": PARTS[recipe], "ours": ours, "plain": plain, "off": off}
+    return line | {"versions": versions, "date": time.strftime("%Y-%m-%d")}
+
+
+if __name__ == "__main__":
+    main()
