@@ -39,7 +39,7 @@ class Draws:
     def __init__(self, seed: int, purpose: str, epoch: int, samples: Tensor) -> None:
         self.epoch = epoch
         self._seed, self._purpose, self._samples = seed, purpose, samples
-        self._state = _mix(samples * _GOLDEN + key(seed, purpose, epoch))
+        self._state = _mix((samples * _GOLDEN).add_(key(seed, purpose, epoch)))
         self._count = 0
 
     def __len__(self) -> int:
@@ -55,13 +55,13 @@ class Draws:
 
         steps = torch.arange(self._count + 1, self._count + count + 1, device=self._state.device)
         self._count += count
-        return _mix(self._state[:, None] + steps * _GOLDEN) & 0xFFFFFFFF
+        return _mix(self._state[:, None] + steps * _GOLDEN).bitwise_and_(0xFFFFFFFF)
 
     def uniform(self, count: int = 1) -> Tensor:
         """float32 ``[N, count]``, uniform over 0 ≤ x < 1 in steps of 2**−24."""
         import torch
 
-        return (self.bits(count) >> 8).to(torch.float32) * 2.0**-24
+        return self.bits(count).bitwise_right_shift_(8).to(torch.float32).mul_(2.0**-24)
 
     def integers(self, high: int, count: int = 1) -> Tensor:
         """int64 ``[N, count]``, uniform over 0 … high − 1; high < 2**31."""
@@ -69,11 +69,12 @@ class Draws:
 
 
 def _mix(z: Tensor) -> Tensor:
-    z = (z ^ _shift(z, 30)) * -4658895280553007687  # 0xBF58476D1CE4E5B9
-    z = (z ^ _shift(z, 27)) * -7723592293110705685  # 0x94D049BB133111EB
-    return z ^ _shift(z, 31)
+    """splitmix64's mixing function. In place where it can be: draws for every pixel are bound by memory."""
+    z = _shifted(z, 30).mul_(-4658895280553007687)  # 0xBF58476D1CE4E5B9
+    z = _shifted(z, 27).mul_(-7723592293110705685)  # 0x94D049BB133111EB
+    return _shifted(z, 31)
 
 
-def _shift(z: Tensor, places: int) -> Tensor:
-    """Logical right shift of int64."""
-    return (z >> places) & ((1 << (64 - places)) - 1)
+def _shifted(z: Tensor, places: int) -> Tensor:
+    """z ^ (z >>> places), a logical right shift of int64; a new tensor."""
+    return (z >> places).bitwise_and_((1 << (64 - places)) - 1).bitwise_xor_(z)

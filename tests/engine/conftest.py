@@ -14,7 +14,7 @@ from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
-from workbench.events import Event
+from workbench.events import Event, Trained
 from workbench.recipe import read_recipe
 
 Make = Callable[..., Build]
@@ -58,3 +58,11 @@ def weights(build: Build) -> dict[str, torch.Tensor]:
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     """Whether two states agree bit for bit."""
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def some_steps(build: Build, steps: int) -> list[float]:
+    """Take the first few steps and evaluate; the losses."""
+    build.steps = steps
+    losses = [event.loss for event in run(build) if isinstance(event, Trained)]
+    assert losses
+    return losses

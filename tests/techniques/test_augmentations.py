@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as reference
 
+from tests.techniques.table import trial
 from workbench.randomness import Draws
+from workbench.recipe import RecipeError
 from workbench.techniques.color_jitter import _turn_hue, color_jitter
-from workbench.techniques.horizontal_flip import horizontal_flip
+from workbench.techniques.horizontal_flip import alternating_flip, horizontal_flip
 from workbench.techniques.random_crop import random_crop
 
 
@@ -36,12 +38,65 @@ def test_a_crop_is_a_window_of_the_padded_image(border: str) -> None:
     assert float(((counts - 16) ** 2 / 16).sum()) < 51.2
 
 
+@pytest.mark.parametrize("border", ["zero", "reflect"])
+@pytest.mark.parametrize("max_offset", [None, 1, 4])
+@pytest.mark.parametrize("shape", [(40, 3, 32, 32), (30, 1, 9, 14), (20, 4, 7, 5)])
+def test_a_crop_is_the_window_that_its_draws_name(shape: tuple[int, ...], max_offset: int | None, border: str) -> None:
+    n, _, h, w = shape
+    x = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(2)).to(torch.uint8)
+    mode = "constant" if border == "zero" else "reflect"
+    padded = torch.nn.functional.pad(x.float(), (4, 4, 4, 4), mode=mode).to(torch.uint8)
+    offsets = draws(n).integers(9 if max_offset is None else max_offset + 1, 2).tolist()
+    expected = torch.stack([image[:, i : i + h, j : j + w] for image, (i, j) in zip(padded, offsets, strict=True)])
+    assert torch.equal(random_crop(x, 4, draws(n), border=border, max_offset=max_offset), expected)
+    elsewhere = x.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(random_crop(elsewhere, 4, draws(n), border=border, max_offset=max_offset), expected)
+
+
+def test_a_crop_up_to_its_largest_offset_moves_images_down_and_right_only() -> None:
+    x = torch.zeros(900, 1, 9, 9, dtype=torch.uint8)
+    x[:, :, 4, 4] = 1
+    places = random_crop(x, 2, draws(900), max_offset=2).flatten(1).argmax(dim=1)
+    rows, columns = places // 9 - 4, places % 9 - 4
+    counts = torch.bincount(3 * rows + columns, minlength=9).float()
+    assert len(counts) == 9
+    # 900 draws over 3 × 3 offsets; chi-square with 8 degrees of freedom stays under 26.1 in 99.9 % of the cases
+    assert float(((counts - 100) ** 2 / 100).sum()) < 26.1
+
+
+def test_an_offset_beyond_the_padded_image_is_refused() -> None:
+    trial(extra=("techniques.random_crop.padding=2", "techniques.random_crop.max_offset=4"))
+    with pytest.raises(RecipeError, match="at most 2 × padding = 4"):
+        trial(extra=("techniques.random_crop.padding=2", "techniques.random_crop.max_offset=5"))
+
+
 def test_flips_mirror_the_wanted_share_of_the_images() -> None:
     x = images(2000)
     flipped = horizontal_flip(x, 0.3, draws(2000))
     mirrored = (flipped == x.flip(-1)).flatten(1).all(1)
     assert torch.equal(flipped[~mirrored], x[~mirrored])
     assert abs(float(mirrored.float().mean()) - 0.3) < 0.04
+
+
+def test_alternating_flips_show_both_forms_in_any_two_epochs() -> None:
+    x = images(2000)
+    epochs = [alternating_flip(x, draws(2000, epoch=epoch)) for epoch in range(4)]
+    first = (epochs[0] == x.flip(-1)).flatten(1).all(1)
+    assert abs(float(first.float().mean()) - 0.5) < 0.04
+    assert torch.equal(epochs[0][~first], x[~first])
+    assert torch.equal(epochs[1], epochs[0].flip(-1))
+    assert torch.equal(epochs[2], epochs[0])
+    assert torch.equal(epochs[3], epochs[1])
+    another = (alternating_flip(x, draws(2000, seed=1)) == x.flip(-1)).flatten(1).all(1)
+    assert abs(float((another == first).float().mean()) - 0.5) < 0.04
+
+
+def test_a_probability_is_refused_where_flips_alternate() -> None:
+    trial(extra=('techniques.horizontal_flip.mode="alternating"',))
+    with pytest.raises(RecipeError, match="does not apply"):
+        trial(
+            extra=('techniques.horizontal_flip.mode="alternating"', "techniques.horizontal_flip.probability=0.3"),
+        )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +144,9 @@ def test_the_jitters_distribution_is_torchvisions() -> None:
     [
         lambda x, d: random_crop(x, 3, d),
         lambda x, d: random_crop(x, 3, d, border="reflect"),
+        lambda x, d: random_crop(x, 3, d, max_offset=2),
         lambda x, d: horizontal_flip(x, 0.5, d),
+        lambda x, d: alternating_flip(x, d),
         lambda x, d: color_jitter(x, d, 0.4, 0.4, 0.4, 0.1),
     ],
 )

@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from tests.engine.conftest import run, same, weights
+from tests.engine.conftest import run, same, some_steps, weights
 from tests.techniques.table import BUILT_IN, NAMES, refusal, trial
 from workbench.control import Control
-from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.state import Checkpoints
-from workbench.engine.train import train
 from workbench.events import Evaluated, Event, Finished, Stopped, Trained
 from workbench.recipe import Recipe
 
@@ -123,18 +121,6 @@ def test_any_two_go_together_or_are_refused_with_the_reason(make: Callable[..., 
         return
     losses = some_steps(make(trial(*pair)), 1)
     assert all(torch.isfinite(torch.tensor(losses)))
-
-
-def some_steps(built: Build, steps: int) -> list[float]:
-    """Take a few steps; the losses."""
-    built.steps = steps
-    losses = []
-    with backend(built.recipe):
-        for event in train(built, Control()):
-            if isinstance(event, Trained):
-                losses.append(event.loss)
-    assert losses
-    return losses
 
 
 def test_the_machine_may_skip_cuda_but_says_so() -> None:

@@ -37,10 +37,14 @@ def test_the_output_layer_can_be_left_alone() -> None:
 def test_norms_and_biases_are_told_by_type_and_spared() -> None:
     options = ModelOptions(norm2d=nn.BatchNorm2d, norm1d=nn.BatchNorm1d, residual=True)
     model = ResNet().build((3, 32, 32), 10, options)
-    decayed, spared = parameter_groups(model, 0.05, decay_norms_and_biases=False)
+    decayed, spared = parameter_groups(model, 0.05, spare="norms_and_biases")
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.05, 0.0)
     assert all(p.ndim > 1 for p in decayed["params"])
     assert all(p.ndim == 1 for p in spared["params"])
     assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))
-    (everything,) = parameter_groups(model, 0.05, decay_norms_and_biases=True)
+    decayed, spared = parameter_groups(model, 0.05, spare="biases")
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert {id(p) for p in spared["params"]} == {id(m.bias) for m in [*norms, model.output]}
+    assert {id(m.weight) for m in norms} <= {id(p) for p in decayed["params"]}
+    (everything,) = parameter_groups(model, 0.05, spare="nothing")
     assert len(everything["params"]) == len(list(model.parameters()))

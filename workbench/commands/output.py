@@ -51,13 +51,19 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], wrap: str = "") -> None:
-    """A table; on a terminal it folds column ``wrap`` and keeps the others whole, in a pipe it cuts nothing."""
+def terminal_width() -> int:
+    """How many characters a line of the terminal has."""
+    return Console().width
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], wrap: str | tuple[str, ...] = ()) -> None:
+    """A table; on a terminal it folds columns ``wrap`` and keeps the others whole, in a pipe it cuts nothing."""
+    wrap = (wrap,) if isinstance(wrap, str) else wrap
     rows = [list(row) for row in rows]
     if on_terminal():
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(column, no_wrap=column != wrap, overflow="fold" if column == wrap else "ellipsis")
+            table.add_column(column, no_wrap=column not in wrap, overflow="fold" if column in wrap else "ellipsis")
         for row in rows:
             table.add_row(*(Text(cell, style=STATE_STYLES.get(cell, "")) for cell in row))
         Console().print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,20 +11,27 @@ from workbench.commands import options
 from workbench.commands.errors import CHECK_FAILED
 from workbench.commands.narration import check_line, short
 from workbench.commands.options import settings_of
-from workbench.commands.output import figure, on_terminal, say, say_json, say_pairs, say_table
+from workbench.commands.output import figure, on_terminal, say, say_json, say_pairs, say_table, terminal_width
+from workbench.commands.recipe_table import in_words, markdown, measurements
 from workbench.devices import choose
 from workbench.events import CheckFinished
-from workbench.places import RecipePlace, known_recipes, recipe_places, resolve_recipe
+from workbench.places import RecipePlace, known_recipes, natural, packaged_recipes, recipe_places, resolve_recipe
 from workbench.recipe import Recipe, RecipeError, difference, read_recipe_file
+
+WIDE = 120
+"""Columns from which on a terminal has room for the whole table of recipes."""
 
 
 def recipes(
     context: typer.Context,
     as_json: options.Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="The table of recipes/README.md.")] = False,
     plugin: options.PluginFiles = None,
     debug: options.Debug = False,
 ) -> None:
-    """List the recipes that can be run by name: those in ./recipes, then the packaged ones.
+    """List the recipes that can be run by name, with what their sources claim and what was measured of them.
+
+    Those in ./recipes come before packaged ones of their name. A narrow terminal shows fewer columns, a pipe all.
 
     \b
     Examples:
@@ -31,18 +39,28 @@ def recipes(
       workbench recipes --json | jq '.[].name'
     """
     settings_of(context, plugin=plugin, debug=debug)
-    found = [_described(name, path) for name, path in known_recipes().items()]
+    if as_markdown:
+        packaged = next(place for place in recipe_places() if place.kind == "packaged")
+        names = sorted(packaged.recipes, key=natural)
+        say(markdown(read_recipe_file(packaged.recipes[name]) for name in names))
+        return
+    measured = measurements()
+    found = [_described(name, path, measured) for name, path in known_recipes().items()]
     if as_json:
         say_json(found)
         return
+    columns: tuple[str, ...] = ("name", "data", "epochs", "parameters", "claim", "measured here", "about")
     rows = [_row(recipe) for recipe in found]
-    say_table(("name", "data", "model", "epochs", "claims", "about"), rows, wrap="about")
+    if on_terminal() and terminal_width() < WIDE:
+        kept = [columns.index(column) for column in ("name", "parameters", "claim", "measured here")]
+        columns, rows = tuple(columns[i] for i in kept), [[row[i] for i in kept] for row in rows]
+    say_table(columns, rows, wrap=("claim", "measured here", "about"))
     if on_terminal():
         say()
         say("from " + ", ".join(map(_place, recipe_places())))
 
 
-def _described(name: str, path: Any) -> dict[str, Any]:
+def _described(name: str, path: Path, measured: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     try:
         recipe = read_recipe_file(path)
     except RecipeError as error:
@@ -54,17 +72,21 @@ def _described(name: str, path: Any) -> dict[str, Any]:
         "dataset": recipe.data.source,
         "model": recipe.model.name,
         "epochs": recipe.train.epochs,
+        "parameters": recipe.expect.parameters,
+        "claim": recipe.expect.claim,
         "accuracy": recipe.expect.accuracy,
+        "measured": measured.get(name, []) if path.parent == packaged_recipes() else [],
         "techniques": [technique.name for technique in recipe.active()],
     }
 
 
 def _row(recipe: dict[str, Any]) -> list[str]:
     if "error" in recipe:
-        return [recipe["name"], "", "", "", "", f"broken: {recipe['error'][0]}"]
-    claim = recipe["accuracy"]
-    claims = f"{100 * claim[0]:g}–{100 * claim[1]:g} %" if claim else ""
-    return [recipe["name"], recipe["dataset"], recipe["model"], short(recipe["epochs"]), claims, recipe["about"]]
+        return [recipe["name"], "", "", "", f"broken: {recipe['error'][0]}", "", ""]
+    parameters = f"{recipe['parameters']:,}" if recipe["parameters"] else ""
+    measured = in_words(recipe["measured"][0], recipe["epochs"]) if recipe["measured"] else ""
+    epochs = short(recipe["epochs"])
+    return [recipe["name"], recipe["dataset"], epochs, parameters, recipe["claim"], measured, recipe["about"]]
 
 
 def _place(place: RecipePlace) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -15,8 +15,12 @@ NORMS = (
 )
 
 
-def parameter_groups(model: nn.Module, weight_decay: float, *, decay_norms_and_biases: bool) -> list[dict[str, Any]]:
-    """Optimizer groups with their weight decay: one, or two if norms and biases are spared.
+Spared = Literal["nothing", "biases", "norms_and_biases"]
+"""What weight decay can spare."""
+
+
+def parameter_groups(model: nn.Module, weight_decay: float, *, spare: Spared) -> list[dict[str, Any]]:
+    """Optimizer groups with their weight decay: one, or two if some parameters are spared.
 
     What is a norm is told by the module's type, never by a parameter's name: names such as ``0.1.weight`` say nothing.
     Parameters that are frozen are left out.
@@ -27,8 +31,9 @@ def parameter_groups(model: nn.Module, weight_decay: float, *, decay_norms_and_b
         for name, weight in module.named_parameters(recurse=False):
             if not weight.requires_grad:
                 continue
-            spare = isinstance(module, NORMS) or name.endswith("bias")
-            (spared if spare and not decay_norms_and_biases else decayed).append(weight)
+            bias, norm = name.endswith("bias"), isinstance(module, NORMS)
+            free = (bias and spare != "nothing") or (norm and spare == "norms_and_biases")
+            (spared if free else decayed).append(weight)
     groups = [
         {"params": list(dict.fromkeys(decayed)), "weight_decay": weight_decay},
         {"params": list(dict.fromkeys(spared)), "weight_decay": 0.0},

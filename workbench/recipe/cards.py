@@ -63,7 +63,7 @@ class Card(Table):
     @classmethod
     def about(cls) -> str:
         """The card's text: the class's docstring."""
-        return inspect.cleandoc(cls.__doc__ or "")
+        return inspect.cleandoc(cls.__doc__ or "").replace("``", "`")
 
     @classmethod
     def summary(cls) -> str:

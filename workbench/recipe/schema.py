@@ -76,6 +76,7 @@ class Expect(Table):
     accuracy: tuple[float, float] | None = parameter(
         None, description="lowest and highest test accuracy, as shares of 1, after the whole run"
     )
+    claim: str = parameter("", description="what the source reports, in a few words")
     source: str = parameter("", description="where the claim stands")
 
 
@@ -130,8 +131,7 @@ def to_tables(recipe: Recipe) -> dict[str, Any]:
     tables["model"] = {"name": recipe.model.name} | _values(recipe.model)
     tables["train"] = _values(recipe.train)
     tables["techniques"] = {name: _values(card) for name, card in sorted(recipe.techniques.items())}
-    expect = _values(recipe.expect)
-    if expect != {"source": ""}:
+    if expect := {key: value for key, value in _values(recipe.expect).items() if value != ""}:
         tables["expect"] = expect
     return tables
 

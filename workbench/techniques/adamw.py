@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
@@ -32,7 +32,9 @@ class AdamW(Technique):
     beta1: float = parameter(0.9, ge=0, lt=1, description="memory of the mean gradient")
     beta2: float = parameter(0.999, ge=0, lt=1, description="memory of the squared gradient")
     eps: float = parameter(1e-8, gt=0, le=1, description="added to the root of the squared gradient")
-    decay_norms_and_biases: bool = parameter(False, description="true decays norms and biases as well")
+    spare_from_decay: Literal["nothing", "biases", "norms_and_biases"] = parameter(
+        "norms_and_biases", description="what the weight decay leaves alone; norms are told by their module type"
+    )
 
     def contribute(self, build: Builder) -> None:
         """Make the optimizer."""
@@ -44,7 +46,7 @@ class AdamW(Technique):
         from workbench.engine.parameter_groups import parameter_groups
 
         return torch.optim.AdamW(
-            parameter_groups(model, self.weight_decay, decay_norms_and_biases=self.decay_norms_and_biases),
+            parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),
             lr=self.learning_rate,
             betas=(self.beta1, self.beta2),
             eps=self.eps,

@@ -22,7 +22,7 @@ Group = Literal[
     "loss",
     "averaging",
     "gradients",
-    "precision",
+    "precision and speed",
     "evaluation",
 ]
 GROUPS: tuple[Group, ...] = Group.__args__  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ class ChannelsLast(Technique):
     """
 
     name = "channels_last"
-    group = "precision"
+    group = "precision and speed"
     source = "PyTorch, channels-last memory format"
     tradeoff = "Pays with mixed precision; in fp32 it can be slower."
 

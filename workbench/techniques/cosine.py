@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Cosine(Technique):
     """Raise the learning rate linearly, then let it fall along half a cosine to a minimum.
 
-    The high plateau explores, the slow end settles. Warm-up never stands at 0: its first step (or epoch) already moves.
+    The high plateau explores, the slow end settles. Warm-up starts above 0, so that its first step (or epoch) already
+    moves; many scripts start at 0 and lose a whole epoch where the rate changes once an epoch.
     """
 
     name = "cosine"
@@ -27,6 +28,7 @@ class Cosine(Technique):
     tradeoff = "The length of the run must be known beforehand."
 
     warmup_epochs: float = parameter(0.0, ge=0, le=100_000, unit="epochs", description="linear rise from 0 to the peak")
+    warmup_from_zero: bool = parameter(False, description="true: the first epoch (or step) of the warm-up has rate 0")
     minimum: float = parameter(0.0, ge=0, le=1, description="the end's share of the peak learning rate")
     every: Literal["epoch", "step"] = parameter("epoch", description="how often the rate changes")
 
@@ -44,17 +46,18 @@ class Cosine(Technique):
 
     def _factor(self, moment: Moment) -> float:
         if self.every == "epoch":
-            return cosine(moment.epoch, math.ceil(moment.epochs), self.warmup_epochs, self.minimum, unit=1.0)
-        return cosine(
-            moment.epochs_done, moment.epochs, self.warmup_epochs, self.minimum, unit=1 / moment.steps_per_epoch
-        )
+            done, total, unit = float(moment.epoch), float(math.ceil(moment.epochs)), 1.0
+        else:
+            done, total, unit = moment.epochs_done, moment.epochs, 1 / moment.steps_per_epoch
+        return cosine(done, total, self.warmup_epochs, self.minimum, unit=0.0 if self.warmup_from_zero else unit)
 
 
 def cosine(done: float, total: float, warmup: float, minimum: float, *, unit: float) -> float:
     """The factor on the peak rate, 0–1, after ``done`` of ``total`` epochs.
 
-    During warm-up it is ``(done + unit) / (warmup + unit)``, where ``unit`` is the length of one change: never 0, and
-    1 right at the warm-up's end. Then ``minimum + (1 − minimum) · (1 + cos π p) / 2`` with p from 0 to 1.
+    During warm-up it is ``(done + unit) / (warmup + unit)``, 1 right at the warm-up's end; with the length of one
+    change as ``unit`` it is never 0, with 0 it starts there. Then ``minimum + (1 − minimum) · (1 + cos π p) / 2`` with
+    p from 0 to 1.
     """
     if done < warmup:
         return (done + unit) / (warmup + unit)

@@ -22,7 +22,7 @@ class FreezeLayers(Technique):
     """
 
     name = "freeze_layers"
-    group = "precision"
+    group = "precision and speed"
     source = "Brock et al. 2017, FreezeOut, arXiv:1706.04983"
     tradeoff = (
         "Up to a fifth less time at the price of some accuracy, as later layers cannot move earlier ones any more."

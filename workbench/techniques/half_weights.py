@@ -25,7 +25,7 @@ class HalfWeights(Technique):
     """
 
     name = "half_weights"
-    group = "precision"
+    group = "precision and speed"
     source = "Page 2019, How to Train Your ResNet; a 94-line script for 94 % on CIFAR-10"
     tradeoff = "The fastest format for short runs on a GPU; long runs with small rates stall, and CPUs gain nothing."
     excludes: ClassVar[dict[str, str]] = {

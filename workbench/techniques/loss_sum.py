@@ -21,7 +21,7 @@ class LossSum(Technique):
     """
 
     name = "loss_sum"
-    group = "precision"
+    group = "precision and speed"
     source = "Page 2019, How to Train Your ResNet; a 94-line script for 94 % on CIFAR-10"
     tradeoff = "A fixed loss scale: with large batches and large losses, fp16 can overflow."
     needs: ClassVar[tuple[Need, ...]] = (

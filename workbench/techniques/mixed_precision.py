@@ -22,7 +22,7 @@ class MixedPrecision(Technique):
     """
 
     name = "mixed_precision"
-    group = "precision"
+    group = "precision and speed"
     source = "Micikevicius et al. 2018, arXiv:1710.03740"
     tradeoff = "About twice as fast with tensor cores or AMX; elsewhere it can be slower."
 

@@ -24,7 +24,7 @@ class ProgressiveResizing(Technique):
     """
 
     name = "progressive_resizing"
-    group = "precision"
+    group = "precision and speed"
     source = "Howard 2018 (fast.ai, DAWNBench); Tan and Le 2021, arXiv:2104.00298"
     tradeoff = "Saves time for little accuracy; below about 3/4 of 32 pixels the objects get hard to see."
     needs: ClassVar[tuple[Need, ...]] = (

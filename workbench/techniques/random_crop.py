@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from workbench.recipe.cards import parameter
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.engine.slots import Builder
     from workbench.randomness import Draws
+    from workbench.recipe.schema import Recipe
 
 
 class RandomCrop(Technique):
@@ -26,6 +28,21 @@ class RandomCrop(Technique):
     border: Literal["zero", "reflect"] = parameter(
         "zero", description="what the border shows: black, or the image mirrored"
     )
+    max_offset: int | None = parameter(
+        None,
+        ge=1,
+        le=1024,
+        unit="pixels",
+        description="largest distance of the window from the padded image's top and left edge; left out: 2 × padding",
+    )
+
+    def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
+        """The window must stay within the padded image."""
+        if self.max_offset is not None and self.max_offset > 2 * self.padding:
+            yield (
+                "max_offset",
+                f"{self.max_offset} lets the window leave the padded image; at most 2 × padding = {2 * self.padding}",
+            )
 
     def contribute(self, build: Builder) -> None:
         """Crop the raw images."""
@@ -38,30 +55,37 @@ class RandomCrop(Technique):
         build.add("image augmentation", self._crop, rank=10)
 
     def _crop(self, images: Tensor, draws: Draws) -> Tensor:
-        return random_crop(images, self.padding, draws, border=self.border)
+        return random_crop(images, self.padding, draws, border=self.border, max_offset=self.max_offset)
 
 
-def random_crop(images: Tensor, padding: int, draws: Draws, *, border: str = "zero") -> Tensor:
-    """Shift each image ``[N, C, H, W]`` by its own whole offset, −padding … padding in both directions, uniformly.
+def random_crop(
+    images: Tensor, padding: int, draws: Draws, *, border: str = "zero", max_offset: int | None = None
+) -> Tensor:
+    """Pad each image ``[N, C, H, W]`` on every side and cut an H×W window out of it at its own place.
 
-    border: ``"zero"``, or ``"reflect"`` (mirrored without repeating the edge; padding < H, W). Same as padding and
-    cropping back to H×W.
+    The window's top and left edges are 0 … max_offset pixels from those of the padded image, uniformly and
+    independently; None: 2 × padding, so that any window can come. border: ``"zero"``, or ``"reflect"`` (mirrored
+    without repeating the edge; padding < H, W).
     """
     import torch
+    from torch.nn.functional import pad
 
     n, c, h, w = images.shape
-    offsets = draws.integers(2 * padding + 1, 2) - padding
+    offsets = draws.integers((2 * padding if max_offset is None else max_offset) + 1, 2)
     rows = offsets[:, :1] + torch.arange(h, device=images.device)
-    columns = offsets[:, 1:] + torch.arange(w, device=images.device)
     if border == "reflect":
-        rows, columns = _reflect(rows, h), _reflect(columns, w)
-        inside = None
+        mirrored = images.flip(-1)
+        padded = torch.cat((mirrored[..., w - 1 - padding : w - 1], images, mirrored[..., 1 : padding + 1]), dim=3)
+        rows = _reflect(rows - padding, h)
     else:
-        inside = ((rows >= 0) & (rows < h))[:, :, None] & ((columns >= 0) & (columns < w))[:, None, :]
-        rows, columns = rows.clamp(0, h - 1), columns.clamp(0, w - 1)
-    flat = (rows[:, :, None] * w + columns[:, None, :]).view(n, 1, h * w)
-    cropped = images.reshape(n, c, h * w).gather(2, flat.expand(n, c, h * w)).view(n, c, h, w)
-    return cropped if inside is None else cropped * inside[:, None].to(images.dtype)
+        padded = pad(images, (padding, padding, padding, padding))
+    # A window's row is w pixels that lie side by side. All runs of w pixels, seen without copying, are the rows of one
+    # matrix; taking those that are wanted copies whole rows, and the index is w times smaller than the images.
+    runs = padded.reshape(-1).unfold(0, w, 1)
+    height, width = padded.shape[2:]
+    lines = torch.arange(n * c, device=images.device).view(n, c, 1) * height + rows[:, None, :]
+    starts = lines * width + offsets[:, 1, None, None]
+    return runs.index_select(0, starts.view(-1)).view(n, c, h, w)
 
 
 def _reflect(positions: Tensor, size: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
@@ -33,7 +33,9 @@ class SGD(Technique):
     nesterov: bool = parameter(False, description="look ahead along the momentum before taking the gradient")
     dampening: float = parameter(0.0, ge=0, lt=1, description="share of the gradient kept out of the momentum")
     weight_decay: float = parameter(0.0, ge=0, le=1, description="L2 penalty, added to the gradient")
-    decay_norms_and_biases: bool = parameter(True, description="false spares norms (by module type) and biases")
+    spare_from_decay: Literal["nothing", "biases", "norms_and_biases"] = parameter(
+        "nothing", description="what the weight decay leaves alone; norms are told by their module type"
+    )
 
     def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
         """Nesterov's correction needs momentum and no dampening."""
@@ -50,7 +52,7 @@ class SGD(Technique):
         from workbench.engine.parameter_groups import parameter_groups
 
         return torch.optim.SGD(
-            parameter_groups(model, self.weight_decay, decay_norms_and_biases=self.decay_norms_and_biases),
+            parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),
             lr=self.learning_rate,
             momentum=self.momentum,
             nesterov=self.nesterov,

@@ -1,0 +1,83 @@
+"""What recipes claim and what was measured of them, as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from workbench.commands.narration import short
+from workbench.places import packaged_recipes
+from workbench.recipe import Recipe
+
+MEASURED = "measured.jsonl"
+"""Beside the packaged recipes: one measurement a line.
+
+recipe; epochs (how many of the recipe's were trained); ours and, if a plain PyTorch script was measured beside it,
+plain: mean and std of the test accuracy after them, as shares of 1, and seeds; off: techniques that were switched off
+in both; machine, versions, date.
+"""
+
+
+def measurements(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
+    """Every measurement by the name of its recipe, the longest trainings first."""
+    file = (folder or packaged_recipes()) / MEASURED
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        measured = json.loads(line)
+        found.setdefault(measured["recipe"], []).append(measured)
+    for several in found.values():
+        several.sort(key=lambda measured: -measured["epochs"])
+    return found
+
+
+def in_words(measured: dict[str, Any], epochs: float) -> str:
+    """What was found, and after which part of the recipe's epochs if it was not the whole."""
+    text = _accuracy(measured["ours"])
+    if measured["epochs"] < epochs:
+        text += f" after {short(measured['epochs'])} of {short(epochs)} epochs"
+    if plain := measured.get("plain"):
+        text += f" (plain script: {_accuracy(plain)})"
+    return text
+
+
+def on_what(measured: dict[str, Any]) -> str:
+    """The machine, what was switched off, the versions and the date."""
+    off = f"without {' and '.join(measured['off'])}; " if measured.get("off") else ""
+    return f"{measured['machine']}; {off}{measured['versions']}; {measured['date']}"
+
+
+def seeds(measured: dict[str, Any]) -> str:
+    """``42–46``, ``7`` or ``1, 3``."""
+    numbers = measured["ours"]["seeds"]
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}–{numbers[-1]}"
+    return ", ".join(map(str, numbers))
+
+
+def markdown(recipes: Iterable[Recipe]) -> str:
+    """The table of recipes/README.md."""
+    found = measurements()
+    lines = [
+        "| recipe | what it is | parameters | claim of its source | measured here: test accuracy | on what | seeds |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|")
+    for recipe in recipes:
+        several = found.get(recipe.name, [])
+        cells = [
+            f"`{recipe.name}`",
+            recipe.about,
+            f"{recipe.expect.parameters:,}" if recipe.expect.parameters else "",
+            recipe.expect.claim,
+            "<br>".join(in_words(measured, recipe.train.epochs) for measured in several) or "–",
+            "<br>".join(on_what(measured) for measured in several),
+            "<br>".join(seeds(measured) for measured in several),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _accuracy(part: dict[str, Any]) -> str:
+    mean, std = 100 * part["mean"], 100 * part["std"]
+    return f"{mean:.1f} ± {std:.1f} %" if len(part["seeds"]) > 1 else f"{mean:.1f} %"

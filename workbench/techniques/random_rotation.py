@@ -1,0 +1,51 @@
+"""Random rotations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from workbench.recipe.cards import parameter
+from workbench.techniques.base import Technique
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.engine.slots import Builder
+    from workbench.randomness import Draws
+
+
+class RandomRotation(Technique):
+    """Turn each image about its centre by a random angle: objects are seen tilted.
+
+    Good for things that are photographed from any side, and in small angles for nearly everything. The corners that
+    come in from outside are black.
+    """
+
+    name = "random_rotation"
+    group = "augmentation"
+    source = "Simard et al. 2003; torchvision RandomRotation"
+    tradeoff = "Robust to tilt; every rotation blurs or roughens small images a little and cuts their corners off."
+
+    degrees: float = parameter(15.0, gt=0, le=180, unit="degrees", description="largest angle, in both directions")
+    interpolation: Literal["nearest", "bilinear"] = parameter(
+        "nearest", description="how pixels between pixels are made: the nearest one (rough), or a blend (soft)"
+    )
+
+    def contribute(self, build: Builder) -> None:
+        """Rotate the raw images."""
+        build.add("image augmentation", self._rotate, rank=40)
+
+    def _rotate(self, images: Tensor, draws: Draws) -> Tensor:
+        return random_rotation(images, self.degrees, draws, interpolation=self.interpolation)
+
+
+def random_rotation(images: Tensor, degrees: float, draws: Draws, *, interpolation: str = "nearest") -> Tensor:
+    """Turn each of the uint8 images ``[N, C, H, W]`` by its own angle, uniform over −degrees … degrees.
+
+    interpolation: ``"nearest"`` or ``"bilinear"``. The size stays; what comes in from outside is black.
+    """
+    from workbench.image_operations.convert import as_uint8
+    from workbench.image_operations.warp import rotation, warp
+
+    angles = (draws.uniform()[:, 0].double() * 2 - 1) * degrees
+    return as_uint8(warp(images.float(), rotation(angles), interpolation))
