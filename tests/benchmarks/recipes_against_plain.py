@@ -30,7 +30,7 @@ PARTS = {
     **dict.fromkeys(("v0", "v1", "v2", "v3", "v4", "v5", "v6"), 2.0),
     **dict.fromkeys(("resnet20", "resnet32"), 1.0),
     "basic-cnn": 10.0,
-    **dict.fromkeys(("deeper-cnn", "resnet18", "dreamfire", "dreamfire-sgd", "ninety-four"), 0.2),
+    **dict.fromkeys(("deeper-cnn", "resnet18", "dreamfire", "dreamfire-sgd", "ninety-four"), 0.1),
 }
 """Epochs of each recipe that are measured."""
 
