@@ -69,8 +69,8 @@ async def test_keys_move_and_toggle(make_app: AppFactory) -> None:
         assert techniques(app).place == "model"
         await go_to(pilot, "techniques.batch_norm")
         await pilot.press("j")
-        assert techniques(app).place == "techniques.residual"
-        assert "Add each block's input" in app.screen.query_one("#card", Pane).text.plain
+        assert techniques(app).place == "techniques.blurpool"
+        assert "Blur feature maps" in app.screen.query_one("#card", Pane).text.plain
         await pilot.press("k", "space")
         assert not app.editor.recipe.on("batch_norm")
         assert app.editor.unsaved
