@@ -16,6 +16,7 @@ from tests.tui.test_compose import TestPilot, go_to, line, until
 from tests.tui.test_run import head
 from workbench.events import Diverged, Event
 from workbench.recipe import Recipe
+from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.workbench_app import Workbench
 
 SMALL, LARGE = (80, 24), (160, 48)
@@ -23,6 +24,21 @@ RUN = Path("runs") / "20261120-142501-small-3f9c"
 
 Before = Callable[[TestPilot], Awaitable[None]]
 Compare = Callable[..., bool]
+
+IN_THE_PICTURES = """
+    he_init xavier activation batch_norm blurpool dropout dropout2d logit_scale residual squeeze_excite stochastic_depth
+    adam adamw muon sgd constant cosine one_cycle piecewise_linear step_decay autoaugment color_jitter cutmix cutout
+    horizontal_flip mixup randaugment random_crop random_erasing random_rotation trivial_augment label_smoothing ema
+    lookahead swa gradient_clipping sam channels_last freeze_layers half_weights loss_sum mixed_precision
+    progressive_resizing test_time_augmentation
+"""
+
+
+@pytest.fixture(autouse=True)
+def only_these_techniques(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A technique that is added later shall not change the pictures."""
+    known = {card.name: card for card in TECHNIQUES}
+    monkeypatch.setattr(TECHNIQUES, "_cards", {name: known[name] for name in IN_THE_PICTURES.split()})
 
 
 def after(*keys: str, place: str = "techniques.sgd") -> Before:
