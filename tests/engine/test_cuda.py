@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from tests.engine.conftest import Make, run, same, weights
+from tests.techniques.table import NAMES, trial
 from workbench.control import Control
 from workbench.engine.backend import backend
+from workbench.engine.build import Build, build
 from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
 from workbench.events import Finished, Stopped, Trained
@@ -28,6 +30,16 @@ TECHNIQUES = (
 )
 
 
+QUIETLY = (
+    "train.log_every=1000",
+    "train.eval_every=100",
+    "train.checkpoint_every=100",
+    "data.drop_last=true",
+    "train.epochs=2",
+)
+"""Nothing between the steps of an epoch that has to wait."""
+
+
 @pytest.fixture
 def waiting_is_an_error() -> Iterator[None]:
     yield
@@ -37,18 +49,25 @@ def waiting_is_an_error() -> Iterator[None]:
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_no_step_waits_for_the_device(make: Make, waiting_is_an_error: None, dtype: str, optimizer: str) -> None:
-    build = make(
-        *TECHNIQUES,
-        f"techniques.mixed_precision.dtype={dtype}",
-        f"techniques.sgd.enabled={str(optimizer == 'sgd').lower()}",
-        f"techniques.adamw.enabled={str(optimizer == 'adamw').lower()}",
-        "train.log_every=1000",
-        "train.eval_every=100",
-        "train.checkpoint_every=100",
-        "data.drop_last=true",
-        "train.epochs=2",
-        device="cuda",
+    waits_nowhere(
+        make(
+            *TECHNIQUES,
+            f"techniques.mixed_precision.dtype={dtype}",
+            f"techniques.sgd.enabled={str(optimizer == 'sgd').lower()}",
+            f"techniques.adamw.enabled={str(optimizer == 'adamw').lower()}",
+            *QUIETLY,
+            device="cuda",
+        )
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_technique_makes_a_step_wait(name: str, tmp_path: Path, waiting_is_an_error: None) -> None:
+    waits_nowhere(build(trial(name, extra=QUIETLY), "cuda", tmp_path))
+
+
+def waits_nowhere(build: Build) -> None:
+    """Train; fail where a step, but for those at an epoch's ends, waits for the device."""
 
     # The alarm is raised in each step's forward pass and lasts until the next one's; an epoch's ends may wait.
     def alarm(module: object, inputs: object) -> None:

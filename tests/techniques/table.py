@@ -66,5 +66,5 @@ def refusal(*names: str) -> str | None:
     try:
         trial(*names)
     except RecipeError as error:
-        return "; ".join(problem.message for problem in error.problems)
+        return "; ".join(map(str, error.problems))
     return None

@@ -32,6 +32,10 @@ class Muon(Technique):
         "Fewer steps to the same accuracy; each costs some matrix products more, and there are two rates to tune."
     )
 
+    excludes: ClassVar[dict[str, str]] = {
+        "loss_sum": "it divides every rate by the batch size, but muon's steps do not grow with the gradient"
+    }
+
     learning_rate: float = parameter(
         0.1, gt=0, le=1000, description="Muon's peak learning rate, in units of an orthogonal matrix"
     )
