@@ -12,7 +12,7 @@ from workbench.commands.errors import CHECK_FAILED
 from workbench.commands.narration import check_line, short
 from workbench.commands.options import settings_of
 from workbench.commands.output import figure, on_terminal, say, say_json, say_pairs, say_table, terminal_width
-from workbench.commands.recipe_table import in_words, markdown, measurements
+from workbench.commands.recipe_table import in_words, markdown, measurements, seeds
 from workbench.devices import choose
 from workbench.events import CheckFinished
 from workbench.places import RecipePlace, known_recipes, natural, packaged_recipes, recipe_places, resolve_recipe
@@ -58,6 +58,7 @@ def recipes(
     if on_terminal():
         say()
         say("from " + ", ".join(map(_place, recipe_places())))
+        say("mean ± standard deviation of the test accuracy; workbench recipes --json says on which machine")
 
 
 def _described(name: str, path: Path, measured: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -84,7 +85,10 @@ def _row(recipe: dict[str, Any]) -> list[str]:
     if "error" in recipe:
         return [recipe["name"], "", "", "", f"broken: {recipe['error'][0]}", "", ""]
     parameters = f"{recipe['parameters']:,}" if recipe["parameters"] else ""
-    measured = in_words(recipe["measured"][0], recipe["epochs"]) if recipe["measured"] else ""
+    measured = ""
+    if recipe["measured"]:
+        longest = recipe["measured"][0]
+        measured = f"{in_words(longest, recipe['epochs'])}; seeds {seeds(longest)}"
     epochs = short(recipe["epochs"])
     return [recipe["name"], recipe["dataset"], epochs, parameters, recipe["claim"], measured, recipe["about"]]
 

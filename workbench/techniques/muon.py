@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
@@ -21,8 +21,8 @@ class Muon(Technique):
 
     Every direction in which a layer's weights can move then gets a step of about the same size, also those that
     gradients hardly show; networks reach an accuracy in fewer steps. Matrices are ``[C_out, C_in·kh·kw]``; a step is
-    scaled by max(1, rows / columns)^½ and does not depend on the gradient's size. Norms, biases, the output layer and,
-    unless wanted, the first convolution take SGD's steps at a rate of their own. The schedule scales both rates.
+    scaled by max(1, rows / columns)^½ and does not depend on the gradient's size. Norms, biases and the output layer
+    take SGD's steps at a rate of their own. The schedule scales both rates.
     """
 
     name = "muon"
@@ -50,7 +50,9 @@ class Muon(Technique):
     renormalise: bool = parameter(
         True, description="bring filters to the Frobenius norm √C_out before each step; their decay then does nothing"
     )
-    first_convolution: bool = parameter(False, description="true: Muon also trains the convolution that sees the image")
+    first_convolution: bool = parameter(
+        True, description="Muon also trains the convolution that sees the image; false leaves it to SGD"
+    )
     sgd_learning_rate: float = parameter(0.05, gt=0, le=1000, description="SGD's peak learning rate")
     sgd_momentum: float = parameter(0.9, ge=0, lt=1, description="SGD: share of the last update that goes on")
     sgd_weight_decay: float = parameter(0.0, ge=0, le=1, description="SGD: L2 penalty, added to the gradient")
@@ -91,7 +93,7 @@ class Muon(Technique):
 def hidden_matrices(model: nn.Module, *, first_convolution: bool) -> list[nn.Parameter]:
     """The trainable weights that Muon takes: of convolutions and fully connected layers with more than one output.
 
-    Left out are the output layer (the last fully connected one) and, unless wanted, the first convolution.
+    Left out are the output layer (the last fully connected one) and, if so wanted, the first convolution.
     """
     from torch import nn
 
