@@ -121,8 +121,8 @@ def test_the_decay_of_the_average_over_a_run() -> None:
         technique = EMA(**settings)
         return [1 - technique.weight(Moment(step, 10, 5)) for step in range(10)]
 
-    assert decays(decay=0.9, start=0.4) == pytest.approx([0] * 4 + [0.9] * 6)
-    assert decays(decay=0.9, every=3) == pytest.approx([1, 1, 0.729, 1, 1, 0.729, 1, 1, 0.729, 1])
+    assert decays(decay=0.9, start=0.4, warmup=False) == pytest.approx([0] * 4 + [0.9] * 6)
+    assert decays(decay=0.9, every=3, warmup=False) == pytest.approx([1, 1, 0.729, 1, 1, 0.729, 1, 1, 0.729, 1])
     assert decays(decay=0.25, warmup=True) == pytest.approx(
         [0.1, 2 / 11, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25]
     )

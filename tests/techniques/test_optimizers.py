@@ -170,7 +170,8 @@ def test_the_rest_is_torchs_sgd_to_the_bit(spare: str, momentum: float) -> None:
         sgd_momentum=momentum,
         nesterov=momentum > 0,
         sgd_weight_decay=0.1,
-        spare_from_decay=spare,
+        spare_from_decay=spare,  # type: ignore[arg-type]
+        first_convolution=False,
     )
     optimizer = technique._optimizer(ours)
     taken = {tuple(w.shape) for w in hidden_matrices(theirs, first_convolution=False)}

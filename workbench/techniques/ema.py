@@ -22,7 +22,7 @@ class EMA(Technique):
 
     The norms' running statistics are averaged along with them. Training goes on with its own weights, which are also
     what the run ends with; the average is in the checkpoint. Before ``start`` the average is the weights themselves.
-    With a decay d it remembers about 1 / (1 − d) steps: in short runs take a smaller one, or the warm-up.
+    With a decay d it remembers about 1 / (1 − d) steps; the warm-up keeps it from clinging to the first weights.
     """
 
     name = "ema"
@@ -38,7 +38,7 @@ class EMA(Technique):
         1, ge=1, le=1_000_000, unit="steps", description="steps between updates; the decay is taken to this power"
     )
     start: float = parameter(0.0, ge=0, lt=1, description="share of the run before averaging begins")
-    warmup: bool = parameter(False, description="begin with the decay (1 + t) / (10 + t) after t steps, if it is less")
+    warmup: bool = parameter(True, description="begin with the decay (1 + t) / (10 + t) after t steps, if it is less")
 
     def contribute(self, build: Builder) -> None:
         """Follow the weights and evaluate with their average."""
