@@ -5,7 +5,8 @@ What ours are compared with.
     python tests/benchmarks/plain_recipes.py v0 --seed 42 --epochs 2 --data-root FOLDER
 
 trains the first ``--epochs`` of the recipe's whole length (its schedule does not shrink) in fp32 on the CPU and prints
-one JSON object: test_accuracy, images_per_second (training only, evaluation left out), seconds.
+one JSON object: test_accuracy, images_per_second (training only, evaluation left out), seconds. With ``--steps`` it
+trains for so many steps and prints the mean training loss of their second half in place of the accuracy.
 """
 
 from __future__ import annotations
@@ -242,6 +243,7 @@ def main() -> None:
     arguments.add_argument("recipe", choices=PLAIN)
     arguments.add_argument("--seed", type=int, default=42)
     arguments.add_argument("--epochs", type=float, default=2, help="fractions end within an epoch")
+    arguments.add_argument("--steps", type=int)
     arguments.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments.add_argument("--data-root", required=True)
     given = arguments.parse_args()
@@ -261,26 +263,32 @@ def main() -> None:
     optimizer = plain.optimizer(model)
     rates = [group["lr"] for group in optimizer.param_groups]
 
-    steps = round(given.epochs * len(train_loader))
+    steps = given.steps or round(given.epochs * len(train_loader))
     trained_on = 0
+    losses = []
     start = time.perf_counter()
     model.train()
     for done, (images, labels) in zip(range(steps), endless(train_loader), strict=False):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * plain.factor(done / len(train_loader))
         optimizer.zero_grad()
-        plain.criterion(model(images), labels).backward()
+        loss = plain.criterion(model(images), labels)
+        loss.backward()
         if plain.clip:
             nn.utils.clip_grad_norm_(model.parameters(), plain.clip)
         optimizer.step()
         trained_on += len(images)
+        losses.append(loss.detach())
     seconds = time.perf_counter() - start
 
+    result = {"images_per_second": trained_on / seconds, "seconds": seconds}
+    if given.steps:
+        print(json.dumps({"loss": float(torch.stack(losses[steps // 2 :]).mean()), **result}))
+        return
     model.eval()
     with torch.no_grad():
         correct = sum(int((model(images).argmax(1) == labels).sum()) for images, labels in test_loader)
-    result = {"test_accuracy": correct / len(test_set), "images_per_second": trained_on / seconds, "seconds": seconds}
-    print(json.dumps(result))
+    print(json.dumps({"test_accuracy": correct / len(test_set), **result}))
 
 
 def endless(loader: DataLoader[Any]) -> Iterator[Any]:

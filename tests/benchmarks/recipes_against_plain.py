@@ -1,12 +1,14 @@
 """Recipes beside plain scripts of the same settings on CIFAR-10 and the CPU.
 
     python tests/benchmarks/recipes_against_plain.py accuracy --data-root FOLDER [--recipes v0 v1] [--seeds 42 43 44]
+    python tests/benchmarks/recipes_against_plain.py loss --data-root FOLDER --recipes resnet18
     python tests/benchmarks/recipes_against_plain.py speed --data-root FOLDER
 
-accuracy: the first part of each recipe (PARTS; schedules as long as the whole recipe's), ours and the plain script at
-the same time, one thread and one core each, cores swapped from seed to seed. speed: a fifth of an epoch with two
-threads, one after the other in turns. Every measurement is a process of its own and a JSON line in ``--results``; what
-stands there is not measured again. Prints a table, and for accuracy the lines for recipes/measured.jsonl.
+accuracy: on the test set after the first part of each recipe (PARTS; schedules as long as the whole recipe's), ours and
+the plain script at the same time, one thread and one core each, cores swapped from seed to seed. loss: for networks too
+large for that, the mean training loss over the second half of the first STEPS steps. speed: a fifth of an epoch with
+two threads, one after the other in turns. Every measurement is a process of its own and a JSON line in ``--results``;
+what stands there is not measured again. Prints a table, and the lines for recipes/measured.jsonl.
 """
 
 from __future__ import annotations
@@ -30,9 +32,12 @@ PARTS = {
     **dict.fromkeys(("v0", "v1", "v2", "v3", "v4", "v5", "v6"), 2.0),
     **dict.fromkeys(("resnet20", "resnet32"), 1.0),
     "basic-cnn": 10.0,
-    **dict.fromkeys(("deeper-cnn", "resnet18", "dreamfire", "dreamfire-sgd", "ninety-four"), 0.1),
+    **dict.fromkeys(("deeper-cnn", "resnet18", "dreamfire", "dreamfire-sgd", "ninety-four"), 0.2),
 }
-"""Epochs of each recipe that are measured."""
+"""Epochs of each recipe after which accuracy and speed are measured."""
+
+STEPS = 24
+"""Steps in whose second half the loss is measured."""
 
 IN_FP32 = ("mixed_precision", "half_weights")
 """Switched off in both: this is about the recipe, and 16-bit arithmetic is slow on many CPUs."""
@@ -41,17 +46,19 @@ IN_FP32 = ("mixed_precision", "half_weights")
 class Measurement:
     """One training in a process of its own, on given cores with as many threads."""
 
-    def __init__(self, who: str, recipe: str, seed: int, epochs: float, cores: set[int], data_root: str) -> None:
-        self.who = who
+    def __init__(self, who: str, recipe: str, seed: int, epochs: float | None, cores: set[int], data_root: str) -> None:
+        self.who, self.loss = who, epochs is None
         self._folder = tempfile.TemporaryDirectory()
         threads = str(len(cores))
         if who == "plain":
             command = [sys.executable, str(HERE / "plain_recipes.py"), recipe, "--seed", str(seed)]
-            command += ["--epochs", str(epochs), "--threads", threads]
+            command += ["--steps", str(STEPS)] if self.loss else ["--epochs", str(epochs)]
+            command += ["--threads", threads]
         else:
             command = [sys.executable, "-m", "workbench", "run", recipe, "--json", "--device", "cpu"]
             command += ["--runs", self._folder.name, "--seed", str(seed)]
-            settings = [f"train.eval_every={epochs}", f"train.threads={threads}", "train.checkpoint_every=1000"]
+            settings = [f"train.eval_every={epochs or 1000}", f"train.log_every={STEPS // 2 if self.loss else 10}"]
+            settings += [f"train.threads={threads}", "train.checkpoint_every=1000"]
             text = (HERE.parent.parent / "recipes" / f"{recipe}.toml").read_text()
             settings += [f"techniques.{name}.enabled=false" for name in IN_FP32 if f"[techniques.{name}]" in text]
             for setting in settings:
@@ -65,7 +72,7 @@ class Measurement:
         )
 
     def result(self) -> dict[str, Any]:
-        """Wait for it: test_accuracy, images_per_second, seconds."""
+        """Wait for it: test_accuracy or loss, images_per_second, seconds."""
         assert self._process.stdout is not None
         found: dict[str, Any] = {}
         for line in self._process.stdout:
@@ -75,6 +82,10 @@ class Measurement:
             elif event["kind"] == "run_started":
                 batch_size, images = event["batch_size"], event["training_images"]
                 per_epoch = event["steps_per_epoch"]
+            elif self.loss and event["kind"] == "trained" and event["step"] == STEPS:
+                rate = STEPS * batch_size / event["seconds"]
+                found = {"loss": event["loss"], "images_per_second": rate, "seconds": event["seconds"]}
+                self._process.send_signal(signal.SIGKILL)
             elif event["kind"] == "evaluated" and event["split"] == "test" and not found:
                 epochs, rest = divmod(event["step"], per_epoch)
                 trained_on = epochs * min(images, per_epoch * batch_size) + rest * batch_size
@@ -94,7 +105,7 @@ class Measurement:
 def main() -> None:
     """Measure what is missing, print the table."""
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("what", choices=["accuracy", "speed"])
+    arguments.add_argument("what", choices=["accuracy", "loss", "speed"])
     arguments.add_argument("--data-root", required=True)
     arguments.add_argument("--recipes", nargs="+", choices=PARTS, default=["v0", "v1", "v2"])
     arguments.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
@@ -108,9 +119,10 @@ def main() -> None:
     for turn, seed in enumerate(given.seeds):
         for recipe in given.recipes:
             pair = WHO if turn % 2 == 0 else WHO[::-1]
-            if given.what == "accuracy":
+            if given.what != "speed":
+                epochs = PARTS[recipe] if given.what == "accuracy" else None
                 running = [
-                    Measurement(who, recipe, seed, PARTS[recipe], {core}, given.data_root)
+                    Measurement(who, recipe, seed, epochs, {core}, given.data_root)
                     for who, core in zip(pair, cores, strict=True)
                     if (recipe, seed, who) not in done
                 ]
@@ -127,42 +139,44 @@ def main() -> None:
                     file.write(json.dumps(done[recipe, seed, who]) + "\n")
                 print(json.dumps(done[recipe, seed, who]), file=sys.stderr, flush=True)
     table(list(done.values()), given.what)
-    if given.what == "accuracy":
+    if given.what != "speed":
         for recipe in dict.fromkeys(recipe for recipe, _, _ in done):
-            print(json.dumps(published(recipe, [r for r in done.values() if r["recipe"] == recipe])))
+            rows = [r for r in done.values() if r["recipe"] == recipe]
+            print(json.dumps(published(recipe, rows, loss=given.what == "loss")))
 
 
 def table(done: list[dict[str, Any]], what: str) -> None:
-    """Means and deviations of the accuracy, or medians and ranges of the speed."""
-    column = "test accuracy, mean ± std" if what == "accuracy" else "images/s, median (min to max)"
+    """Means and deviations of the accuracy or the loss, or medians and ranges of the speed."""
+    column = "images/s, median (min to max)" if what == "speed" else f"{what}, mean ± std"
     print(f"| recipe | who | {column} | seeds |\n|---|---|---|---|")
     for recipe in dict.fromkeys(r["recipe"] for r in done):
         for who in WHO:
             rows = [r for r in done if (r["recipe"], r["who"]) == (recipe, who)]
             rate = [r["images_per_second"] for r in rows]
-            accuracy = summary(rows)
+            found = summary(rows, loss=what == "loss") if what != "speed" else {}
             speed = f"{statistics.median(rate):,.0f} ({min(rate):,.0f} to {max(rate):,.0f})"
-            shown = f"{accuracy['mean']:.4f} ± {accuracy['std']:.4f}" if what == "accuracy" else speed
+            shown = speed if what == "speed" else f"{found['mean']:.4f} ± {found['std']:.4f}"
             print(f"| {recipe} | {who} | {shown} | {len(rows)} |")
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation (0 for a single seed) of the test accuracy."""
-    values = [r["test_accuracy"] for r in rows]
+def summary(rows: list[dict[str, Any]], *, loss: bool) -> dict[str, Any]:
+    """Mean and standard deviation (0 for a single seed) of the test accuracy or the training loss."""
+    values = [r["loss" if loss else "test_accuracy"] for r in rows]
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
     seeds = sorted(r["seed"] for r in rows)
     return {"mean": round(statistics.mean(values), 4), "std": round(deviation, 4), "seeds": seeds}
 
 
-def published(recipe: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def published(recipe: str, rows: list[dict[str, Any]], *, loss: bool) -> dict[str, Any]:
     """A line of recipes/measured.jsonl."""
     from importlib.metadata import version
 
-    ours, plain = (summary([r for r in rows if r["who"] == who]) for who in WHO)
+    ours, plain = (summary([r for r in rows if r["who"] == who], loss=loss) for who in WHO)
     versions = f"Python {platform.python_version()}, torch {version('torch')}, torchvision {version('torchvision')}"
     text = (HERE.parent.parent / "recipes" / f"{recipe}.toml").read_text()
     off = [name for name in IN_FP32 if f"[techniques.{name}]" in text]
-    line = {"recipe": recipe, "epochs": PARTS[recipe], "ours": ours, "plain": plain, "off": off}
+    part = {"steps": STEPS} if loss else {"epochs": PARTS[recipe]}
+    line = {"recipe": recipe, **part, "ours": ours, "plain": plain, "off": off}
     return line | {"versions": versions, "date": time.strftime("%Y-%m-%d")}
 
 
