@@ -32,7 +32,7 @@ FLOORS = {
         "engine.slots",
         "engine.precision",
         "engine.parameter_groups",
-        "engine.gradients",
+        "engine.tensors",
     },
     "data": {"recipe", "step", "randomness", "engine.slots"},
     "engine": {"recipe", "step", "randomness", "events", "control", "models", "data", "checks"},

@@ -14,10 +14,10 @@ from workbench.recipe import Recipe
 MEASURED = "measured.jsonl"
 """Beside the packaged recipes: one measurement a line.
 
-recipe; epochs (how many of the recipe's were trained), or steps where it was less than a useful part of one; ours and, if
-a plain PyTorch script was measured beside it, plain: mean and std of the test accuracy after the epochs (as shares of 1),
-or of the training loss over the second half of the steps (nats), and seeds; off: techniques that were switched off in
-both; machine, versions, date.
+recipe; epochs (how many of the recipe's were trained), or steps where it was less than a useful part of one; ours and,
+if a plain PyTorch script was measured beside it, plain: mean and std of the test accuracy after the epochs (as shares
+of 1), or of the training loss over the second half of the steps (nats), and seeds; off: techniques that were switched
+off in both; machine, versions, date.
 """
 
 
@@ -36,8 +36,8 @@ def measurements(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
 def in_words(measured: dict[str, Any], epochs: float) -> str:
     """What was found, and after which part of the recipe's epochs if it was not the whole."""
     if steps := measured.get("steps"):
-        plain = f" (plain script: {measured['plain']['mean']:.3f})" if "plain" in measured else ""
-        return f"training loss {measured['ours']['mean']:.3f} over steps {steps // 2 + 1}–{steps}{plain}"
+        theirs = f" (plain script: {measured['plain']['mean']:.3f})" if "plain" in measured else ""
+        return f"training loss {measured['ours']['mean']:.3f} over steps {steps // 2 + 1}–{steps}{theirs}"
     text = _accuracy(measured["ours"])
     if measured["epochs"] < epochs:
         text += f" after {short(measured['epochs'])} of {short(epochs)} epochs"
@@ -63,9 +63,8 @@ def seeds(measured: dict[str, Any]) -> str:
 def markdown(recipes: Iterable[Recipe]) -> str:
     """The table of recipes/README.md."""
     found = measurements()
-    lines = [
-        "| recipe | what it is | parameters | claim of its source | measured here (test accuracy where it says no other) | on what | seeds |"
-    ]
+    columns = ("recipe", "what it is", "parameters", "claim of its source", "measured here", "on what", "seeds")
+    lines = [f"| {' | '.join(columns)} |"]
     lines.append("|---|---|---|---|---|---|---|")
     for recipe in recipes:
         several = found.get(recipe.name, [])

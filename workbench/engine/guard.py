@@ -5,12 +5,10 @@ Nothing here waits for the device except :meth:`Guard.bad_step`, which the loop 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.gradients import gradient_norm
+from workbench.engine.tensors import gradient_norm, memory_blocks
 
 MAX_SKIPS = 20
 """Updates that the loss scaler may leave out in a row before the run counts as diverged."""
@@ -24,7 +22,7 @@ class Guard:
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
         self._in_a_row = torch.zeros((), dtype=torch.int64, device=device)
         self._skipped = torch.zeros((), dtype=torch.int64, device=device)
-        self._blocks = _blocks(model.buffers())
+        self._blocks = memory_blocks(model.buffers())
         self._saved: list[Tensor] = []
 
     def remember(self) -> None:
@@ -99,12 +97,3 @@ def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 def _states(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
-
-
-def _blocks(buffers: Iterable[Tensor]) -> list[Tensor]:
-    """The blocks of memory that the buffers are views of, each once."""
-    blocks: dict[int, Tensor] = {}
-    for buffer in buffers:
-        block = buffer._base if buffer._base is not None else buffer
-        blocks[id(block)] = block
-    return list(blocks.values())

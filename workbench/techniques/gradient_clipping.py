@@ -34,7 +34,7 @@ class GradientClipping(Technique):
     def _clip(self, parameters: list[nn.Parameter]) -> None:
         from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_
 
-        from workbench.engine.gradients import gradient_norm
+        from workbench.engine.tensors import gradient_norm
 
         if self.mode == "norm":
             norm = gradient_norm([p.grad for p in parameters if p.grad is not None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from workbench.techniques.base import Need, Technique
+from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,20 +18,17 @@ class LossSum(Technique):
 
     In exact arithmetic that changes nothing. In fp16 it lifts the gradients out of the range where they underflow: the
     sum is the loss scale, at no cost. The weight decay is multiplied by the batch size, as it acts through the rate.
+    For SGD and for Muon's SGD part; Muon's own steps have the same size whatever the gradient's.
     """
 
     name = "loss_sum"
     group = "precision and speed"
     source = "Page 2019, How to Train Your ResNet; a 94-line script for 94 % on CIFAR-10"
     tradeoff = "A fixed loss scale: with large batches and large losses, fp16 can overflow."
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need(
-            technique="sgd",
-            why="only SGD's update is proportional to the gradient, so that dividing the rate undoes it",
-        ),
-    )
     excludes: ClassVar[dict[str, str]] = {
-        "gradient_clipping": "the limit would hold for the summed gradient, which is batch-size times as large"
+        "adam": "its steps do not grow with the gradient, so divided rates would only make them smaller",
+        "adamw": "its steps do not grow with the gradient, so divided rates would only make them smaller",
+        "gradient_clipping": "the limit would hold for the summed gradient, which is batch-size times as large",
     }
 
     def contribute(self, build: Builder) -> None:
@@ -43,8 +40,9 @@ class LossSum(Technique):
 
         def divide_rates(optimizer: Optimizer) -> None:
             for group in optimizer.param_groups:
-                group["lr"] /= batch_size
-                group["weight_decay"] *= batch_size
+                if not group.get("scale_free"):  # an optimizer's mark on groups whose steps no loss scale changes
+                    group["lr"] /= batch_size
+                    group["weight_decay"] *= batch_size
 
         build.add("objective", summed)
         build.add("optimizer edits", divide_rates)

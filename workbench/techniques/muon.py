@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
@@ -31,10 +31,6 @@ class Muon(Technique):
     tradeoff = (
         "Fewer steps to the same accuracy; each costs some matrix products more, and there are two rates to tune."
     )
-
-    excludes: ClassVar[dict[str, str]] = {
-        "loss_sum": "it divides every rate by the batch size, but muon's steps do not grow with the gradient"
-    }
 
     learning_rate: float = parameter(
         0.1, gt=0, le=1000, description="Muon's peak learning rate, in units of an orthogonal matrix"
@@ -80,7 +76,7 @@ class Muon(Technique):
             group["params"] = [weight for weight in group["params"] if id(weight) not in taken]
             group |= {"lr": self.sgd_learning_rate, "momentum": self.sgd_momentum, "orthogonalise": False}
         return Muon(
-            [group for group in ({"params": matrices}, *rest) if group["params"]],
+            [group for group in ({"params": matrices, "scale_free": True}, *rest) if group["params"]],
             lr=self.learning_rate,
             momentum=self.momentum,
             nesterov=self.nesterov,

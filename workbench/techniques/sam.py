@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.recipe.cards import parameter
@@ -59,11 +59,13 @@ def sharpness_aware(
     """
     import torch
 
+    from workbench.engine.tensors import memory_blocks
+
     loss, logits = compute(images, targets)
     weights: list[Tensor] = [weight for weight in model.parameters() if weight.grad is not None]
     if not weights:
         return loss, logits
-    statistics = _memory(model.buffers())
+    statistics = memory_blocks(model.buffers())
     with torch.no_grad():
         kept_weights, kept_statistics = _copies(weights), _copies(statistics)
         norm = ascend(weights, rho, adaptive=adaptive)
@@ -90,7 +92,7 @@ def ascend(weights: list[Tensor], rho: float, *, adaptive: bool) -> Tensor:
     """
     import torch
 
-    from workbench.engine.gradients import gradient_norm
+    from workbench.engine.tensors import gradient_norm
 
     way = [w.grad.to(torch.promote_types(w.dtype, torch.float32)) for w in weights if w.grad is not None]
     if adaptive:
@@ -102,12 +104,6 @@ def ascend(weights: list[Tensor], rho: float, *, adaptive: bool) -> Tensor:
         norm = gradient_norm(way)
     torch._foreach_add_(weights, list(torch._foreach_mul(way, rho / norm.clamp(min=1e-30))))
     return norm
-
-
-def _memory(buffers: Iterable[Tensor]) -> list[Tensor]:
-    """The blocks of memory that buffers are views of, each once: many buffers are few blocks."""
-    blocks = [buffer if buffer._base is None else buffer._base for buffer in buffers]
-    return list({id(block): block for block in blocks}.values())
 
 
 def _copies(tensors: list[Tensor]) -> list[Tensor]:

@@ -1,8 +1,8 @@
-"""The length of a gradient."""
+"""What guards and techniques do with all gradients, or all buffers, at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,3 +18,9 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     norms = torch._foreach_norm(list(gradients), 2.0, dtype=torch.float32)
     total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return total
+
+
+def memory_blocks(buffers: Iterable[Tensor]) -> list[Tensor]:
+    """The blocks of memory that buffers are views of, each once: many buffers are few blocks."""
+    blocks = [buffer if buffer._base is None else buffer._base for buffer in buffers]
+    return list({id(block): block for block in blocks}.values())
