@@ -54,3 +54,20 @@ def test_generators_repeat() -> None:
     a = torch.rand(3, generator=generator(5, "x", 1))
     assert torch.equal(a, torch.rand(3, generator=generator(5, "x", 1)))
     assert not torch.equal(a, torch.rand(3, generator=generator(5, "x", 2)))
+
+
+def test_draws_are_splitmix64s_known_answers() -> None:
+    """Against the algorithm in Python's own integers (Steele et al. 2014), for every bit."""
+    golden, mask = 0x9E3779B97F4A7C15, 2**64 - 1
+
+    def mix(z: int) -> int:
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        return z ^ (z >> 31)
+
+    assert mix(golden) == 0xE220A8397B1DCDAF  # the generator's first number after the seed 0
+    samples = [0, 1, 49_999, 2**40]
+    found = Draws(7, "test", 3, torch.tensor(samples)).bits(5)
+    for row, sample in zip(found.tolist(), samples, strict=True):
+        state = mix((sample * golden + key(7, "test", 3)) & mask)
+        assert row == [mix((state + (step + 1) * golden) & mask) & 0xFFFFFFFF for step in range(5)]
