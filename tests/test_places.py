@@ -71,7 +71,7 @@ def test_paths_and_runs_resolve(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("digit", "no recipe 'digit'; did you mean 'digits'?"),
-        ("zzz", "no recipe 'zzz'; known: digits, resnet20, v0"),
+        ("zzz", "no recipe 'zzz'; workbench recipes lists them"),
         ("mine.toml", "mine.toml: there is no such file"),
         ("./no/mine", "./no/mine: there is no such file"),
         ("./", "./: is a folder without a recipe.toml"),

@@ -33,17 +33,22 @@ class Row:
 
 
 def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change], wanted: str = "") -> list[Row]:
-    """All lines, or those that a filter text is found in, under the headings that still have any."""
+    """All lines, or those that a filter text is found in, under the headings that still have any.
+
+    Names and groups come first: cards are searched only where no name or group has the words.
+    """
     wrong = {_place(p.path) for p in problems}
     changed = {_place(c.path) for c in changes}
     if recipe.name and any(c.path == "seed" for c in changes):
         changed.add("recipe")
+    sections = [("", _parts(recipe)), *_techniques(recipe)]
+    by_name = any(_matches(wanted, f"{heading} {r.label}") for heading, members in sections for r, _ in members)
     found: list[Row] = []
-    for heading, members in [("", _parts(recipe)), *_techniques(recipe)]:
+    for heading, members in sections:
         kept = [
             Row(r.label, r.place, r.on, r.values, r.place in wrong, r.place in changed)
             for r, text in members
-            if _matches(wanted, f"{heading} {r.label} {text}")
+            if _matches(wanted, f"{heading} {r.label}" if by_name else f"{heading} {r.label} {text}")
         ]
         if kept:
             found += [Row(heading), *kept] if heading else kept
