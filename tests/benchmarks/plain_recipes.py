@@ -1,6 +1,4 @@
-"""The recipes as plain PyTorch scripts train them: DataLoader, torchvision transforms, a loop.
-
-What ours are compared with.
+"""The recipes as plain PyTorch scripts train them, to compare ours with: DataLoader, torchvision transforms, a loop.
 
     python tests/benchmarks/plain_recipes.py v0 --seed 42 --epochs 2 --data-root FOLDER
 
