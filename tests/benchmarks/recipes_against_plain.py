@@ -36,8 +36,8 @@ PARTS = {
 }
 """Epochs of each recipe after which accuracy and speed are measured."""
 
-STEPS = dict.fromkeys(PARTS, 24) | {"ninety-four": 8}
-"""Steps in whose second half the loss is measured; a batch of ninety-four is four times as large."""
+STEPS = 24
+"""Steps in whose second half the loss is measured."""
 
 IN_FP32 = ("mixed_precision", "half_weights")
 """Switched off in both: this is about the recipe, and 16-bit arithmetic is slow on many CPUs."""
@@ -47,17 +47,17 @@ class Measurement:
     """One training in a process of its own, on given cores with as many threads."""
 
     def __init__(self, who: str, recipe: str, seed: int, epochs: float | None, cores: set[int], data_root: str) -> None:
-        self.who, self.steps = who, 0 if epochs else STEPS[recipe]
+        self.who, self.loss = who, epochs is None
         self._folder = tempfile.TemporaryDirectory()
         threads = str(len(cores))
         if who == "plain":
             command = [sys.executable, str(HERE / "plain_recipes.py"), recipe, "--seed", str(seed)]
-            command += ["--steps", str(self.steps)] if self.steps else ["--epochs", str(epochs)]
+            command += ["--steps", str(STEPS)] if self.loss else ["--epochs", str(epochs)]
             command += ["--threads", threads]
         else:
             command = [sys.executable, "-m", "workbench", "run", recipe, "--json", "--device", "cpu"]
             command += ["--runs", self._folder.name, "--seed", str(seed)]
-            settings = [f"train.eval_every={epochs or 1000}", f"train.log_every={self.steps // 2 or 10}"]
+            settings = [f"train.eval_every={epochs or 1000}", f"train.log_every={STEPS // 2 if self.loss else 10}"]
             settings += [f"train.threads={threads}", "train.checkpoint_every=1000"]
             text = (HERE.parent.parent / "recipes" / f"{recipe}.toml").read_text()
             settings += [f"techniques.{name}.enabled=false" for name in IN_FP32 if f"[techniques.{name}]" in text]
@@ -82,8 +82,8 @@ class Measurement:
             elif event["kind"] == "run_started":
                 batch_size, images = event["batch_size"], event["training_images"]
                 per_epoch = event["steps_per_epoch"]
-            elif self.steps and event["kind"] == "trained" and event["step"] == self.steps:
-                rate = self.steps * batch_size / event["seconds"]
+            elif self.loss and event["kind"] == "trained" and event["step"] == STEPS:
+                rate = STEPS * batch_size / event["seconds"]
                 found = {"loss": event["loss"], "images_per_second": rate, "seconds": event["seconds"]}
                 self._process.send_signal(signal.SIGKILL)
             elif event["kind"] == "evaluated" and event["split"] == "test" and not found:
@@ -175,7 +175,7 @@ def published(recipe: str, rows: list[dict[str, Any]], *, loss: bool) -> dict[st
     versions = f"Python {platform.python_version()}, torch {version('torch')}, torchvision {version('torchvision')}"
     text = (HERE.parent.parent / "recipes" / f"{recipe}.toml").read_text()
     off = [name for name in IN_FP32 if f"[techniques.{name}]" in text]
-    part = {"steps": STEPS[recipe]} if loss else {"epochs": PARTS[recipe]}
+    part = {"steps": STEPS} if loss else {"epochs": PARTS[recipe]}
     line = {"recipe": recipe, **part, "ours": ours, "plain": plain, "off": off}
     return line | {"versions": versions, "date": time.strftime("%Y-%m-%d")}
 
