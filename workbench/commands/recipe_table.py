@@ -35,13 +35,14 @@ def measurements(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
 
 def in_words(measured: dict[str, Any], epochs: float) -> str:
     """What was found, and after which part of the recipe's epochs if it was not the whole."""
+    plain = measured.get("plain")
     if steps := measured.get("steps"):
-        theirs = f" (plain script: {measured['plain']['mean']:.3f})" if "plain" in measured else ""
-        return f"training loss {measured['ours']['mean']:.3f} over steps {steps // 2 + 1}–{steps}{theirs}"
+        theirs = f" (plain script: {_loss(plain)})" if plain else ""
+        return f"training loss {_loss(measured['ours'])} over steps {steps // 2 + 1}–{steps}{theirs}"
     text = _accuracy(measured["ours"])
     if measured["epochs"] < epochs:
         text += f" after {short(measured['epochs'])} of {short(epochs)} epochs"
-    if plain := measured.get("plain"):
+    if plain:
         text += f" (plain script: {_accuracy(plain)})"
     return text
 
@@ -84,3 +85,7 @@ def markdown(recipes: Iterable[Recipe]) -> str:
 def _accuracy(part: dict[str, Any]) -> str:
     mean, std = 100 * part["mean"], 100 * part["std"]
     return f"{mean:.1f} ± {std:.1f} %" if len(part["seeds"]) > 1 else f"{mean:.1f} %"
+
+
+def _loss(part: dict[str, Any]) -> str:
+    return f"{part['mean']:.2f} ± {part['std']:.2f}" if len(part["seeds"]) > 1 else f"{part['mean']:.2f}"
