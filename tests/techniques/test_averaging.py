@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.engine.conftest import run, same, weights
+from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.averaging import GO, SKIP, after_step, close, flat, floats, wander
-from tests.techniques.table import trial
 from workbench.control import Control
 from workbench.engine.backend import backend
-from workbench.engine.build import Build, build
 from workbench.engine.evaluate import evaluate
 from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
@@ -23,23 +20,6 @@ from workbench.events import Evaluated, Stopped, Trained
 from workbench.optimizers.averages import Average
 from workbench.step import Moment
 from workbench.techniques.ema import EMA, average_decay
-
-Make = Callable[..., Build]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    """Build a trial of some techniques with overrides; closed at the end."""
-    made: list[Build] = []
-
-    def _make(*names: str, extra: tuple[str, ...] = ()) -> Build:
-        made.append(build(trial(*names, extra=extra), "cpu", tmp_path))
-        return made[-1]
-
-    yield _make
-    for one in made:
-        one.close()
-
 
 SCHEDULES = ["decay=0.9", "every=3", "start=0.3", "warmup=true", "every=2 start=0.2 warmup=true"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from tests.engine.conftest import run, same, some_steps, weights
-from tests.techniques.table import BUILT_IN, NAMES, refusal, trial
+from tests.engine.conftest import Make, run, same, some_steps, weights
+from tests.techniques.table import BUILT_IN, NAMES, refusal
 from workbench.control import Control
-from workbench.engine.build import Build, build
 from workbench.engine.state import Checkpoints
 from workbench.events import Evaluated, Event, Finished, Stopped, Trained
-from workbench.recipe import Recipe
 
-Make = Callable[[Recipe], Build]
 DEVICES = [
     "cpu",
     pytest.param(
@@ -27,19 +23,6 @@ DEVICES = [
         marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
     ),
 ]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Build]]:
-    made: list[Build] = []
-
-    def _make(recipe: Recipe, device: str = "cpu") -> Build:
-        made.append(build(recipe, device, tmp_path))
-        return made[-1]
-
-    yield _make
-    for one in made:
-        one.close()
 
 
 def curve(events: list[Event]) -> list[tuple[int, float]]:
@@ -60,8 +43,8 @@ def test_its_card_is_complete(card: type[Any]) -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", NAMES)
-def test_it_trains_with_a_falling_loss(make: Callable[..., Build], name: str, device: str) -> None:
-    events = run(make(trial(name), device))
+def test_it_trains_with_a_falling_loss(make: Make, name: str, device: str) -> None:
+    events = run(make(name, device=device))
     assert isinstance(events[-1], Finished)
     losses = [loss for _, loss in curve(events)]
     assert losses[-1] < 0.8 * losses[0]
@@ -69,13 +52,11 @@ def test_it_trains_with_a_falling_loss(make: Callable[..., Build], name: str, de
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(
-    make: Callable[..., Build], tmp_path: Path, name: str
-) -> None:
+def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(make: Make, tmp_path: Path, name: str) -> None:
     """With two loader workers, and dropout on wherever it goes with the technique."""
     names = (name,) if name == "dropout" or refusal(name, "dropout") else (name, "dropout")
-    recipe = trial(*names, extra=("data.pipeline=loader", "data.workers=2", "train.eval_every=0.5"))
-    whole = make(recipe)
+    extra = ("data.pipeline=loader", "data.workers=2", "train.eval_every=0.5")
+    whole = make(*names, extra=extra)
     expected = run(whole)
 
     control, checkpoints = Control(), Checkpoints(tmp_path / "checkpoints")
@@ -84,10 +65,10 @@ def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(
         if isinstance(event, Trained) and event.step >= whole.steps * 0.6:
             control.stop()
 
-    first = run(make(recipe), control, checkpoints, on_event=stop_in_the_second_epoch)
+    first = run(make(*names, extra=extra), control, checkpoints, on_event=stop_in_the_second_epoch)
     assert isinstance(first[-1], Stopped)
     assert first[-1].step % whole.steps_per_epoch > 0
-    again = make(recipe)
+    again = make(*names, extra=extra)
     second = run(again, Control(), checkpoints, checkpoints.load())
     assert curve(first) + curve(second) == curve(expected)
     assert same(weights(whole), weights(again))
@@ -97,15 +78,15 @@ def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 @pytest.mark.parametrize("name", NAMES)
-def test_it_steps_in_16_bits(make: Callable[..., Build], name: str, dtype: str, device: str) -> None:
+def test_it_steps_in_16_bits(make: Make, name: str, dtype: str, device: str) -> None:
     if reason := refusal(name, "mixed_precision"):
         assert name in ("half_weights",), reason
-        recipe = trial(name, extra=(f"techniques.half_weights.dtype={dtype}",))
+        names, settings = (name,), (f"techniques.half_weights.dtype={dtype}",)
     else:
         # a loss scale that fits at once, so that the first steps count
+        names = (name, "mixed_precision")
         settings = (f"techniques.mixed_precision.dtype={dtype}", "techniques.mixed_precision.initial_scale=256")
-        recipe = trial(name, "mixed_precision", extra=settings)
-    built = make(recipe, device)
+    built = make(*names, extra=settings, device=device)
     before = weights(built)
     losses = some_steps(built, 2)
     assert all(torch.isfinite(torch.tensor(losses)))
@@ -114,12 +95,12 @@ def test_it_steps_in_16_bits(make: Callable[..., Build], name: str, dtype: str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", list(combinations(NAMES, 2)), ids=" ".join)
-def test_any_two_go_together_or_are_refused_with_the_reason(make: Callable[..., Build], pair: tuple[str, str]) -> None:
+def test_any_two_go_together_or_are_refused_with_the_reason(make: Make, pair: tuple[str, str]) -> None:
     if (reason := refusal(*pair)) is not None:
         assert len(reason) > 20
         assert any(name in reason for name in pair)
         return
-    losses = some_steps(make(trial(*pair)), 1)
+    losses = some_steps(make(*pair), 1)
     assert all(torch.isfinite(torch.tensor(losses)))
 
 

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import pytest
 import torch
 
-from tests.engine.conftest import run, same, weights
+from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.averaging import GO, SKIP, after_step, close, floats, wander
-from tests.techniques.table import trial
-from workbench.engine.build import Build, build
-
-Make = Callable[..., Build]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    """Build a trial of some techniques with overrides; closed at the end."""
-    made: list[Build] = []
-
-    def _make(*names: str, extra: tuple[str, ...] = ()) -> Build:
-        made.append(build(trial(*names, extra=extra), "cpu", tmp_path))
-        return made[-1]
-
-    yield _make
-    for one in made:
-        one.close()
 
 
 def test_lookahead_is_its_definition(make: Make) -> None:

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.engine.conftest import run, same, weights
+from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.averaging import close, floats
 from tests.techniques.table import refusal, trial
-from workbench.engine.build import Build, build
 from workbench.engine.slots import Filler
 from workbench.step import Moment
 from workbench.techniques.swa import SWA, measure_statistics
-
-Make = Callable[..., Build]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    """Build a trial of some techniques with overrides; closed at the end."""
-    made: list[Build] = []
-
-    def _make(*names: str, extra: tuple[str, ...] = ()) -> Build:
-        made.append(build(trial(*names, extra=extra), "cpu", tmp_path))
-        return made[-1]
-
-    yield _make
-    for one in made:
-        one.close()
 
 
 def test_swa_ends_with_the_mean_of_the_weights_at_the_ends_of_epochs(make: Make) -> None:

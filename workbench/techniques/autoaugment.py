@@ -68,11 +68,7 @@ class AutoAugment(Technique):
 
     def contribute(self, build: Builder) -> None:
         """Change the raw images."""
-        channels = build.image_shape[0]
-        if channels not in (1, 3):
-            raise ValueError(
-                f"techniques.autoaugment: needs images with 1 or 3 channels, found {channels}; switch it off"
-            )
+        self.require_channels(build, 1, 3)
         table = autoaugment_table(build.image_shape, self.interpolation)
         build.add("image augmentation", partial(autoaugment, table=table), rank=50)
 

@@ -59,6 +59,13 @@ class Technique(Card):
         """What is wrong with these parameters in this recipe: pairs of parameter name (or "") and sentence."""
         return ()
 
+    def require_channels(self, build: Builder, *wanted: int) -> None:
+        """Raise ValueError, one sentence, where the data set's images have another number of channels."""
+        found = build.image_shape[0]
+        if found not in wanted:
+            text = " or ".join(map(str, wanted))
+            raise ValueError(f"techniques.{self.name}: needs images with {text} channels, found {found}; switch it off")
+
     def contribute(self, build: Builder) -> None:
         """Fill slots of the training step. Called once for each run, before the model is built."""
         raise TypeError(f"technique '{self.name}' contributes nothing; it must define contribute(build)")

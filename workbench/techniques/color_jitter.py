@@ -31,10 +31,7 @@ class ColorJitter(Technique):
 
     def contribute(self, build: Builder) -> None:
         """Jitter the raw images."""
-        if build.image_shape[0] != 3:
-            raise ValueError(
-                f"techniques.color_jitter: needs images with 3 channels, found {build.image_shape[0]}; switch it off"
-            )
+        self.require_channels(build, 3)
         build.add("image augmentation", self._jitter, rank=30)
 
     def _jitter(self, images: Tensor, draws: Draws) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
+from workbench.techniques.warmup import warmup_factor, warmup_problems
 
 if TYPE_CHECKING:
     from workbench.engine.slots import Builder
@@ -30,11 +31,7 @@ class Constant(Technique):
 
     def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
         """Warm-up must leave room for the constant rate."""
-        if self.warmup_epochs >= recipe.train.epochs:
-            yield (
-                "warmup_epochs",
-                f"{self.warmup_epochs:g} fills the whole run; set it below train.epochs = {recipe.train.epochs:g}",
-            )
+        return warmup_problems(self.warmup_epochs, recipe)
 
     def contribute(self, build: Builder) -> None:
         """Scale the learning rate."""
@@ -46,4 +43,4 @@ class Constant(Technique):
 
 def constant(step: int, warmup: float) -> float:
     """The factor on the rate, 0–1, at a step (from 0): ``(step + 1) / (warmup + 1)`` until ``warmup`` steps, then 1."""
-    return min(1.0, (step + 1) / (warmup + 1))
+    return warmup_factor(step, warmup, 1.0) if step < warmup else 1.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.recipe.cards import parameter
 from workbench.step import Moment
 from workbench.techniques.base import Technique
+from workbench.techniques.warmup import warmup_factor, warmup_problems
 
 if TYPE_CHECKING:
     from workbench.engine.slots import Builder
@@ -34,11 +35,7 @@ class Cosine(Technique):
 
     def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
         """Warm-up must leave room for the cosine."""
-        if self.warmup_epochs >= recipe.train.epochs:
-            yield (
-                "warmup_epochs",
-                f"{self.warmup_epochs:g} fills the whole run; set it below train.epochs = {recipe.train.epochs:g}",
-            )
+        return warmup_problems(self.warmup_epochs, recipe)
 
     def contribute(self, build: Builder) -> None:
         """Scale the learning rate."""
@@ -55,11 +52,10 @@ class Cosine(Technique):
 def cosine(done: float, total: float, warmup: float, minimum: float, *, unit: float) -> float:
     """The factor on the peak rate, 0–1, after ``done`` of ``total`` epochs.
 
-    During warm-up it is ``(done + unit) / (warmup + unit)``, 1 right at the warm-up's end; with the length of one
-    change as ``unit`` it is never 0, with 0 it starts there. Then ``minimum + (1 − minimum) · (1 + cos π p) / 2`` with
-    p from 0 to 1.
+    During warm-up it is :func:`~workbench.techniques.warmup.warmup_factor`. Then ``minimum + (1 − minimum) ·
+    (1 + cos π p) / 2`` with p from 0 to 1.
     """
     if done < warmup:
-        return (done + unit) / (warmup + unit)
+        return warmup_factor(done, warmup, unit)
     p = min(1.0, (done - warmup) / max(total - warmup, 1e-12))
     return minimum + (1 - minimum) * 0.5 * (1 + math.cos(math.pi * p))

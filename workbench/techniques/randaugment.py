@@ -39,11 +39,7 @@ class RandAugment(Technique):
 
     def contribute(self, build: Builder) -> None:
         """Change the raw images."""
-        channels = build.image_shape[0]
-        if channels not in (1, 3):
-            raise ValueError(
-                f"techniques.randaugment: needs images with 1 or 3 channels, found {channels}; switch it off"
-            )
+        self.require_channels(build, 1, 3)
         table = randaugment_table(build.image_shape, self.magnitude, self.interpolation)
         function = partial(randaugment, table=table, operations=self.operations)
         build.add("image augmentation", function, rank=50)
