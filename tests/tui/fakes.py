@@ -134,8 +134,8 @@ class FakeTraining:
         self.last = last
         self.calls: list[dict[str, object]] = []
 
-    def __call__(self, run: RunDirectory, *, device: str, data_root: Path, control: Control) -> str:
-        self.calls.append({"run": run, "device": device, "data_root": data_root})
+    def __call__(self, run: RunDirectory, *, device: str, data_root: Path, resume: bool, control: Control) -> str:
+        self.calls.append({"run": run, "device": device, "data_root": data_root, "resume": resume})
         with RunWriter(run, control) as writer:
             for event in (started(self.steps), *CHECKS):
                 writer.write(event)

@@ -20,7 +20,7 @@ from workbench.tui import app, preview_client, training, workbench_app
 STEPS = int(sys.argv[1])
 
 
-def execute(run: RunDirectory, *, device: str, data_root: Path, control: Control) -> str:
+def execute(run: RunDirectory, *, device: str, data_root: Path, resume: bool, control: Control) -> str:
     with RunWriter(run, control) as writer:
         for event in (started(STEPS), *CHECKS):
             writer.write(event)

@@ -16,7 +16,7 @@ Execute = Callable[..., str]
 
 
 class Training:
-    """A new run that is made and trained in a thread of its own.
+    """A run that is made or taken up, and trained in a thread of its own.
 
     Not a Textual worker: leaving would wait for it, and processes forked from one end with 1. What the run has to say
     stands in its directory. ``state`` is what execute() returned, None while it works; ``error`` is set where it could
@@ -30,6 +30,7 @@ class Training:
         *,
         device: str,
         data_root: Path,
+        resume: bool = False,
         descriptors: Descriptors | None = None,
         execute: Execute | None = None,
     ) -> None:
@@ -41,6 +42,7 @@ class Training:
         self._hear = hear
         self._device = device
         self._data_root = data_root
+        self._resume = resume
         self._descriptors = descriptors
         self._execute = execute
         self._thread = threading.Thread(target=self._work, daemon=True, name="training")
@@ -65,7 +67,9 @@ class Training:
             if self._descriptors is not None:
                 self._descriptors.point_at(self.run.log_file)
             execute = self._execute or _execute()
-            self.state = execute(self.run, device=self._device, data_root=self._data_root, control=self.control)
+            self.state = execute(
+                self.run, device=self._device, data_root=self._data_root, resume=self._resume, control=self.control
+            )
         except RunError as error:
             self.error, self.state = str(error), "failed"
         except BaseException as error:  # nobody above would hear it

@@ -12,11 +12,9 @@ from textual.driver import Driver
 from textual.screen import Screen
 
 from workbench.recipe import Recipe
-from workbench.runs.directory import RunDirectory, create_run
-from workbench.runs.errors import RunError
+from workbench.runs.directory import RunDirectory
 from workbench.runs.requests import Action as Request
-from workbench.runs.requests import ask
-from workbench.tui import files, leaving
+from workbench.tui import files, leaving, running
 from workbench.tui.actions import Action, Where, actions, bindings
 from workbench.tui.charts import Palette
 from workbench.tui.driver import SurvivingDriver
@@ -74,8 +72,8 @@ class Workbench(App[str]):
         self.leaving = ""
         self.now = now
         self._watch = watch
-        self._descriptors = descriptors
-        self._execute = execute
+        self.descriptors = descriptors
+        self.execute = execute
         self._poll = poll
         log = descriptors.log if descriptors is not None else None
         self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
@@ -89,10 +87,10 @@ class Workbench(App[str]):
         return SurvivingDriver if issubclass(SurvivingDriver, kind) else kind
 
     def on_mount(self) -> None:
-        if self._descriptors is not None:
-            self._descriptors.take_streams()
+        if self.descriptors is not None:
+            self.descriptors.take_streams()
         if self._watch is not None:
-            self._track(self._watch)
+            self.track(self._watch)
         self.set_interval(self._poll, self._tick)
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
@@ -139,73 +137,36 @@ class Workbench(App[str]):
 
     def start_run(self) -> None:
         """Train the recipe, unless something speaks against it."""
-        problems = self.editor.conflicts()
-        if problems:
-            reasons = "\n".join(f"{p.path}: {p.message}" for p in problems)
-            self.notify(reasons, title="This recipe cannot be trained", severity="error", timeout=10, markup=False)
-            return
-        if self.training is not None and self.training.alive:
-            self.notify("A run is being trained; stop it first (2, s).", severity="error")
-            return
-        recipe = self.editor.recipe
-        self.training = Training(
-            lambda: create_run(self.settings.runs, recipe),
-            lambda training: self.post_message(TrainingMoved(training)),
-            device=self.settings.device,
-            data_root=self.settings.data_root,
-            descriptors=self._descriptors,
-            execute=self._execute,
-        )
-        self.training.start()
+        running.start(self)
+
+    def resume_run(self, run: RunDirectory) -> None:
+        """Go on with a run that ended before its time, in this process."""
+        running.resume(self, run)
+
+    def watch_run(self, run: RunDirectory) -> None:
+        """Show a run, whoever trains it, on the Run screen."""
+        self.track(run)
+        self.action_show("run")
 
     def on_training_moved(self, message: TrainingMoved) -> None:
         """Watch a new run; say how one ended."""
-        training = message.training
-        if not self.is_running:  # leaving: the screens may be gone already
-            return
-        if training.state is None:
-            if training.run is not None:
-                self._track(training.run)
-                self.switch_mode("run")
-            return
-        if training.error:
-            self.notify(training.error, title="The run broke", severity="error", timeout=10, markup=False)
-        elif self.current_mode != "run" and training.run is not None:
-            severity = "information" if training.state in ("finished", "stopped") else "error"
-            self.notify(f"{training.run.name}: {training.state}", severity=severity, markup=False)  # type: ignore[arg-type]
-        if self.tracked is not None:
-            self.tracked.hurry()
-        leaving.go_if_stopped(self)
-
-    def _track(self, run: RunDirectory) -> None:
-        if self.tracked is not None:
-            self.tracked.stop()
-        self.tracked = Tracked(run, self._poll)
-        self.tracked.start()
-        self._show_run()
-        self.set_timer(min(0.2, self._poll), self._tick)  # the first reading is there before the first turn
+        running.moved(self, message.training)
 
     def ask_run(self, what: Request) -> None:
         """Ask the run on screen for something, wherever it is trained."""
-        tracked, training = self.tracked, self.training
-        if tracked is None:
-            return
-        if training is not None and training.alive and training.run == tracked.run:
-            control = training.control
-            {
-                "pause": control.pause,
-                "continue": control.go_on,
-                "stop": control.stop,
-                "checkpoint": control.checkpoint,
-            }[what]()
-        else:
-            try:
-                ask(tracked.run, what)
-            except RunError as error:
-                self.notify(str(error), severity="error", markup=False)
+        running.ask_for(self, what)
+
+    def track(self, run: RunDirectory) -> None:
+        """Follow a run from now on."""
+        if self.tracked is not None:
+            if self.tracked.run == run:
+                self.tracked.hurry()
                 return
-        tracked.ask(what)
-        self._show_run()
+            self.tracked.stop()
+        self.tracked = Tracked(run, self._poll)
+        self.tracked.start()
+        self.show_run()
+        self.set_timer(min(0.2, self._poll), self._tick)  # the first reading is there before the first turn
 
     def _tick(self) -> None:
         """Once a second: take in what the run said, and see that the terminal is still there."""
@@ -216,10 +177,11 @@ class Workbench(App[str]):
             return
         if self.tracked is not None:
             self.tracked.drain()
-            self._show_run()
+            self.show_run()
         leaving.go_if_stopped(self)
 
-    def _show_run(self) -> None:
+    def show_run(self) -> None:
+        """What is known of the run on screen."""
         for screen in self.screen_stack:  # also behind a dialog
             if isinstance(screen, RunScreen):
                 screen.refresh_run()
