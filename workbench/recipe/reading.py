@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from workbench.recipe.cards import Card, Registry, Table
 from workbench.recipe.consistency import conflicts
 from workbench.recipe.errors import Problem, RecipeError, nearest
 from workbench.recipe.lines import Lines
-from workbench.recipe.parameters import parameters
 from workbench.recipe.plugins import loaded_plugins
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import FORMAT, MAX_SEED, Data, Expect, Recipe, Train
+from workbench.recipe.validation import parse, shown, validate
 
 T = TypeVar("T", bound=Table)
 
@@ -30,12 +28,9 @@ def read_recipe(text: str, where: str = "", overrides: Sequence[str] = (), *, co
     consistent: also refuse what cannot be trained (two optimizers, a missing need); editors pass False.
     Raises RecipeError with all problems; never anything else.
     """
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError([_syntax(error, where)]) from None
-    except (RecursionError, ValueError) as error:
-        raise RecipeError([Problem("", f"not readable as TOML: {_one_line(error)}", None, where)]) from None
+    tables = parse(text, where)
+    if isinstance(tables, Problem):
+        raise RecipeError([tables])
     reader = _Reader(tables)
     for override in overrides:
         reader.override(override)
@@ -105,7 +100,7 @@ class _Reader:
             if key not in TOP_LEVEL:
                 self.complain(key, f"unknown key '{key}'{_elsewhere(key) or nearest(key, TOP_LEVEL)}")
         if tables.get("format", FORMAT) != FORMAT or isinstance(tables.get("format", FORMAT), bool):
-            self.complain("format", f"this workbench reads format {FORMAT}, not {_shown(tables['format'])}")
+            self.complain("format", f"this workbench reads format {FORMAT}, not {shown(tables['format'])}")
         top = self.top()
         data_table = self.table("data")
         source_name = data_table.get("source", Data.model_fields["source"].default)
@@ -154,13 +149,13 @@ class _Reader:
         plugins = self.tables.get("plugins", [])
         for key, value in (("name", name), ("about", about)):
             if not isinstance(value, str):
-                self.complain(key, f"expected a text in quotes, found {_shown(value)}")
+                self.complain(key, f"expected a text in quotes, found {shown(value)}")
         if isinstance(name, str) and not _plain(name):
-            self.complain("name", f"{_shown(name)} cannot name files: use 1–80 letters, digits, '-', '_' or '.'")
+            self.complain("name", f"{shown(name)} cannot name files: use 1–80 letters, digits, '-', '_' or '.'")
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-            self.complain("seed", f"expected a whole number ≥ 0, ≤ {MAX_SEED}, found {_shown(seed)}")
+            self.complain("seed", f"expected a whole number ≥ 0, ≤ {MAX_SEED}, found {shown(seed)}")
         if not isinstance(plugins, list) or not all(isinstance(p, str) for p in plugins):
-            self.complain("plugins", f"expected a list of file names, found {_shown(plugins)}")
+            self.complain("plugins", f"expected a list of file names, found {shown(plugins)}")
         if len(self.problems) > before:
             return None
         known = {plugin.path.name for plugin in loaded_plugins()}
@@ -173,7 +168,7 @@ class _Reader:
         value = self.tables.get(key, {})
         if isinstance(value, dict):
             return value
-        self.complain(key, f"expected a table, written [{key}], found {_shown(value)}")
+        self.complain(key, f"expected a table, written [{key}], found {shown(value)}")
         return {}
 
     def techniques(self) -> dict[str, Card]:
@@ -183,7 +178,7 @@ class _Reader:
             if name not in TECHNIQUES:
                 self.complain(path, TECHNIQUES.unknown(name))
             elif not isinstance(values, dict):
-                self.complain(path, f"expected a table, written [{path}], found {_shown(values)}")
+                self.complain(path, f"expected a table, written [{path}], found {shown(values)}")
             else:
                 card = self.validate(TECHNIQUES[name], path, values)
                 if card is not None:
@@ -194,7 +189,7 @@ class _Reader:
         self, registry: Registry[Any], name: Any, path: str, name_path: str, values: dict[str, Any], also: Sequence[str]
     ) -> Card | None:
         if not isinstance(name, str):
-            self.complain(name_path, f"expected a text in quotes, found {_shown(name)}")
+            self.complain(name_path, f"expected a text in quotes, found {shown(name)}")
             return None
         if name not in registry:
             self.complain(name_path, registry.unknown(name))
@@ -202,32 +197,10 @@ class _Reader:
         return self.validate(registry[name], path, values, also)
 
     def validate(self, kind: type[T], path: str, values: dict[str, Any], also: Sequence[str] = ()) -> T | None:
-        try:
-            return kind(**values)
-        except ValidationError as error:
+        card = validate(kind, path, values, self.complain, also, _elsewhere)
+        if card is None:
             self._refused.add(path)
-            for detail in error.errors(include_url=False):
-                self.complain(*_translate(kind, path, detail, also))
-        except TypeError:  # a key that is no identifier of ours, such as "self"
-            for key in values:
-                if key not in kind.model_fields:
-                    self.complain(f"{path}.{key}", f"unknown key '{key}'{nearest(key, [*kind.model_fields, *also])}")
-        return None
-
-
-def _translate(kind: type[Table], path: str, detail: Any, also: Sequence[str]) -> tuple[str, str]:
-    """pydantic's words for one problem, in ours: dotted path and message."""
-    where = detail["loc"]
-    key = str(where[0]) if where else ""
-    dotted = f"{path}.{key}" if key else path
-    if detail["type"] == "extra_forbidden":
-        known = [*kind.model_fields, *also]
-        return dotted, f"unknown key '{key}'{_elsewhere(key) or nearest(key, known)}"
-    if detail["type"] == "missing":
-        return dotted, f"missing; expected {parameters(kind)[key].expected}"
-    if key in kind.model_fields and detail["type"] != "value_error":
-        return dotted, f"expected {parameters(kind)[key].expected}, found {_shown(detail['input'])}"
-    return dotted, str(detail["msg"]).removeprefix("Value error, ")
+        return card
 
 
 def _elsewhere(key: str) -> str:
@@ -245,21 +218,3 @@ def _plain(name: str) -> bool:
     return (
         0 < len(name) <= 80 and name.strip(".") != "" and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
     )
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = repr(list(value) if isinstance(value, tuple) else value)
-    except ValueError:  # an integer too long to print
-        return "a very long number"
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _syntax(error: tomllib.TOMLDecodeError, where: str) -> Problem:
-    message, _, place = str(error).partition(" (at line ")
-    line = place.split(",")[0] if place else ""
-    return Problem("", f"not readable as TOML: {message}", int(line) if line.isdigit() else None, where)

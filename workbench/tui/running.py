@@ -1,0 +1,89 @@
+"""Training in this process and asking of runs, as far as it needs the app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from workbench.runs.directory import RunDirectory, create_run
+from workbench.runs.errors import RunError
+from workbench.runs.requests import Action, ask
+from workbench.tui import leaving
+from workbench.tui.messages import TrainingMoved
+from workbench.tui.training import Training
+
+if TYPE_CHECKING:
+    from workbench.tui.workbench_app import Workbench
+
+
+def start(app: Workbench) -> None:
+    """Train the recipe that is being composed, unless something speaks against it."""
+    problems = app.editor.conflicts()
+    if problems:
+        reasons = "\n".join(f"{p.path}: {p.message}" for p in problems)
+        app.notify(reasons, title="This recipe cannot be trained", severity="error", timeout=10, markup=False)
+        return
+    recipe = app.editor.recipe
+    _train(app, lambda: create_run(app.settings.runs, recipe), resume=False)
+
+
+def resume(app: Workbench, run: RunDirectory) -> None:
+    """Go on with a run from its last checkpoint, in this process."""
+    _train(app, lambda: run, resume=True)
+
+
+def _train(app: Workbench, make: Callable[[], RunDirectory], *, resume: bool) -> None:
+    if app.training is not None and app.training.alive:
+        app.notify("A run is being trained; stop it first (2, s).", severity="error")
+        return
+    app.training = Training(
+        make,
+        lambda training: app.post_message(TrainingMoved(training)),
+        device=app.settings.device,
+        data_root=app.settings.data_root,
+        resume=resume,
+        descriptors=app.descriptors,
+        execute=app.execute,
+    )
+    app.training.start()
+
+
+def moved(app: Workbench, training: Training) -> None:
+    """The training has its run, or has ended."""
+    if not app.is_running:  # leaving: the screens may be gone already
+        return
+    if training.state is None:
+        if training.run is not None:
+            app.watch_run(training.run)
+        return
+    if training.error:
+        app.notify(training.error, title="The run broke", severity="error", timeout=10, markup=False)
+    elif app.current_mode != "run" and training.run is not None:
+        severity = "information" if training.state in ("finished", "stopped") else "error"
+        app.notify(f"{training.run.name}: {training.state}", severity=severity, markup=False)  # type: ignore[arg-type]
+    if app.tracked is not None:
+        app.tracked.hurry()
+    leaving.go_if_stopped(app)
+
+
+def ask_for(app: Workbench, what: Action) -> None:
+    """Ask the run on screen for something, wherever it is trained."""
+    tracked, training = app.tracked, app.training
+    if tracked is None:
+        return
+    if training is not None and training.alive and training.run == tracked.run:
+        control = training.control
+        {
+            "pause": control.pause,
+            "continue": control.go_on,
+            "stop": control.stop,
+            "checkpoint": control.checkpoint,
+        }[what]()
+    else:
+        try:
+            ask(tracked.run, what)
+        except RunError as error:
+            app.notify(str(error), severity="error", markup=False)
+            return
+    tracked.ask(what)
+    app.show_run()
