@@ -12,6 +12,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True)
+def _nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of whoever runs the tests change nothing."""
+    monkeypatch.setenv("WORKBENCH_SETTINGS", str(tmp_path / "no settings.toml"))
+
+
 @pytest.fixture(scope="session")
 def cifar10_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds the real ``cifar-10-batches-py``; skips where it is not at hand.

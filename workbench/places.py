@@ -31,14 +31,14 @@ class RecipePlace:
             return {}
 
 
-def runs_root(option: Path | None = None) -> Path:
-    """Where runs go: the option, else WORKBENCH_RUNS, else ``./runs``."""
-    return _expanded(option or os.environ.get("WORKBENCH_RUNS") or "runs")
+def runs_root(option: Path | None = None, setting: str = "") -> Path:
+    """Where runs go: the option, else WORKBENCH_RUNS, else the user's setting, else ``./runs``."""
+    return _expanded(option or os.environ.get("WORKBENCH_RUNS") or setting or "runs")
 
 
-def data_root(option: Path | None = None) -> Path:
-    """Where data sets lie: the option, else WORKBENCH_DATA, else the platform's cache folder."""
-    if given := option or os.environ.get("WORKBENCH_DATA"):
+def data_root(option: Path | None = None, setting: str = "") -> Path:
+    """Where data sets lie: the option, else WORKBENCH_DATA, else the user's setting, else a cache folder."""
+    if given := option or os.environ.get("WORKBENCH_DATA") or setting:
         return _expanded(given)
     import platformdirs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_textual_snapshot
@@ -45,12 +46,17 @@ def make_app(tmp_path: Path, recipe: Recipe) -> AppFactory:
     """
 
     def make(
-        *, recipe: Recipe = recipe, path: Path | None = None, preview: bool = False, **keywords: object
+        *,
+        recipe: Recipe = recipe,
+        path: Path | None = None,
+        preview: bool = False,
+        settings: dict[str, Any] | None = None,
+        **keywords: object,
     ) -> Workbench:
-        settings = Settings(Path("runs"), Path("data"), device="cpu")
+        places = Settings(Path("runs"), Path("data"), device="cpu", **(settings or {}))
         keywords.setdefault("preview_command", FAKE_PREVIEW if preview else ["sleep", "60"])
         keywords.setdefault("poll", 0.25)
         keywords.setdefault("execute", FakeTraining())
-        return Workbench(settings, Editor(recipe, path), **keywords)
+        return Workbench(places, Editor(recipe, path), **keywords)
 
     return make

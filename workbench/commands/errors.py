@@ -10,6 +10,7 @@ from workbench.recipe import RecipeError
 from workbench.recipe.cards import CardError
 from workbench.recipe.plugins import PluginError
 from workbench.runs.errors import RunError, RunNotFound
+from workbench.settings import SettingsError
 
 FAILED, BAD_INPUT, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
 
@@ -20,7 +21,7 @@ class InputError(Exception):
 
 def explain(error: Exception) -> tuple[int, list[str]]:
     """The exit code of an error and its lines for stderr."""
-    if isinstance(error, RecipeError):
+    if isinstance(error, RecipeError | SettingsError):
         return BAD_INPUT, [str(problem) for problem in error.problems]
     if isinstance(error, InputError | PluginError | CardError | RunNotFound | DeviceError):
         return BAD_INPUT, [str(error)]

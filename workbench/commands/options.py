@@ -13,12 +13,14 @@ from workbench import places
 from workbench.devices import parse
 from workbench.recipe.plugins import load_plugin
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.settings import UserSettings, read_settings
 
 
 @dataclass
 class Settings:
-    """The shared options of one call."""
+    """The shared options of one call, over the user's settings."""
 
+    user: UserSettings
     runs_option: Path | None = None
     data_option: Path | None = None
     device: str = "auto"
@@ -28,12 +30,12 @@ class Settings:
     @property
     def runs(self) -> Path:
         """The folder of runs."""
-        return places.runs_root(self.runs_option)
+        return places.runs_root(self.runs_option, self.user.places.runs)
 
     @property
     def data_root(self) -> Path:
         """The folder of data sets."""
-        return places.data_root(self.data_option)
+        return places.data_root(self.data_option, self.user.places.data_root)
 
 
 def settings_of(
@@ -45,13 +47,29 @@ def settings_of(
     plugin: Sequence[Path] | None = None,
     debug: bool = False,
 ) -> Settings:
-    """The settings from before the command, overridden by those after it; loads plugins that are not loaded yet."""
-    settings = context.find_root().ensure_object(Settings)
+    """The settings from before the command, overridden by those after it; loads plugins that are not loaded yet.
+
+    Raises SettingsError if the user's file cannot be used.
+    """
+    root = context.find_root()
+    if not isinstance(root.obj, Settings):
+        root.obj = _of_the_user()
+    settings: Settings = root.obj
     settings.runs_option = runs or settings.runs_option
     settings.data_option = data_root or settings.data_option
     settings.device = parse(device) if device else settings.device
     settings.debug = debug or settings.debug
     for path in plugin or ():
+        load_plugin(path)
+        settings.plugins.append(path)
+    return settings
+
+
+def _of_the_user() -> Settings:
+    user = read_settings()
+    settings = Settings(user, device=parse(user.places.device))
+    for name in user.places.plugins:
+        path = Path(name).expanduser()
         load_plugin(path)
         settings.plugins.append(path)
     return settings

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
-from textual.binding import Binding, BindingType
+if TYPE_CHECKING:
+    from textual.binding import BindingType
 
 Where = Literal["compose", "run", "app"]
 
@@ -24,6 +26,13 @@ class Action:
     title: str = ""
     display: str = ""
     palette: bool = True
+
+    @property
+    def id(self) -> str:
+        """Its name in a keymap: ``compose.run``, ``compose.view_next`` for ``view(1)``, ``app.show_run``."""
+        name, _, given = self.name.rstrip(")").partition("(")
+        suffix = {"1": "next", "-1": "previous"}.get(given, given.strip("'"))
+        return ".".join((self.where, f"{name}_{suffix}" if suffix else name))
 
     @property
     def shown_key(self) -> str:
@@ -66,14 +75,17 @@ ACTIONS: tuple[Action, ...] = (
 
 
 def bindings(where: Where) -> list[BindingType]:
-    """The bindings of a screen or of the app."""
+    """The bindings of a screen or of the app, with the keys they have unless a keymap says otherwise."""
+    from textual.binding import Binding
+
     return [
-        Binding(a.keys, a.name, a.about, show=bool(a.title), key_display=a.shown_key)
+        Binding(a.keys, a.name, a.about, show=bool(a.title), key_display=a.shown_key, id=a.id)
         for a in ACTIONS
         if a.where == where
     ]
 
 
-def actions(where: Where) -> list[Action]:
-    """The actions that can be taken on a screen, its own first."""
-    return [a for a in ACTIONS if a.where == where] + [a for a in ACTIONS if a.where == "app"]
+def actions(where: Where, keymap: Mapping[str, str] = {}) -> list[Action]:
+    """The actions that can be taken on a screen, its own first; ``keymap`` gives some of them other keys, by id."""
+    found = [a for a in ACTIONS if a.where == where] + [a for a in ACTIONS if a.where == "app" != where]
+    return [replace(a, keys=keymap[a.id], display="") if a.id in keymap else a for a in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 from textual.app import App, SystemCommand
 from textual.content import Content
@@ -80,6 +81,7 @@ class Workbench(App[str]):
         self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
         self.register_theme(WORKBENCH)
         self.theme = WORKBENCH.name
+        self.set_keymap(dict(settings.keymap))
 
     def get_driver_class(self) -> type[Driver]:
         """Our own driver on a terminal; whatever Textual is told to use elsewhere."""
@@ -224,7 +226,7 @@ class Workbench(App[str]):
             if action is not None:
                 self.call_later(self.run_action, action.full_name, self.screen)
 
-        self.push_screen(HelpScreen(self._where(), places), chosen)
+        self.push_screen(HelpScreen(self.actions(), places), chosen)
 
     def action_leave(self) -> None:
         """Leave, after asking what has to be asked."""
@@ -238,12 +240,13 @@ class Workbench(App[str]):
         """Write the recipe; ``ask`` where."""
         files.save(self, ask=ask)
 
-    def _where(self) -> Where:
-        return "run" if self.current_mode == "run" else "compose"
+    def actions(self) -> list[Action]:
+        """What can be done on the screen in front, with the user's own keys."""
+        return actions(cast(Where, self.current_mode), self.settings.keymap)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: the actions of the registry, and the choice of colours."""
-        for action in actions(self._where()):
+        for action in self.actions():
             if action.palette:
                 name, _, rest = action.about.partition(":")
 

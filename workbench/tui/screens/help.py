@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -10,8 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
 
-from workbench.tui.actions import Action, actions
-from workbench.tui.actions import Where as Where
+from workbench.tui.actions import Action
 from workbench.tui.widgets.pane import Text
 
 
@@ -39,16 +40,16 @@ class HelpScreen(ModalScreen[Action | None]):
 
     BINDINGS = [Binding("escape,question_mark,f1,q,enter", "close", show=False)]
 
-    def __init__(self, where: Where, places: Content) -> None:
+    def __init__(self, actions: Sequence[Action], places: Content) -> None:
         super().__init__()
-        self._where: Where = where
+        self._actions = actions
         self._places = places
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help") as dialog:
             dialog.border_title = "Keys"
             dialog.border_subtitle = "esc closes · a click does it · ^p finds every action by name"
-            for action in actions(self._where):
+            for action in self._actions:
                 yield HelpLine(action)
             places = Text(classes="help-places")
             places.show(self._places)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from textual import events
 from textual.content import Content
 
 from workbench.tui.actions import Action, Where, actions
 from workbench.tui.widgets.pane import Text
+
+if TYPE_CHECKING:
+    from workbench.tui.workbench_app import Workbench
 
 
 class KeyBar(Text):
@@ -14,9 +19,12 @@ class KeyBar(Text):
 
     def __init__(self, where: Where) -> None:
         super().__init__(classes="key-bar")
-        self._actions = [action for action in actions(where) if action.title]
+        self._where: Where = where
+        self._actions: list[Action] = []
 
     def on_mount(self) -> None:
+        keymap = cast("Workbench", self.app).settings.keymap
+        self._actions = [action for action in actions(self._where, keymap) if action.title]
         self.refresh_keys()
 
     def refresh_keys(self) -> None:

@@ -1,0 +1,126 @@
+"""A user's settings: one TOML file in the platform's config folder, read as strictly as a recipe. Torch-free."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.devices import DeviceError
+from workbench.devices import parse as parse_device
+from workbench.recipe.cards import Table, parameter
+from workbench.recipe.errors import Problem
+from workbench.recipe.lines import Lines
+from workbench.recipe.validation import parse, shown, validate
+
+
+class SettingsError(Exception):
+    """A settings file that cannot be used; ``problems`` holds every reason found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Places(Table):
+    """What the command line takes where neither an option nor a variable says otherwise."""
+
+    runs: str = parameter("", description="folder of runs; else ./runs")
+    data_root: str = parameter("", description="folder of data sets; else the platform's cache folder")
+    device: str = parameter("auto", description="auto, cpu or cuda:N")
+    plugins: tuple[str, ...] = parameter((), description="Python files with techniques, models and data sources")
+
+
+class Screens(Table):
+    """How the screens look and how much they send."""
+
+    theme: str = parameter(
+        "workbench", description="colours: workbench, workbench-light, ansi-dark, ansi-light, nord, …"
+    )
+    colours: Literal["auto", "truecolor", "256", "16"] = parameter(
+        "auto",
+        description="what the terminal can show, which SSH often hides; the variable NO_COLOR takes all away",
+    )
+    charts: Literal["auto", "braille", "ascii"] = parameter(
+        "auto", description="ascii for fonts without braille dots; auto: ascii on a Linux console or without UTF-8"
+    )
+    link: Literal["normal", "slow"] = parameter(
+        "normal",
+        description="slow: figures and charts every 5 s instead of every second; keys as fast as ever",
+    )
+    restore: bool = parameter(True, description="open on the recipe and the view that were left in this folder")
+
+
+@dataclass(frozen=True)
+class UserSettings:
+    """Everything that the file says. keys: the tables under ``[keys]``, checked by whoever knows the actions."""
+
+    path: Path
+    places: Places = field(default_factory=Places)
+    screens: Screens = field(default_factory=Screens)
+    keys: dict[str, Any] = field(default_factory=dict)
+    lines: Lines = field(default_factory=lambda: Lines(""))
+
+    def problem(self, path: str, message: str) -> Problem:
+        """Something that is wrong with a dotted path, at its line."""
+        return Problem(path, message, self.lines.find(path), str(self.path))
+
+
+def settings_file() -> Path:
+    """Where the settings are: WORKBENCH_SETTINGS, else ``settings.toml`` in the platform's config folder."""
+    if given := os.environ.get("WORKBENCH_SETTINGS"):
+        return Path(given).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("workbench", appauthor=False)) / "settings.toml"
+
+
+def read_settings(path: Path | None = None) -> UserSettings:
+    """The settings in a file, the user's own if none is given; the defaults where there is none.
+
+    Raises SettingsError with every problem found.
+    """
+    path = path or settings_file()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return UserSettings(path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not a UTF-8 text"
+        raise SettingsError([Problem("", f"cannot be read: {reason}", None, str(path))]) from None
+    tables = parse(text, str(path))
+    if isinstance(tables, Problem):
+        raise SettingsError([tables])
+    found = UserSettings(path, lines=Lines(text))
+    problems: list[Problem] = []
+
+    def complain(key: str, message: str) -> None:
+        problems.append(found.problem(key, message))
+
+    def table(key: str) -> dict[str, Any]:
+        value = tables.get(key, {})
+        if isinstance(value, dict):
+            return value
+        complain(key, f"expected a table, written [{key}], found {shown(value)}")
+        return {}
+
+    top = {key: value for key, value in tables.items() if key not in ("screens", "keys")}
+    places = validate(Places, "", top, complain, ("screens", "keys"), _at_home)
+    screens = validate(Screens, "screens", table("screens"), complain, elsewhere=_at_home)
+    if places is not None:
+        try:
+            parse_device(places.device)
+        except DeviceError as error:
+            complain("device", str(error).replace("--device ", ""))
+    keys = table("keys")
+    if problems or places is None or screens is None:
+        raise SettingsError(problems)
+    return UserSettings(path, places, screens, keys, found.lines)
+
+
+def _at_home(key: str) -> str:
+    """Where a key that stands in the wrong table belongs."""
+    if key in Places.model_fields:
+        return "; it belongs at the top of the file, above every table"
+    return "; it belongs in [screens]" if key in Screens.model_fields else ""
