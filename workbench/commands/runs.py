@@ -14,6 +14,7 @@ from workbench.commands.errors import FAILED, InputError
 from workbench.commands.narration import check_line, short
 from workbench.commands.options import settings_of
 from workbench.commands.output import age, complain, figure, on_terminal, percent, say, say_json, say_pairs, say_table
+from workbench.commands.screens import open_screens
 from workbench.commands.streams import Streams
 from workbench.commands.training import shown
 from workbench.events import CheckFinished, Evaluated
@@ -212,15 +213,7 @@ def watch(
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
     directory = find_run(settings.runs, run) if run is not None else newest_live_run(settings.runs)
     if on_terminal() and not as_json:
-        from workbench.tui.app import run_app
-
-        run_app(
-            watch=directory,
-            runs=settings.runs,
-            data_root=settings.data_root,
-            device=settings.device,
-            plugins=settings.plugins,
-        )
+        open_screens(settings, watch=directory)
         return
     state = follow(directory, shown(directory, settings), as_json=as_json)
     if state not in ("finished", "stopped"):

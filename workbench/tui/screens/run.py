@@ -9,8 +9,9 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 
-from workbench.tui import texts
+from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
+from workbench.tui.clipboard import rerun_command
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.widgets.curves import CurvePane, accuracy_drawing, accuracy_figures, loss_drawing, loss_figures
 from workbench.tui.widgets.key_bar import KeyBar
@@ -145,6 +146,12 @@ class RunScreen(Screen[None]):
         """Logarithmic loss, or linear."""
         self._logarithmic = not self._logarithmic
         self.refresh_run()
+
+    def action_copy(self) -> None:
+        """The command that trains the same again, to the clipboard."""
+        tracked = self.workbench.tracked
+        if tracked is not None:
+            clipboard.copy(self.workbench, rerun_command(tracked.run, self.workbench.settings), "the rerun command")
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the log."""
