@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
-from workbench import __version__
+from workbench import __version__, first_frame
 from workbench.commands import cards, options, recipes, runs, screens, training
-from workbench.commands.errors import INTERRUPTED, InputError, explain
+from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
-from workbench.commands.output import complain, on_terminal, say
+from workbench.commands.output import say
 from workbench.places import resolve_recipe
 from workbench.recipe import read_recipe_file
+from workbench.recipe.errors import InputError
 
 app = typer.Typer(
     name="workbench",
@@ -93,11 +94,12 @@ def workbench(
 
 
 def _open_screens(settings: Settings, name: str | None) -> None:
-    if not (on_terminal() and sys.stdin.isatty()):
-        raise InputError("the screens need a terminal; workbench --help lists the commands that work without one")
+    from workbench.tui.opening import need_terminal
+
+    need_terminal()
     path = None if name is None else resolve_recipe(name, settings.runs)
     recipe = None if path is None else read_recipe_file(path, consistent=False)
-    screens.open_screens(settings, recipe=recipe, recipe_path=path)
+    options.open_screens(settings, recipe=recipe, recipe_path=path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -116,9 +118,7 @@ def _run(arguments: list[str]) -> int:
         return 1
     except Exception as error:
         if "--debug" in arguments:
+            first_frame.remove()
             traceback.print_exc()
-        code, lines = explain(error)
-        for line in lines:
-            complain(line)
-        return code
+        return report(error)
     return code if isinstance(code, int) else 0

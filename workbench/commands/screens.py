@@ -1,60 +1,13 @@
-"""The screens as the command line opens them, their keys, and the user's settings."""
+"""The keys of the screens, and the user's settings."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import get_args
 
 from workbench.commands import options
-from workbench.commands.options import Settings
 from workbench.commands.output import say, say_json, say_table
-from workbench.recipe import Recipe
-from workbench.recipe.errors import nearest
 from workbench.recipe.parameters import parameters
-from workbench.runs.directory import RunDirectory
-from workbench.settings import Places, Screens, SettingsError, UserSettings, read_settings
-
-
-def open_screens(
-    settings: Settings,
-    *,
-    recipe: Recipe | None = None,
-    recipe_path: Path | None = None,
-    watch: RunDirectory | None = None,
-) -> None:
-    """Open the screens on a recipe or a run; without either, on what was left here. Raises SettingsError."""
-    from workbench.tui.keymap import keymap
-    from workbench.tui.terminal_kind import ascii_only, choose_colours
-
-    user = settings.user
-    keys = keymap(user)
-    choose_colours(user.screens)
-
-    from workbench.tui.app import run_app
-
-    check_theme(user)
-    run_app(
-        recipe=recipe,
-        recipe_path=recipe_path,
-        watch=watch,
-        runs=settings.runs,
-        data_root=settings.data_root,
-        device=settings.device,
-        plugins=settings.plugins,
-        screens=user.screens,
-        ascii=ascii_only(user.screens),
-        keymap=keys,
-    )
-
-
-def check_theme(user: UserSettings) -> None:
-    """Raises SettingsError for a theme that does not exist."""
-    from workbench.tui.theme import theme_names
-
-    names, theme = theme_names(), user.screens.theme
-    if theme not in names:
-        message = f"there is no theme '{theme}'{nearest(theme, names, list_all=0) or '; known: ' + ', '.join(names)}"
-        raise SettingsError([user.problem("screens.theme", message)])
+from workbench.settings import Places, Screens, read_settings
 
 
 def keys_command(as_json: options.Json = False, debug: options.Debug = False) -> None:
@@ -95,6 +48,7 @@ def settings_command(as_json: options.Json = False, debug: options.Debug = False
       workbench settings --json | jq -r .file
     """
     from workbench.tui.keymap import keymap
+    from workbench.tui.opening import check_theme
 
     user = read_settings()
     keymap(user)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from workbench import first_frame
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
@@ -59,7 +60,9 @@ def run_app(
             settings, editor, watch=watch, descriptors=descriptors, session=session, session_path=session_path
         )
         with _signals(app, descriptors):
+            first_frame.hand_over()
             outcome = app.run() or ""
+            first_frame.restore()
             if outcome == LOST or descriptors.lost:
                 _go_on_alone(app)
                 os._exit(0)  # nothing is left that a terminal's file could be flushed to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -114,6 +115,7 @@ class Workbench(App[str]):
         self._timer = self.set_interval(self.data_seconds, self._tick)
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
+        self.call_after_refresh(gc.enable)  # off while loading: see workbench.entry
         if self.settings.device != "cpu":
             threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
 
