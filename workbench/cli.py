@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.commands import cards, options, recipes, runs, training
+from workbench.commands import cards, options, queue, recipes, runs, training
 from workbench.commands.errors import INTERRUPTED, InputError, explain
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, on_terminal, say
@@ -35,6 +35,7 @@ app.command("models", rich_help_panel=LOOK_UP)(cards.models)
 app.add_typer(cards.data_app, name="data", rich_help_panel=LOOK_UP)
 app.command("diff", rich_help_panel=LOOK_UP)(recipes.diff)
 app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
+app.command("queue", rich_help_panel=LOOK_AFTER)(queue.queue_command)
 app.command("show", rich_help_panel=LOOK_AFTER)(runs.show)
 app.command("watch", rich_help_panel=LOOK_AFTER)(runs.watch)
 app.command("stop", rich_help_panel=LOOK_AFTER)(runs.stop)
@@ -81,6 +82,7 @@ def workbench(
       workbench recipes                 what can be run by name
       workbench run digits              train in this terminal
       workbench run v2 --detach         train in the background
+      workbench run v2 --queue          the same, when the device is free
       workbench watch                   see how the newest run is doing
     """
     settings = settings_of(context, runs=runs_folder, data_root=data_root, device=device, plugin=plugin, debug=debug)
