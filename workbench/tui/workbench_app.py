@@ -14,15 +14,16 @@ from textual.screen import Screen
 
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
+from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
-from workbench.tui import files, leaving, running
+from workbench.tui import files, leaving, queueing, running, suspending
 from workbench.tui.actions import Action, Where, actions, bindings
 from workbench.tui.charts import Palette
 from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.machine import gpus_in_words
-from workbench.tui.messages import GpusSeen, PreviewHeard, TrainingMoved
+from workbench.tui.messages import DevicesSeen, GpusSeen, PreviewHeard, QueueMoved, RunSent, TrainingMoved
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
@@ -71,12 +72,14 @@ class Workbench(App[str]):
         self.training: Training | None = None
         self.tracked: Tracked | None = None
         self.leaving = ""
+        self.queue_hold: Claim | None = None
         self.now = now
         self._watch = watch
         self.descriptors = descriptors
         self.execute = execute
         self._poll = poll
         log = descriptors.log if descriptors is not None else None
+        self._queue = queueing.QueueWatcher(settings.runs, self.post_message, poll)
         self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
         self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
         self.register_theme(WORKBENCH)
@@ -96,11 +99,13 @@ class Workbench(App[str]):
         self.set_interval(self._poll, self._tick)
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
+        self.call_after_refresh(self._queue.start)
         if self.settings.device != "cpu":
             threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
 
     def on_unmount(self) -> None:
         self._client.close()
+        self._queue.stop()
         if self.tracked is not None:
             self.tracked.stop()
 
@@ -153,6 +158,20 @@ class Workbench(App[str]):
     def on_training_moved(self, message: TrainingMoved) -> None:
         """Watch a new run; say how one ended."""
         running.moved(self, message.training)
+
+    def on_devices_seen(self, message: DevicesSeen) -> None:
+        """Ask where the run that is wanted should be trained."""
+        if self.is_running:
+            queueing.ask(self, message)
+
+    def on_run_sent(self, message: RunSent) -> None:
+        """Say what became of a run that was handed over."""
+        if self.is_running:
+            self.notify(message.text, severity="error" if message.failed else "information", markup=False)
+
+    def on_queue_moved(self, message: QueueMoved) -> None:
+        """Say what the queue did."""
+        queueing.moved(self, message)
 
     def ask_run(self, what: Request) -> None:
         """Ask the run on screen for something, wherever it is trained."""
@@ -231,6 +250,22 @@ class Workbench(App[str]):
     def action_leave(self) -> None:
         """Leave, after asking what has to be asked."""
         leaving.leave(self)
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C: copy what is selected, else ask whether to leave."""
+        if text := self.screen.get_selected_text():
+            self.copy_text(text)
+        else:
+            leaving.ask(self)
+
+    def action_suspend(self) -> None:
+        """Ctrl-Z: back to the shell for a while."""
+        suspending.suspend(self)
+
+    def copy_text(self, text: str) -> None:
+        """Put a text on the clipboard of the user's terminal."""
+        self.copy_to_clipboard(text)
+        self.notify("copied")
 
     def open_recipe(self) -> None:
         """Choose a recipe."""

@@ -77,7 +77,7 @@ class RunHead(Vertical):
         self._bar.fraction = tracked.view.fraction
         why, what = tracked.advice(now)
         self._advice.display = bool(why)
-        colour = "$warning" if tracked.state in ("stopped", "stalled", "unknown") else "$error"
+        colour = "$warning" if tracked.state in ("stopped", "stalled", "unknown", "queued") else "$error"
         self._advice.show(Content.assemble((why, f"bold {colour}"), "\n" if what else "", what))
 
 
@@ -96,7 +96,7 @@ def state_line(tracked: Tracked, now: float) -> Content:
         parts += [("   test ", MUTED), (f"{view.ended.test_accuracy:.2%}", "bold $success")]
     elif tracked.live and view.steps:
         parts += [("   left ", MUTED), (duration(view.remaining(now)), "bold")]
-    elif tracked.live:
+    elif tracked.live and tracked.status is not None and tracked.waiting is None:
         parts.append(("   loading torch and the data…", MUTED))
     return Content.assemble(*parts)
 
