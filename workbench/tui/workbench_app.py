@@ -97,6 +97,8 @@ class Workbench(App[str]):
         if self._watch is not None:
             self.track(self._watch)
         self.set_interval(self._poll, self._tick)
+        # Back from the shell the terminal is empty, and Textual draws only what changed.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh())
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
         self.call_after_refresh(self._queue.start)
@@ -224,6 +226,8 @@ class Workbench(App[str]):
         if tracked is None or not tracked.live:
             return Content("")
         sign, colour = STATES[tracked.state]
+        if tracked.waiting is not None:
+            return Content.assemble((f" {sign} queued", colour))
         return Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))
 
     # Actions

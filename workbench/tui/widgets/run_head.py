@@ -104,6 +104,8 @@ def state_line(tracked: Tracked, now: float) -> Content:
 def pace_line(tracked: Tracked, now: float) -> Content:
     """Throughput, learning rate, elapsed time, device, the run's name."""
     view = tracked.view
+    if tracked.waiting is not None and not view.begun:
+        return Content("")
     parts: list[Content | str | tuple[str, str]] = []
     if view.trained is not None:
         parts += [(rate(view.trained.images_per_second), "bold"), ("   learning rate ", MUTED)]
