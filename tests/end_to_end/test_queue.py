@@ -45,14 +45,16 @@ def test_a_queued_run_and_one_that_goes_on_in_the_background(
     width: int,
     height: int,
 ) -> None:
+    text = (packaged_recipes() / "digits.toml").read_text()
+    (tmp_path / "short.toml").write_text(text.replace("epochs = 10", "epochs = 4"))
     root = tmp_path / "runs"
     terminal = shell(tmp_path, width, height)
     terminals.append(terminal)
-    terminal.type(f"{WORKBENCH} --device cpu")
+    terminal.type(f"{WORKBENCH} --device cpu --recipe short.toml")
     terminal.keys("Enter")
     terminal.wait_for("[x] batch_norm")
     terminal.keys("r")
-    terminal.wait_for("running", "of 230")
+    terminal.wait_for("running", "of 92")
     terminal.keys("p")  # or it may be over before all keys are pressed
     terminal.wait_for("paused")
 
