@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__, first_frame
-from workbench.commands import cards, options, recipes, runs, screens, training
+from workbench.commands import cards, options, queue, recipes, runs, screens, training
 from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import say
@@ -38,6 +38,7 @@ app.command("diff", rich_help_panel=LOOK_UP)(recipes.diff)
 app.command("keys", rich_help_panel=LOOK_UP)(screens.keys_command)
 app.command("settings", rich_help_panel=LOOK_UP)(screens.settings_command)
 app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
+app.command("queue", rich_help_panel=LOOK_AFTER)(queue.queue_command)
 app.command("show", rich_help_panel=LOOK_AFTER)(runs.show)
 app.command("watch", rich_help_panel=LOOK_AFTER)(runs.watch)
 app.command("stop", rich_help_panel=LOOK_AFTER)(runs.stop)
@@ -84,6 +85,7 @@ def workbench(
       workbench recipes                 what can be run by name
       workbench run digits              train in this terminal
       workbench run v2 --detach         train in the background
+      workbench run v2 --queue          the same, when the device is free
       workbench watch                   see how the newest run is doing
     """
     settings = settings_of(context, runs=runs_folder, data_root=data_root, device=device, plugin=plugin, debug=debug)

@@ -271,7 +271,7 @@ def test_a_request_is_polled_within_about_a_second(tmp_path: Path) -> None:
 
 def test_nobody_is_asked_who_is_not_there(tmp_path: Path) -> None:
     run = bare_run(tmp_path)
-    with pytest.raises(RunError, match="is queued: there is no process to stop"):
+    with pytest.raises(RunError, match="has not begun: there is no process to stop"):
         ask(run, "stop")
     write_status(run, Status("finished"))
     with pytest.raises(RunError, match="is finished"):

@@ -23,6 +23,7 @@ from workbench.recipe.difference import Change
 from workbench.recipe.errors import InputError
 from workbench.runs.directory import RunDirectory
 from workbench.runs.listing import RunSummary, find_run, list_runs, newest_live_run, summary
+from workbench.runs.queue import position
 from workbench.runs.reader import EventReader, read_events
 from workbench.runs.requests import Action, ask
 from workbench.runs.status import ENDED
@@ -223,7 +224,7 @@ def watch(
 def follow(run: RunDirectory, name: str, *, as_json: bool) -> str:
     """Print what a run says until it ends; returns the state in which it did."""
     reader = EventReader(run)
-    warned = False
+    warned = told = False
     with make_display(Streams(sys.stdout, sys.stderr), name, as_json=as_json, quiet=False) as display:
         while True:
             found = summary(run)  # before reading: what was said before the end is not missed
@@ -231,12 +232,19 @@ def follow(run: RunDirectory, name: str, *, as_json: bool) -> str:
                 display.take(event)
             if found.state in ENDED:
                 break
-            if found.state == "queued" and found.status is None:
-                raise InputError(f"run '{run.name}' was not started; start it with: workbench run --resume {name}")
+            if found.state == "queued" and not found.live:
+                place = position(run)
+                if place is None and summary(run) == found:  # nor was it started meanwhile
+                    raise InputError(f"run '{run.name}' was not started; start it with: workbench run --resume {name}")
+                if place is not None and not told:
+                    display.warn(f"the run has not begun: it has place {place} of the queue")
+                told = True
             if found.state == "stalled" and not warned:
                 display.warn("the run's process is alive, but has not been heard of for 15 s")
             warned = found.state == "stalled"
             time.sleep(FOLLOW_SECONDS)
+    if found.state == "failed" and found.status is not None and not run.started():
+        complain(f"failed: {found.status.message}")
     if found.state == "lost":
         complain(f"lost: the run's process is gone; go on with: workbench run --resume {name}")
     return found.state

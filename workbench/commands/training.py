@@ -12,6 +12,7 @@ from workbench.commands.display import Display, make_display
 from workbench.commands.errors import FAILED
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, on_terminal, say, say_json
+from workbench.commands.queue import enqueue
 from workbench.commands.streams import interruptible, own_streams
 from workbench.control import Control
 from workbench.devices import busy, choose, list_gpus
@@ -43,6 +44,9 @@ def run(
     seed: options.Seed = None,
     epochs: options.Epochs = None,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background, free of this terminal.")] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Train in the background, when the device is free of earlier runs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only how it ended.")] = False,
     device: options.Device = None,
@@ -64,25 +68,31 @@ def run(
       workbench run digits
       workbench run v2 --set techniques.sgd.learning_rate=0.05 --epochs 2
       workbench run resnet20 --device cuda:1 --detach
+      workbench run v2 --seed 1 --queue
       workbench run --resume last
       workbench run v1 --json | jq 'select(.kind == "evaluated")'
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
     asked = options.overrides(changes, seed, epochs)
+    if queue and detach:
+        raise InputError("--detach begins at once, --queue when the device is free; give one of them")
+    background = detach or queue
     if resume is not None:
         if recipe is not None or asked:
             raise InputError(f"a run's recipe stays as it is; start a new run with: workbench run {resume} --set …")
         directory = resumable(settings, resume)
-        chosen = settings.device if detach else _choose(settings.device)
-        if directory.started():
+        chosen = settings.device if background else _choose(settings.device)
+        if directory.started() and not background:  # the process that goes on with it notes it
             note_resume(directory.env_file)
     else:
         if recipe is None:
             raise InputError("which recipe? workbench recipes lists them; a run goes on with --resume RUN")
         wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), asked)
-        chosen = settings.device if detach else _choose(settings.device)
+        chosen = settings.device if background else _choose(settings.device)
         directory = create_run(settings.runs, wanted)
-    if detach:
+    if queue:
+        enqueue(directory, settings, shown(directory, settings), as_json)
+    elif detach:
         _leave_running(directory, settings, chosen, as_json)
     elif train_here(directory, settings, chosen, as_json=as_json, quiet=quiet) not in ("finished", "stopped"):
         raise typer.Exit(FAILED)

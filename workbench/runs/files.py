@@ -58,16 +58,18 @@ os.register_at_fork(after_in_child=_forget_claims)
 
 
 class Claim:
-    """The exclusive right to train a run, among all processes and threads; it ends with the process at the latest."""
+    """An exclusive right, such as to train a run, among all processes and threads; it ends with the process at the
+    latest. A child that inherits the descriptor has it too.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        _claims.add(self._descriptor)
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        _claims.add(self.descriptor)
 
-    def take(self) -> bool:
-        """Whether the right is now ours; False if another one has it."""
+    def take(self, *, wait: bool = False) -> bool:
+        """Whether the right is now ours; False if another one has it and we do not want to wait."""
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         except OSError:  # a file system without locks: the status file alone has to do
@@ -75,6 +77,6 @@ class Claim:
         return True
 
     def give_back(self) -> None:
-        """Let others train the run."""
-        _claims.discard(self._descriptor)
-        os.close(self._descriptor)
+        """Let others have it."""
+        _claims.discard(self.descriptor)
+        os.close(self.descriptor)

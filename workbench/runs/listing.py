@@ -24,6 +24,8 @@ class RunSummary:
     @property
     def live(self) -> bool:
         """Whether a process is at work on it, as far as anyone can tell from here."""
+        if self.state == "queued":  # without a process it waits in the queue
+            return self.status is not None and self.status.pid > 0
         return (self.state in ACTIVE and self.status is not None) or (self.state == "unknown" and fresh(self.status))
 
 

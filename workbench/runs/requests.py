@@ -22,7 +22,13 @@ def ask(run: RunDirectory, action: Action) -> None:
         raise RunError(f"a run cannot be asked to '{action}'; it can {', '.join(ACTIONS)}")
     status = read_status(run)
     state = judge(status)
-    if not (state in ACTIVE or (state == "unknown" and fresh(status))) or (state == "queued" and status is None):
+    nobody = status is None or not status.pid
+    if state == "queued" and nobody:
+        raise RunError(
+            f"run '{run.name}' has not begun: there is no process to {action}; "
+            f"take it out of the queue with: workbench queue --remove {run.name}"
+        )
+    if not (state in ACTIVE or (state == "unknown" and fresh(status))):
         raise RunError(f"run '{run.name}' is {state}: there is no process to {action}")
     try:
         with locked(run.path / ".control.lock"):

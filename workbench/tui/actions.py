@@ -57,7 +57,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("compose", "open", "o", "Open a recipe: a packaged one, one of your own, or any file", "open"),
     Action("compose", "save", "s", "Save the recipe", "save"),
     Action("compose", "save_as", "S", "Save the recipe under another name", display="S"),
-    Action("compose", "undo", "u,ctrl+z", "Undo the last change", "undo"),
+    Action("compose", "undo", "u", "Undo the last change", "undo"),
     Action("compose", "redo", "U,ctrl+y", "Redo what was undone", display="U"),
     Action("compose", "scroll(1)", "ctrl+d", "Scroll the pane at the right down", palette=False),
     Action("compose", "scroll(-1)", "ctrl+u", "Scroll the pane at the right up", palette=False),
@@ -74,7 +74,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("app", "help", "question_mark,f1", "All keys", "help", "?"),
     Action("app", "slow_link", "B", "Slow link: send figures and charts every 5 seconds, or every second again"),
     Action("app", "redraw", "ctrl+l", "Draw the whole screen again", display="^l"),
-    Action("app", "leave", "q,ctrl+q,ctrl+c", "Leave the workbench", "quit"),
+    Action("app", "leave", "q,ctrl+q", "Leave the workbench", "quit"),
+    Action("app", "interrupt", "ctrl+c", "Copy the selected text; without any, ask whether to leave", palette=False),
+    Action("app", "suspend", "ctrl+z", "Suspend the workbench; fg in the shell brings it back", palette=False),
 )
 
 

@@ -12,9 +12,10 @@ from types import FrameType
 
 from workbench import first_frame
 from workbench.recipe import Recipe
+from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.launch import detach
+from workbench.runs.launch import await_heartbeat, detach
 from workbench.settings import Screens
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
@@ -22,6 +23,7 @@ from workbench.tui.leaving import ABANDON, BACKGROUND, LOST, STOP
 from workbench.tui.recipe_files import writable
 from workbench.tui.session import NO_SESSION, editor_of, read_session, session_file
 from workbench.tui.settings import Settings
+from workbench.tui.training import Training
 from workbench.tui.workbench_app import Workbench, first_recipe
 
 LOG_LIMIT = 1_000_000
@@ -120,21 +122,27 @@ def _go_on_alone(app: Workbench) -> None:
     """Without a terminal: train to the end. ``workbench watch`` shows the run, ``workbench stop`` ends it."""
     if app.training is not None:
         app.training.join()
+        if app.leaving == BACKGROUND and app.training.run is not None and app.training.state == "stopped":
+            settings = app.settings
+            with contextlib.suppress(RunError):  # nobody is there to hear it; the run stands at its checkpoint
+                detach(app.training.run, settings.device, settings.data_root, resume=True, plugins=settings.plugins)
 
 
 def _say_goodbye(app: Workbench, settings: Settings, outcome: str) -> None:
     """Back on the ordinary screen: what became of the run."""
     training = app.training
-    if training is None or training.run is None:
-        return
-    name = training.run.name
+    if training is not None and training.run is not None:
+        _say_what_became(training, training.run, settings, outcome)
+    if app.queue_hold is not None:
+        app.queue_hold.give_back()
+    if waiting := len(queue.entries(settings.runs)):
+        print(f"{waiting} queued run{'s wait' if waiting > 1 else ' waits'} for a free device: workbench queue")
+
+
+def _say_what_became(training: Training, run: RunDirectory, settings: Settings, outcome: str) -> None:
+    name = run.name
     if outcome == BACKGROUND and training.state == "stopped":
-        try:
-            pid = detach(training.run, settings.device, settings.data_root, resume=True, plugins=settings.plugins)
-        except RunError as error:
-            print(f"{error}; the run stands at its checkpoint: workbench run --resume {name}", file=sys.stderr)
-            return
-        print(f"{name} goes on in the background (pid {pid}): workbench watch {name}")
+        _go_on_in_background(run, settings)
     elif outcome == ABANDON:
         print(f"left {name} without waiting; go on from its last checkpoint with: workbench run --resume {name}")
         sys.stdout.flush()
@@ -143,3 +151,29 @@ def _say_goodbye(app: Workbench, settings: Settings, outcome: str) -> None:
         print(f"{name} stopped at a checkpoint; go on with: workbench run --resume {name}")
     elif training.state is not None:
         print(f"{name}: {training.state}")
+
+
+def _go_on_in_background(run: RunDirectory, settings: Settings) -> None:
+    """Start a process that goes on with the run, and stay until it says that it does. Raises RunError if it does not.
+
+    Ctrl-C leaves without waiting.
+    """
+    drawn = False
+
+    def waited(seconds: float) -> None:
+        nonlocal drawn
+        if sys.stdout.isatty() and seconds > 0.3:
+            print(f"\r{run.name} goes on in the background… {seconds:.0f} s", end="", flush=True)
+            drawn = True
+
+    try:
+        pid = detach(run, settings.device, settings.data_root, resume=True, plugins=settings.plugins)
+        await_heartbeat(run, pid, waited=waited)
+    except RunError as error:
+        if drawn:
+            print()
+        raise RunError(f"{error}; the run stands at its checkpoint: workbench run --resume {run.name}") from error
+    except KeyboardInterrupt:
+        print(f"\nnot waited for; whether it trains, says: workbench watch {run.name}")
+        return
+    print(f"{chr(13) if drawn else ''}{run.name} goes on in the background (pid {pid}): workbench watch {run.name}")

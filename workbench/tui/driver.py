@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import termios
 
 from textual.drivers.linux_driver import LinuxDriver
@@ -15,6 +17,14 @@ class SurvivingDriver(LinuxDriver):
         # Reading a hung-up terminal raises EIO; the base class would print that as a crash.
         with contextlib.suppress(OSError):
             self.run_input_thread()
+
+    def _sigtstp_application(self, *_: object) -> None:
+        # The base class stops this process alone; a shell that started it through another one, such as uv, would wait
+        # for that one for ever. fg continues the whole job.
+        if self._auto_restart:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        os.kill(0, signal.SIGSTOP)
 
     def terminal_gone(self) -> bool:
         """Whether the terminal that the keys came from no longer exists."""

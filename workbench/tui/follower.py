@@ -9,12 +9,22 @@ from collections import deque
 from dataclasses import dataclass
 
 from workbench.events import Event, Resumed
+from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
+from workbench.runs.occupancy import LiveRuns
 from workbench.runs.reader import EventReader, withdraw
 from workbench.runs.status import Status, honest_state, read_status
 
 LOG_TAIL = 16_384
 """Bytes of log.txt that are read at most in one go."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A place in the queue, from 1, and what the run there waits for."""
+
+    place: int
+    what: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Reading:
     status: Status | None
     log: list[str]
     fresh: bool = False
+    waiting: Waiting | None = None
 
 
 class Follower:
@@ -35,6 +46,7 @@ class Follower:
         self.run = run
         self.interval = interval
         self._reader = EventReader(run)
+        self._live = LiveRuns(run.path.parent)
         self._readings: deque[Reading] = deque()
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -74,7 +86,16 @@ class Follower:
             events, fresh = _what_counts(events), True
         self._first = False
         state, status, log = honest_state(self.run), read_status(self.run), self._new_log()
-        self._readings.append(Reading(events, state, status, log, fresh))
+        self._readings.append(Reading(events, state, status, log, fresh, self._waiting(state, status)))
+
+    def _waiting(self, state: str, status: Status | None) -> Waiting | None:
+        if state != "queued" or (status is not None and status.pid):
+            return None
+        entries = queue.entries(self.run.path.parent)
+        for number, entry in enumerate(entries):
+            if entry.run.name == self.run.name:
+                return Waiting(entry.place, queue.waits_for(entry, self._live.find(), entries[:number]))
+        return None
 
     def _work(self) -> None:
         while not self._stop.is_set():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import TYPE_CHECKING
 
+from workbench.runs.errors import RunError
+from workbench.runs.queue import hold
 from workbench.tui.files import unless_unsaved
 from workbench.tui.screens.confirm import ConfirmScreen
 
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from workbench.tui.workbench_app import Workbench
 
 STOP, BACKGROUND, ABANDON, LOST = "stop", "background", "abandon", "lost"
+QUIT = "quit"
 
 
 def leave(app: Workbench) -> None:
@@ -21,6 +26,20 @@ def leave(app: Workbench) -> None:
         unless_unsaved(app, "quit", lambda: _training(app))
 
 
+def ask(app: Workbench) -> None:
+    """Leave, but never without a question."""
+    if app.leaving or app.editor.unsaved or (app.training is not None and app.training.alive):
+        leave(app)
+        return
+
+    def answered(answer: str | None) -> None:
+        if answer == QUIT:
+            leave(app)
+
+    question = "Nothing is being trained here, and nothing is unsaved."
+    app.push_screen(ConfirmScreen("Quit the workbench?", question, [(QUIT, "Quit")]), answered)
+
+
 def _training(app: Workbench) -> None:
     if app.training is None or not app.training.alive:
         app.exit("")
@@ -29,12 +48,23 @@ def _training(app: Workbench) -> None:
     def answered(answer: str | None) -> None:
         if answer in (STOP, BACKGROUND) and app.training is not None:
             app.leaving = answer
-            app.training.control.stop()
+            if answer == BACKGROUND:
+                threading.Thread(target=_hold_and_stop, args=(app,), daemon=True, name="stopping").start()
+            else:
+                app.training.control.stop()
             _wait(app)
 
     name = app.training.run.name if app.training.run else "A run"
     answers = [(STOP, "Stop at a checkpoint and quit"), (BACKGROUND, "Go on in the background and quit")]
     app.push_screen(ConfirmScreen("A run is being trained", f"{name} is being trained here.", answers), answered)
+
+
+def _hold_and_stop(app: Workbench) -> None:
+    """Stop the training, after seeing that no queued run takes its device before it goes on in the background."""
+    with contextlib.suppress(OSError, RunError):  # what cannot be held has no queue that could start anything
+        app.queue_hold = hold(app.settings.runs)
+    if app.training is not None:
+        app.training.control.stop()
 
 
 def _wait(app: Workbench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.message import Message
 
 from workbench.preview.protocol import Reply
@@ -40,3 +42,35 @@ class GpusSeen(Message):
     def __init__(self, words: str) -> None:
         super().__init__()
         self.words = words
+
+
+class DevicesSeen(Message):
+    """Where a run could be trained that is wanted while another is being trained here.
+
+    used: the device of that other one, "" if it has not said. other: a GPU that no run holds, "" without one.
+    """
+
+    def __init__(self, make: Callable[[], RunDirectory], used: str, other: str) -> None:
+        super().__init__()
+        self.make = make
+        self.used = used
+        self.other = other
+
+
+class RunSent(Message):
+    """A run was queued or started in another process, or could not be; one line for the user."""
+
+    def __init__(self, text: str, *, failed: bool = False) -> None:
+        super().__init__()
+        self.text = text
+        self.failed = failed
+
+
+class QueueMoved(Message):
+    """The queue began a run, could not begin one, or goes on; one line for the user."""
+
+    def __init__(self, text: str, run: RunDirectory | None = None, *, failed: bool = False) -> None:
+        super().__init__()
+        self.text = text
+        self.run = run
+        self.failed = failed

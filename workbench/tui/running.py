@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
 from workbench.runs.listing import newest_live_run
+from workbench.runs.queue import remove
 from workbench.runs.requests import Action, ask
-from workbench.tui import leaving
+from workbench.tui import leaving, queueing
 from workbench.tui.messages import LiveRunSeen, TrainingMoved
 from workbench.tui.training import Training
 
@@ -54,7 +55,7 @@ def resume(app: Workbench, run: RunDirectory) -> None:
 
 def _train(app: Workbench, make: Callable[[], RunDirectory], *, resume: bool) -> None:
     if app.training is not None and app.training.alive:
-        app.notify("A run is being trained; stop it first (2, s).", severity="error")
+        queueing.offer(app, make)
         return
     app.training = Training(
         make,
@@ -90,6 +91,11 @@ def ask_for(app: Workbench, what: Action) -> None:
     """Ask the run on screen for something, wherever it is trained."""
     tracked, training = app.tracked, app.training
     if tracked is None:
+        return
+    if tracked.waiting and what == "stop":
+        if not remove(tracked.run):
+            app.notify(f"{tracked.run.name} is not in the queue any more.", markup=False)
+        tracked.hurry()
         return
     if training is not None and training.alive and training.run == tracked.run:
         control = training.control

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from workbench.events import Diverged, Failed
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import ACTIVE, Status
-from workbench.tui.follower import Follower
+from workbench.tui.follower import Follower, Waiting
 from workbench.tui.run_view import Line, RunView
 from workbench.tui.words import duration
+
+BEGINS_WITHIN = 5.0
+"""Seconds after which a run without a status is not one that begins just now."""
 
 
 class Tracked:
@@ -18,8 +23,10 @@ class Tracked:
         self.view = RunView()
         self.state = "queued"
         self.status: Status | None = None
+        self.waiting: Waiting | None = None
         self.asked = ""
         self._checkpoints = 0
+        self._read = False
         self._follower = Follower(run, interval)
 
     def start(self) -> None:
@@ -55,7 +62,9 @@ class Tracked:
             self.view.feed(reading.events)
             for text in reading.log:
                 self.view.say(Line(text, "quiet"))
-            self.state, self.status = reading.state, reading.status
+            changed |= reading.waiting != self.waiting
+            self._read = True
+            self.state, self.status, self.waiting = reading.state, reading.status, reading.waiting
         if self.asked and self._done():
             self.asked, changed = "", True
         return changed
@@ -72,7 +81,9 @@ class Tracked:
                 return self.state not in ACTIVE
 
     def elapsed(self, now: float) -> float:
-        """Seconds since the run's first event; before it, since its process started."""
+        """Seconds since the run's first event; before it, since its process started; nan while it waits for that."""
+        if self.waiting is not None:
+            return math.nan
         if self.view.begun or self.status is None:
             return self.view.elapsed(now)
         return max(0.0, now - self.status.started)
@@ -95,6 +106,12 @@ class Tracked:
         if isinstance(ended, Failed) or self.state == "failed":
             text = ended.error if isinstance(ended, Failed) else self.status.message if self.status else ""
             return f"Failed: {text}", f"Change the recipe in Compose (1) and run again (r), or go on with: {resume}"
+        if self.waiting is not None:
+            if self.waiting.what == "its start":
+                return "Queued; it begins now.", ""
+            return f"Queued, place {self.waiting.place}: waits for {self.waiting.what}.", "s takes it out of the queue."
+        if self._read and self.state == "queued" and self.status is None and now - self.run.created > BEGINS_WITHIN:
+            return "This run was never started.", f"Start it with: {resume}"
         if self.state == "lost":
             return "The process that trained this run is gone.", f"Go on from its last checkpoint with: {resume}"
         if self.state == "stalled":

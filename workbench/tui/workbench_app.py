@@ -18,15 +18,16 @@ from textual.widgets import Input
 
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
+from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
-from workbench.tui import files, leaving, running
+from workbench.tui import files, leaving, queueing, running, suspending
 from workbench.tui.actions import Action, Where, actions, bindings
 from workbench.tui.charts import Palette
 from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.machine import gpus_in_words
-from workbench.tui.messages import GpusSeen, LiveRunSeen, PreviewHeard, TrainingMoved
+from workbench.tui.messages import DevicesSeen, GpusSeen, LiveRunSeen, PreviewHeard, QueueMoved, RunSent, TrainingMoved
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
@@ -81,6 +82,7 @@ class Workbench(App[str]):
         self.training: Training | None = None
         self.tracked: Tracked | None = None
         self.leaving = ""
+        self.queue_hold: Claim | None = None
         self.now = now
         self._watch = watch
         self.descriptors = descriptors
@@ -91,6 +93,7 @@ class Workbench(App[str]):
         self.session_path = session_path
         self.kept = ""
         log = descriptors.log if descriptors is not None else None
+        self._queue = queueing.QueueWatcher(settings.runs, self.post_message, poll)
         self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
         self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
         for theme in THEMES:
@@ -116,12 +119,16 @@ class Workbench(App[str]):
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
         self.call_after_refresh(gc.enable)  # off while loading: see workbench.entry
+        # Back from the shell the terminal is empty, and Textual draws only what changed.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh())
+        self.call_after_refresh(self._queue.start)
         if self.settings.device != "cpu":
             threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
 
     def on_unmount(self) -> None:
         self._client.close()
         keep(self)
+        self._queue.stop()
         if self.tracked is not None:
             self.tracked.stop()
 
@@ -193,6 +200,20 @@ class Workbench(App[str]):
     def on_training_moved(self, message: TrainingMoved) -> None:
         """Watch a new run; say how one ended."""
         running.moved(self, message.training)
+
+    def on_devices_seen(self, message: DevicesSeen) -> None:
+        """Ask where the run that is wanted should be trained."""
+        if self.is_running:
+            queueing.ask(self, message)
+
+    def on_run_sent(self, message: RunSent) -> None:
+        """Say what became of a run that was handed over."""
+        if self.is_running:
+            self.notify(message.text, severity="error" if message.failed else "information", markup=False)
+
+    def on_queue_moved(self, message: QueueMoved) -> None:
+        """Say what the queue did."""
+        queueing.moved(self, message)
 
     def ask_run(self, what: Request) -> None:
         """Ask the run on screen for something, wherever it is trained."""
@@ -272,6 +293,22 @@ class Workbench(App[str]):
     def action_leave(self) -> None:
         """Leave, after asking what has to be asked."""
         leaving.leave(self)
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C: copy what is selected, else ask whether to leave."""
+        if text := self.screen.get_selected_text():
+            self.copy_text(text)
+        else:
+            leaving.ask(self)
+
+    def action_suspend(self) -> None:
+        """Ctrl-Z: back to the shell for a while."""
+        suspending.suspend(self)
+
+    def copy_text(self, text: str) -> None:
+        """Put a text on the clipboard of the user's terminal."""
+        self.copy_to_clipboard(text)
+        self.notify("copied")
 
     def open_recipe(self) -> None:
         """Choose a recipe."""

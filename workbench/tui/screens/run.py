@@ -109,6 +109,8 @@ class RunScreen(Screen[None]):
         """Asks are dimmed where there is nobody to answer them."""
         if action in ("pause", "stop", "checkpoint"):
             tracked = self.workbench.tracked
+            if tracked is not None and tracked.waiting is not None:  # no process yet: it can only be taken out
+                return True if action == "stop" else None
             return True if tracked is not None and tracked.live else None
         return True
 
@@ -139,6 +141,11 @@ class RunScreen(Screen[None]):
             if answer == "stop":
                 self.workbench.ask_run("stop")
 
+        if tracked.waiting is not None:
+            question = f"{tracked.run.name} has not begun; it can be queued again later."
+            answers = [("stop", "Take it out of the queue")]
+            self.app.push_screen(ConfirmScreen("Take this run out of the queue?", question, answers), answered)
+            return
         question = f"{tracked.run.name} saves a checkpoint and stops; it can go on later with workbench run --resume."
         self.app.push_screen(ConfirmScreen("Stop this run?", question, [("stop", "Stop at a checkpoint")]), answered)
 

@@ -77,7 +77,7 @@ class RunHead(Vertical):
         self._bar.fraction = tracked.view.fraction
         why, what = tracked.advice(now)
         self._advice.display = bool(why)
-        colour = "$warning" if tracked.state in ("stopped", "stalled", "unknown") else "$error"
+        colour = "$warning" if tracked.state in ("stopped", "stalled", "unknown", "queued") else "$error"
         self._advice.show(Content.assemble((why, f"bold {colour}"), "\n" if what else "", what))
 
 
@@ -96,7 +96,7 @@ def state_line(tracked: Tracked, now: float) -> Content:
         parts += [("   test ", MUTED), (f"{view.ended.test_accuracy:.2%}", "bold $success")]
     elif tracked.live and view.steps:
         parts += [("   left ", MUTED), (duration(view.remaining(now)), "bold")]
-    elif tracked.live:
+    elif tracked.live and tracked.status is not None and tracked.waiting is None:
         parts.append(("   loading torch and the data…", MUTED))
     return Content.assemble(*parts)
 
@@ -104,6 +104,8 @@ def state_line(tracked: Tracked, now: float) -> Content:
 def pace_line(tracked: Tracked, now: float) -> Content:
     """Throughput, learning rate, elapsed time, device, the run's name."""
     view = tracked.view
+    if tracked.waiting is not None and not view.begun:
+        return Content("")
     parts: list[Content | str | tuple[str, str]] = []
     if view.trained is not None:
         parts += [(rate(view.trained.images_per_second), "bold"), ("   learning rate ", MUTED)]

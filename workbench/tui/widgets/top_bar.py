@@ -58,4 +58,6 @@ def top_texts(mode: str, editor: Editor, tracked: Tracked | None) -> tuple[Conte
     if tracked is None or not tracked.live:
         return about, Content("")
     sign, colour = STATES[tracked.state]
+    if tracked.waiting is not None:
+        return about, Content.assemble((f" {sign} queued", colour))
     return about, Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))

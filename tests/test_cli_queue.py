@@ -1,0 +1,133 @@
+"""``workbench run --queue`` and ``workbench queue``, with real processes and a fake engine."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, invoke, wait_for
+from workbench.recipe import plugins
+from workbench.runs import queue
+from workbench.runs.directory import RunDirectory
+from workbench.runs.listing import list_runs, summary
+from workbench.runs.worker import worker_lives
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("WORKBENCH_RUNS", "WORKBENCH_DATA", "FAKE_END"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FAKE_STEP", "0.05")
+    monkeypatch.setattr(plugins, "_loaded", {})
+    (tmp_path / "small.toml").write_text(SMALL)
+    return tmp_path
+
+
+@pytest.fixture
+def workbench(capsys: pytest.CaptureFixture[str]) -> Command:
+    return lambda *arguments: invoke(capsys, *arguments)
+
+
+RUN = ("run", "small.toml", "--device", "cpu", "--plugin", str(FAKE_ENGINE))
+
+
+def state(root: Path, name: str) -> str:
+    return summary(RunDirectory(root / name)).state
+
+
+def test_queued_runs_train_one_after_the_other(folder: Path, workbench: Command) -> None:
+    root = folder / "runs"
+    first = workbench(*RUN, "--detach").out.strip()
+    second = workbench(*RUN, "--queue")
+    assert second.code == 0 and second.err == f"place 1 of the queue; it waits for {first}\n"
+    third = json.loads(workbench(*RUN, "--queue", "--json").out)
+    assert third["place"] == 2 and third["waits_for"] == f"{second.out.strip()}, which is queued before it"
+    assert worker_lives(root)
+    listed = json.loads(workbench("queue", "--json").out)
+    assert [(entry["place"], entry["name"], entry["device"]) for entry in listed] == [
+        (1, second.out.strip(), "cpu"),
+        (2, third["run"], "cpu"),
+    ]
+    assert workbench("queue").out.splitlines()[0].split() == ["place", "run", "device", "since", "waits", "for"]
+    wait_for(lambda: state(root, third["run"]) == "finished", 60)
+    # Each began after the one before it had ended.
+    spans = []
+    for name in (first, second.out.strip(), third["run"]):
+        events = [json.loads(line) for line in (root / name / "events.jsonl").read_text().splitlines()]
+        spans.append((events[0]["time"], events[-1]["time"]))
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
+    assert "nothing is queued" in workbench("queue").err
+    wait_for(lambda: not worker_lives(root))
+
+
+def test_watching_a_queued_run_waits_for_it(folder: Path, workbench: Command) -> None:
+    workbench(*RUN, "--detach")
+    name = workbench(*RUN, "--queue").out.strip()
+    watched = workbench("watch", name)
+    assert watched.code == 0 and "place 1 of the queue" in watched.err and "finished: " in watched.out
+
+
+def test_changing_the_order_and_taking_out(folder: Path, workbench: Command) -> None:
+    running = workbench(*RUN, "--detach").out.strip()
+    with_queue = [workbench(*RUN, "--queue").out.strip() for _ in range(2)]
+    moved = workbench("queue", "--first", with_queue[1], "--json")
+    assert [entry["name"] for entry in json.loads(moved.out)] == with_queue[::-1]
+    for name in with_queue:
+        assert workbench("queue", "--remove", name).code == 0
+        assert state(folder / "runs", name) == "stopped"
+    again = workbench("queue", "--remove", with_queue[0])
+    assert again.code == 2 and "is not in the queue; workbench queue lists what is" in again.err
+    assert workbench("queue", "--first", "nothing").code == 2
+    assert workbench("queue", "--first", "a", "--remove", "b").code == 2
+    assert workbench(*RUN, "--queue", "--detach").code == 2
+    asked = workbench("run", "--resume", running, "--queue")
+    assert asked.code == 1 and "at work already" in asked.err
+    workbench("stop", running)
+    wait_for(lambda: state(folder / "runs", running) in ("stopped", "finished"))
+
+
+def test_a_stopped_run_can_wait_for_its_turn_too(folder: Path, workbench: Command) -> None:
+    root = folder / "runs"
+    name = workbench(*RUN, "--detach").out.strip()
+    wait_for(lambda: (root / name / "events.jsonl").exists())
+    workbench("stop", name)
+    wait_for(lambda: state(root, name) == "stopped")
+    workbench("run", "--resume", name, "--queue", "--plugin", str(FAKE_ENGINE))
+    wait_for(lambda: state(root, name) == "finished", 60)
+    assert '"kind":"resumed"' in (root / name / "events.jsonl").read_text()
+
+
+def test_what_cannot_be_started_says_why_and_the_next_one_trains(folder: Path, workbench: Command) -> None:
+    plugin = folder / "mine.py"
+    plugin.write_text("")
+    workbench(*RUN, "--detach")
+    bad = workbench(*RUN, "--plugin", str(plugin), "--queue").out.strip()
+    good = workbench(*RUN, "--queue").out.strip()
+    plugin.unlink()
+    wait_for(lambda: state(folder / "runs", good) == "finished", 60)
+    assert state(folder / "runs", bad) == "failed"
+    assert "mine.py: cannot be read" in workbench("show", bad).out
+    watched = workbench("watch", bad)
+    assert watched.code == 1 and "failed: " in watched.err and "mine.py" in watched.err
+
+
+def test_a_queue_without_its_process_goes_on_when_it_is_looked_at(folder: Path, workbench: Command) -> None:
+    root = folder / "runs"
+    workbench(*RUN, "--detach")
+    name = workbench(*RUN, "--queue").out.strip()
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "workbench.runs.worker" in command and str(root.resolve()) in command:
+            os.kill(process.pid, signal.SIGKILL)
+    wait_for(lambda: not worker_lives(root))
+    assert queue.position(RunDirectory(root / name)) == 1
+    assert "nothing was looking after the queue; it goes on now" in workbench("queue").err
+    wait_for(lambda: state(root, name) == "finished", 60)
+    assert len(list_runs(root)) == 2
