@@ -20,7 +20,7 @@ from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
-from workbench.tui import files, leaving, queueing, running, suspending
+from workbench.tui import clipboard, files, leaving, queueing, running, suspending
 from workbench.tui.actions import Action, Where, actions, bindings
 from workbench.tui.charts import Palette
 from workbench.tui.driver import SurvivingDriver
@@ -297,18 +297,14 @@ class Workbench(App[str]):
     def action_interrupt(self) -> None:
         """Ctrl-C: copy what is selected, else ask whether to leave."""
         if text := self.screen.get_selected_text():
-            self.copy_text(text)
+            clipboard.send(self, text)
+            self.notify("copied")
         else:
             leaving.ask(self)
 
     def action_suspend(self) -> None:
         """Ctrl-Z: back to the shell for a while."""
         suspending.suspend(self)
-
-    def copy_text(self, text: str) -> None:
-        """Put a text on the clipboard of the user's terminal."""
-        self.copy_to_clipboard(text)
-        self.notify("copied")
 
     def open_recipe(self) -> None:
         """Choose a recipe."""
