@@ -53,6 +53,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("compose", "filter", "slash", "Show only lines that contain some words", "filter"),
     Action("compose", "view(1)", "v,right,l", "Next pane at the right: card, preview, changes", "view", "v"),
     Action("compose", "view(-1)", "left,h", "Previous pane at the right", display="←", palette=False),
+    Action("compose", "fix", "f", "Solve the first conflict", "fix"),
+    Action("compose", "diff", "d", "Show what differs from the recipe as loaded, or go back", "diff"),
     Action("compose", "run", "r", "Train this recipe", "run"),
     Action("compose", "open", "o", "Open a recipe: a packaged one, one of your own, or any file", "open"),
     Action("compose", "save", "s", "Save the recipe", "save"),

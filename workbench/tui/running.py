@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
 from workbench.runs.requests import Action, ask
-from workbench.tui import leaving
+from workbench.tui import leaving, texts
 from workbench.tui.messages import TrainingMoved
 from workbench.tui.training import Training
 
@@ -21,6 +21,8 @@ def start(app: Workbench) -> None:
     problems = app.editor.conflicts()
     if problems:
         reasons = "\n".join(f"{p.path}: {p.message}" for p in problems)
+        if offer := texts.offer(app.editor.fixes(problems[0])):
+            reasons += f"\nkey {app.key('compose.fix')}: {offer}"
         app.notify(reasons, title="This recipe cannot be trained", severity="error", timeout=10, markup=False)
         return
     recipe = app.editor.recipe

@@ -10,6 +10,7 @@ from textual.content import Content
 from workbench.events import CheckFinished
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.difference import ABSENT
+from workbench.recipe.fixes import Fix
 from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.forms import Subject, shown, subject
 from workbench.tui.preview_state import Picture
@@ -79,12 +80,19 @@ def _technique(name: str) -> list[Part]:
     return parts
 
 
-def conflicts(problems: Sequence[Problem]) -> Content:
-    """Every conflict with its place."""
+def conflicts(problems: Sequence[Problem], offers: Sequence[str], key: str) -> Content:
+    """Every conflict with its place, and what would solve it; the key solves the first."""
     parts: list[Part] = []
-    for problem in problems:
+    for number, (problem, offer) in enumerate(zip(problems, offers, strict=True)):
         parts += [("✗ ", "$error"), (problem.path, "bold $error"), f"  {problem.message}\n"]
+        if offer:
+            parts += [(f"  {key} ", "bold $primary") if number == 0 else "  → ", (f"{offer}\n", "$success")]
     return Content.assemble(*parts)
+
+
+def offer(fixes: Sequence[Fix]) -> str:
+    """The first fix and that there are others; "" for none."""
+    return " or ".join([fix.words for fix in fixes[:2]]) + (" …" if len(fixes) > 2 else "")
 
 
 def changes(found: Sequence[Change]) -> Content:
@@ -187,12 +195,20 @@ def checks(found: Iterable[CheckFinished]) -> Content:
     return Content.assemble(*parts)
 
 
-def line(picture: Picture, problems: Sequence[Problem]) -> Content:
-    """The one line under the panes: the conflicts if there are any, else the numbers that matter."""
-    if problems:
-        more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
-        name = problems[0].path.removeprefix("techniques.")
-        return Content.assemble((f" ✗ {name}", "bold $error"), (f"{more}: {problems[0].message}", "$error"))
+def conflict_line(problems: Sequence[Problem], offer: str, key: str, width: int) -> Content:
+    """The first conflict and its fix in one line of ``width`` cells; the reason is cut, the fix is not."""
+    more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
+    name = problems[0].path.removeprefix("techniques.")
+    head, reason = f" ✗ {name}", f"{more}: {problems[0].message}"
+    room = width - len(head) - (len(offer) + len(key) + 5 if offer else 0)
+    reason = reason if len(reason) <= room else reason[: max(0, room - 1)] + "…"
+    parts: list[Part] = [(head, "bold $error"), (reason, "$error")]
+    parts += [(f"  {key} ", "bold $primary"), (offer, "$success")] if offer else []
+    return Content.assemble(*parts)
+
+
+def line(picture: Picture) -> Content:
+    """The one line under the panes while nothing is in conflict: the numbers that matter."""
     if picture.error:
         return Content.assemble((" ✗ ", "bold $error"), (picture.error, "$error"))
     static = picture.static

@@ -244,6 +244,11 @@ class Workbench(App[str]):
         """What can be done on the screen in front, with the user's own keys."""
         return actions(cast(Where, self.current_mode), self.settings.keymap)
 
+    def key(self, action: str) -> str:
+        """The key of an action, by its id, as it is written for people."""
+        where = cast(Where, action.partition(".")[0])
+        return next(a.shown_key for a in actions(where, self.settings.keymap) if a.id == action)
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: the actions of the registry, and the choice of colours."""
         for action in self.actions():

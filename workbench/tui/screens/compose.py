@@ -14,6 +14,7 @@ from textual.widgets import Input
 from workbench.recipe import Recipe
 from workbench.tui import texts
 from workbench.tui.actions import bindings
+from workbench.tui.fixing import fix_first
 from workbench.tui.rows import rows
 from workbench.tui.screens.form import FormScreen
 from workbench.tui.widgets.chart import Chart
@@ -39,6 +40,7 @@ class ComposeScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._view = "card"
+        self._view_before = "card"
 
     @property
     def workbench(self) -> Workbench:
@@ -70,6 +72,7 @@ class ComposeScreen(Screen[None]):
     def on_resize(self) -> None:
         self._show_places()
         self._show_titles()
+        self._show_line()
 
     def on_screen_resume(self) -> None:
         for chart in self.query(Chart):
@@ -85,7 +88,9 @@ class ComposeScreen(Screen[None]):
         wanted = self.query_one("#filter", Input).value
         self._list.show(rows(editor.recipe, problems, changes, wanted))
         self._show_card()
-        diff = [texts.conflicts(problems), Content("\n")] if problems else []
+        offers = [texts.offer(editor.fixes(problem)) for problem in problems]
+        key = self.workbench.key("compose.fix")
+        diff = [texts.conflicts(problems, offers, key), Content("\n")] if problems else []
         gathered = texts.gathered(changes, editor.recipe)
         self.query_one("#changes", Pane).show(Content("").join([*diff, texts.changes(gathered)]))
         self._count = (len(problems), len(gathered))
@@ -98,7 +103,16 @@ class ComposeScreen(Screen[None]):
         """Something is known about the recipe that was not known before."""
         picture = self.workbench.preview.picture
         self.query_one(PreviewPane).show(picture, self.workbench.palette)
-        self.query_one("#line", Text).show(texts.line(picture, self.workbench.editor.conflicts()), layout=False)
+        self._show_line()
+
+    def _show_line(self) -> None:
+        editor = self.workbench.editor
+        if problems := editor.conflicts():
+            offer, key = texts.offer(editor.fixes(problems[0])), self.workbench.key("compose.fix")
+            line = texts.conflict_line(problems, offer, key, self.size.width)
+        else:
+            line = texts.line(self.workbench.preview.picture)
+        self.query_one("#line", Text).show(line, layout=False)
 
     def _show_card(self) -> None:
         editor = self.workbench.editor
@@ -135,7 +149,9 @@ class ComposeScreen(Screen[None]):
         self._view = view
         for name in VIEWS:
             self.query_one(f"#{name}").set_class(name == view, "-current")
-        self.query_one("#side-left").set_class(view != "preview", "-current")
+        left = self.query_one("#side-left")
+        left.set_class(view != "preview", "-current")
+        left.set_class(view == "changes", "-diff")
         self._show_titles()
 
     def _show_titles(self) -> None:
@@ -241,6 +257,18 @@ class ComposeScreen(Screen[None]):
     def action_view(self, by: int) -> None:
         """The next or previous pane at the right."""
         self.show_view(VIEWS[(VIEWS.index(self._view) + by) % len(VIEWS)])
+
+    def action_diff(self) -> None:
+        """What differs from the recipe as loaded; from there back to what was shown before."""
+        if self._view == "changes":
+            self.show_view(self._view_before)
+        else:
+            self._view_before = self._view
+            self.show_view("changes")
+
+    def action_fix(self) -> None:
+        """Solve the first conflict."""
+        fix_first(self.workbench)
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the pane in front by half its height."""
