@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 
 from workbench.events import CheckFinished
+from workbench.preview.protocol import Static
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.fixes import Fix
@@ -15,7 +16,7 @@ from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.forms import Subject, shown, subject
 from workbench.tui.preview_state import Picture
 from workbench.tui.rows import summary
-from workbench.tui.words import change
+from workbench.tui.words import change, large
 
 Part = Content | str | tuple[str, str]
 
@@ -140,6 +141,7 @@ def preview(picture: Picture) -> Content:
         if delta is not None:
             parts.append((f"  {change(delta)}", "$accent" if delta and not picture.stale else MUTED))
         parts.append("\n")
+        parts += _multiply_adds(static, baseline, picture.stale)
         width = max((len(name) for name in static.parameters_by_part), default=0)
         digits = max((len(f"{n:,}") for n in static.parameters_by_part.values()), default=0)
         for name, count in static.parameters_by_part.items():
@@ -152,25 +154,44 @@ def preview(picture: Picture) -> Content:
     return Content.assemble(*parts).rstrip()
 
 
+def _multiply_adds(static: Static, baseline: Static | None, stale: bool) -> list[Part]:
+    count = static.multiply_adds
+    if count is None:
+        return []
+    parts: list[Part] = [
+        ("Work        ", "bold"),
+        (large(count), f"bold {MUTED if stale else '$primary'}"),
+        (" multiply-adds", MUTED),
+    ]
+    if baseline is not None and baseline.multiply_adds is not None:
+        delta = count - baseline.multiply_adds
+        words = "±0" if not delta else f"{'+' if delta > 0 else '−'}{large(abs(delta))}"
+        parts.append((f"  {words}", "$accent" if delta and not stale else MUTED))
+    return [*parts, "\n"]
+
+
 def _first_loss(picture: Picture) -> list[Part]:
     if picture.checks is None:
         return [("First loss  ", "bold"), ("…\n" if not picture.error else "–\n", MUTED)]
     checks = picture.checks
     by_name = {check["name"]: check for check in checks.checks}
     sign, colour = SIGNS.get(by_name.get("initial loss", {}).get("verdict", "pass"), SIGNS["warn"])
-    dim = MUTED if picture.stale else colour
+    if picture.checks_stale:
+        old = f"{checks.initial_loss:.3f} before the change\n"
+        return [("First loss  ", "bold"), (f"… {old}" if not picture.error else f"– {old}", MUTED)]
     return [
         ("First loss  ", "bold"),
-        (f"{checks.initial_loss:.3f} {sign}", f"bold {dim}"),
+        (f"{checks.initial_loss:.3f} {sign}", f"bold {colour}"),
         (f"  expected {checks.expected_initial_loss:.3f}\n", MUTED),
     ]
 
 
 def preview_checks(picture: Picture) -> Content:
-    """The checks of the preview, each with its reason."""
+    """The checks of the preview, each with its reason; quiet where they belong to an earlier version."""
     if picture.checks is None:
         return Content("")
-    return checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
+    found = checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
+    return Content.styled(found.plain, MUTED) if picture.checks_stale else found
 
 
 def check_lines(found: Iterable[CheckFinished]) -> Content:
@@ -216,8 +237,10 @@ def line(picture: Picture) -> Content:
         return Content.styled(f" {picture.note}", MUTED)
     style = MUTED if picture.stale else "bold"
     parts: list[Part] = [" ", (f"{static.parameters:,}", style), (" parameters  ", MUTED)]
+    if static.multiply_adds is not None:
+        parts += [(large(static.multiply_adds), style), (" MACs  ", MUTED)]
     parts += [(f"{static.steps:,}", style), (f" steps ({static.steps_per_epoch:,}/epoch)  ", MUTED)]
-    if picture.checks is not None:
+    if picture.checks is not None and not picture.checks_stale:
         worst = min((c["verdict"] for c in picture.checks.checks), key=["fail", "warn", "pass"].index, default="pass")
         sign, colour = SIGNS[worst]
         parts += [("loss ", MUTED), (f"{picture.checks.initial_loss:.3f}", style), (f" {sign} ", f"bold {colour}")]

@@ -37,6 +37,16 @@ def significant(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "–"
 
 
+def large(value: float) -> str:
+    """A count in three digits: ``640``, ``12.3 k``, ``40.8 M``, ``1.02 G``."""
+    for power, letter in ((9, "G"), (6, "M"), (3, "k")):
+        if value >= 0.9995 * 10**power:
+            scaled = value / 10**power
+            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+            return f"{scaled:.{digits}f} {letter}"
+    return f"{value:.0f}"
+
+
 def change(value: int) -> str:
     """A signed count, ``±0`` for none."""
     return f"{value:+,}" if value else "±0"

@@ -21,6 +21,7 @@ from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.preview import PreviewPane
+from workbench.tui.widgets.samples import SampleGrid
 from workbench.tui.widgets.technique_list import TechniqueList
 from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
@@ -28,7 +29,7 @@ from workbench.tui.words import place
 if TYPE_CHECKING:
     from workbench.tui.workbench_app import Workbench
 
-VIEWS = ("card", "preview", "changes")
+VIEWS = ("card", "preview", "samples", "changes")
 
 
 class ComposeScreen(Screen[None]):
@@ -53,11 +54,14 @@ class ComposeScreen(Screen[None]):
             with Vertical(id="list-pane", classes="pane"):
                 yield Input(placeholder="words to look for", id="filter", compact=True, classes="-hidden")
                 yield TechniqueList(id="techniques")
-            with Horizontal(id="side"):
-                with Vertical(id="side-left"):
-                    yield Pane(title="Card", id="card")
-                    yield Pane(title="Changes", id="changes")
-                yield PreviewPane(id="preview")
+            with Vertical(id="side"):
+                with Horizontal(id="side-top"):
+                    with Vertical(id="side-left"):
+                        yield Pane(title="Card", id="card")
+                        yield Pane(title="Changes", id="changes")
+                    yield PreviewPane(id="preview")
+                with Vertical(id="samples", classes="pane"):
+                    yield SampleGrid(id="sample-grid")
         yield Text(id="line")
         yield KeyBar("compose")
 
@@ -103,6 +107,8 @@ class ComposeScreen(Screen[None]):
         """Something is known about the recipe that was not known before."""
         picture = self.workbench.preview.picture
         self.query_one(PreviewPane).show(picture, self.workbench.palette)
+        note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
+        self.query_one(SampleGrid).show(picture.samples, note)
         self._show_line()
 
     def _show_line(self) -> None:
@@ -123,9 +129,9 @@ class ComposeScreen(Screen[None]):
         room = max(16, self.size.width // 2 - 14)
         runs = place(settings.runs, room // 2)
         data = place(settings.data_root, max(8, room - len(runs)))
-        for pane in self.query("#card, #preview, #changes"):
+        for pane in self.query("#card, #preview, #samples, #changes"):
             pane.border_subtitle = ""
-        for pane in self.query("#preview" if self.wide else "#card, #preview, #changes"):
+        for pane in self.query("#preview" if self.wide else "#card, #preview, #samples, #changes"):
             pane.border_subtitle = f"runs {runs} · data {data}"
 
     def show_device(self, gpus: str) -> None:
@@ -150,7 +156,8 @@ class ComposeScreen(Screen[None]):
         for name in VIEWS:
             self.query_one(f"#{name}").set_class(name == view, "-current")
         left = self.query_one("#side-left")
-        left.set_class(view != "preview", "-current")
+        left.set_class(view in ("card", "changes"), "-current")
+        self.query_one("#side-top").set_class(view != "samples", "-current")
         left.set_class(view == "changes", "-diff")
         self._show_titles()
 
@@ -158,7 +165,7 @@ class ComposeScreen(Screen[None]):
         problems, changes = self._count
         row = self._list.row if self.is_mounted else None
         number = f" {changes}" if changes else ""
-        titles = {"card": "Card", "preview": "Preview", "changes": f"Changes{number}"}
+        titles = {"card": "Card", "preview": "Preview", "samples": "Samples", "changes": f"Changes{number}"}
         if problems:
             titles["changes"] += " [$error]✗[/]"
         for name in VIEWS:
@@ -192,6 +199,10 @@ class ComposeScreen(Screen[None]):
     @on(TechniqueList.Edited)
     def _edited(self, event: TechniqueList.Edited) -> None:
         self._edit(event.place)
+
+    @on(SampleGrid.RoomChanged)
+    def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
+        self.workbench.preview.room_for_samples(event.count, event.side)
 
     @on(Input.Changed, "#filter")
     def _filtered(self) -> None:
@@ -265,6 +276,13 @@ class ComposeScreen(Screen[None]):
         else:
             self._view_before = self._view
             self.show_view("changes")
+
+    def action_roll(self) -> None:
+        """Another draw of the augmentations; where there is no room for the samples, bring them to the front first."""
+        if self.query_one("#samples").display:
+            self.workbench.preview.roll_again()
+        else:
+            self.show_view("samples")
 
     def action_fix(self) -> None:
         """Solve the first conflict."""

@@ -43,8 +43,11 @@ class PreviewPane(VerticalScroll, can_focus=False):
         if static is None or static.learning_rates == self._drawn:
             return
         self._drawn = static.learning_rates
-        peak = significant(max(rate for _, rate in static.learning_rates))
-        self.rates_title.show(Content.assemble(("Learning rate  ", "bold"), (f"peak {peak}", "$muted")))
+        at, peak = max(static.learning_rates, key=lambda point: point[1])
+        where = f" at epoch {significant(at)}" if at else ""
+        self.rates_title.show(
+            Content.assemble(("Learning rate  ", "bold"), (f"peak {significant(peak)}{where}", "$muted"))
+        )
         self.rates.plot(rates_drawing(static.learning_rates, static.steps / static.steps_per_epoch, palette))
 
 
