@@ -114,7 +114,7 @@ def _say_goodbye(app: Workbench, settings: Settings, outcome: str) -> None:
     name = training.run.name
     if outcome == BACKGROUND and training.state == "stopped":
         try:
-            pid = detach(training.run, settings.device, settings.data_root, resume=True, plugins=settings.plugins)
+            pid = detach(training.run, app.device, settings.data_root, resume=True, plugins=settings.plugins)
         except RunError as error:
             print(f"{error}; the run stands at its checkpoint: workbench run --resume {name}", file=sys.stderr)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.message import Message
 
+from workbench.devices import Gpu
 from workbench.preview.protocol import Reply
 from workbench.tui.preview_client import PreviewEnded
 from workbench.tui.training import Training
@@ -26,8 +27,8 @@ class TrainingMoved(Message):
 
 
 class GpusSeen(Message):
-    """What the driver says about the GPUs, in a few words."""
+    """What the driver says about the GPUs."""
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, gpus: list[Gpu]) -> None:
         super().__init__()
-        self.words = words
+        self.gpus = gpus

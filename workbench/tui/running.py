@@ -41,7 +41,7 @@ def _train(app: Workbench, make: Callable[[], RunDirectory], *, resume: bool) ->
     app.training = Training(
         make,
         lambda training: app.post_message(TrainingMoved(training)),
-        device=app.settings.device,
+        device=app.device,
         data_root=app.settings.data_root,
         resume=resume,
         descriptors=app.descriptors,

@@ -239,7 +239,7 @@ def line(picture: Picture) -> Content:
     parts: list[Part] = [" ", (f"{static.parameters:,}", style), (" parameters  ", MUTED)]
     if static.multiply_adds is not None:
         parts += [(large(static.multiply_adds), style), (" MACs  ", MUTED)]
-    parts += [(f"{static.steps:,}", style), (f" steps ({static.steps_per_epoch:,}/epoch)  ", MUTED)]
+    parts += [(f"{static.steps:,}", style), (" steps  ", MUTED)]
     if picture.checks is not None and not picture.checks_stale:
         worst = min((c["verdict"] for c in picture.checks.checks), key=["fail", "warn", "pass"].index, default="pass")
         sign, colour = SIGNS[worst]

@@ -12,10 +12,11 @@ from textual.content import Content
 from textual.driver import Driver
 from textual.screen import Screen
 
+from workbench.devices import Gpu, list_gpus
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.requests import Action as Request
-from workbench.tui import files, leaving, running
+from workbench.tui import choosing, files, leaving, running
 from workbench.tui.actions import Action, Where, actions, bindings
 from workbench.tui.charts import Palette
 from workbench.tui.driver import SurvivingDriver
@@ -59,6 +60,7 @@ class Workbench(App[str]):
         descriptors: Descriptors | None = None,
         execute: Execute | None = None,
         preview_command: Sequence[str] = COMMAND,
+        gpus: Callable[[], list[Gpu]] = list_gpus,
         poll: float = 1.0,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -66,6 +68,8 @@ class Workbench(App[str]):
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
         super().__init__()
         self.settings = settings
+        self.device = settings.device
+        self.gpus: list[Gpu] | None = None
         self.editor = editor
         self.composer: ComposeScreen | None = None
         self.training: Training | None = None
@@ -73,6 +77,8 @@ class Workbench(App[str]):
         self.leaving = ""
         self.now = now
         self._watch = watch
+        self._choosing = False
+        self._list_gpus = gpus
         self.descriptors = descriptors
         self.execute = execute
         self._poll = poll
@@ -114,12 +120,24 @@ class Workbench(App[str]):
         return palette(self.theme_variables)
 
     def _look_for_gpus(self) -> None:
-        self.post_message(GpusSeen(gpus_in_words()))
+        self.post_message(GpusSeen(self._list_gpus()))
 
     def on_gpus_seen(self, message: GpusSeen) -> None:
         """Show it."""
-        if self.composer is not None and self.is_running:
-            self.composer.show_device(message.words)
+        self.gpus = message.gpus
+        if not self.is_running:
+            return
+        if self.composer is not None:
+            self.composer.show_device(gpus_in_words(message.gpus))
+        if self._choosing:
+            self._choosing = False
+            choosing.choose(self)
+
+    def choose_device(self) -> None:
+        """Choose the device of the next run; the GPUs are looked at anew, in a thread."""
+        if not self._choosing:
+            self._choosing = True
+            threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
 
     # The recipe
 
@@ -219,7 +237,7 @@ class Workbench(App[str]):
         settings = self.settings
         places = Content.assemble(
             ("\n  runs    ", "bold"), place(settings.runs, 60), ("\n  data    ", "bold"), place(settings.data_root, 60),
-            ("\n  device  ", "bold"), settings.device,
+            ("\n  device  ", "bold"), self.device,
         )  # fmt: skip
 
         def chosen(action: Action | None) -> None:

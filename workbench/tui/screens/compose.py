@@ -109,6 +109,8 @@ class ComposeScreen(Screen[None]):
         self.query_one(PreviewPane).show(picture, self.workbench.palette)
         note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
         self.query_one(SampleGrid).show(picture.samples, note)
+        draw = self.workbench.preview.roll + 1
+        self.query_one("#samples").border_subtitle = f"draw {draw} · {self.workbench.key('compose.roll')} draws anew"
         self._show_line()
 
     def _show_line(self) -> None:
@@ -129,14 +131,14 @@ class ComposeScreen(Screen[None]):
         room = max(16, self.size.width // 2 - 14)
         runs = place(settings.runs, room // 2)
         data = place(settings.data_root, max(8, room - len(runs)))
-        for pane in self.query("#card, #preview, #samples, #changes"):
+        for pane in self.query("#card, #preview, #changes"):
             pane.border_subtitle = ""
-        for pane in self.query("#preview" if self.wide else "#card, #preview, #samples, #changes"):
+        for pane in self.query("#preview" if self.wide else "#card, #preview, #changes"):
             pane.border_subtitle = f"runs {runs} · data {data}"
 
     def show_device(self, gpus: str) -> None:
         """The device in use, and what is known of the GPUs."""
-        device = self.workbench.settings.device
+        device = self.workbench.device
         self.query_one("#list-pane").border_subtitle = f"{device}: {gpus}" if gpus else f"device {device}"
 
     @property
@@ -165,7 +167,9 @@ class ComposeScreen(Screen[None]):
         problems, changes = self._count
         row = self._list.row if self.is_mounted else None
         number = f" {changes}" if changes else ""
-        titles = {"card": "Card", "preview": "Preview", "samples": "Samples", "changes": f"Changes{number}"}
+        titles = {"card": "Card", "preview": "Preview", "samples": "Samples", "changes": f"Diff{number}"}
+        if self.wide:
+            titles["changes"] = f"Changes{number}"
         if problems:
             titles["changes"] += " [$error]✗[/]"
         for name in VIEWS:
@@ -281,8 +285,13 @@ class ComposeScreen(Screen[None]):
         """Another draw of the augmentations; where there is no room for the samples, bring them to the front first."""
         if self.query_one("#samples").display:
             self.workbench.preview.roll_again()
+            self.refresh_preview()
         else:
             self.show_view("samples")
+
+    def action_devices(self) -> None:
+        """Choose the device of the next run."""
+        self.workbench.choose_device()
 
     def action_fix(self) -> None:
         """Solve the first conflict."""
