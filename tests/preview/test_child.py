@@ -31,7 +31,7 @@ def request(number: int, stage: Stage = "static") -> Request:
 
 
 def static(number: int) -> Static:
-    return Static(number, 10, {"a": 10}, 40, 5, 50, [[0.0, 0.1]])
+    return Static(number, 10, {"a": 10}, 40, 5, 50, [[0.0, 0.1]], 100)
 
 
 REPLIES: tuple[Reply, ...] = (

@@ -48,7 +48,7 @@ def answer(request: Request) -> Reply:
         return Samples(request.id, request.side, base64.b64encode(pixels).decode(), labels)
     if request.stage in ("static", "baseline"):
         work = 1024 * sum(list(parts.values())[:-2]) + 2 * parts["hidden"]
-        return Static(request.id, sum(parts.values()), parts, work, 23, steps, rates)
+        return Static(request.id, sum(parts.values()), parts, work, 23, steps, rates, 1437)
     reason = "ln 10 = 2.303 is the loss of a network that knows nothing"
     return Checks(
         request.id,

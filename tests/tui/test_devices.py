@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from textual.widgets import OptionList
 
+from tests.runs.test_speed import measured
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining
-from tests.tui.test_compose import until
+from tests.tui.test_compose import go_to, until
 from workbench.devices import GIB, Gpu, GpuProcess
+from workbench.recipe import Recipe
 from workbench.tui.choosing import cuda_numbers
 from workbench.tui.machine import gpu_lines
 from workbench.tui.screens.devices import DeviceScreen
+from workbench.tui.widgets.preview import PreviewPane
 
 FREE = Gpu(0, "GPU-aaaa", "NVIDIA H100", 78 * GIB, 80 * GIB)
 BUSY = Gpu(
@@ -70,3 +75,15 @@ async def test_without_a_gpu_and_without_a_choice(make_app: AppFactory) -> None:
         await pilot.press("escape")
         await pilot.pause()
         assert app.device == "cpu" and not app._notifications
+
+
+async def test_the_time_of_a_run_follows_from_what_was_measured(make_app: AppFactory, recipe: Recipe) -> None:
+    measured(Path("runs"), recipe, 1, 479.0, 24_000_000)
+    app = make_app(preview=True)
+    async with app.run_test(size=(160, 48)) as pilot:
+        numbers = app.screen.query_one(PreviewPane).numbers
+        await until(pilot, lambda: "3.0 s an epoch, 30 s in all" in numbers.plain)
+        assert "from small, 479 img/s on cpu" in numbers.plain and "≈" not in numbers.plain
+        await go_to(pilot, "techniques.dropout")
+        await pilot.press("space")
+        await until(pilot, lambda: "≈ 3" in numbers.plain)

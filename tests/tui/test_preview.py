@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.tui.fakes import FAKE_PREVIEW
@@ -28,7 +29,7 @@ class Asked(list[Request]):
 
 
 def static(number: int, parameters: int = 10) -> Static:
-    return Static(number, parameters, {"a": parameters}, 4 * parameters, 5, 50, [[0.0, 0.1]])
+    return Static(number, parameters, {"a": parameters}, 4 * parameters, 5, 50, [[0.0, 0.1]], 100)
 
 
 def longer(recipe: Recipe, epochs: float) -> Recipe:
@@ -133,13 +134,40 @@ def heard(client_asks: list[Request], wanted: int, seconds: float = 10) -> list[
 
 def test_only_the_newest_question_is_answered(recipe: Recipe) -> None:
     text = write_recipe(recipe)
-    questions = [Request(n, stage, text, "data") for n in range(2, 30, 2) for stage in ("static", "baseline")]
-    questions += [Request(n, "checks", text, "data") for n in range(31, 40)]
-    begun = time.monotonic()
+    questions = [Request(n, "static", text, "data") for n in range(1, 10)]
+    questions += [Request(n, "baseline", text, "data") for n in range(11, 20)]
+    questions += [Request(n, "checks", text, "data") for n in range(21, 30)]
     found = heard(questions, wanted=3)
-    assert [type(reply) for reply in found] == [Static, Static, Checks]
-    assert time.monotonic() - begun > QUIET["checks"]
-    assert [reply.id for reply in found if not isinstance(reply, PreviewEnded)] == [28, 28, 39]
+    kinds = {reply.id: type(reply) for reply in found if not isinstance(reply, PreviewEnded)}
+    assert kinds == {9: Static, 19: Static, 29: Checks}
+
+
+def test_what_takes_long_waits_for_quiet_and_the_rest_does_not(recipe: Recipe) -> None:
+    text = write_recipe(recipe)
+    heard_at: dict[int, float] = {}
+    client = PreviewClient(
+        lambda reply: heard_at.setdefault(getattr(reply, "id", 0), time.monotonic()), None, FAKE_PREVIEW
+    )
+    client.start()
+    client.ask(Request(1, "static", text, "data"))
+    _until(lambda: 1 in heard_at)
+    for number in (2, 4, 6):
+        asked = time.monotonic()
+        client.ask(Request(number + 1, "checks", text, "data"))
+        client.ask(Request(number, "static", text, "data"))
+        _until(lambda number=number: number in heard_at)  # type: ignore[misc]
+        time.sleep(QUIET["checks"] / 2)
+    _until(lambda: 7 in heard_at)
+    client.close()
+    assert heard_at[7] - asked >= QUIET["checks"]
+    assert heard_at[6] < heard_at[7] and 3 not in heard_at and 5 not in heard_at
+
+
+def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def test_a_process_that_cannot_be_started_is_reported() -> None:

@@ -28,10 +28,11 @@ def multiply_adds(model: nn.Module, image_shape: tuple[int, int, int]) -> int | 
 
 def warm_up() -> None:
     """Count a small network with the usual operations: torch imports what it needs for each when it first meets it."""
-    body = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.GELU(), nn.SiLU(), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Dropout(),
-        nn.AdaptiveAvgPool2d(1), nn.Sigmoid(), nn.Flatten(), nn.Linear(4, 2),
-    )  # fmt: skip
+    with torch.device("meta"):
+        body = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.GELU(), nn.SiLU(), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Dropout(),
+            nn.AdaptiveAvgPool2d(1), nn.Sigmoid(), nn.Flatten(), nn.Linear(4, 2),
+        )  # fmt: skip
     multiply_adds(body, (3, 16, 16))
     multiply_adds(_Scaled(), (3, 16, 16))
 

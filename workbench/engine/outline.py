@@ -29,6 +29,7 @@ class Outline:
     model: nn.Module
     architecture: str
     image_shape: tuple[int, int, int]
+    training_images: int
     steps_per_epoch: int
     steps: int
     factor: Callable[[Moment], float]
@@ -67,6 +68,7 @@ def outline(recipe: Recipe, data_root: Path) -> Outline:
         model=model,
         architecture=repr((recipe.model, [recipe.techniques[name] for name in makers], dataset.shape, dataset.classes)),
         image_shape=dataset.shape,
+        training_images=len(training),
         steps_per_epoch=steps_per_epoch,
         steps=run_steps(recipe, steps_per_epoch),
         factor=slots.only("schedule", lambda moment: 1.0),

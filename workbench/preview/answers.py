@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from workbench.checks.preflight import report
 from workbench.engine.build import build, parameter_counts
 from workbench.engine.cost import multiply_adds, warm_up
 from workbench.engine.outline import Outline, outline
-from workbench.preview.protocol import Checks, Reply, Request, Static
-from workbench.preview.samples import samples
+from workbench.engine.samples import samples
+from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.plugins import load_plugin
 
@@ -42,7 +41,8 @@ class Answers:
             recipe = self._remembering(read_recipe(request.recipe))
         root = Path(request.data_root)
         if request.stage == "samples":
-            return samples(request, recipe, root)
+            pixels, labels = samples(recipe, root, request.count, request.side, request.roll)
+            return Samples(request.id, request.side, base64.b64encode(pixels.numpy().tobytes()).decode("ascii"), labels)
         if request.stage == "checks":
             self._warm_up()
             return _checks(request, recipe, root)
@@ -61,8 +61,7 @@ class Answers:
         """Once, where nobody waits for a quick answer."""
         if not self._warm:
             self._warm = True
-            with torch.random.fork_rng(devices=[]):
-                warm_up()
+            warm_up()
 
     def _remembering(self, recipe: Recipe) -> Recipe:
         if self._source is None or not self._source.same(recipe.data_source):
@@ -105,6 +104,7 @@ def static(number: int, found: Outline, count: int | None) -> Static:
         steps_per_epoch=found.steps_per_epoch,
         steps=found.steps,
         learning_rates=[[round(epoch, 4), float(f"{rate:.6g}")] for epoch, rate in rates],
+        training_images=found.training_images,
     )
 
 

@@ -46,6 +46,7 @@ class Static:
     steps_per_epoch: int
     steps: int
     learning_rates: list[list[float]]
+    training_images: int
     kind: str = "static"
 
 

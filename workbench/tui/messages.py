@@ -6,6 +6,7 @@ from textual.message import Message
 
 from workbench.devices import Gpu
 from workbench.preview.protocol import Reply
+from workbench.runs.speed import Speed
 from workbench.tui.preview_client import PreviewEnded
 from workbench.tui.training import Training
 
@@ -32,3 +33,11 @@ class GpusSeen(Message):
     def __init__(self, gpus: list[Gpu]) -> None:
         super().__init__()
         self.gpus = gpus
+
+
+class SpeedsRead(Message):
+    """How fast the runs in the folder were."""
+
+    def __init__(self, speeds: list[Speed]) -> None:
+        super().__init__()
+        self.speeds = speeds

@@ -58,6 +58,7 @@ def moved(app: Workbench, training: Training) -> None:
         if training.run is not None:
             app.watch_run(training.run)
         return
+    app.read_speeds()
     if training.error:
         app.notify(training.error, title="The run broke", severity="error", timeout=10, markup=False)
     elif app.current_mode != "run" and training.run is not None:

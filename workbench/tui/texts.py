@@ -13,10 +13,11 @@ from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.fixes import Fix
 from workbench.recipe.registries import TECHNIQUES
+from workbench.runs.speed import Estimate
 from workbench.tui.forms import Subject, shown, subject
 from workbench.tui.preview_state import Picture
 from workbench.tui.rows import summary
-from workbench.tui.words import change, large
+from workbench.tui.words import change, large, rate, rough
 
 Part = Content | str | tuple[str, str]
 
@@ -126,8 +127,8 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
     return kept
 
 
-def preview(picture: Picture) -> Content:
-    """Parameters, by part, steps, and the first loss."""
+def preview(picture: Picture, estimate: Estimate | None = None) -> Content:
+    """Parameters, by part, steps, the time that they take, and the first loss."""
     parts: list[Part] = []
     dim = f" {MUTED}" if picture.stale else ""
     if picture.error:
@@ -150,6 +151,7 @@ def preview(picture: Picture) -> Content:
             parts.append((f"  {change(count - before)}\n", "$accent") if count != before else "\n")
         parts += [("Steps       ", "bold"), (f"{static.steps:,}", f"bold{dim or ' $primary'}")]
         parts += [(f"  {static.steps_per_epoch:,} an epoch\n", MUTED)]
+        parts += _time(static, estimate, picture.stale) if estimate is not None else []
         parts += _first_loss(picture)
     return Content.assemble(*parts).rstrip()
 
@@ -168,6 +170,18 @@ def _multiply_adds(static: Static, baseline: Static | None, stale: bool) -> list
         words = "±0" if not delta else f"{'+' if delta > 0 else '−'}{large(abs(delta))}"
         parts.append((f"  {words}", "$accent" if delta and not stale else MUTED))
     return [*parts, "\n"]
+
+
+def _time(static: Static, estimate: Estimate, stale: bool) -> list[Part]:
+    epoch = static.training_images / estimate.images_per_second
+    sign = "≈ " if estimate.scaled else ""
+    source = estimate.source
+    return [
+        ("Time        ", "bold"),
+        (f"{sign}{rough(epoch)} an epoch", f"bold {MUTED if stale else '$primary'}"),
+        (f", {rough(epoch * static.steps / static.steps_per_epoch)} in all\n", MUTED),
+        (f"            from {source.recipe}, {rate(source.images_per_second)} on {source.device}\n", MUTED),
+    ]
 
 
 def _first_loss(picture: Picture) -> list[Part]:

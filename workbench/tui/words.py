@@ -17,6 +17,17 @@ def duration(seconds: float) -> str:
     return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
 
 
+def rough(seconds: float) -> str:
+    """A length of time in two digits or so: ``0.8 s``, ``12 s``, ``4 min``, ``2.5 h``, ``3 d``."""
+    if not math.isfinite(seconds):
+        return "–"
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.1f} {unit}" if value < 9.95 and unit != "min" else f"{value:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
 def number(value: float, digits: int = 3) -> str:
     """A number to some places after the point; a dash for what is not finite."""
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"

@@ -16,6 +16,7 @@ from workbench.devices import Gpu, list_gpus
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.requests import Action as Request
+from workbench.runs.speed import Estimate, Speed, Speeds, estimate
 from workbench.tui import choosing, files, leaving, running
 from workbench.tui.actions import Action, Where, actions, bindings
 from workbench.tui.charts import Palette
@@ -23,7 +24,7 @@ from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.machine import gpus_in_words
-from workbench.tui.messages import GpusSeen, PreviewHeard, TrainingMoved
+from workbench.tui.messages import GpusSeen, PreviewHeard, SpeedsRead, TrainingMoved
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
@@ -79,6 +80,8 @@ class Workbench(App[str]):
         self._watch = watch
         self._choosing = False
         self._list_gpus = gpus
+        self._speeds = Speeds(settings.runs)
+        self.measured: list[Speed] = []
         self.descriptors = descriptors
         self.execute = execute
         self._poll = poll
@@ -102,6 +105,7 @@ class Workbench(App[str]):
         self.set_interval(self._poll, self._tick)
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
+        self.call_after_refresh(self.read_speeds)
         if self.settings.device != "cpu":
             threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
 
@@ -138,6 +142,26 @@ class Workbench(App[str]):
         if not self._choosing:
             self._choosing = True
             threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
+
+    def read_speeds(self) -> None:
+        """How fast runs were, for the time that the next one takes; read in a thread."""
+        threading.Thread(
+            target=lambda: self.post_message(SpeedsRead(self._speeds.read())), daemon=True, name="speeds"
+        ).start()
+
+    def on_speeds_read(self, message: SpeedsRead) -> None:
+        """Show what follows for this recipe."""
+        self.measured = message.speeds
+        if self.composer is not None and self.is_running:
+            self.composer.refresh_preview()
+
+    def estimate(self) -> Estimate | None:
+        """How fast the recipe would train; None where nothing was measured."""
+        static = self.preview.picture.static
+        device = self.device
+        if device == "auto":
+            device = "cuda:0" if self.gpus else "cpu"
+        return estimate(self.editor.recipe, static.multiply_adds, device, self.measured) if static else None
 
     # The recipe
 

@@ -106,7 +106,7 @@ class ComposeScreen(Screen[None]):
     def refresh_preview(self) -> None:
         """Something is known about the recipe that was not known before."""
         picture = self.workbench.preview.picture
-        self.query_one(PreviewPane).show(picture, self.workbench.palette)
+        self.query_one(PreviewPane).show(picture, self.workbench.palette, self.workbench.estimate())
         note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
         self.query_one(SampleGrid).show(picture.samples, note)
         draw = self.workbench.preview.roll + 1

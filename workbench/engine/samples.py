@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,39 +14,31 @@ from workbench.data.batches import Plan, augment
 from workbench.data.splits import hold_out
 from workbench.engine.contributions import contributions
 from workbench.engine.inputs import normalisation, prepared
-from workbench.preview.protocol import Request, Samples
 from workbench.recipe import Recipe
 from workbench.step import Batch, Moment
 
 
-def samples(request: Request, recipe: Recipe, root: Path) -> Samples:
-    """The first ``request.count`` images of the first epoch, with the draws that they have in epoch ``request.roll``.
+def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tuple[Tensor, list[str]]:
+    """The first ``count`` images of the first epoch, with the draws that they have in ``epoch``, and their classes.
 
-    They pass all that stands before the network: image augmentation, normalisation, tensor augmentation, resizing and
-    mixing, with the draws of the recipe's seed. Partners of mixed images are taken from among those shown.
+    uint8 ``[count, side, side, 3]``. They pass all that stands before the network: image augmentation, normalisation,
+    tensor augmentation, resizing and mixing, with the draws of the recipe's seed. Partners of mixed images are taken
+    from among those shown.
     """
     dataset: DataSet = recipe.data_source.load(root)  # type: ignore[attr-defined]
     training = dataset.train
     if recipe.data.validation:
         training, _ = hold_out(dataset.train, recipe.data.validation, recipe.seed)
-    device = torch.device("cpu")
-    slots = contributions(recipe, device, dataset).slots
-    normalise = slots.only("normalise", normalisation(recipe, training, device))
+    slots = contributions(recipe, torch.device("cpu"), dataset).slots
+    normalise = slots.only("normalise", normalisation(recipe, training, torch.device("cpu")))
     plan = Plan(recipe.seed, len(training), recipe.data.batch_size, recipe.data.drop_last)
-    indices = plan.order(0)[: request.count]
+    indices = plan.order(0)[:count]
     with torch.no_grad():
-        images = augment(
-            training.images(indices), indices, request.roll, recipe.seed, slots.fillers("image augmentation")
-        )
+        images = augment(training.images(indices), indices, epoch, recipe.seed, slots.fillers("image augmentation"))
         batch = Batch(images, training.labels[indices], indices)
-        inputs, targets = prepared(batch, _moment(recipe, plan, request.roll), slots, normalise, recipe.seed)
-        pixels = scaled(visible(inputs.float(), normalise), request.side)
-    return Samples(
-        id=request.id,
-        side=request.side,
-        pixels=base64.b64encode(pixels.permute(0, 2, 3, 1).contiguous().numpy().tobytes()).decode("ascii"),
-        labels=captions(targets, dataset.classes),
-    )
+        inputs, targets = prepared(batch, _moment(recipe, plan, epoch), slots, normalise, recipe.seed)
+        pixels = scaled(visible(inputs.float(), normalise), side)
+    return pixels.permute(0, 2, 3, 1).contiguous(), captions(targets, dataset.classes)
 
 
 def _moment(recipe: Recipe, plan: Plan, epoch: int) -> Moment:
