@@ -165,10 +165,10 @@ def _multiply_adds(static: Static, baseline: Static | None, stale: bool) -> list
         (large(count), f"bold {MUTED if stale else '$primary'}"),
         (" multiply-adds", MUTED),
     ]
-    if baseline is not None and baseline.multiply_adds is not None:
-        delta = count - baseline.multiply_adds
-        words = "±0" if not delta else f"{'+' if delta > 0 else '−'}{large(abs(delta))}"
-        parts.append((f"  {words}", "$accent" if delta and not stale else MUTED))
+    delta = count - baseline.multiply_adds if baseline is not None and baseline.multiply_adds is not None else 0
+    if delta:
+        words = f"  {'+' if delta > 0 else '−'}{large(abs(delta))}"
+        parts.append((words, MUTED if stale else "$accent"))
     return [*parts, "\n"]
 
 

@@ -45,10 +45,8 @@ class PreviewPane(VerticalScroll, can_focus=False):
             return
         self._drawn = static.learning_rates
         at, peak = max(static.learning_rates, key=lambda point: point[1])
-        where = f" at epoch {significant(at)}" if at else ""
-        self.rates_title.show(
-            Content.assemble(("Learning rate  ", "bold"), (f"peak {significant(peak)}{where}", "$muted"))
-        )
+        where = f" at epoch {at:.2g}" if 0 < at < 10 else f" at epoch {at:.0f}" if at else " from the start"
+        self.rates_title.show(Content.assemble(("Learning rate  ", "bold"), (f"{significant(peak)}{where}", "$muted")))
         self.rates.plot(rates_drawing(static.learning_rates, static.steps / static.steps_per_epoch, palette))
 
 
