@@ -253,6 +253,7 @@ def test_what_cannot_be_downloaded_says_so(workbench: Command) -> None:
 REPORT = {
     "parameters": 12,
     "parameters_by_part": {"a": 12},
+    "multiply_adds": 4096,
     "initial_loss": 2.3,
     "expected_initial_loss": float("nan"),
     "checks": [{"name": "n", "verdict": "pass", "expected": "e", "found": "f", "reason": "r"}],

@@ -27,7 +27,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """The first event of a run: what will be trained."""
+    """The first event of a run: what will be trained. multiply_adds: of one image; None where they are not known."""
 
     kind: ClassVar[str] = "run_started"
     recipe: str
@@ -42,6 +42,7 @@ class RunStarted(Event):
     classes: tuple[str, ...]
     parameters: int
     parameters_by_part: dict[str, int]
+    multiply_adds: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,107 +3,140 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 
 import pytest
 
-from workbench.preview.child import Newest, one_line, serve
-from workbench.preview.protocol import Checks, Refused, Reply, Request, Static, read_reply, read_request, to_line
+from workbench.preview.child import Answer, Newest, _answered, one_line, serve
+from workbench.preview.protocol import (
+    Checks,
+    Refused,
+    Reply,
+    Request,
+    Samples,
+    Stage,
+    Static,
+    read_reply,
+    read_request,
+    to_line,
+)
 from workbench.recipe import Problem, RecipeError
 
 
-def request(number: int, recipe: str = "") -> Request:
-    return Request(number, recipe, "data", ("plugin.py",))
+def request(number: int, stage: Stage = "static") -> Request:
+    return Request(number, stage, "", "data", ("plugin.py",))
 
 
 def static(number: int) -> Static:
-    return Static(number, 10, {"a": 10}, 5, 50, [[0.0, 0.1]])
+    return Static(number, 10, {"a": 10}, 40, 5, 50, [[0.0, 0.1]], 100)
+
+
+REPLIES: tuple[Reply, ...] = (
+    static(1),
+    Checks(2, float("inf"), 2.3, [{"name": "x"}]),
+    Samples(3, 1, "AAAA", ["cat"]),
+    Refused(4, "no data"),
+)
 
 
 def test_messages_survive_the_wire() -> None:
     assert read_request(to_line(request(3))) == request(3)
-    for reply in (static(1), Checks(2, float("inf"), 2.3, [{"name": "x"}]), Refused(3, "no data")):
+    for reply in REPLIES:
         line = to_line(reply)
         assert line.count("\n") == 1
         assert read_reply(line) == reply
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "null", '{"id": 1}', '{"what": 2}'])
+@pytest.mark.parametrize("line", ["", "{", "[]", "null", '{"id": 1}', '{"what": 2}', '{"id": 1, "stage": "soup"}'])
 def test_anything_else_is_refused_with_a_value_error(line: str) -> None:
     with pytest.raises(ValueError):
         read_request(line)
-    if line != '{"id": 1}':
-        with pytest.raises(ValueError):
-            read_reply(line)
+    with pytest.raises(ValueError):
+        read_reply(line)
 
 
-def test_stages_come_one_after_the_other_and_the_end_of_input_ends_it() -> None:
-    done = threading.Event()
+class Served:
+    """A loop in a thread, its requests and what it replied."""
 
-    def answer(asked: Request) -> Iterator[Reply]:
-        yield static(asked.id)
-        yield Checks(asked.id, 2.4, 2.3, [])
-        done.set()
+    def __init__(self, answer: Answer) -> None:
+        reading, writing = os.pipe()
+        self._requests, self._input = os.fdopen(reading), os.fdopen(writing, "w", buffering=1)
+        self.replies = io.StringIO()
+        self.thread = threading.Thread(target=serve, args=(self._requests, self.replies, answer), daemon=True)
+        self.thread.start()
 
-    reading, writing = os.pipe()
-    replies = io.StringIO()
-    with os.fdopen(reading) as requests:
-        thread = threading.Thread(target=serve, args=(requests, replies, answer))
-        thread.start()
-        with os.fdopen(writing, "w") as file:
-            file.write("not json\n" + to_line(request(7)))
-            file.flush()
-            assert done.wait(5)
-        thread.join(5)
-        assert not thread.is_alive()
-    kinds = [type(read_reply(line)) for line in replies.getvalue().splitlines()]
-    assert kinds == [Static, Checks]
+    def ask(self, line: str) -> None:
+        self._input.write(line)
+
+    def close(self) -> None:
+        self._input.close()
+        self.thread.join(5)
+        self._requests.close()
+
+    def ids(self) -> list[int]:
+        return [read_reply(line).id for line in self.replies.getvalue().splitlines()]
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 5
+        while not condition():
+            assert time.monotonic() < end, self.ids()
+            time.sleep(0.005)
 
 
-def test_a_newer_request_makes_the_older_one_void() -> None:
-    first_stage, go_on, done = threading.Event(), threading.Event(), threading.Event()
+def test_the_end_of_input_ends_it_and_nonsense_does_not() -> None:
+    served = Served(lambda asked: static(asked.id))
+    served.ask("not json\n" + to_line(request(7)))
+    served.until(lambda: served.ids() == [7])
+    served.close()
+    assert not served.thread.is_alive()
 
-    def answer(asked: Request) -> Iterator[Reply]:
-        yield static(asked.id)
-        if asked.id == 1:
-            first_stage.set()
+
+def test_a_stage_that_takes_long_delays_no_other() -> None:
+    go_on = threading.Event()
+
+    def answer(asked: Request) -> Reply:
+        if asked.stage == "checks":
             assert go_on.wait(5)
-        yield Checks(asked.id, 2.4, 2.3, [])
-        if asked.id == 3:
-            done.set()
+        return static(asked.id)
 
-    reading, writing = os.pipe()
-    replies = io.StringIO()
-    with os.fdopen(reading) as requests, os.fdopen(writing, "w", buffering=1) as file:
-        threading.Thread(target=serve, args=(requests, replies, answer), daemon=True).start()
-        file.write(to_line(request(1)))
-        assert first_stage.wait(5)
-        file.write(to_line(request(2)))
-        file.write(to_line(request(3)))
-        for _ in range(200):
-            if done.is_set():
-                break
-            go_on.wait(0.02)
-            go_on.set()
-        assert done.wait(5)
-    stages = [(reply["id"], reply["stage"]) for reply in map(json.loads, replies.getvalue().splitlines())]
-    assert stages[0] == (1, "static")
-    assert (3, "static") in stages
-    assert (2, "checks") not in stages
+    served = Served(answer)
+    served.ask(to_line(request(1, "checks")))
+    for number in (2, 3):
+        served.ask(to_line(request(number)))
+        served.until(lambda number=number: number in served.ids())  # type: ignore[misc]
+    go_on.set()
+    served.until(lambda: served.ids() == [2, 3, 1])
+    served.close()
 
 
-def test_what_goes_wrong_is_one_line_and_the_next_request_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
-    from workbench.preview.child import _answered
+def test_a_newer_request_of_a_stage_makes_the_older_ones_void() -> None:
+    begun, go_on = threading.Event(), threading.Event()
 
-    def answer(asked: Request) -> Iterator[Reply]:
-        yield static(asked.id)
+    def answer(asked: Request) -> Reply:
+        if asked.id == 1:
+            begun.set()
+            assert go_on.wait(5)
+        return static(asked.id)
+
+    served = Served(answer)
+    served.ask(to_line(request(1)))
+    assert begun.wait(5)
+    served.ask(to_line(request(2)) + to_line(request(3)) + to_line(request(4, "samples")))
+    served.until(lambda: served.ids() == [4])
+    go_on.set()
+    served.until(lambda: 3 in served.ids())
+    served.close()
+    assert served.ids() == [4, 3]
+
+
+def test_what_goes_wrong_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(asked: Request) -> Reply:
         raise KeyError("x")
 
-    found = list(_answered(request(4), answer))
-    assert found == [static(4), Refused(4, "KeyError: 'x'")]
+    assert _answered(request(4), answer) == Refused(4, "KeyError: 'x'")
     assert "Traceback" in capsys.readouterr().err  # for the log
 
 

@@ -3,24 +3,36 @@
 ``crash`` in the recipe's about ends it; ``refuse`` is refused; ``silent`` stays without an answer.
 """
 
+import base64
 import os
 import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from workbench.preview.child import serve
-from workbench.preview.protocol import Checks, Reply, Request, Static
+from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
 from workbench.recipe import read_recipe
 
 
-def answer(request: Request) -> Iterator[Reply]:
+def picture(number: int, side: int, roll: int) -> bytes:
+    """A disc on a gradient; the roll moves it."""
+    pixels = bytearray()
+    x0, y0 = side * (0.35 + 0.1 * ((number + roll) % 4)), side * (0.4 + 0.05 * ((number * 2 + roll) % 3))
+    for y in range(side):
+        for x in range(side):
+            inside = (x - x0) ** 2 + (y - y0) ** 2 < (side * 0.28) ** 2
+            pixels += bytes((230, 90 + 30 * (number % 5), 60) if inside else (40, 60 + 4 * y, 120 + 3 * x))
+    return bytes(pixels)
+
+
+def answer(request: Request) -> Reply:
     recipe = read_recipe(request.recipe, consistent=False)
     if "crash" in recipe.about:
         os._exit(7)
     if "silent" in recipe.about:
-        return
+        time.sleep(60)
     if "refuse" in recipe.about:
         raise ValueError("the data set is not there; get it with: workbench data get cifar10")
     widths = getattr(recipe.model, "widths", (16, 32))
@@ -30,25 +42,29 @@ def answer(request: Request) -> Iterator[Reply]:
     sgd = recipe.techniques.get("sgd")
     peak = sgd.learning_rate if sgd is not None else 0.001
     rates = [[s / 23, peak * min((s + 1) / 23, 1 - (s - 23) / max(1, steps - 23))] for s in range(steps)]
-    if "static" in request.stages:
-        yield Static(request.id, sum(parts.values()), parts, 23, steps, rates)
-    if "checks" in request.stages:
-        reason = "ln 10 = 2.303 is the loss of a network that knows nothing"
-        yield Checks(
-            request.id,
-            2.402,
-            2.398,
-            [
-                {
-                    "name": "input statistics",
-                    "verdict": "pass",
-                    "expected": "mean 0, std 1 per channel",
-                    "found": "mean 0.00, std 1.00",
-                    "reason": "normalised input lets one learning rate suit every channel and layer",
-                },
-                {"name": "initial loss", "verdict": "pass", "expected": "2.398", "found": "2.402", "reason": reason},
-            ],
-        )
+    if request.stage == "samples":
+        pixels = b"".join(picture(n, request.side, request.roll) for n in range(request.count))
+        labels = [f"{n % 10}" if n % 3 else f"{n % 10} 70% 3 30%" for n in range(request.count)]
+        return Samples(request.id, request.side, base64.b64encode(pixels).decode(), labels)
+    if request.stage in ("static", "baseline"):
+        work = 1024 * sum(list(parts.values())[:-2]) + 2 * parts["hidden"]
+        return Static(request.id, sum(parts.values()), parts, work, 23, steps, rates, 1437)
+    reason = "ln 10 = 2.303 is the loss of a network that knows nothing"
+    return Checks(
+        request.id,
+        2.402,
+        2.398,
+        [
+            {
+                "name": "input statistics",
+                "verdict": "pass",
+                "expected": "mean 0, std 1 per channel",
+                "found": "mean 0.00, std 1.00",
+                "reason": "normalised input lets one learning rate suit every channel and layer",
+            },
+            {"name": "initial loss", "verdict": "pass", "expected": "2.398", "found": "2.402", "reason": reason},
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from tests.tui.conftest import AppFactory
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.recipe.registries import TECHNIQUES
+from workbench.tui.screens.compose import VIEWS
 from workbench.tui.screens.form import FormScreen
 from workbench.tui.screens.open import OpenScreen
 from workbench.tui.screens.save import SaveScreen
@@ -175,7 +176,7 @@ async def test_conflicts_are_shown_at_once_and_stop_a_run(make_app: AppFactory) 
     async with app.run_test(size=(80, 24)) as pilot:
         await go_to(pilot, "techniques.adamw")
         await pilot.press("space")
-        assert "a step has one optimizer" in line(app)
+        assert "are both on" in line(app)
         assert "a step has one optimizer" in changes(app)
         await pilot.press("r")
         await pilot.pause()
@@ -183,7 +184,7 @@ async def test_conflicts_are_shown_at_once_and_stop_a_run(make_app: AppFactory) 
         (notification,) = app._notifications
         assert "a step has one optimizer" in notification.message
         await pilot.press("space")
-        assert "a step has one optimizer" not in line(app)
+        assert "are both on" not in line(app)
 
 
 async def test_the_preview_arrives_and_follows(make_app: AppFactory) -> None:
@@ -223,18 +224,20 @@ async def test_the_panes_of_a_small_screen(make_app: AppFactory) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
 
         def shown() -> list[str]:
-            return [name for name in ("card", "preview", "changes") if app.screen.query_one(f"#{name}").region.area]
+            return [name for name in VIEWS if app.screen.query_one(f"#{name}").region.area]
 
         assert shown() == ["card"]
         await pilot.press("v")
         assert shown() == ["preview"]
+        await pilot.press("right")
+        assert shown() == ["samples"]
         await pilot.press("right")
         assert shown() == ["changes"]
         await pilot.press("l", "left")
         assert shown() == ["changes"]
         await pilot.resize_terminal(160, 48)
         await pilot.pause()
-        assert shown() == ["card", "preview", "changes"]
+        assert shown() == list(VIEWS)
 
 
 async def test_saving_asks_where_and_before_it_replaces(make_app: AppFactory, tmp_path: Path) -> None:

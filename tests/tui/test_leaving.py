@@ -26,6 +26,7 @@ class Left:
         self.run = run
         self.state = state
         self.queue_hold = None
+        self.device = "cpu"
 
 
 def goodbye(left: Left, outcome: str) -> None:

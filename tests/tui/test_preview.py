@@ -5,26 +5,31 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.tui.fakes import FAKE_PREVIEW
-from workbench.preview.protocol import Checks, Refused, Reply, Request, Static
+from workbench.preview.protocol import Checks, Refused, Reply, Request, Samples, Stage, Static
 from workbench.recipe import Recipe, read_recipe, write_recipe
+from workbench.recipe.registries import TECHNIQUES
 from workbench.tui import texts
-from workbench.tui.preview_client import PreviewClient, PreviewEnded
+from workbench.tui.preview_client import QUIET, PreviewClient, PreviewEnded
 from workbench.tui.preview_state import PreviewState
 
 
 class Asked(list[Request]):
-    """Requests that were asked; the newest is the one that counts."""
+    """Requests that were asked."""
 
-    @property
-    def id(self) -> int:
-        return self[-1].id
+    def last(self, stage: Stage) -> int:
+        """The id of the newest request for a stage; 0 if there was none."""
+        return next((request.id for request in reversed(self) if request.stage == stage), 0)
+
+    def count(self, stage: Stage) -> int:  # type: ignore[override]
+        return sum(request.stage == stage for request in self)
 
 
 def static(number: int, parameters: int = 10) -> Static:
-    return Static(number, parameters, {"a": parameters}, 5, 50, [[0.0, 0.1]])
+    return Static(number, parameters, {"a": parameters}, 4 * parameters, 5, 50, [[0.0, 0.1]], 100)
 
 
 def longer(recipe: Recipe, epochs: float) -> Recipe:
@@ -36,42 +41,74 @@ def test_changes_are_counted_against_the_recipe_as_loaded(recipe: Recipe) -> Non
     state = PreviewState(asked.append, ("p.py",), Path("data"))
     state.look_at(recipe, recipe, trainable=True)
     assert read_recipe(asked[-1].recipe) == recipe and asked[-1].plugins == ("p.py",)
-    assert state.hear(static(asked.id)) and state.hear(Checks(asked.id, 2.4, 2.3, []))
-    assert len(asked) == 1
+    assert state.hear(static(asked.last("static"))) and state.hear(Checks(asked.last("checks"), 2.4, 2.3, []))
+    assert [request.stage for request in asked] == ["static", "checks"]
     state.look_at(longer(recipe, 3.0), recipe, trainable=True)
-    assert state.picture.stale
-    state.hear(static(asked.id, 14))
-    assert "+4" in texts.preview(state.picture).plain
+    assert state.picture.stale and state.picture.checks_stale
+    state.hear(static(asked.last("static"), 14))
+    assert not state.picture.stale and state.picture.checks_stale
+    shown = texts.preview(state.picture).plain
+    assert "+4" in shown and "56 multiply-adds  +16" in shown
+    assert "2.400 before the change" in shown
+    state.hear(Checks(asked.last("checks"), 2.5, 2.3, []))
+    assert "2.500" in texts.preview(state.picture).plain and "before" not in texts.preview(state.picture).plain
 
 
-def test_the_loaded_recipe_is_asked_about_later_if_it_was_changed_before_the_first_answer(recipe: Recipe) -> None:
+def test_the_loaded_recipe_is_asked_about_if_it_was_changed_before_the_first_answer(recipe: Recipe) -> None:
     asked = Asked()
     state = PreviewState(asked.append, (), Path("data"))
     state.look_at(recipe, recipe, trainable=True)
-    first = asked.id
+    first = asked.last("static")
     state.look_at(longer(recipe, 3.0), recipe, trainable=True)
     assert not state.hear(static(first))  # void
-    state.hear(static(asked.id, 14))
-    state.hear(Checks(asked.id, 2.4, 2.3, []))
-    assert asked[-1].stages == ("static",) and read_recipe(asked[-1].recipe) == recipe
-    state.look_at(longer(recipe, 4.0), recipe, trainable=True)  # pushes the question out
-    state.hear(static(asked.id, 14))
-    state.hear(Checks(asked.id, 2.4, 2.3, []))
-    state.hear(static(asked.id, 10))
-    assert state.picture.baseline is not None and "+4" in texts.preview(state.picture).plain
+    state.hear(static(asked.last("static"), 14))
+    baseline = next(request for request in asked if request.stage == "baseline")
+    assert read_recipe(baseline.recipe) == recipe
+    state.look_at(longer(recipe, 4.0), recipe, trainable=True)
+    state.hear(static(asked.last("static"), 14))
+    assert asked.count("baseline") == 1
+    state.hear(static(baseline.id, 10))
+    assert "+4" in texts.preview(state.picture).plain
 
 
 def test_conflicts_and_refusals(recipe: Recipe) -> None:
     asked = Asked()
     state = PreviewState(asked.append, (), Path("data"))
     state.look_at(recipe, recipe, trainable=True)
-    state.hear(Refused(asked.id, "cifar10: no files in data"))
+    state.hear(Refused(asked.last("static"), "cifar10: no files in data"))
     assert "cifar10: no files in data" in texts.preview(state.picture).plain
-    assert "cifar10: no files in data" in texts.line(state.picture, []).plain
-    count = len(asked)
+    assert "cifar10: no files in data" in texts.line(state.picture).plain
+    late = asked.last("checks")
     state.look_at(longer(recipe, 3.0), recipe, trainable=False)
-    state.hear(Refused(asked.id, "the same again"))
-    assert len(asked) <= count + 1  # what cannot be built is not asked about again and again
+    assert not state.hear(Checks(late, 2.4, 2.3, []))  # void
+    state.hear(Refused(asked.last("baseline"), "the same again"))
+    state.look_at(longer(recipe, 4.0), recipe, trainable=False)
+    assert asked.count("baseline") == 1  # what cannot be built is not asked about again and again
+
+
+def test_samples_are_asked_for_when_they_can_be_seen_and_look_different(recipe: Recipe) -> None:
+    asked = Asked()
+    state = PreviewState(asked.append, (), Path("data"))
+    state.look_at(recipe, recipe, trainable=True)
+    assert asked.count("samples") == 0  # nobody sees them
+    state.room_for_samples(4, 14)
+    assert asked.count("samples") == 1 and (asked[-1].count, asked[-1].side, asked[-1].roll) == (4, 14, 0)
+    state.hear(Samples(asked.last("samples"), 14, "", []))
+    state.room_for_samples(4, 14)
+    other = longer(recipe, 3.0).with_technique(TECHNIQUES["label_smoothing"]())
+    state.look_at(other, recipe, trainable=True)
+    assert asked.count("samples") == 1  # neither the length nor the loss shows
+    state.look_at(other.with_technique(TECHNIQUES["cutout"]()), recipe, trainable=True)
+    assert asked.count("samples") == 2
+    state.roll_again()
+    assert asked.count("samples") == 3 and asked[-1].roll == 1
+    state.room_for_samples(0, 0)
+    state.roll_again()
+    assert asked.count("samples") == 3
+    state.room_for_samples(9, 12)
+    assert asked.count("samples") == 4 and asked[-1].roll == 2
+    state.hear(Refused(asked.last("samples"), "an image is broken"))
+    assert state.picture.samples_error and not state.picture.error
 
 
 def heard(client_asks: list[Request], wanted: int, seconds: float = 10) -> list[Reply | PreviewEnded]:
@@ -97,9 +134,40 @@ def heard(client_asks: list[Request], wanted: int, seconds: float = 10) -> list[
 
 def test_only_the_newest_question_is_answered(recipe: Recipe) -> None:
     text = write_recipe(recipe)
-    found = heard([Request(number, text, "data") for number in range(1, 30)], wanted=2)
-    assert [type(reply) for reply in found] == [Static, Checks]
-    assert all(not isinstance(reply, PreviewEnded) and reply.id == 29 for reply in found)
+    questions = [Request(n, "static", text, "data") for n in range(1, 10)]
+    questions += [Request(n, "baseline", text, "data") for n in range(11, 20)]
+    questions += [Request(n, "checks", text, "data") for n in range(21, 30)]
+    found = heard(questions, wanted=3)
+    kinds = {reply.id: type(reply) for reply in found if not isinstance(reply, PreviewEnded)}
+    assert kinds == {9: Static, 19: Static, 29: Checks}
+
+
+def test_what_takes_long_waits_for_quiet_and_the_rest_does_not(recipe: Recipe) -> None:
+    text = write_recipe(recipe)
+    heard_at: dict[int, float] = {}
+    client = PreviewClient(
+        lambda reply: heard_at.setdefault(getattr(reply, "id", 0), time.monotonic()), None, FAKE_PREVIEW
+    )
+    client.start()
+    client.ask(Request(1, "static", text, "data"))
+    _until(lambda: 1 in heard_at)
+    for number in (2, 4, 6):
+        asked = time.monotonic()
+        client.ask(Request(number + 1, "checks", text, "data"))
+        client.ask(Request(number, "static", text, "data"))
+        _until(lambda number=number: number in heard_at)  # type: ignore[misc]
+        time.sleep(QUIET["checks"] / 2)
+    _until(lambda: 7 in heard_at)
+    client.close()
+    assert heard_at[7] - asked >= QUIET["checks"]
+    assert heard_at[6] < heard_at[7] and 3 not in heard_at and 5 not in heard_at
+
+
+def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def test_a_process_that_cannot_be_started_is_reported() -> None:

@@ -13,6 +13,7 @@ from workbench.checks.initial_loss import InitialLoss, judge_initial_loss, measu
 from workbench.checks.input_statistics import check_input_statistics
 from workbench.checks.parameter_count import check_parameter_count
 from workbench.engine.build import Build, build, parameter_counts
+from workbench.engine.cost import multiply_adds
 from workbench.events import CheckFinished
 from workbench.recipe import Recipe
 
@@ -25,8 +26,9 @@ def preflight(build: Build) -> Iterator[CheckFinished]:
 def preflight_report(recipe: Recipe, device: str | torch.device, data_root: Path) -> dict[str, Any]:
     """Build a recipe, check it, and say everything in one object of plain values.
 
-    Keys: parameters, parameters_by_part, initial_loss, expected_initial_loss (nats), checks (name, verdict, expected,
-    found, reason each). Raises what :func:`workbench.engine.build.build` raises.
+    Keys: parameters, parameters_by_part, multiply_adds (of one image; None where they cannot be counted), initial_loss,
+    expected_initial_loss (nats), checks (name, verdict, expected, found, reason each).
+    Raises what :func:`workbench.engine.build.build` raises.
     """
     built = build(recipe, device, data_root)
     try:
@@ -43,6 +45,7 @@ def report(built: Build) -> dict[str, Any]:
     return {
         "parameters": sum(counts.values()),
         "parameters_by_part": counts,
+        "multiply_adds": multiply_adds(built.model, built.dataset.shape),
         "initial_loss": loss.found,
         "expected_initial_loss": loss.expected,
         "checks": [{f: dataclasses.asdict(check)[f] for f in fields} for check in _checks(built, loss)],

@@ -140,6 +140,8 @@ def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
     parts = report["parameters_by_part"]
     pairs = [("recipe", recipe.name), ("parameters", f"{report['parameters']:,}")]
     pairs += [(f"  {name}", f"{count:,}") for name, count in parts.items()]
+    if report["multiply_adds"] is not None:
+        pairs.append(("multiply-adds", f"{report['multiply_adds']:,} an image"))
     pairs += [
         ("initial loss", figure(report["initial_loss"])),
         ("expected", figure(report["expected_initial_loss"])),

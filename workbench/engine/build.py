@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +14,17 @@ from torch.nn.functional import cross_entropy
 from workbench.data.base import DataError, DataSet, Split
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import hold_out
-from workbench.data.statistics import channel_statistics
+from workbench.engine.contributions import Contributions, contributions, network
+from workbench.engine.inputs import normalisation, prepared
 from workbench.engine.precision import Precision
-from workbench.engine.slots import Filler, SlotError, Slots
-from workbench.models.base import ModelOptions
-from workbench.randomness import Draws, key
+from workbench.engine.slots import SlotError, Slots
+from workbench.randomness import key
 from workbench.recipe import Problem, Recipe, RecipeError, conflicts
 from workbench.step import Batch, Moment
 
 
 class BuildError(Exception):
     """A recipe that is well-formed but does not fit its data or this machine; one line."""
-
-
-class _Contributions:
-    """What techniques see of a build: see :class:`workbench.engine.slots.Builder`."""
-
-    def __init__(self, recipe: Recipe, device: torch.device, dataset: DataSet) -> None:
-        self.recipe = recipe
-        self.device = device
-        self.classes = len(dataset.classes)
-        self.image_shape = dataset.shape
-        self.slots = Slots()
-        self.kept: dict[str, Any] = {}
-        self._owner = ""
-
-    def of(self, technique: Any) -> None:
-        """Collect one technique's contributions."""
-        self._owner = technique.name
-        technique.contribute(self)
-
-    def add(self, slot: str, function: Callable[..., Any], rank: int = 0) -> None:
-        self.slots.add(slot, Filler(rank, self._owner, function))
-
-    def keep(self, name: str, state: Any) -> None:
-        if name in self.kept:
-            raise SlotError(f"'{self._owner}' keeps a state under the name '{name}', which is taken")
-        self.kept[name] = state
 
 
 @dataclass
@@ -112,15 +85,7 @@ class Build:
 
     def prepare(self, batch: Batch, moment: Moment) -> tuple[Tensor, Tensor]:
         """A batch from the pipeline as the network meets it in training: float images and targets."""
-        images = self._memory_format(self.normalise(batch.images))
-        targets = batch.labels
-        for filler in self.slots.fillers("tensor augmentation"):
-            images = filler(images, self._draws(filler, batch, moment))
-        for filler in self.slots.fillers("resize"):
-            images = filler(images, moment)
-        for filler in self.slots.fillers("target mixing"):
-            images, targets = filler(images, targets, self._draws(filler, batch, moment))
-        return images, targets
+        return prepared(batch, moment, self.slots, self.normalise, self.recipe.seed)
 
     def plain(self, images: Tensor) -> Tensor:
         """uint8 images as the network meets them in evaluation."""
@@ -154,9 +119,6 @@ class Build:
         """End what the pipeline started."""
         self.pipeline.close()
 
-    def _draws(self, filler: Filler, batch: Batch, moment: Moment) -> Draws:
-        return Draws(self.recipe.seed, filler.name, moment.epoch, batch.indices)
-
 
 def build(
     recipe: Recipe,
@@ -175,13 +137,11 @@ def build(
     training, validation = dataset.train, None
     if recipe.data.validation:
         training, validation = hold_out(dataset.train, recipe.data.validation, recipe.seed)
-    contributions = _Contributions(recipe, device, dataset)
     try:
-        for technique in recipe.active():
-            contributions.of(technique)
-        slots = contributions.slots
-        normalise = slots.only("normalise", _normalisation(recipe, training, device))
-        model = _model(recipe, contributions, training, normalise)
+        found = contributions(recipe, device, dataset)
+        slots = found.slots
+        normalise = slots.only("normalise", normalisation(recipe, training, device))
+        model = _model(found, training, normalise)
     except (ValueError, SlotError) as error:
         raise BuildError(str(error)) from error
     precision = slots.only("precision", lambda device: Precision())(device)
@@ -189,16 +149,13 @@ def build(
     _gather_statistics(model)
     pipeline = make_pipeline(recipe.data, training, device, recipe.seed, slots.fillers("image augmentation"))
     if len(pipeline) == 0:
-        raise DataError(
-            f"data.batch_size: {recipe.data.batch_size} is more than the {len(training)} training images, and "
-            "drop_last leaves out what does not fill a batch; make it smaller"
-        )
-    optimizer = slots.only("optimizer", _no_optimizer)(model)
+        raise no_step(recipe, training)
+    optimizer = slots.only("optimizer", no_optimizer)(model)
     return Build(
         recipe=recipe,
         device=device,
         slots=slots,
-        kept=contributions.kept,
+        kept=found.kept,
         dataset=dataset,
         training=training,
         validation=validation,
@@ -207,7 +164,7 @@ def build(
         optimizer=optimizer,
         precision=precision,
         normalise=normalise,
-        steps=max(1, round(recipe.train.epochs * len(pipeline))),
+        steps=run_steps(recipe, len(pipeline)),
     )
 
 
@@ -219,56 +176,32 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def _model(
-    recipe: Recipe, contributions: _Contributions, training: Split, normalise: Callable[[Tensor], Tensor]
-) -> nn.Module:
-    slots = contributions.slots
-    options = ModelOptions()
-    for choose in slots.functions("model options"):
-        options = choose(options)
+def run_steps(recipe: Recipe, steps_per_epoch: int) -> int:
+    """The length of the run in steps."""
+    return max(1, round(recipe.train.epochs * steps_per_epoch))
 
+
+def no_step(recipe: Recipe, training: Split) -> DataError:
+    """What to say where an epoch has no step."""
+    return DataError(
+        f"data.batch_size: {recipe.data.batch_size} is more than the {len(training)} training images, and "
+        "drop_last leaves out what does not fill a batch; make it smaller"
+    )
+
+
+def _model(found: Contributions, training: Split, normalise: Callable[[Tensor], Tensor]) -> nn.Module:
     def sample(count: int) -> Tensor:
         """The first training images as the network meets them, on the CPU."""
         images = training.images(torch.arange(min(count, len(training))))
-        return normalise(images.to(contributions.device)).cpu()
+        return normalise(images.to(found.device)).cpu()
 
     # Weights are drawn on the CPU, so that they are the same whatever device trains them.
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(key(recipe.seed, "initialisation"))
-        model: nn.Module = recipe.model.build(contributions.image_shape, contributions.classes, options)  # type: ignore[attr-defined]
-        for edit in slots.functions("model edits"):
-            model = edit(model)
-        for initialise in slots.functions("initialisation"):
+        torch.default_generator.manual_seed(key(found.recipe.seed, "initialisation"))
+        model = network(found)
+        for initialise in found.slots.functions("initialisation"):
             initialise(model, sample)
     return model
-
-
-def _normalisation(recipe: Recipe, training: Split, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """uint8 ``[N, C, H, W]`` to float32 of mean 0 and standard deviation 1 per channel, or just to float32."""
-    data = recipe.data
-    if data.normalise == "none":
-        return lambda images: images.float()
-    if data.mean is not None and data.std is not None:
-        mean, std = data.mean, data.std
-    else:
-        mean, std = channel_statistics(training)
-    channels = training.images(torch.arange(1)).shape[1]
-    if len(mean) != channels or len(std) != channels:
-        raise ValueError(f"data.mean and data.std: expected {channels} numbers each, one a channel")
-    scale = torch.tensor([1 / (255 * max(s, 1e-8)) for s in std], device=device).view(1, -1, 1, 1)
-    shift = torch.tensor([-m / max(s, 1e-8) for m, s in zip(mean, std, strict=True)], device=device).view(1, -1, 1, 1)
-
-    @cache
-    def planes(height: int, width: int) -> tuple[Tensor, Tensor]:
-        """Scale and shift for every pixel: with one number a channel, the CPU takes three times as long."""
-        return scale.repeat(1, 1, height, width), shift.repeat(1, 1, height, width)
-
-    def normalise(images: Tensor) -> Tensor:
-        scale, shift = planes(*images.shape[2:])
-        result = images.to(torch.float32, copy=True)
-        return torch.addcmul(shift, result, scale, out=result)
-
-    return normalise
 
 
 def _gather_statistics(model: nn.Module) -> None:
@@ -290,5 +223,6 @@ def _gather_statistics(model: nn.Module) -> None:
             start += buffer.numel()
 
 
-def _no_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+def no_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    """Stands in the slot of the optimizer where nobody fills it."""
     raise RecipeError([Problem("techniques", "no technique made an optimizer; switch one on")])

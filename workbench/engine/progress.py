@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.control import Control
 from workbench.engine.build import Build, parameter_counts
+from workbench.engine.cost import multiply_adds
 from workbench.engine.evaluate import evaluate
 from workbench.engine.guard import Guard
 from workbench.engine.meter import Clock, Meter
@@ -57,6 +58,7 @@ class Progress:
             classes=build.dataset.classes,
             parameters=sum(counts.values()),
             parameters_by_part=counts,
+            multiply_adds=multiply_adds(build.model, build.dataset.shape),
         )
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Answer requests from stdin on stdout, at low priority on one thread; what libraries print goes to stderr."""
+    """Answer requests from stdin on stdout, with one thread a stage; what libraries print goes to stderr."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,13 +16,12 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    sys.setswitchinterval(0.001)  # the stages' threads share one interpreter; the quick ones shall not wait for it
 
+    # No lower priority: a thread that waits for the processor while it holds the interpreter holds up all stages.
     from workbench.preview.answers import Answers
     from workbench.preview.child import serve
 
-    # After the imports: somebody waits for the first preview, and nothing trains yet.
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)
     with contextlib.suppress(KeyboardInterrupt):
         serve(sys.stdin, replies, Answers())
     # The reading thread may still hold stdin, which would stop an ordinary exit.

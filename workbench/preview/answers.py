@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import base64
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workbench.checks.preflight import report
-from workbench.engine.build import Build, build, parameter_counts
-from workbench.preview.protocol import Checks, Reply, Request, Static
+from workbench.engine.build import build, parameter_counts
+from workbench.engine.cost import multiply_adds, warm_up
+from workbench.engine.outline import Outline, outline
+from workbench.engine.samples import samples
+from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.plugins import load_plugin
 
 POINTS = 200
-"""Points of the learning-rate curve."""
+"""Points of the learning-rate curve, about."""
 
 
 class Answers:
-    """Answers requests; remembers the last data set, so that a toggle does not read it again."""
+    """Answers requests, in as many threads as there are stages; remembers the last data set and what was counted last.
+
+    Only ``checks`` draws from torch's global generator, and it is one thread.
+    """
 
     def __init__(self) -> None:
+        self._lock, self._counting = threading.Lock(), threading.Lock()
+        self._warm = False
         self._source: _Remembered | None = None
+        self._counted: dict[str, int | None] = {}
 
-    def __call__(self, request: Request) -> Iterator[Reply]:
-        """Yield the wanted stages. Raises what reading, loading and building raise."""
-        for plugin in request.plugins:
-            load_plugin(Path(plugin))
-        recipe = self._remembering(read_recipe(request.recipe))
-        built = build(recipe, request.device, Path(request.data_root))
-        try:
-            if "static" in request.stages:
-                yield static(request.id, built)
-            if "checks" in request.stages:
-                found = report(built)
-                yield Checks(request.id, found["initial_loss"], found["expected_initial_loss"], found["checks"])
-        finally:
-            built.close()
+    def __call__(self, request: Request) -> Reply:
+        """Answer. Raises what reading, loading and building raise."""
+        with self._lock:
+            for plugin in request.plugins:
+                load_plugin(Path(plugin))
+            recipe = self._remembering(read_recipe(request.recipe))
+        root = Path(request.data_root)
+        if request.stage == "samples":
+            pixels, labels = samples(recipe, root, request.count, request.side, request.roll)
+            return Samples(request.id, request.side, base64.b64encode(pixels.numpy().tobytes()).decode("ascii"), labels)
+        if request.stage == "checks":
+            self._warm_up()
+            return _checks(request, recipe, root)
+        found = outline(recipe, root)
+        return static(request.id, found, self._multiply_adds(found))
+
+    def _multiply_adds(self, found: Outline) -> int | None:
+        """Counting takes most of an answer's time, and most toggles leave the network as it is."""
+        with self._counting:
+            if found.architecture not in self._counted:
+                self._counted = dict([*self._counted.items()][-8:])
+                self._counted[found.architecture] = multiply_adds(found.model, found.image_shape)
+            return self._counted[found.architecture]
+
+    def _warm_up(self) -> None:
+        """Once, where nobody waits for a quick answer."""
+        if not self._warm:
+            self._warm = True
+            warm_up()
 
     def _remembering(self, recipe: Recipe) -> Recipe:
         if self._source is None or not self._source.same(recipe.data_source):
@@ -49,6 +75,7 @@ class _Remembered:
     def __init__(self, source: Any) -> None:
         self._source = source
         self._loaded: dict[Path, Any] = {}
+        self._lock = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
@@ -57,27 +84,48 @@ class _Remembered:
         return type(source) is type(self._source) and bool(source == self._source)
 
     def load(self, root: Path, report: Callable[[str], None] = lambda message: None) -> Any:
-        if root not in self._loaded:
-            self._loaded = {root: self._source.load(root, report)}
-        return self._loaded[root]
+        with self._lock:
+            if root not in self._loaded:
+                self._loaded = {root: self._source.load(root, report)}
+            return self._loaded[root]
 
 
-def static(number: int, built: Build) -> Static:
-    """Parameters, steps and the learning-rate curve of a build."""
-    counts = parameter_counts(built.model)
-    rates = [(s / built.steps_per_epoch, built.learning_rate(s)) for s in sample_steps(built.steps)]
+def static(number: int, found: Outline, count: int | None) -> Static:
+    """Parameters, multiply-adds, steps and the learning-rate curve."""
+    parts = parameter_counts(found.model)
+    rates = [
+        (s / found.steps_per_epoch, found.learning_rate(s)) for s in sample_steps(found.steps, found.steps_per_epoch)
+    ]
     return Static(
         id=number,
-        parameters=sum(counts.values()),
-        parameters_by_part=counts,
-        steps_per_epoch=built.steps_per_epoch,
-        steps=built.steps,
+        parameters=sum(parts.values()),
+        parameters_by_part=parts,
+        multiply_adds=count,
+        steps_per_epoch=found.steps_per_epoch,
+        steps=found.steps,
         learning_rates=[[round(epoch, 4), float(f"{rate:.6g}")] for epoch, rate in rates],
+        training_images=found.training_images,
     )
 
 
-def sample_steps(steps: int, points: int = POINTS) -> list[int]:
-    """At most ``points`` steps from 0 to the last, evenly."""
+def sample_steps(steps: int, steps_per_epoch: int, points: int = POINTS) -> list[int]:
+    """Steps from 0 to the last: about half of them evenly, half of them denser towards the start, where warm-ups are.
+
+    The ends of the first epochs are among them: that is where most warm-ups end.
+    """
     if steps <= points:
         return list(range(steps))
-    return [round(i * (steps - 1) / (points - 1)) for i in range(points)]
+    half = points // 2
+    even = [round(i * (steps - 1) / (half - 1)) for i in range(half)]
+    dense = [round((steps - 1) ** (i / (half - 1))) for i in range(half)]
+    ends = [e * steps_per_epoch + i for e in range(1, 11) for i in (-1, 0) if e * steps_per_epoch + i < steps]
+    return sorted({*even, *dense, *ends})
+
+
+def _checks(request: Request, recipe: Recipe, root: Path) -> Checks:
+    built = build(recipe, request.device, root)
+    try:
+        found = report(built)
+    finally:
+        built.close()
+    return Checks(request.id, found["initial_loss"], found["expected_initial_loss"], found["checks"])

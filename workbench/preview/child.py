@@ -1,17 +1,17 @@
-"""The preview process: reads requests from a file, answers the newest in stages, ends when the file ends."""
+"""The preview process: reads requests from a file, answers the newest of each stage, ends when the file ends."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO
 
-from workbench.preview.protocol import Refused, Reply, Request, read_request, to_line
+from workbench.preview.protocol import STAGES, Refused, Reply, Request, read_request, to_line
 
-Answer = Callable[[Request], Iterator[Reply]]
-"""Yields the replies to a request one after the other; what it raises is refused with one line."""
+Answer = Callable[[Request], Reply]
+"""Replies to a request; what it raises is refused with one line. Called in a thread for each stage, at once."""
 
 
 class Newest:
@@ -53,13 +53,34 @@ class Newest:
 
 
 def serve(requests: IO[str], replies: IO[str], answer: Answer) -> None:
-    """Answer until ``requests`` ends. A thread reads them, so that a newer one is known while an older is worked on."""
-    newest = Newest()
-    threading.Thread(target=_read, args=(requests, newest), daemon=True, name="requests").start()
+    """Answer until ``requests`` ends, each stage in a thread of its own: what takes long delays nothing else.
+
+    Does not wait for answers that nobody will hear any more.
+    """
+    lock = threading.Lock()
+    stages = {stage: Newest() for stage in STAGES}
+    for stage, newest in stages.items():
+        work = (newest, replies, lock, answer)
+        threading.Thread(target=_work, args=work, daemon=True, name=stage).start()
+    try:
+        for line in requests:
+            try:
+                request = read_request(line)
+            except ValueError as error:
+                print(f"preview: {error}", file=sys.stderr)
+            else:
+                stages[request.stage].put(request)
+    finally:
+        for newest in stages.values():
+            newest.close()
+
+
+def _work(newest: Newest, replies: IO[str], lock: threading.Lock, answer: Answer) -> None:
     while (request := newest.take()) is not None:
-        for reply in _answered(request, answer):
+        reply = _answered(request, answer)
+        with lock:
             if newest.stale(request):
-                break
+                continue
             try:
                 replies.write(to_line(reply))
                 replies.flush()
@@ -67,27 +88,23 @@ def serve(requests: IO[str], replies: IO[str], answer: Answer) -> None:
                 return
 
 
-def _read(requests: IO[str], newest: Newest) -> None:
+def _answered(request: Request, answer: Answer) -> Reply:
     try:
-        for line in requests:
-            try:
-                newest.put(read_request(line))
-            except ValueError as error:
-                print(f"preview: {error}", file=sys.stderr)
-    finally:
-        newest.close()
-
-
-def _answered(request: Request, answer: Answer) -> Iterator[Reply]:
-    try:
-        yield from answer(request)
+        return answer(request)
     except Exception as error:
         traceback.print_exc()
-        yield Refused(request.id, one_line(error))
+        return Refused(request.id, one_line(error))
 
 
 def one_line(error: Exception) -> str:
     """An error for a person: its first line, with the type's name where the text alone says too little."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    plain = type(error).__name__ in ("RecipeError", "DataError", "BuildError", "PluginError", "CardError")
+    plain = type(error).__name__ in (
+        "RecipeError",
+        "DataError",
+        "BuildError",
+        "PluginError",
+        "CardError",
+        "TechniqueError",
+    )
     return text if text and plain else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -4,38 +4,65 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-STAGES = ("static", "checks")
+Stage = Literal["static", "baseline", "samples", "checks"]
+STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
 class Request:
-    """Look at this recipe. Replies carry the same ``id``; a newer request makes older ones void.
+    """Look at this recipe. The reply carries the same ``id``; a newer request for a stage makes older ones void.
 
-    recipe: TOML text. plugins: files to load first. stages: which replies are wanted, in this order:
-    ``"static"`` (parameters, steps, learning rates) and ``"checks"`` (initial loss and the checks before a run).
+    recipe: TOML text. plugins: files to load first. stage: what is asked for: ``"static"`` (parameters, multiply-adds,
+    steps, learning rates), ``"baseline"`` (the same of the recipe as loaded), ``"samples"`` (augmented training images)
+    or ``"checks"`` (initial loss and the checks before a run). The last three are of samples only: how many images, the
+    pixels of a side, and which draw of the augmentations.
     """
 
     id: int
+    stage: Stage
     recipe: str
     data_root: str
     plugins: tuple[str, ...] = ()
     device: str = "cpu"
-    stages: tuple[str, ...] = STAGES
+    count: int = 0
+    side: int = 0
+    roll: int = 0
 
 
 @dataclass(frozen=True)
 class Static:
-    """What a build says without running the network. learning_rates: (epochs done, rate) at up to 200 steps."""
+    """What a build says without running the network.
+
+    multiply_adds: of one image; None where they cannot be counted. learning_rates: (epochs done, rate) at a few hundred
+    steps.
+    """
 
     id: int
     parameters: int
     parameters_by_part: dict[str, int]
+    multiply_adds: int | None
     steps_per_epoch: int
     steps: int
     learning_rates: list[list[float]]
-    stage: str = "static"
+    training_images: int
+    kind: str = "static"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Training images as the network meets them, scaled to a square of ``side`` pixels.
+
+    pixels: base64 of uint8 ``[images, side, side, 3]``. labels: the class of each, the two with their shares where
+    images are mixed.
+    """
+
+    id: int
+    side: int
+    pixels: str
+    labels: list[str]
+    kind: str = "samples"
 
 
 @dataclass(frozen=True)
@@ -46,18 +73,20 @@ class Checks:
     initial_loss: float
     expected_initial_loss: float
     checks: list[dict[str, str]]
-    stage: str = "checks"
+    kind: str = "checks"
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The recipe cannot be built; ``error`` is one line."""
+    """A stage cannot be answered; ``error`` is one line."""
 
     id: int
     error: str
+    kind: str = "refused"
 
 
-Reply = Static | Checks | Refused
+Reply = Static | Samples | Checks | Refused
+_KINDS: dict[str, type[Reply]] = {kind.kind: kind for kind in (Static, Samples, Checks, Refused)}
 
 
 def to_line(message: Request | Reply) -> str:
@@ -68,9 +97,10 @@ def to_line(message: Request | Reply) -> str:
 def read_request(line: str) -> Request:
     """Raises ValueError for anything that is no request."""
     values = _object(line)
-    for key in ("plugins", "stages"):
-        if key in values:
-            values[key] = tuple(values[key])
+    if "plugins" in values:
+        values["plugins"] = tuple(values["plugins"])
+    if values.get("stage") not in STAGES:
+        raise ValueError(f"not a preview request: unknown stage {values.get('stage')!r}")
     try:
         return Request(**values)
     except TypeError as error:
@@ -80,10 +110,9 @@ def read_request(line: str) -> Request:
 def read_reply(line: str) -> Reply:
     """Raises ValueError for anything that is no reply."""
     values = _object(line)
-    kind: type[Reply] = Refused if "error" in values else Checks if values.get("stage") == "checks" else Static
     try:
-        return kind(**values)
-    except TypeError as error:
+        return _KINDS[values["kind"]](**values)
+    except (KeyError, TypeError) as error:
         raise ValueError(f"not a preview reply: {error}") from None
 
 

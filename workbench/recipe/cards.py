@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
+import threading
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Generic, TypeVar
@@ -82,7 +83,8 @@ class Registry(Generic[C]):
         self.package = package
         self.entry_points = entry_points
         self._cards: dict[str, type[C]] = {}
-        self._searched = False
+        self._searched = self._searching = False
+        self._lock = threading.RLock()
 
     def add(self, card: type[C]) -> None:
         """Register a card; the same class loaded again replaces itself, another one under its name is an error."""
@@ -94,15 +96,22 @@ class Registry(Generic[C]):
         self._cards[card.name] = card
 
     def _search(self) -> None:
+        """Import every card once; who asks from another thread meanwhile waits until all are there."""
         if self._searched:
             return
-        self._searched = True
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            if not module.ispkg:
-                importlib.import_module(f"{self.package}.{module.name}")
-        for entry in entry_points(group=self.entry_points):
-            entry.load()
+        with self._lock:
+            if self._searched or self._searching:  # asked again by what is being imported
+                return
+            self._searching = True
+            try:
+                package = importlib.import_module(self.package)
+                for module in pkgutil.iter_modules(package.__path__):
+                    if not module.ispkg:
+                        importlib.import_module(f"{self.package}.{module.name}")
+                for entry in entry_points(group=self.entry_points):
+                    entry.load()
+            finally:
+                self._searched, self._searching = True, False
 
     def __getitem__(self, name: str) -> type[C]:
         self._search()

@@ -123,9 +123,9 @@ def _go_on_alone(app: Workbench) -> None:
     if app.training is not None:
         app.training.join()
         if app.leaving == BACKGROUND and app.training.run is not None and app.training.state == "stopped":
-            settings = app.settings
+            settings, device = app.settings, app.training.device
             with contextlib.suppress(RunError):  # nobody is there to hear it; the run stands at its checkpoint
-                detach(app.training.run, settings.device, settings.data_root, resume=True, plugins=settings.plugins)
+                detach(app.training.run, device, settings.data_root, resume=True, plugins=settings.plugins)
 
 
 def _say_goodbye(app: Workbench, settings: Settings, outcome: str) -> None:
@@ -142,7 +142,7 @@ def _say_goodbye(app: Workbench, settings: Settings, outcome: str) -> None:
 def _say_what_became(training: Training, run: RunDirectory, settings: Settings, outcome: str) -> None:
     name = run.name
     if outcome == BACKGROUND and training.state == "stopped":
-        _go_on_in_background(run, settings)
+        _go_on_in_background(run, settings, training.device)
     elif outcome == ABANDON:
         print(f"left {name} without waiting; go on from its last checkpoint with: workbench run --resume {name}")
         sys.stdout.flush()
@@ -153,7 +153,7 @@ def _say_what_became(training: Training, run: RunDirectory, settings: Settings, 
         print(f"{name}: {training.state}")
 
 
-def _go_on_in_background(run: RunDirectory, settings: Settings) -> None:
+def _go_on_in_background(run: RunDirectory, settings: Settings, device: str) -> None:
     """Start a process that goes on with the run, and stay until it says that it does. Raises RunError if it does not.
 
     Ctrl-C leaves without waiting.
@@ -167,7 +167,7 @@ def _go_on_in_background(run: RunDirectory, settings: Settings) -> None:
             drawn = True
 
     try:
-        pid = detach(run, settings.device, settings.data_root, resume=True, plugins=settings.plugins)
+        pid = detach(run, device, settings.data_root, resume=True, plugins=settings.plugins)
         await_heartbeat(run, pid, waited=waited)
     except RunError as error:
         if drawn:

@@ -25,12 +25,12 @@ def copy(app: Workbench, text: str, what: str) -> None:
     app.push_screen(CopiedScreen(text, what, whole=len(text) * 4 / 3 < LIMIT))
 
 
-def rerun_command(run: RunDirectory, settings: Settings) -> str:
+def rerun_command(run: RunDirectory, settings: Settings, device: str) -> str:
     """The command line that trains a run's recipe again, from any folder."""
     words = ["workbench", "run", str(run.recipe_file.resolve()), "--data-root", str(settings.data_root.resolve())]
     words += ["--runs", str(settings.runs.resolve())]
     words += [word for plugin in settings.plugins for word in ("--plugin", str(plugin.resolve()))]
-    return shlex.join(words if settings.device == "auto" else [*words, "--device", settings.device])
+    return shlex.join(words if device == "auto" else [*words, "--device", device])
 
 
 def send(app: Workbench, text: str) -> None:

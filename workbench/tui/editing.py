@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from workbench.recipe import Change, Problem, Recipe, conflicts, difference
+from workbench.recipe.fixes import Fix, fixes
 from workbench.recipe.registries import TECHNIQUES
 
 HISTORY = 200
@@ -75,18 +76,32 @@ class Editor:
         Switching off keeps a table in the file only where it holds something: parameters that are not the defaults, or
         a table that the loaded recipe has too.
         """
-        present = self.recipe.techniques.get(name)
+        toggled = self._toggled(self.recipe, name)
+        return toggled is not None and self.change(toggled)
+
+    def _toggled(self, recipe: Recipe, name: str) -> Recipe | None:
+        present = recipe.techniques.get(name)
         if present is None:
             try:
-                card = TECHNIQUES[name]()
+                return recipe.with_technique(TECHNIQUES[name]())
             except ValidationError:
-                return False
-            return self.change(self.recipe.with_technique(card))
-        on = self.recipe.on(name)
+                return None
+        on = recipe.on(name)
         switched = present.model_copy(update={"enabled": not on})
         if on and name not in self.loaded.techniques and _is_default(switched.model_copy(update={"enabled": True})):
-            return self.change(self.recipe.without_technique(name))
-        return self.change(self.recipe.with_technique(switched))
+            return recipe.without_technique(name)
+        return recipe.with_technique(switched)
+
+    def fixes(self, problem: Problem) -> list[Fix]:
+        """What would solve a conflict; what only takes back the last change comes last."""
+        return fixes(self.recipe, problem, self._undo[-1] if self._undo else None)
+
+    def fix(self, fix: Fix) -> None:
+        """Solve a conflict, as one change."""
+        recipe: Recipe | None = self.recipe
+        for name in fix.switches:
+            recipe = self._toggled(recipe, name) if recipe is not None else None
+        self.change(recipe if fix.switches and recipe is not None else fix.recipe)
 
     def changes(self) -> list[Change]:
         """What differs from the recipe as loaded."""

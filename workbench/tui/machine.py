@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from workbench.devices import GIB, Gpu, list_gpus
 
+MOST = 3
+"""Processes that are named one by one."""
+
 
 def gpus_in_words(gpus: list[Gpu] | None = None) -> str:
     """How many there are, what the freest one has, whether others use it; "no GPU" without any."""
@@ -13,3 +16,14 @@ def gpus_in_words(gpus: list[Gpu] | None = None) -> str:
     best = max(found, key=lambda gpu: gpu.free)
     count = "1 GPU" if len(found) == 1 else f"{len(found)} GPUs"
     return f"{count}, {best.free / GIB:.0f} GiB free" + (", busy" if best.processes else "")
+
+
+def gpu_lines(gpu: Gpu) -> tuple[str, str]:
+    """A GPU's name and memory, and the processes of others on it ("" for none): pid, name and memory of each."""
+    head = f"{gpu.name}  {gpu.free / GIB:.1f} of {gpu.total / GIB:.1f} GiB free"
+    others = []
+    for process in gpu.processes[:MOST]:
+        memory = f" {process.memory / GIB:.1f} GiB" if process.memory is not None else ""
+        others.append(f"{process.name or 'a process'} (pid {process.pid}){memory}")
+    more = f" and {len(gpu.processes) - MOST} more" if len(gpu.processes) > MOST else ""
+    return head, f"used by {', '.join(others)}{more}" if others else ""

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from textual.message import Message
 
+from workbench.devices import Gpu
 from workbench.preview.protocol import Reply
 from workbench.runs.directory import RunDirectory
+from workbench.runs.speed import Speed
 from workbench.tui.preview_client import PreviewEnded
 from workbench.tui.training import Training
 
@@ -37,11 +39,19 @@ class TrainingMoved(Message):
 
 
 class GpusSeen(Message):
-    """What the driver says about the GPUs, in a few words."""
+    """What the driver says about the GPUs."""
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, gpus: list[Gpu]) -> None:
         super().__init__()
-        self.words = words
+        self.gpus = gpus
+
+
+class SpeedsRead(Message):
+    """How fast the runs in the folder were."""
+
+    def __init__(self, speeds: list[Speed]) -> None:
+        super().__init__()
+        self.speeds = speeds
 
 
 class DevicesSeen(Message):

@@ -1,4 +1,4 @@
-"""The terminal's side of the preview process: starts it, asks the newest question, starts it again if it dies."""
+"""The terminal's side of the preview process: starts it, asks the newest questions, starts it again if it dies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.preview.protocol import Reply, Request, read_reply, to_line
+from workbench.preview.protocol import Reply, Request, Stage, read_reply, to_line
 
 COMMAND = (sys.executable, "-P", "-m", "workbench.preview")
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
-DEBOUNCE = 0.15
-"""Seconds without a newer question before one is sent."""
+QUIET: dict[Stage, float] = {"static": 0.0, "baseline": 0.0, "samples": 0.15, "checks": 0.3}
+"""Seconds without a newer question of a stage before one is sent; what takes the child long can wait longer."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class PreviewEnded:
 
 
 class PreviewClient:
-    """Two threads: one starts the process and reads its replies, one sends it the newest question.
+    """Two threads: one starts the process and reads its replies, one sends it the newest question of each stage.
 
-    ``hear`` is called in the reading thread, with replies to the newest question only, and with PreviewEnded.
+    ``hear`` is called in the reading thread, with replies to the newest questions only, and with PreviewEnded.
     """
 
     def __init__(
@@ -42,9 +42,8 @@ class PreviewClient:
         self._command = list(command)
         self._condition = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
-        self._pending: Request | None = None
-        self._asked_at = 0.0
-        self._newest = 0
+        self._pending: dict[Stage, tuple[float, Request]] = {}
+        self._newest: dict[Stage, int] = {}
         self._closed = False
 
     def start(self) -> None:
@@ -53,11 +52,10 @@ class PreviewClient:
         threading.Thread(target=self._send, daemon=True, name="preview questions").start()
 
     def ask(self, request: Request) -> None:
-        """Ask; every older question is forgotten."""
+        """Ask; every older question of its stage is forgotten."""
         with self._condition:
-            self._pending = request
-            self._newest = request.id
-            self._asked_at = time.monotonic()
+            self._pending[request.stage] = time.monotonic() + QUIET[request.stage], request
+            self._newest[request.stage] = request.id
             self._condition.notify_all()
 
     def close(self) -> None:
@@ -81,11 +79,12 @@ class PreviewClient:
                 with contextlib.suppress(ValueError):
                     reply = read_reply(line)
                     pause = 1.0
-                    if reply.id == self._newest:
+                    if reply.id in self._newest.values():
                         self._hear(reply)
             returncode = process.wait()
             with self._condition:
                 self._process = None
+                self._pending.clear()  # one of them may be what it died of
                 if self._closed:
                     return
             self._hear(PreviewEnded(returncode))
@@ -128,18 +127,18 @@ class PreviewClient:
     def _send(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(
-                    lambda: self._closed or (self._pending is not None and self._process is not None)
-                )
+                self._condition.wait_for(lambda: self._closed or (self._pending and self._process is not None))
                 if self._closed:
                     return
-                early = self._asked_at + DEBOUNCE - time.monotonic()
+                stage = min(self._pending, key=lambda stage: self._pending[stage][0])
+                due, request = self._pending[stage]
+                early = due - time.monotonic()
                 if early > 0:
                     self._condition.wait(early)
                     continue
-                request, process = self._pending, self._process
-                self._pending = None
-            if request is None or process is None or process.stdin is None:
+                process = self._process
+                del self._pending[stage]
+            if process is None or process.stdin is None:
                 continue
             # Outside the lock: a process that does not read must not stop the UI from asking.
             with contextlib.suppress(OSError, ValueError):

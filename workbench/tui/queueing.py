@@ -45,7 +45,7 @@ def offer(app: Workbench, make: Make) -> None:
 def ask(app: Workbench, message: DevicesSeen) -> None:
     """Queue the run, train it on another device, or neither. No second training in this process."""
     name = app.training.run.name if app.training is not None and app.training.run is not None else "the present run"
-    device = message.used or app.settings.device
+    device = message.used or app.device
     answers = [(QUEUE, "Queue it: it begins when its device is free")]
     if message.other:
         answers.append((BESIDE, f"Train it now on {message.other}, in the background"))

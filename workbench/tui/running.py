@@ -12,7 +12,7 @@ from workbench.runs.errors import RunError
 from workbench.runs.listing import newest_live_run
 from workbench.runs.queue import remove
 from workbench.runs.requests import Action, ask
-from workbench.tui import leaving, queueing
+from workbench.tui import leaving, queueing, texts
 from workbench.tui.messages import LiveRunSeen, TrainingMoved
 from workbench.tui.training import Training
 
@@ -42,6 +42,8 @@ def start(app: Workbench) -> None:
     problems = app.editor.conflicts()
     if problems:
         reasons = "\n".join(f"{p.path}: {p.message}" for p in problems)
+        if offer := texts.offer(app.editor.fixes(problems[0])):
+            reasons += f"\nkey {app.key('compose.fix')}: {offer}"
         app.notify(reasons, title="This recipe cannot be trained", severity="error", timeout=10, markup=False)
         return
     recipe = app.editor.recipe
@@ -60,7 +62,7 @@ def _train(app: Workbench, make: Callable[[], RunDirectory], *, resume: bool) ->
     app.training = Training(
         make,
         lambda training: app.post_message(TrainingMoved(training)),
-        device=app.settings.device,
+        device=app.device,
         data_root=app.settings.data_root,
         resume=resume,
         descriptors=app.descriptors,
@@ -77,6 +79,7 @@ def moved(app: Workbench, training: Training) -> None:
         if training.run is not None:
             app.watch_run(training.run)
         return
+    app.read_speeds()
     if training.error:
         app.notify(training.error, title="The run broke", severity="error", timeout=10, markup=False)
     elif app.current_mode != "run" and training.run is not None:

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 
 from workbench.events import CheckFinished
+from workbench.preview.protocol import Static
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.difference import ABSENT
+from workbench.recipe.fixes import Fix
 from workbench.recipe.registries import TECHNIQUES
+from workbench.runs.speed import Estimate
 from workbench.tui.forms import Subject, shown, subject
 from workbench.tui.preview_state import Picture
 from workbench.tui.rows import summary
-from workbench.tui.words import change
+from workbench.tui.words import change, large, rate, rough
 
 Part = Content | str | tuple[str, str]
 
@@ -79,12 +82,19 @@ def _technique(name: str) -> list[Part]:
     return parts
 
 
-def conflicts(problems: Sequence[Problem]) -> Content:
-    """Every conflict with its place."""
+def conflicts(problems: Sequence[Problem], offers: Sequence[str], key: str) -> Content:
+    """Every conflict with its place, and what would solve it; the key solves the first."""
     parts: list[Part] = []
-    for problem in problems:
+    for number, (problem, offer) in enumerate(zip(problems, offers, strict=True)):
         parts += [("✗ ", "$error"), (problem.path, "bold $error"), f"  {problem.message}\n"]
+        if offer:
+            parts += [(f"  {key} ", "bold $primary") if number == 0 else "  → ", (f"{offer}\n", "$success")]
     return Content.assemble(*parts)
+
+
+def offer(fixes: Sequence[Fix]) -> str:
+    """The first fix and that there are others; "" for none."""
+    return " or ".join([fix.words for fix in fixes[:2]]) + (" …" if len(fixes) > 2 else "")
 
 
 def changes(found: Sequence[Change]) -> Content:
@@ -117,8 +127,8 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
     return kept
 
 
-def preview(picture: Picture) -> Content:
-    """Parameters, by part, steps, and the first loss."""
+def preview(picture: Picture, estimate: Estimate | None = None) -> Content:
+    """Parameters, by part, steps, the time that they take, and the first loss."""
     parts: list[Part] = []
     dim = f" {MUTED}" if picture.stale else ""
     if picture.error:
@@ -132,6 +142,7 @@ def preview(picture: Picture) -> Content:
         if delta is not None:
             parts.append((f"  {change(delta)}", "$accent" if delta and not picture.stale else MUTED))
         parts.append("\n")
+        parts += _multiply_adds(static, baseline, picture.stale)
         width = max((len(name) for name in static.parameters_by_part), default=0)
         digits = max((len(f"{n:,}") for n in static.parameters_by_part.values()), default=0)
         for name, count in static.parameters_by_part.items():
@@ -140,8 +151,37 @@ def preview(picture: Picture) -> Content:
             parts.append((f"  {change(count - before)}\n", "$accent") if count != before else "\n")
         parts += [("Steps       ", "bold"), (f"{static.steps:,}", f"bold{dim or ' $primary'}")]
         parts += [(f"  {static.steps_per_epoch:,} an epoch\n", MUTED)]
+        parts += _time(static, estimate, picture.stale) if estimate is not None else []
         parts += _first_loss(picture)
     return Content.assemble(*parts).rstrip()
+
+
+def _multiply_adds(static: Static, baseline: Static | None, stale: bool) -> list[Part]:
+    count = static.multiply_adds
+    if count is None:
+        return []
+    parts: list[Part] = [
+        ("Work        ", "bold"),
+        (large(count), f"bold {MUTED if stale else '$primary'}"),
+        (" multiply-adds", MUTED),
+    ]
+    delta = count - baseline.multiply_adds if baseline is not None and baseline.multiply_adds is not None else 0
+    if delta:
+        words = f"  {'+' if delta > 0 else '−'}{large(abs(delta))}"
+        parts.append((words, MUTED if stale else "$accent"))
+    return [*parts, "\n"]
+
+
+def _time(static: Static, estimate: Estimate, stale: bool) -> list[Part]:
+    epoch = static.training_images / estimate.images_per_second
+    sign = "≈ " if estimate.scaled else ""
+    source = estimate.source
+    return [
+        ("Time        ", "bold"),
+        (f"{sign}{rough(epoch)} an epoch", f"bold {MUTED if stale else '$primary'}"),
+        (f", {rough(epoch * static.steps / static.steps_per_epoch)} in all\n", MUTED),
+        (f"            from {source.recipe}, {rate(source.images_per_second)} on {source.device}\n", MUTED),
+    ]
 
 
 def _first_loss(picture: Picture) -> list[Part]:
@@ -150,19 +190,22 @@ def _first_loss(picture: Picture) -> list[Part]:
     checks = picture.checks
     by_name = {check["name"]: check for check in checks.checks}
     sign, colour = SIGNS.get(by_name.get("initial loss", {}).get("verdict", "pass"), SIGNS["warn"])
-    dim = MUTED if picture.stale else colour
+    if picture.checks_stale:
+        old = f"{checks.initial_loss:.3f} before the change\n"
+        return [("First loss  ", "bold"), (f"… {old}" if not picture.error else f"– {old}", MUTED)]
     return [
         ("First loss  ", "bold"),
-        (f"{checks.initial_loss:.3f} {sign}", f"bold {dim}"),
+        (f"{checks.initial_loss:.3f} {sign}", f"bold {colour}"),
         (f"  expected {checks.expected_initial_loss:.3f}\n", MUTED),
     ]
 
 
 def preview_checks(picture: Picture) -> Content:
-    """The checks of the preview, each with its reason."""
+    """The checks of the preview, each with its reason; quiet where they belong to an earlier version."""
     if picture.checks is None:
         return Content("")
-    return checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
+    found = checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
+    return Content.styled(found.plain, MUTED) if picture.checks_stale else found
 
 
 def check_lines(found: Iterable[CheckFinished]) -> Content:
@@ -187,12 +230,20 @@ def checks(found: Iterable[CheckFinished]) -> Content:
     return Content.assemble(*parts)
 
 
-def line(picture: Picture, problems: Sequence[Problem]) -> Content:
-    """The one line under the panes: the conflicts if there are any, else the numbers that matter."""
-    if problems:
-        more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
-        name = problems[0].path.removeprefix("techniques.")
-        return Content.assemble((f" ✗ {name}", "bold $error"), (f"{more}: {problems[0].message}", "$error"))
+def conflict_line(problems: Sequence[Problem], offer: str, key: str, width: int) -> Content:
+    """The first conflict and its fix in one line of ``width`` cells; the reason is cut, the fix is not."""
+    more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
+    name = problems[0].path.removeprefix("techniques.")
+    head, reason = f" ✗ {name}", f"{more}: {problems[0].message}"
+    room = width - len(head) - (len(offer) + len(key) + 5 if offer else 0)
+    reason = reason if len(reason) <= room else reason[: max(0, room - 1)] + "…"
+    parts: list[Part] = [(head, "bold $error"), (reason, "$error")]
+    parts += [(f"  {key} ", "bold $primary"), (offer, "$success")] if offer else []
+    return Content.assemble(*parts)
+
+
+def line(picture: Picture) -> Content:
+    """The one line under the panes while nothing is in conflict: the numbers that matter."""
     if picture.error:
         return Content.assemble((" ✗ ", "bold $error"), (picture.error, "$error"))
     static = picture.static
@@ -200,8 +251,10 @@ def line(picture: Picture, problems: Sequence[Problem]) -> Content:
         return Content.styled(f" {picture.note}", MUTED)
     style = MUTED if picture.stale else "bold"
     parts: list[Part] = [" ", (f"{static.parameters:,}", style), (" parameters  ", MUTED)]
-    parts += [(f"{static.steps:,}", style), (f" steps ({static.steps_per_epoch:,}/epoch)  ", MUTED)]
-    if picture.checks is not None:
+    if static.multiply_adds is not None:
+        parts += [(large(static.multiply_adds), style), (" MACs  ", MUTED)]
+    parts += [(f"{static.steps:,}", style), (" steps  ", MUTED)]
+    if picture.checks is not None and not picture.checks_stale:
         worst = min((c["verdict"] for c in picture.checks.checks), key=["fail", "warn", "pass"].index, default="pass")
         sign, colour = SIGNS[worst]
         parts += [("loss ", MUTED), (f"{picture.checks.initial_loss:.3f}", style), (f" {sign} ", f"bold {colour}")]

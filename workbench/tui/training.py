@@ -40,7 +40,7 @@ class Training:
         self.error = ""
         self._create = create
         self._hear = hear
-        self._device = device
+        self.device = device
         self._data_root = data_root
         self._resume = resume
         self._descriptors = descriptors
@@ -68,7 +68,7 @@ class Training:
                 self._descriptors.point_at(self.run.log_file)
             execute = self._execute or _execute()
             self.state = execute(
-                self.run, device=self._device, data_root=self._data_root, resume=self._resume, control=self.control
+                self.run, device=self.device, data_root=self._data_root, resume=self._resume, control=self.control
             )
         except RunError as error:
             self.error, self.state = str(error), "failed"

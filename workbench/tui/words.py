@@ -17,6 +17,17 @@ def duration(seconds: float) -> str:
     return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
 
 
+def rough(seconds: float) -> str:
+    """A length of time in two digits or so: ``0.8 s``, ``12 s``, ``4 min``, ``2.5 h``, ``3 d``."""
+    if not math.isfinite(seconds):
+        return "–"
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.1f} {unit}" if value < 9.95 and unit != "min" else f"{value:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
 def number(value: float, digits: int = 3) -> str:
     """A number to some places after the point; a dash for what is not finite."""
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
@@ -35,6 +46,16 @@ def rate(value: float) -> str:
 def significant(value: float) -> str:
     """Three significant digits without trailing zeros: 0.1, 0.0832, 2.5e-05."""
     return f"{value:.3g}" if math.isfinite(value) else "–"
+
+
+def large(value: float) -> str:
+    """A count in three digits: ``640``, ``12.3 k``, ``40.8 M``, ``1.02 G``."""
+    for power, letter in ((9, "G"), (6, "M"), (3, "k")):
+        if value >= 0.9995 * 10**power:
+            scaled = value / 10**power
+            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+            return f"{scaled:.{digits}f} {letter}"
+    return f"{value:.0f}"
 
 
 def change(value: int) -> str:

@@ -16,18 +16,29 @@ from textual.driver import Driver
 from textual.screen import Screen
 from textual.widgets import Input
 
+from workbench.devices import Gpu, list_gpus
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
-from workbench.tui import clipboard, files, leaving, queueing, running, suspending
+from workbench.runs.speed import Estimate, Speed, Speeds, estimate
+from workbench.tui import choosing, clipboard, files, leaving, queueing, running, suspending
 from workbench.tui.actions import Action, Where, actions, bindings
 from workbench.tui.charts import Palette
 from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.machine import gpus_in_words
-from workbench.tui.messages import DevicesSeen, GpusSeen, LiveRunSeen, PreviewHeard, QueueMoved, RunSent, TrainingMoved
+from workbench.tui.messages import (
+    DevicesSeen,
+    GpusSeen,
+    LiveRunSeen,
+    PreviewHeard,
+    QueueMoved,
+    RunSent,
+    SpeedsRead,
+    TrainingMoved,
+)
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
@@ -68,6 +79,7 @@ class Workbench(App[str]):
         descriptors: Descriptors | None = None,
         execute: Execute | None = None,
         preview_command: Sequence[str] = COMMAND,
+        gpus: Callable[[], list[Gpu]] = list_gpus,
         poll: float = 1.0,
         now: Callable[[], float] = time.time,
         session: Session = NO_SESSION,
@@ -77,6 +89,8 @@ class Workbench(App[str]):
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
         super().__init__()
         self.settings = settings
+        self.device = settings.device
+        self.gpus: list[Gpu] | None = None
         self.editor = editor
         self.composer: ComposeScreen | None = None
         self.training: Training | None = None
@@ -85,6 +99,10 @@ class Workbench(App[str]):
         self.queue_hold: Claim | None = None
         self.now = now
         self._watch = watch
+        self._choosing = False
+        self._list_gpus = gpus
+        self._speeds = Speeds(settings.runs)
+        self.measured: list[Speed] = []
         self.descriptors = descriptors
         self.execute = execute
         self._poll = poll
@@ -122,6 +140,7 @@ class Workbench(App[str]):
         # Back from the shell the terminal is empty, and Textual draws only what changed.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh())
         self.call_after_refresh(self._queue.start)
+        self.call_after_refresh(self.read_speeds)
         if self.settings.device != "cpu":
             threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
 
@@ -157,12 +176,44 @@ class Workbench(App[str]):
             event.widget.cursor_blink = False
 
     def _look_for_gpus(self) -> None:
-        self.post_message(GpusSeen(gpus_in_words()))
+        self.post_message(GpusSeen(self._list_gpus()))
 
     def on_gpus_seen(self, message: GpusSeen) -> None:
         """Show it."""
+        self.gpus = message.gpus
+        if not self.is_running:
+            return
+        if self.composer is not None:
+            self.composer.show_device(gpus_in_words(message.gpus))
+        if self._choosing:
+            self._choosing = False
+            choosing.choose(self)
+
+    def choose_device(self) -> None:
+        """Choose the device of the next run; the GPUs are looked at anew, in a thread."""
+        if not self._choosing:
+            self._choosing = True
+            threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
+
+    def read_speeds(self) -> None:
+        """How fast runs were, for the time that the next one takes; read in a thread."""
+        threading.Thread(
+            target=lambda: self.post_message(SpeedsRead(self._speeds.read())), daemon=True, name="speeds"
+        ).start()
+
+    def on_speeds_read(self, message: SpeedsRead) -> None:
+        """Show what follows for this recipe."""
+        self.measured = message.speeds
         if self.composer is not None and self.is_running:
-            self.composer.show_device(message.words)
+            self.composer.refresh_preview()
+
+    def estimate(self) -> Estimate | None:
+        """How fast the recipe would train; None where nothing was measured."""
+        static = self.preview.picture.static
+        device = self.device
+        if device == "auto":
+            device = "cuda:0" if self.gpus else "cpu"
+        return estimate(self.editor.recipe, static.multiply_adds, device, self.measured) if static else None
 
     # The recipe
 
@@ -268,7 +319,7 @@ class Workbench(App[str]):
         settings = self.settings
         places = Content.assemble(
             ("\n  runs    ", "bold"), place(settings.runs, 60), ("\n  data    ", "bold"), place(settings.data_root, 60),
-            ("\n  device  ", "bold"), settings.device,
+            ("\n  device  ", "bold"), self.device,
         )  # fmt: skip
 
         def chosen(action: Action | None) -> None:
@@ -317,6 +368,11 @@ class Workbench(App[str]):
     def actions(self) -> list[Action]:
         """What can be done on the screen in front, with the user's own keys."""
         return actions(cast(Where, self.current_mode), self.settings.keymap)
+
+    def key(self, action: str) -> str:
+        """The key of an action, by its id, as it is written for people."""
+        where = cast(Where, action.partition(".")[0])
+        return next(a.shown_key for a in actions(where, self.settings.keymap) if a.id == action)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: the actions of the registry, and the choice of colours."""

@@ -14,12 +14,14 @@ from textual.widgets import Input
 from workbench.recipe import Recipe, write_recipe
 from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
+from workbench.tui.fixing import fix_first
 from workbench.tui.rows import rows
 from workbench.tui.screens.form import FormScreen
 from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.preview import PreviewPane
+from workbench.tui.widgets.samples import SampleGrid
 from workbench.tui.widgets.technique_list import TechniqueList
 from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
@@ -27,7 +29,7 @@ from workbench.tui.words import place
 if TYPE_CHECKING:
     from workbench.tui.workbench_app import Workbench
 
-VIEWS = ("card", "preview", "changes")
+VIEWS = ("card", "preview", "samples", "changes")
 
 
 class ComposeScreen(Screen[None]):
@@ -39,6 +41,7 @@ class ComposeScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._view = "card"
+        self._view_before = "card"
 
     @property
     def workbench(self) -> Workbench:
@@ -51,11 +54,14 @@ class ComposeScreen(Screen[None]):
             with Vertical(id="list-pane", classes="pane"):
                 yield Input(placeholder="words to look for", id="filter", compact=True, classes="-hidden")
                 yield TechniqueList(id="techniques")
-            with Horizontal(id="side"):
-                with Vertical(id="side-left"):
-                    yield Pane(title="Card", id="card")
-                    yield Pane(title="Changes", id="changes")
-                yield PreviewPane(id="preview")
+            with Vertical(id="side"):
+                with Horizontal(id="side-top"):
+                    with Vertical(id="side-left"):
+                        yield Pane(title="Card", id="card")
+                        yield Pane(title="Changes", id="changes")
+                    yield PreviewPane(id="preview")
+                with Vertical(id="samples", classes="pane"):
+                    yield SampleGrid(id="sample-grid")
         yield Text(id="line")
         yield KeyBar("compose")
 
@@ -73,6 +79,7 @@ class ComposeScreen(Screen[None]):
     def on_resize(self) -> None:
         self._show_places()
         self._show_titles()
+        self._show_line()
 
     def on_screen_resume(self) -> None:
         for chart in self.query(Chart):
@@ -88,7 +95,9 @@ class ComposeScreen(Screen[None]):
         wanted = self.query_one("#filter", Input).value
         self._list.show(rows(editor.recipe, problems, changes, wanted))
         self._show_card()
-        diff = [texts.conflicts(problems), Content("\n")] if problems else []
+        offers = [texts.offer(editor.fixes(problem)) for problem in problems]
+        key = self.workbench.key("compose.fix")
+        diff = [texts.conflicts(problems, offers, key), Content("\n")] if problems else []
         gathered = texts.gathered(changes, editor.recipe)
         self.query_one("#changes", Pane).show(Content("").join([*diff, texts.changes(gathered)]))
         self._count = (len(problems), len(gathered))
@@ -100,8 +109,21 @@ class ComposeScreen(Screen[None]):
     def refresh_preview(self) -> None:
         """Something is known about the recipe that was not known before."""
         picture = self.workbench.preview.picture
-        self.query_one(PreviewPane).show(picture, self.workbench.palette)
-        self.query_one("#line", Text).show(texts.line(picture, self.workbench.editor.conflicts()), layout=False)
+        self.query_one(PreviewPane).show(picture, self.workbench.palette, self.workbench.estimate())
+        note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
+        self.query_one(SampleGrid).show(picture.samples, note)
+        draw = self.workbench.preview.roll + 1
+        self.query_one("#samples").border_subtitle = f"draw {draw} · {self.workbench.key('compose.roll')} draws anew"
+        self._show_line()
+
+    def _show_line(self) -> None:
+        editor = self.workbench.editor
+        if problems := editor.conflicts():
+            offer, key = texts.offer(editor.fixes(problems[0])), self.workbench.key("compose.fix")
+            line = texts.conflict_line(problems, offer, key, self.size.width)
+        else:
+            line = texts.line(self.workbench.preview.picture)
+        self.query_one("#line", Text).show(line, layout=False)
 
     def _show_card(self) -> None:
         editor = self.workbench.editor
@@ -119,7 +141,7 @@ class ComposeScreen(Screen[None]):
 
     def show_device(self, gpus: str) -> None:
         """The device in use, and what is known of the GPUs."""
-        device = self.workbench.settings.device
+        device = self.workbench.device
         self.query_one("#list-pane").border_subtitle = f"{device}: {gpus}" if gpus else f"device {device}"
 
     @property
@@ -139,14 +161,19 @@ class ComposeScreen(Screen[None]):
         self._remember()
         for name in VIEWS:
             self.query_one(f"#{name}").set_class(name == view, "-current")
-        self.query_one("#side-left").set_class(view != "preview", "-current")
+        left = self.query_one("#side-left")
+        left.set_class(view in ("card", "changes"), "-current")
+        self.query_one("#side-top").set_class(view != "samples", "-current")
+        left.set_class(view == "changes", "-diff")
         self._show_titles()
 
     def _show_titles(self) -> None:
         problems, changes = self._count
         row = self._list.row if self.is_mounted else None
         number = f" {changes}" if changes else ""
-        titles = {"card": "Card", "preview": "Preview", "changes": f"Changes{number}"}
+        titles = {"card": "Card", "preview": "Preview", "samples": "Samples", "changes": f"Diff{number}"}
+        if self.wide:
+            titles["changes"] = f"Changes{number}"
         if problems:
             titles["changes"] += " [$error]✗[/]"
         for name in VIEWS:
@@ -185,6 +212,10 @@ class ComposeScreen(Screen[None]):
     @on(TechniqueList.Edited)
     def _edited(self, event: TechniqueList.Edited) -> None:
         self._edit(event.place)
+
+    @on(SampleGrid.RoomChanged)
+    def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
+        self.workbench.preview.room_for_samples(event.count, event.side)
 
     @on(Input.Changed, "#filter")
     def _filtered(self) -> None:
@@ -250,6 +281,30 @@ class ComposeScreen(Screen[None]):
     def action_view(self, by: int) -> None:
         """The next or previous pane at the right."""
         self.show_view(VIEWS[(VIEWS.index(self._view) + by) % len(VIEWS)])
+
+    def action_diff(self) -> None:
+        """What differs from the recipe as loaded; from there back to what was shown before."""
+        if self._view == "changes":
+            self.show_view(self._view_before)
+        else:
+            self._view_before = self._view
+            self.show_view("changes")
+
+    def action_roll(self) -> None:
+        """Another draw of the augmentations; where there is no room for the samples, bring them to the front first."""
+        if self.query_one("#samples").display:
+            self.workbench.preview.roll_again()
+            self.refresh_preview()
+        else:
+            self.show_view("samples")
+
+    def action_devices(self) -> None:
+        """Choose the device of the next run."""
+        self.workbench.choose_device()
+
+    def action_fix(self) -> None:
+        """Solve the first conflict."""
+        fix_first(self.workbench)
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the pane in front by half its height."""

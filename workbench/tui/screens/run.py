@@ -158,7 +158,11 @@ class RunScreen(Screen[None]):
         """The command that trains the same again, to the clipboard."""
         tracked = self.workbench.tracked
         if tracked is not None:
-            clipboard.copy(self.workbench, rerun_command(tracked.run, self.workbench.settings), "the rerun command")
+            clipboard.copy(
+                self.workbench,
+                rerun_command(tracked.run, self.workbench.settings, self.workbench.device),
+                "the rerun command",
+            )
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the log."""

@@ -17,10 +17,16 @@ class Text(Static):
         self._shown = Content("")
 
     def show(self, content: Content, *, layout: bool = True) -> None:
-        """Show a text, if it is another one."""
+        """Show a text, if it is another one. One of the same height is painted without a layout of the whole screen."""
         if not content.is_same(self._shown):
-            self._shown = content
-            self.update(content, layout=layout)
+            before, self._shown = self._shown, content
+            self.update(content, layout=layout and not self._same_room(before, content))
+
+    def _same_room(self, before: Content, after: Content) -> bool:
+        width = self.content_size.width
+        if not width or not self.is_attached or (self.styles.is_auto_width and before.cell_length != after.cell_length):
+            return False
+        return before.get_height({}, width) == after.get_height({}, width)
 
     @property
     def plain(self) -> str:

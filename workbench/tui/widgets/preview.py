@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from workbench.runs.speed import Estimate
 from workbench.tui import texts
 from workbench.tui.charts import Axis, Drawing, Layer, Palette, draw, nice_ticks
 from workbench.tui.preview_state import Picture
@@ -34,17 +35,18 @@ class PreviewPane(VerticalScroll, can_focus=False):
         yield self.rates
         yield self.checks
 
-    def show(self, picture: Picture, palette: Palette) -> None:
+    def show(self, picture: Picture, palette: Palette, estimate: Estimate | None = None) -> None:
         """Show what is known."""
-        self.numbers.show(texts.preview(picture))
+        self.numbers.show(texts.preview(picture, estimate))
         self.checks.show(texts.preview_checks(picture))
         static = picture.static
         self.rates.display = self.rates_title.display = static is not None
         if static is None or static.learning_rates == self._drawn:
             return
         self._drawn = static.learning_rates
-        peak = significant(max(rate for _, rate in static.learning_rates))
-        self.rates_title.show(Content.assemble(("Learning rate  ", "bold"), (f"peak {peak}", "$muted")))
+        at, peak = max(static.learning_rates, key=lambda point: point[1])
+        where = f" at epoch {at:.2g}" if 0 < at < 10 else f" at epoch {at:.0f}" if at else " from the start"
+        self.rates_title.show(Content.assemble(("Learning rate  ", "bold"), (f"{significant(peak)}{where}", "$muted")))
         self.rates.plot(rates_drawing(static.learning_rates, static.steps / static.steps_per_epoch, palette))
 
 

@@ -1,0 +1,42 @@
+"""What one image costs a network: multiply-adds, counted on a copy without weights."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def multiply_adds(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
+    """Multiply-adds of convolutions and matrix products in evaluating one image ``[1, *image_shape]``.
+
+    torch counts an addition and a multiplication as two operations; this is half of that. The model stays as it is,
+    and may be on the meta device. None for a network that cannot run there, because what it does depends on values.
+    """
+    meta = copy.deepcopy(model).to("meta").eval()
+    parameters = list(model.parameters())
+    dtype = parameters[0].dtype if parameters else torch.float32
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            meta(torch.empty(1, *image_shape, dtype=dtype, device="meta"))
+    except (RuntimeError, NotImplementedError):
+        return None
+    return int(counter.get_total_flops()) // 2
+
+
+def warm_up() -> None:
+    """Count a small network with the usual operations: torch imports what it needs for each when it first meets it."""
+    with torch.device("meta"):
+        body = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.GELU(), nn.SiLU(), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Dropout(),
+            nn.AdaptiveAvgPool2d(1), nn.Sigmoid(), nn.Flatten(), nn.Linear(4, 2),
+        )  # fmt: skip
+    multiply_adds(body, (3, 16, 16))
+    multiply_adds(_Scaled(), (3, 16, 16))
+
+
+class _Scaled(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images * images.mean(dim=(2, 3), keepdim=True).sigmoid() + images.amax(dim=(2, 3), keepdim=True)

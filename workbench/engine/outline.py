@@ -1,0 +1,76 @@
+"""A build without weights: what can be said of a recipe in milliseconds, by the code that makes the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from workbench.data.base import DataSet
+from workbench.data.batches import Plan
+from workbench.data.splits import hold_out
+from workbench.engine.build import BuildError, no_optimizer, no_step, run_steps
+from workbench.engine.contributions import contributions, network
+from workbench.engine.slots import SlotError
+from workbench.recipe import Recipe, RecipeError, conflicts
+from workbench.step import Moment
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A network on the meta device, the run's length and its learning rates.
+
+    architecture: equal for recipes with the same network; what was counted of one holds for the other.
+    """
+
+    model: nn.Module
+    architecture: str
+    image_shape: tuple[int, int, int]
+    training_images: int
+    steps_per_epoch: int
+    steps: int
+    factor: Callable[[Moment], float]
+    rate: float
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of the first parameter group at a step, as the recipe states it."""
+        return self.rate * float(self.factor(Moment(step, self.steps, self.steps_per_epoch)))
+
+
+def outline(recipe: Recipe, data_root: Path) -> Outline:
+    """Everything of a build that needs no values. Draws nothing from torch's generators, copies no data.
+
+    Raises RecipeError, DataError or BuildError, as :func:`workbench.engine.build.build` does; what only shows when
+    weights are initialised or images are touched does not show here.
+    """
+    if problems := conflicts(recipe):
+        raise RecipeError(problems)
+    dataset: DataSet = recipe.data_source.load(data_root)  # type: ignore[attr-defined]
+    training = dataset.train
+    if recipe.data.validation:
+        training, _ = hold_out(dataset.train, recipe.data.validation, recipe.seed)
+    try:
+        found = contributions(recipe, torch.device("cpu"), dataset)
+        with torch.device("meta"):
+            model = network(found)
+    except (ValueError, SlotError) as error:
+        raise BuildError(str(error)) from error
+    slots = found.slots
+    optimizer = slots.only("optimizer", no_optimizer)(model)
+    steps_per_epoch = len(Plan(recipe.seed, len(training), recipe.data.batch_size, recipe.data.drop_last))
+    if steps_per_epoch == 0:
+        raise no_step(recipe, training)
+    makers = [filler.name for slot in ("model options", "model edits") for filler in slots.fillers(slot)]
+    return Outline(
+        model=model,
+        architecture=repr((recipe.model, [recipe.techniques[name] for name in makers], dataset.shape, dataset.classes)),
+        image_shape=dataset.shape,
+        training_images=len(training),
+        steps_per_epoch=steps_per_epoch,
+        steps=run_steps(recipe, steps_per_epoch),
+        factor=slots.only("schedule", lambda moment: 1.0),
+        rate=float(optimizer.param_groups[0]["lr"]),
+    )

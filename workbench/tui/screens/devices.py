@@ -1,0 +1,72 @@
+"""Choosing the device of the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from workbench.devices import Gpu
+from workbench.tui.machine import gpu_lines
+from workbench.tui.widgets.pane import Text
+
+
+class DeviceScreen(ModalScreen[str | None]):
+    """Returns ``"auto"``, ``"cpu"`` or ``"cuda:N"``; None if nothing was chosen.
+
+    numbers: the ``N`` of each GPU's ``cuda:N``, None for one that cannot be chosen because it is hidden.
+    """
+
+    BINDINGS = [Binding("escape", "cancel", show=False)]
+
+    def __init__(self, gpus: Sequence[Gpu], numbers: Sequence[int | None], chosen: str) -> None:
+        super().__init__()
+        self._gpus = gpus
+        self._numbers = numbers
+        self._chosen = chosen
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog devices") as dialog:
+            dialog.border_title = "Device of the next run"
+            dialog.border_subtitle = "⏎ chooses · esc cancels"
+            yield OptionList(*self._options(), id="devices", compact=True)
+            note = Text(classes="question")
+            note.show(Content.styled("" if self._gpus else "The driver sees no GPU here.", "$muted"))
+            yield note
+
+    def _options(self) -> list[Option]:
+        options = [self._option("auto", "the GPU with the most free memory, else the CPU"), self._option("cpu", "")]
+        for gpu, number in zip(self._gpus, self._numbers, strict=True):
+            words, others = gpu_lines(gpu)
+            if number is None:
+                options.append(self._option("hidden", f"{words}, hidden by CUDA_VISIBLE_DEVICES", disabled=True))
+            else:
+                options.append(self._option(f"cuda:{number}", words, others))
+        return options
+
+    def _option(self, device: str, words: str, others: str = "", *, disabled: bool = False) -> Option:
+        mark = "●" if device == self._chosen else " "
+        parts: list[str | tuple[str, str]] = [(f"{mark} {device:<8}", "bold"), (words, "$muted")]
+        parts += [(f"\n            ! {others}", "$warning")] if others else []
+        return Option(Content.assemble(*parts), id=None if disabled else device, disabled=disabled)
+
+    def on_mount(self) -> None:
+        options = self.query_one("#devices", OptionList)
+        known = [option.id for option in options.options]
+        options.highlighted = known.index(self._chosen) if self._chosen in known else 0
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(event.option.id)
+
+    def action_cancel(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
