@@ -18,7 +18,7 @@ from workbench.runs.requests import take_requests
 from workbench.tui.screens.compose import ComposeScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.run import RunScreen
-from workbench.tui.widgets.curves import CurvePane
+from workbench.tui.widgets.run_charts import RunCharts
 from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.run_head import Bar
 from workbench.tui.workbench_app import Workbench

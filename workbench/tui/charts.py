@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from workbench.tui.canvas import Canvas, Colour, Run
 
 Point = tuple[float, float]
+Writer = Callable[[float], str]
+"""How a number is written beside its tick."""
 
 FLOOR = 1e-6
 """Values are not drawn below this on a logarithmic axis."""
@@ -139,54 +141,33 @@ def _ansi(runs: Iterable[Run]) -> str:
     )
 
 
-def band_points(band: Iterable[tuple[float, float, float]]) -> list[Point]:
-    """The zigzag through minimum and maximum of each stretch: what a raw curve is drawn as."""
-    points: list[Point] = []
-    upwards = True
-    for middle, low, high in band:
-        if low == high:
-            points.append((middle, low))
-        else:
-            points += [(middle, low), (middle, high)] if upwards else [(middle, high), (middle, low)]
-            upwards = not upwards
-    return points
+def zero_axis(values: Iterable[float], height: int, *, least: float = 0.0, write: Writer | None = None) -> Axis:
+    """From 0 to 2.5 × 2ⁿ, at least to ``least``: ln 10 fits below 2.5, and the limit moves only by doubling."""
+    top = max((v for v in values if math.isfinite(v)), default=0.0)
+    top = max(top, least) or 2.5
+    high = 2.5 * 2.0 ** math.ceil(math.log2(top / 2.5) - 1e-9)
+    return Axis(0, high, [(t, (write or _number)(t)) for t in nice_ticks(0, high, max(2, height // 3))])
 
 
-def doubled(value: float, start: float) -> float:
-    """The smallest ``start`` × 2ⁿ, n ≥ 0, that is not below a value."""
-    limit = start
-    while limit < value and math.isfinite(value):
-        limit *= 2
-    return limit
+def span_axis(values: Iterable[float], height: int, *, write: Writer | None = None) -> Axis:
+    """What lies between the values and little more, on a grid of eighths of a power of two: it rarely moves."""
+    found = [v for v in values if math.isfinite(v)]
+    low, high = min(found, default=0.0), max(found, default=1.0)
+    span = high - low or abs(high) / 8 or 1.0
+    grid = 2.0 ** math.ceil(math.log2(span)) / 8
+    low, high = math.floor(low / grid) * grid, math.ceil(high / grid) * grid
+    high = high if high > low else low + grid
+    return Axis(low, high, [(t, (write or _number)(t)) for t in nice_ticks(low, high, max(2, height // 3))])
 
 
-def step_axis(step: int, steps: int, steps_per_epoch: int, width: int) -> Axis:
-    """The axis of a run, in steps with ticks in epochs. It shows at least a 64th of the run and grows by doubling."""
-    steps = max(1, steps)
-    high = float(steps)
-    for power in range(6, 0, -1):
-        if step <= steps / 2**power:
-            high = steps / 2**power
-            break
-    epochs = high / max(1, steps_per_epoch)
-    return Axis(0, high, [(e * steps_per_epoch, _number(e)) for e in nice_ticks(0, epochs, max(2, width // 10))])
-
-
-def loss_axis(values: Iterable[float], height: int) -> Axis:
-    """From 0 to 2.5 × 2ⁿ: ln 10 fits below the first limit, ln 100 below the second."""
-    top = max((v for v in values if math.isfinite(v)), default=2.5)
-    high = doubled(top, 0.15625)
-    return Axis(0, high, [(t, _number(t)) for t in nice_ticks(0, high, max(2, height // 3))])
-
-
-def log_axis(values: Iterable[float], height: int) -> Axis:
+def log_axis(values: Iterable[float], height: int, write: Writer | None = None) -> Axis:
     """Whole decades in log10 that hold all values."""
     found = [v for v in values if math.isfinite(v) and v > 0]
     low = math.floor(math.log10(max(FLOOR, min(found, default=0.1))))
     high = max(low + 1, math.ceil(math.log10(max(FLOOR, max(found, default=1.0)))))
     steps = (1, 2, 5) if (high - low) * 3 <= height else (1,)
-    ticks = [(d + math.log10(s), _number(s * 10.0**d)) for d in range(low, high) for s in steps] + [
-        (float(high), _number(10.0**high))
+    ticks = [(d + math.log10(s), (write or _number)(s * 10.0**d)) for d in range(low, high) for s in steps] + [
+        (float(high), (write or _number)(10.0**high))
     ]
     return Axis(low, high, ticks)
 

@@ -11,9 +11,12 @@ from workbench.events import CheckFinished
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.registries import TECHNIQUES
+from workbench.runs.fit import Fit
+from workbench.tui.columns import HALF_LIVES
 from workbench.tui.forms import Subject, shown, subject
 from workbench.tui.preview_state import Picture
 from workbench.tui.rows import summary
+from workbench.tui.viewport import Viewport
 from workbench.tui.words import change
 
 Part = Content | str | tuple[str, str]
@@ -184,6 +187,26 @@ def checks(found: Iterable[CheckFinished]) -> Content:
         if check.expected != check.found:
             parts.append((f"  expected {check.expected}", MUTED))
         parts += ["\n", (check.reason, MUTED if check.verdict == "pass" else ""), "\n"]
+    return Content.assemble(*parts)
+
+
+def fit(found: Fit) -> Content:
+    """The reading of training and test accuracy."""
+    sign, colour = {"unknown": ("·", MUTED), **SIGNS}[found.verdict]
+    parts: list[Part] = [(f"{sign} fit  ", f"bold {colour}"), found.found]
+    parts += ["\n" if found.found else "", (found.advice, MUTED if found.verdict != "warn" else ""), "\n"]
+    return Content.assemble(*parts)
+
+
+def axis(viewport: Viewport, cursor: str) -> Content:
+    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands."""
+    counted = {"epoch": "epochs", "time": "training time", "step": "steps"}[viewport.unit]
+    level = f"{viewport.smoothing} of {len(HALF_LIVES) - 1}" if viewport.smoothing else "none"
+    parts: list[Part] = [(f"x: {counted}   smoothing: {level}", MUTED)]
+    if not viewport.whole:
+        parts.append(("   zoomed, 0 shows all", MUTED))
+    if cursor:
+        parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
     return Content.assemble(*parts)
 
 

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from workbench.events import Finished
 from workbench.tui.tracking import Tracked
-from workbench.tui.widgets.pane import Text
+from workbench.tui.widgets.pane import Line, Text
 from workbench.tui.words import duration, rate, significant
 
 MUTED = "$muted"
@@ -59,9 +59,9 @@ class RunHead(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._state = Text(id="run-state")
+        self._state = Line(id="run-state")
         self._bar = Bar(id="run-bar")
-        self._pace = Text(id="run-pace")
+        self._pace = Line(id="run-pace")
         self._advice = Text(id="run-advice")
 
     def compose(self) -> ComposeResult:
@@ -72,8 +72,8 @@ class RunHead(Vertical):
 
     def show(self, tracked: Tracked, now: float) -> None:
         """Show the run as it is at ``now``, seconds since 1970."""
-        self._state.show(state_line(tracked, now), layout=False)
-        self._pace.show(pace_line(tracked, now), layout=False)
+        self._state.show(state_line(tracked, now))
+        self._pace.show(pace_line(tracked, now))
         self._bar.fraction = tracked.view.fraction
         why, what = tracked.advice(now)
         self._advice.display = bool(why)
