@@ -30,18 +30,18 @@ class Fit:
 def read_fit(train: float, test: float, progress: float, rise: float, *, split: str = "test") -> Fit:
     """Read the two accuracies of a run.
 
-    train: smoothed training accuracy, 0–1, nan where targets are mixed. test: newest accuracy on ``split``, nan before
-    the first evaluation. progress: share of the run that is done. rise: what the smoothed training accuracy gained in
-    the last fifth of the steps done, nan where unknown.
+    train: smoothed training accuracy, 0–1, nan where targets are mixed. test: accuracy on ``split`` at the same step.
+    progress: share of the run that is done. rise: what the smoothed training accuracy gained in the last fifth of the
+    steps done, nan where unknown. The limits are those of small images in ten classes, CIFAR-10 above all.
     """
+    if not math.isfinite(test):
+        return Fit("unknown", "", f"the accuracy on the {split} split is not a number")
     if math.isnan(train):
-        found = f"{split} {test:.1%}" if math.isfinite(test) else ""
-        return Fit("unknown", found, "targets are mixed: there is no training accuracy to hold against the test's")
-    found = f"training {train:.1%}" + (f", {split} {test:.1%}" if math.isfinite(test) else "")
+        advice = "targets are mixed, so there is no training accuracy to hold against it"
+        return Fit("unknown", f"{split} {test:.1%}", advice)
+    found = f"training {train:.1%}, {split} {test:.1%}"
     if progress < EARLY:
         return Fit("unknown", found, "too early to say: less than a tenth of the run is done")
-    if math.isnan(test):
-        return Fit("unknown", found, f"nothing was evaluated on the {split} split yet")
     if train > MEMORISED and test < GENERAL:
         advice = "it memorises: add augmentation, weight decay, dropout or label smoothing"
         return Fit("warn", found, advice)

@@ -188,17 +188,15 @@ class RunView:
 
 
     def fit(self) -> Fit | None:
-        """What training and test accuracy say together; None before there is anything to read."""
-        if self.trained is None:
+        """What training and test accuracy said together at the newest evaluation; None before there is one."""
+        found = self.latest("test") or self.latest("validation")
+        if found is None or self.trained is None:
             return None
-        split = "test" if "test" in self.evaluated else "validation" if "validation" in self.evaluated else "test"
-        found = self.latest(split)
-        smooth = self.accuracy.smoothed()
-        now = self.accuracy.latest()
-        before = at_step(self.steps_seen, smooth, 0.8 * self.step)
-        mixed = not math.isfinite(self.trained.accuracy) and math.isfinite(self.trained.loss)
-        test = found.accuracy if found else math.nan
-        return read_fit(math.nan if mixed else now, test, self.fraction, now - before, split=split)
+        smooth, step = self.accuracy.smoothed(), found.step
+        train = at_step(self.steps_seen, smooth, step)
+        rise = train - at_step(self.steps_seen, smooth, 0.8 * step)
+        progress = step / self.steps if self.steps else 0.0
+        return read_fit(train, found.accuracy, progress, rise, split=found.split)
 
 
 def log_line(event: Event) -> Line | None:

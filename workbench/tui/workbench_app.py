@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
+from rich.console import RenderableType
+from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.content import Content
 from textual.driver import Driver
@@ -32,6 +34,7 @@ from workbench.tui.settings import Settings
 from workbench.tui.theme import MUTED, WORKBENCH, palette
 from workbench.tui.tracking import Tracked
 from workbench.tui.training import Execute, Training
+from workbench.tui.updates import CroppedUpdate
 from workbench.tui.widgets.run_head import STATES
 from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
@@ -87,6 +90,10 @@ class Workbench(App[str]):
         """Our own driver on a terminal; whatever Textual is told to use elsewhere."""
         kind = super().get_driver_class()
         return SurvivingDriver if issubclass(SurvivingDriver, kind) else kind
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        update = CroppedUpdate.of(renderable) if type(renderable) is ChopsUpdate else renderable
+        super()._display(screen, update)
 
     def on_mount(self) -> None:
         if self.descriptors is not None:

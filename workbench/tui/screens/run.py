@@ -108,12 +108,10 @@ class RunScreen(Screen[None]):
         reading = Content("") if fit is None else texts.fit(fit)
         if not found:
             return reading if fit is not None else Content.styled("none yet", "$muted")
-        full = texts.checks(found)
+        bad = [check for check in found if check.verdict != "pass"]
+        good = [check for check in found if check.verdict == "pass"]
         lines = Content("") if self.has_class("-wide") else texts.check_lines(found)
-        # A warning of the fit comes first, like every bad check.
-        if fit is not None and fit.verdict == "warn":
-            return reading + lines + full
-        return lines + reading + full
+        return lines + texts.checks(bad) + reading + texts.checks(good)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Asks are dimmed where there is nobody to answer them."""

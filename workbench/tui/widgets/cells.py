@@ -14,6 +14,10 @@ Cell = tuple[str, Style]
 """A character and its style; the second cell of a wide character is empty."""
 
 
+NEAR = 12
+"""Cells between two changes from which on it is shorter to move the cursor than to send them."""
+
+
 def cells(parts: Iterable[tuple[str, Style]], width: int) -> list[Cell]:
     """Styled texts as exactly ``width`` cells, cut or filled with spaces."""
     found: list[Cell] = []
@@ -33,8 +37,16 @@ def changed(before: Sequence[list[Cell]], after: Sequence[list[Cell]], top: int 
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
         if old == new:
             continue
-        places = [i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
-        regions.append(Region(places[0], top + number, places[-1] - places[0] + 1, 1))
+        start = end = -NEAR
+        for place, (a, b) in enumerate(zip(old, new, strict=True)):
+            if a == b:
+                continue
+            if place - end >= NEAR:
+                if start >= 0:
+                    regions.append(Region(start, top + number, end - start + 1, 1))
+                start = place
+            end = place
+        regions.append(Region(start, top + number, end - start + 1, 1))
     return regions
 
 

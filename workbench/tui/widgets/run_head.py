@@ -7,6 +7,7 @@ from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -37,12 +38,16 @@ class Bar(Widget):
     """A progress bar of one line, fine to an eighth of a cell."""
 
     COMPONENT_CLASSES = {"bar--done", "bar--rest"}
-    fraction = reactive(0.0)
+    fraction = reactive(0.0, repaint=False)
 
     def validate_fraction(self, value: float) -> float:
         # In eighths of a cell, so that most updates change nothing.
         cells = max(1, self.size.width) * 8
         return int(min(1.0, max(0.0, value)) * cells) / cells
+
+    def watch_fraction(self, before: float, after: float) -> None:
+        first, last = (int(share * self.size.width) for share in sorted((before, after)))
+        self.refresh(Region(first, 0, last - first + 1, 1))
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
