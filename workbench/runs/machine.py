@@ -87,7 +87,7 @@ class Sampler:
         self._seconds, self._at = {}, time.monotonic()
         memory, busy = 0, 0.0
         for process in self._processes:
-            with contextlib.suppress(psutil.Error), process.oneshot():
+            with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
                 self._seconds[process.pid] = times.user + times.system
                 busy += max(0.0, self._seconds[process.pid] - before.get(process.pid, self._seconds[process.pid]))
@@ -131,6 +131,8 @@ def _read(line: bytes) -> Sample | None:
     """The sample of a line; None for a torn one."""
     try:
         values = json.loads(line)
-        return Sample(**{name: values.get(name) for name in Sample.__dataclass_fields__} | {"time": float(values["time"])})
+        return Sample(
+            **{name: values.get(name) for name in Sample.__dataclass_fields__} | {"time": float(values["time"])}
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 Colour = tuple[int, int, int]
 Run = tuple[str, Colour | None]
@@ -12,9 +13,7 @@ Run = tuple[str, Colour | None]
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """The bit of each braille dot: column, then row from the top."""
 
-SPANS = tuple(
-    tuple(tuple(sum(column[a : b + 1]) for b in range(4)) for a in range(4)) for column in DOTS
-)
+SPANS = tuple(tuple(tuple(sum(column[a : b + 1]) for b in range(4)) for a in range(4)) for column in DOTS)
 """The bits from one row to another in a column."""
 
 
@@ -39,7 +38,7 @@ class Canvas:
         if len(points) == 1:
             x, y = points[0]
             self._column(round(x), round(y), round(y), colour, sign)
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             if x0 > x1:
                 x0, y0, x1, y1 = x1, y1, x0, y0
             first, last = round(x0), round(x1)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from workbench.tui.canvas import Canvas, Colour, Run
+from workbench.tui.canvas import Canvas, Run
+from workbench.tui.canvas import Colour as Colour
 
 Point = tuple[float, float]
 Writer = Callable[[float], str]
@@ -15,7 +16,19 @@ Writer = Callable[[float], str]
 FLOOR = 1e-6
 """Values are not drawn below this on a logarithmic axis."""
 
-ASCII_SIGNS = {"◆": "o", "▲": "^", "●": "@", "■": "#", "━": "*", "┊": ":", "│": "|", "┤": "+", "└": "+", "┬": "+", "─": "-"}
+ASCII_SIGNS = {
+    "◆": "o",
+    "▲": "^",
+    "●": "@",
+    "■": "#",
+    "━": "*",
+    "┊": ":",
+    "│": "|",
+    "┤": "+",
+    "└": "+",
+    "┬": "+",
+    "─": "-",
+}
 """What stands for a sign where a terminal has only ASCII."""
 
 

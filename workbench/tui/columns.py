@@ -104,7 +104,7 @@ def _buckets(steps: Sequence[float], values: Sequence[float], low: float, high: 
     x, y = x[first:last], y[first:last]
     if len(x) <= count or high <= low:
         return x, y, None
-    width = 2.0 ** math.ceil(math.log2((high - low) / count))
+    width = 2.0 ** math.ceil(math.log2((high - low) / max(1, count)))
     edges = np.arange(math.floor(x[0] / width), math.floor(x[-1] / width) + 1) * width
     starts = np.searchsorted(x, edges, "left")
     full = np.diff(np.append(starts, len(x))) > 0

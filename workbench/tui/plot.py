@@ -49,7 +49,7 @@ class Series:
 
     def rgb(self, palette: Palette) -> Colour:
         """Its colour."""
-        return getattr(palette, self.colour) if isinstance(self.colour, str) else self.colour  # type: ignore[no-any-return]
+        return getattr(palette, self.colour) if isinstance(self.colour, str) else self.colour
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,8 @@ def plots(view: RunView, smoothing: int) -> list[Plot]:
     """All charts of a run, the most important first. The last two tell of the GPU, or of the process on a CPU run."""
     return [
         Plot("Loss", _learning(view, view.loss, "loss", smoothing), number, _digits(5), short, positive=True),
-        Plot(
-            "Accuracy", _learning(view, view.accuracy, "accuracy", smoothing), percent, _share(2), _share(0), "share"
-        ),
-        Plot(
-            "Learning rate", (_line(view.learning_rate, "rate"),), significant, _significant(6), short, positive=True
-        ),
+        Plot("Accuracy", _learning(view, view.accuracy, "accuracy", smoothing), percent, _share(2), _share(0), "share"),
+        Plot("Learning rate", (_line(view.learning_rate, "rate"),), significant, _significant(6), short, positive=True),
         Plot("Throughput", (_line(view.rate, "img/s", "smooth"),), _thousands, _thousands, short),
         *_machine(view),
     ]
@@ -61,7 +57,7 @@ def _machine(view: RunView) -> list[Plot]:
     steps = machine.steps(view.times, view.steps_seen, view.begun_at)
 
     def series(name: str, label: str, scale: float = 1.0) -> tuple[Series, ...]:
-        values = numbers(machine.figures[name]) * scale
+        values = array("d", (numbers(machine.figures[name]) * scale).tobytes())
         return (Series(label, steps, values, "validation", "faint"),)
 
     if "gpu" in machine.known:

@@ -186,7 +186,6 @@ class RunView:
         found = self.evaluated.get(split)
         return found[-1] if found else None
 
-
     def fit(self) -> Fit | None:
         """What training and test accuracy said together at the newest evaluation; None before there is one."""
         found = self.latest("test") or self.latest("validation")

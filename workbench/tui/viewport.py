@@ -36,8 +36,8 @@ class Progress:
         """The end of the axis when everything is shown: at least a 64th of the run, and it grows by doubling."""
         for power in range(6, 0, -1):
             if self.newest <= self.total / 2**power:
-                return max(1.0, self.total / 2**power)
-        return max(1.0, self.total, self.newest)
+                return float(max(1.0, self.total / 2**power))
+        return float(max(1, self.total, self.newest))
 
 
 @dataclass

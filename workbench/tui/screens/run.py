@@ -150,64 +150,80 @@ class RunScreen(Screen[None]):
         question = f"{tracked.run.name} saves a checkpoint and stops; it can go on later with workbench run --resume."
         self.app.push_screen(ConfirmScreen("Stop this run?", question, [("stop", "Stop at a checkpoint")]), answered)
 
-    def _charted(self, done: object) -> None:
+    def _make_room(self) -> None:
+        """One chart in full has the room of checks and log too."""
+        self.query_one("#run-below").display = not self.charts.full
         self._show_axis()
 
     def action_more_charts(self) -> None:
         """The next two charts, or the next one in full."""
-        self._charted(self.charts.next_charts())
+        self.charts.next_charts()
+        self._show_axis()
 
     def action_full(self) -> None:
         """One chart full screen, or all."""
-        self._charted(self.charts.toggle_full())
+        self.charts.toggle_full()
+        self._make_room()
 
     def action_zoom_in(self) -> None:
         """Half as much."""
-        self._charted(self.charts.zoom(0.5))
+        self.charts.zoom(0.5)
+        self._show_axis()
 
     def action_zoom_out(self) -> None:
         """Twice as much."""
-        self._charted(self.charts.zoom(2.0))
+        self.charts.zoom(2.0)
+        self._show_axis()
 
     def action_whole(self) -> None:
         """The whole run."""
-        self._charted(self.charts.change(lambda charts: charts.viewport.reset()))
+        self.charts.change(lambda charts: charts.viewport.reset())
+        self._show_axis()
 
     def action_cursor_left(self) -> None:
         """The cursor to the left."""
-        self._charted(self.charts.move_cursor(-1))
+        self.charts.move_cursor(-1)
+        self._show_axis()
 
     def action_cursor_right(self) -> None:
         """The cursor to the right."""
-        self._charted(self.charts.move_cursor(1))
+        self.charts.move_cursor(1)
+        self._show_axis()
 
     def action_pan_left(self) -> None:
         """What lies to the left."""
-        self._charted(self.charts.pan(-0.25))
+        self.charts.pan(-0.25)
+        self._show_axis()
 
     def action_pan_right(self) -> None:
         """What lies to the right."""
-        self._charted(self.charts.pan(0.25))
+        self.charts.pan(0.25)
+        self._show_axis()
 
     def action_smoother(self) -> None:
         """More smoothing."""
-        self._charted(self.charts.change(lambda charts: charts.viewport.smooth(1)))
+        self.charts.change(lambda charts: charts.viewport.smooth(1))
+        self._show_axis()
 
     def action_rougher(self) -> None:
         """Less smoothing."""
-        self._charted(self.charts.change(lambda charts: charts.viewport.smooth(-1)))
+        self.charts.change(lambda charts: charts.viewport.smooth(-1))
+        self._show_axis()
 
     def action_log_scale(self) -> None:
         """A logarithmic scale, or a linear one."""
-        self._charted(self.charts.toggle_log())
+        self.charts.toggle_log()
+        self._show_axis()
 
     def action_x_axis(self) -> None:
         """Epochs, time or steps."""
-        self._charted(self.charts.change(lambda charts: charts.viewport.next_unit()))
+        self.charts.change(lambda charts: charts.viewport.next_unit())
+        self._show_axis()
 
     def action_back(self) -> None:
         """Hide the cursor, leave full screen."""
-        self._charted(self.charts.back())
+        self.charts.back()
+        self._make_room()
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the log."""

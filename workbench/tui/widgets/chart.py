@@ -1,4 +1,4 @@
-"""A chart: holds a drawing function, calls it only while visible, and sends only the cells that came out differently."""
+"""A chart: holds a drawing function, calls it only while visible, and sends only cells that are others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Chart(Widget):
         texts = self.text.split("\n")[: height - len(head)] if self.text else []
         texts += [""] * (height - len(head) - len(texts))
         known = dict(zip(self._texts, self._lines[-len(self._texts) :], strict=True)) if self._texts else {}
-        lines = head + [line if (line := known.get(text)) and len(line) == width else _cells(text, width) for text in texts]
+        lines = [*head, *(_known(known.get(text), width) or cells_of(text, width) for text in texts)]
         before, self._lines, self._texts = self._lines, lines, texts
         if [len(line) for line in before] != [len(line) for line in lines]:
             self.refresh()
@@ -68,12 +68,19 @@ class Chart(Widget):
         return Strip.blank(self.size.width, base)
 
 
-def _cells(text: str, width: int) -> list[Cell]:
+def _known(line: list[Cell] | None, width: int) -> list[Cell] | None:
+    return line if line is not None and len(line) == width else None
+
+
+def cells_of(text: str, width: int) -> list[Cell]:
+    """A line of ANSI text as cells."""
     found = Text.from_ansi(text)
     parts: list[tuple[str, Style]] = []
     at = 0
     for span in sorted(found.spans, key=lambda span: span.start):
         parts.append((found.plain[at : span.start], Style.null()))
-        parts.append((found.plain[span.start : span.end], span.style if isinstance(span.style, Style) else Style.null()))
+        parts.append(
+            (found.plain[span.start : span.end], span.style if isinstance(span.style, Style) else Style.null())
+        )
         at = span.end
     return cells([*parts, (found.plain[at:], Style.null())], width)

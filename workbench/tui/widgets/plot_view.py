@@ -49,8 +49,8 @@ class PlotView(Chart, can_focus=True):
         self.plot_shown = plot
         self._palette = palette
         self._figures = plot.figures(viewport.cursor, palette)
-        self._note = "log" if log and plot.positive else ""
         has_points = any(len(series.values) for series in plot.series)
+        self._note = "nothing yet" if not has_points else "log" if log and plot.positive else ""
 
         def drawing(width: int, height: int) -> str:
             text, self._left = plot.draw(width, height, viewport, progress, palette, log=log)

@@ -50,19 +50,24 @@ class RunCharts(Container):
             self._draw()
 
     @property
-    def visible(self) -> list[PlotView]:
+    def in_view(self) -> list[PlotView]:
         """The charts that can be seen."""
         if self._full is not None:
             return [self._full]
         return self.charts if self._wide else self.charts[self._first : self._first + AT_ONCE]
 
     @property
+    def full(self) -> bool:
+        """Whether one chart has the whole room."""
+        return self._full is not None
+
+    @property
     def chosen(self) -> PlotView:
         """The chart in focus, else the first one that can be seen."""
-        return next((chart for chart in self.visible if chart.has_focus), self.visible[0])
+        return next((chart for chart in self.in_view if chart.has_focus), self.in_view[0])
 
     def _arrange(self) -> None:
-        visible = self.visible
+        visible = self.in_view
         for chart in self.charts:
             chart.display = chart in visible
         self.set_class(self._full is not None, "-full")
@@ -135,8 +140,8 @@ class RunCharts(Container):
             self._full = self.charts[(self.charts.index(self._full) + 1) % COUNT]
         elif not self._wide:
             self._first = (self._first + AT_ONCE) % COUNT
-        if self.screen.focused in self.charts and self.screen.focused not in self.visible:
-            self.visible[0].focus(scroll_visible=False)
+        if self.screen.focused in self.charts and self.screen.focused not in self.in_view:
+            self.in_view[0].focus(scroll_visible=False)
         self._arrange()
         self._draw()
 
