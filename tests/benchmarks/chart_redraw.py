@@ -1,8 +1,8 @@
 """Milliseconds of CPU to redraw a loss chart of 1,000,000 points, raw and smoothed, 160×40 cells: median of 20.
 
 ``python tests/benchmarks/chart_redraw.py``; everything from the columns to the cells that would be sent. Whole and
-zoomed to a thousandth; then with a cursor, on a logarithmic scale, over training time; and the smoothing alone, once, when its
-strength changes.
+zoomed to a thousandth; then with a cursor, on a logarithmic scale, over training time; and the smoothing alone,
+once, when its strength changes.
 """
 
 from __future__ import annotations

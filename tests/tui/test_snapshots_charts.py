@@ -38,22 +38,26 @@ def picture(snap_compare: Compare, make_app: AppFactory, recipe: Recipe, size: t
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x48"])
-def test_full_with_cursor(snap_compare: Compare, make_app: AppFactory, recipe: Recipe, size: tuple[int, int]) -> None:
+def test_charts_full_with_cursor(
+    snap_compare: Compare, make_app: AppFactory, recipe: Recipe, size: tuple[int, int]
+) -> None:
     picture(snap_compare, make_app, recipe, size, "f", "left", "left", "left", "left")
 
 
-def test_gpu_and_focus(snap_compare: Compare, make_app: AppFactory, recipe: Recipe) -> None:
+def test_charts_gpu_and_focus(snap_compare: Compare, make_app: AppFactory, recipe: Recipe) -> None:
     picture(snap_compare, make_app, recipe, LARGE, "tab", "x")
 
 
-def test_gpu_on_a_small_terminal(snap_compare: Compare, make_app: AppFactory, recipe: Recipe) -> None:
+def test_charts_gpu_on_a_small_terminal(snap_compare: Compare, make_app: AppFactory, recipe: Recipe) -> None:
     picture(snap_compare, make_app, recipe, SMALL, "v", "v", "left")
 
 
-def test_zoomed(snap_compare: Compare, make_app: AppFactory, recipe: Recipe) -> None:
+def test_charts_zoomed(snap_compare: Compare, make_app: AppFactory, recipe: Recipe) -> None:
     picture(snap_compare, make_app, recipe, SMALL, "left", "plus", "plus", "plus")
 
 
-def test_ascii(snap_compare: Compare, make_app: AppFactory, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_charts_ascii(
+    snap_compare: Compare, make_app: AppFactory, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Workbench, "palette", Palette(ascii=True))
     picture(snap_compare, make_app, recipe, SMALL, "l")

@@ -170,7 +170,7 @@ def span_axis(values: Iterable[float], height: int, *, write: Writer | None = No
     grid = 2.0 ** math.ceil(math.log2(span)) / 8
     low, high = math.floor(low / grid) * grid, math.ceil(high / grid) * grid
     high = high if high > low else low + grid
-    return Axis(low, high, [(t, (write or _number)(t)) for t in nice_ticks(low, high, max(2, height // 3))])
+    return Axis(low, high, [(t, (write or _number)(t)) for t in nice_ticks(low, high, max(3, height // 3))])
 
 
 def log_axis(values: Iterable[float], height: int, write: Writer | None = None) -> Axis:

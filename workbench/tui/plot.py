@@ -90,7 +90,7 @@ class Plot:
 
         low, high = viewport.window(progress)
         pieces = [self._piece(series, low, high, 2 * width) for series in self.series]
-        y = self._axis(pieces, height, low, high, viewport.whole, log and self.positive)
+        y = self._axis(pieces, height - 2, low, high, viewport.whole, log and self.positive)
         left, across, _ = plot_area(y, width, height) or (0, width, 0)
         x = viewport.axis(progress, across)
         layers = []

@@ -23,6 +23,7 @@ Part = Content | str | tuple[str, str]
 
 MUTED = "$muted"
 SIGNS = {"pass": ("✓", "$success"), "warn": ("!", "$warning"), "fail": ("✗", "$error")}
+FIT_SIGNS = {"unknown": ("·", MUTED), **SIGNS}
 
 
 def card(recipe: Recipe, loaded: Recipe, place: str) -> Content:
@@ -168,13 +169,17 @@ def preview_checks(picture: Picture) -> Content:
     return checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
 
 
-def check_lines(found: Iterable[CheckFinished]) -> Content:
-    """A line for each check, without the reasons."""
+def check_lines(found: Iterable[CheckFinished], reading: Fit | None = None) -> Content:
+    """A line for each check and for the reading of the fit, without the reasons."""
     parts: list[Part] = []
     for check in found:
         sign, colour = SIGNS[check.verdict]
         found_short = check.found if len(check.name) + len(check.found) < 30 else ""
         parts += [(f"{sign} {check.name}  ", f"bold {colour}"), f"{found_short}\n"]
+    if reading is not None:
+        sign, colour = FIT_SIGNS[reading.verdict]
+        at = len(parts) if reading.verdict != "warn" else 0
+        parts[at:at] = [(f"{sign} fit  ", f"bold {colour}"), f"{reading.found}\n"]
     return Content.assemble(*parts, "\n")
 
 
@@ -192,7 +197,7 @@ def checks(found: Iterable[CheckFinished]) -> Content:
 
 def fit(found: Fit) -> Content:
     """The reading of training and test accuracy."""
-    sign, colour = {"unknown": ("·", MUTED), **SIGNS}[found.verdict]
+    sign, colour = FIT_SIGNS[found.verdict]
     parts: list[Part] = [(f"{sign} fit  ", f"bold {colour}"), found.found]
     parts += ["\n" if found.found else "", (found.advice, MUTED if found.verdict != "warn" else ""), "\n"]
     return Content.assemble(*parts)

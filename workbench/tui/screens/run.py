@@ -110,8 +110,9 @@ class RunScreen(Screen[None]):
             return reading if fit is not None else Content.styled("none yet", "$muted")
         bad = [check for check in found if check.verdict != "pass"]
         good = [check for check in found if check.verdict == "pass"]
-        lines = Content("") if self.has_class("-wide") else texts.check_lines(found)
-        return lines + texts.checks(bad) + reading + texts.checks(good)
+        if self.has_class("-wide"):
+            return texts.checks(bad) + reading + texts.checks(good)
+        return texts.check_lines(found, fit) + texts.checks(bad) + reading + texts.checks(good)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Asks are dimmed where there is nobody to answer them."""

@@ -71,12 +71,14 @@ class PlotView(Chart, can_focus=True):
         rule = sign_of("─", palette.ascii)
         head = [(f"{rule} ", frame), (name, _style(palette.smooth, bold=True) if self.has_focus else text)]
         figures = self._figures
-        named = len(name) + 4 + sum(len(n) + len(v) + 5 for _, _, n, v in figures) + len(self._note) + 2 <= width
+        needed = len(name) + 4 + len(self._note) + 2 + sum(len(v) + 4 for _, _, _, v in figures)
+        named = needed + sum(len(n) + 1 for _, _, n, _ in figures) <= width
+        gap = "  " if needed <= width else " "
         parts = list(head)
         for sign, colour, label, value in figures:
-            parts.append((f"  {sign} ", _style(colour)))
+            parts.append((f"{gap}{sign} ", _style(colour)))
             if named:
-                parts.append((f"{label} ", _style(palette.frame)))
+                parts.append((f"{label} ", frame))
             parts.append((value, _style(palette.text, bold=True)))
         if self._note:
             parts.append((f"  {self._note}", frame))

@@ -109,7 +109,7 @@ class RunCharts(Container):
 
     def move_cursor(self, direction: int) -> None:
         """The cursor by about a cell."""
-        cells = max(1, self.chosen.size.width - 6)
+        cells = max(20, self.chosen.size.width - 6)  # a chart that was just given the room has no size yet
         self.change(lambda charts: charts.viewport.move(direction, cells, progress_of(charts._view)))
 
     def zoom(self, factor: float) -> None:
