@@ -39,6 +39,8 @@ FLOORS = {
     "checks": {"recipe", "events", "engine"},
     "places": {"recipe", "runs"},
     "devices": set(),
+    "first_frame": set(),
+    "entry": {"first_frame", "cli", "tui", "commands"},
     "settings": {"recipe", "devices"},
     "runs": {"recipe", "events", "control", "engine", "data", "places", "devices"},
     "commands": {
@@ -53,6 +55,7 @@ FLOORS = {
         "techniques",
         "checks",
         "tui",
+        "first_frame",
     },
     "preview": {"recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
     "tui": {
@@ -67,6 +70,7 @@ FLOORS = {
         "techniques",
         "models",
         "data",
+        "first_frame",
     },
 }
 HEAVY = {"torch", "torchvision", "sklearn", "textual", "plotext"}

@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
-from workbench import __version__
-from workbench.commands import cards, options, recipes, runs, training
-from workbench.commands.errors import INTERRUPTED, InputError, explain
+from workbench import __version__, first_frame
+from workbench.commands import cards, options, recipes, runs, screens, training
+from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
-from workbench.commands.output import complain, on_terminal, say
+from workbench.commands.output import say
 from workbench.places import resolve_recipe
 from workbench.recipe import read_recipe_file
+from workbench.recipe.errors import InputError
 
 app = typer.Typer(
     name="workbench",
@@ -34,6 +35,8 @@ app.command("techniques", rich_help_panel=LOOK_UP)(cards.techniques)
 app.command("models", rich_help_panel=LOOK_UP)(cards.models)
 app.add_typer(cards.data_app, name="data", rich_help_panel=LOOK_UP)
 app.command("diff", rich_help_panel=LOOK_UP)(recipes.diff)
+app.command("keys", rich_help_panel=LOOK_UP)(screens.keys_command)
+app.command("settings", rich_help_panel=LOOK_UP)(screens.settings_command)
 app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
 app.command("show", rich_help_panel=LOOK_AFTER)(runs.show)
 app.command("watch", rich_help_panel=LOOK_AFTER)(runs.watch)
@@ -76,7 +79,7 @@ def workbench(
 
     \b
     Examples:
-      workbench                         open the screens on the embedded data set
+      workbench                         open the screens where they were left
       workbench --recipe v2             open them on a recipe
       workbench recipes                 what can be run by name
       workbench run digits              train in this terminal
@@ -91,21 +94,12 @@ def workbench(
 
 
 def _open_screens(settings: Settings, name: str | None) -> None:
-    if not (on_terminal() and sys.stdin.isatty()):
-        raise InputError("the screens need a terminal; workbench --help lists the commands that work without one")
+    from workbench.tui.opening import need_terminal
+
+    need_terminal()
     path = None if name is None else resolve_recipe(name, settings.runs)
     recipe = None if path is None else read_recipe_file(path, consistent=False)
-
-    from workbench.tui.app import run_app
-
-    run_app(
-        recipe=recipe,
-        recipe_path=path,
-        runs=settings.runs,
-        data_root=settings.data_root,
-        device=settings.device,
-        plugins=settings.plugins,
-    )
+    options.open_screens(settings, recipe=recipe, recipe_path=path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -124,9 +118,7 @@ def _run(arguments: list[str]) -> int:
         return 1
     except Exception as error:
         if "--debug" in arguments:
+            first_frame.remove()
             traceback.print_exc()
-        code, lines = explain(error)
-        for line in lines:
-            complain(line)
-        return code
+        return report(error)
     return code if isinstance(code, int) else 0

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tests.engine.conftest import Make, run, same, weights
 from workbench.engine.guard import MAX_SKIPS, Guard, masked_step
+from workbench.engine.replay import replay
 from workbench.engine.slots import Filler
 from workbench.engine.state import Checkpoints
 from workbench.events import CheckpointSaved, Diverged, Trained
@@ -68,6 +69,16 @@ def test_a_diverging_learning_rate_names_layer_batch_and_remedy(make: Make, tmp_
     assert "lower the learning rate" in end.reason
     assert all(torch.isfinite(value).all() for value in weights(build).values())
     assert not any(isinstance(e, CheckpointSaved) for e in events)
+
+
+def test_gradients_that_are_finite_one_by_one_but_not_together_are_named_so(make: Make) -> None:
+    build = make()
+    with torch.no_grad():
+        build.model.output.weight.copy_(torch.arange(10.0)[:, None] * 1e25)  # type: ignore[union-attr]
+        build.model.hidden[1].weight.mul_(1e-10)  # type: ignore[union-attr,index]
+    found = replay(build, 0, scaled_out=False)
+    assert (found.what, found.layer) == ("gradient", "all layers")
+    assert "so large that their norm is not finite" in found.reason
 
 
 def test_scaler_overflows_are_skips_and_twenty_in_a_row_are_divergence(make: Make) -> None:

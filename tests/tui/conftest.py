@@ -40,7 +40,9 @@ AppFactory = Callable[..., Workbench]
 
 @pytest.fixture
 def make_app(tmp_path: Path, recipe: Recipe) -> AppFactory:
-    """An app with its places in a temporary folder; ``recipe`` and ``path`` go to its editor, the rest to Workbench.
+    """An app with its places in a temporary folder.
+
+    ``recipe`` and ``path`` go to its editor, ``settings`` to its Settings, the rest to Workbench.
 
     ``preview``: the fake preview process, which takes half a second to start, instead of one that is silent.
     """

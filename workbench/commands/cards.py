@@ -11,11 +11,11 @@ import typer
 from pydantic import ValidationError
 
 from workbench.commands import options
-from workbench.commands.errors import InputError
 from workbench.commands.options import settings_of
 from workbench.commands.output import complain, on_terminal, say, say_json, say_pairs, say_table
 from workbench.data.base import DataError, Source
 from workbench.recipe.cards import Card, Registry
+from workbench.recipe.errors import InputError
 from workbench.recipe.parameters import Parameter, parameters
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
+from workbench import first_frame
 from workbench.data.base import DataError
 from workbench.devices import DeviceError
 from workbench.recipe import RecipeError
 from workbench.recipe.cards import CardError
+from workbench.recipe.errors import InputError
 from workbench.recipe.plugins import PluginError
 from workbench.runs.errors import RunError, RunNotFound
 from workbench.settings import SettingsError
 
 FAILED, BAD_INPUT, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
-
-
-class InputError(Exception):
-    """Something on the command line that cannot be meant; one line."""
 
 
 def explain(error: Exception) -> tuple[int, list[str]]:
@@ -52,3 +51,13 @@ def _from_engine(error: Exception) -> bool:
 
 def _flat(text: str) -> str:
     return " ".join(text.split())
+
+
+def report(error: Exception) -> int:
+    """Say what is wrong on stderr, on the ordinary screen; returns the exit code."""
+    first_frame.remove()
+    code, lines = explain(error)
+    for line in lines:
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+    return code

@@ -11,8 +11,10 @@ import typer
 
 from workbench import places
 from workbench.devices import parse
+from workbench.recipe import Recipe
 from workbench.recipe.plugins import load_plugin
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.runs.directory import RunDirectory
 from workbench.settings import UserSettings, read_settings
 
 
@@ -73,6 +75,22 @@ def _of_the_user() -> Settings:
         load_plugin(path)
         settings.plugins.append(path)
     return settings
+
+
+def open_screens(
+    settings: Settings,
+    *,
+    recipe: Recipe | None = None,
+    recipe_path: Path | None = None,
+    watch: RunDirectory | None = None,
+) -> None:
+    """Open the screens with these settings."""
+    from workbench.tui import opening
+
+    opening.open_screens(
+        settings.user, settings.runs, settings.data_root, settings.device, settings.plugins,
+        recipe=recipe, recipe_path=recipe_path, watch=watch,
+    )  # fmt: skip
 
 
 def complete_recipe(incomplete: str) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 
 from workbench.commands import options
 from workbench.commands.display import make_display
-from workbench.commands.errors import FAILED, InputError
+from workbench.commands.errors import FAILED
 from workbench.commands.narration import check_line, short
 from workbench.commands.options import settings_of
 from workbench.commands.output import age, complain, figure, on_terminal, percent, say, say_json, say_pairs, say_table
@@ -20,6 +20,7 @@ from workbench.events import CheckFinished, Evaluated
 from workbench.places import packaged_recipes
 from workbench.recipe import RecipeError, difference, read_recipe_file
 from workbench.recipe.difference import Change
+from workbench.recipe.errors import InputError
 from workbench.runs.directory import RunDirectory
 from workbench.runs.listing import RunSummary, find_run, list_runs, newest_live_run, summary
 from workbench.runs.reader import EventReader, read_events
@@ -212,15 +213,7 @@ def watch(
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
     directory = find_run(settings.runs, run) if run is not None else newest_live_run(settings.runs)
     if on_terminal() and not as_json:
-        from workbench.tui.app import run_app
-
-        run_app(
-            watch=directory,
-            runs=settings.runs,
-            data_root=settings.data_root,
-            device=settings.device,
-            plugins=settings.plugins,
-        )
+        options.open_screens(settings, watch=directory)
         return
     state = follow(directory, shown(directory, settings), as_json=as_json)
     if state not in ("finished", "stopped"):

@@ -9,7 +9,7 @@ import typer
 
 from workbench.commands import options
 from workbench.commands.display import Display, make_display
-from workbench.commands.errors import FAILED, InputError
+from workbench.commands.errors import FAILED
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, on_terminal, say, say_json
 from workbench.commands.streams import interruptible, own_streams
@@ -18,7 +18,7 @@ from workbench.devices import busy, choose, list_gpus
 from workbench.events import Event
 from workbench.places import resolve_recipe
 from workbench.recipe import RecipeError, read_recipe_file
-from workbench.recipe.errors import Problem
+from workbench.recipe.errors import InputError, Problem
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.environment import note_resume
 from workbench.runs.errors import RunError

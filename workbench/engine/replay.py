@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.build import Build
+from workbench.engine.tensors import gradient_norm
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
                 text = f"the gradient of '{name}' is not finite at {where}"
                 text += f", with the loss scale down at {scale:g}" if scaled_out else ""
                 return Finding(what, name, indices, f"{text}; {advice}")
+    norm = gradient_norm([weight.grad for weight in model.parameters() if weight.grad is not None])
+    if not _finite(norm):
+        text = f"the gradients at {where} are so large that their norm is not finite"
+        return Finding("gradient", "all layers", indices, f"{text}; {advice}")
     return Finding("gradient", "unknown", indices, f"a non-finite number at {where} did not come back when replayed")
 
 

@@ -33,6 +33,10 @@ class RecipeError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class InputError(Exception):
+    """Something on the command line that cannot be meant; one line."""
+
+
 def nearest(name: object, known: Sequence[str], *, list_all: int = 12) -> str:
     """``"; did you mean 'x'?"`` for a name that is close to a known one, else the known ones if they are few."""
     close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)

@@ -61,6 +61,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("compose", "redo", "U,ctrl+y", "Redo what was undone", display="U"),
     Action("compose", "scroll(1)", "ctrl+d", "Scroll the pane at the right down", palette=False),
     Action("compose", "scroll(-1)", "ctrl+u", "Scroll the pane at the right up", palette=False),
+    Action("compose", "copy", "y", "Copy the recipe as TOML to the clipboard"),
     Action("run", "pause", "p", "Pause the run, or let it go on", "pause"),
     Action("run", "stop", "s", "Stop the run at a checkpoint", "stop"),
     Action("run", "checkpoint", "c", "Save a checkpoint now", "checkpoint"),
@@ -80,9 +81,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("run", "back", "escape", "Hide the cursor; leave full screen", display="esc", palette=False),
     Action("run", "scroll(1)", "j", "Scroll the log down", palette=False),
     Action("run", "scroll(-1)", "k", "Scroll the log up", palette=False),
+    Action("run", "copy", "y", "Copy the command that trains the same again"),
     Action("app", "show('compose')", "1", "Compose: put a recipe together"),
     Action("app", "show('run')", "2", "Run: watch the training"),
     Action("app", "help", "question_mark,f1", "All keys", "help", "?"),
+    Action("app", "slow_link", "B", "Slow link: send figures and charts every 5 seconds, or every second again"),
+    Action("app", "redraw", "ctrl+l", "Draw the whole screen again", display="^l"),
     Action("app", "leave", "q,ctrl+q,ctrl+c", "Leave the workbench", "quit"),
 )
 

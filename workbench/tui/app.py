@@ -6,18 +6,21 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from workbench import first_frame
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.launch import detach
+from workbench.settings import Screens
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.leaving import ABANDON, BACKGROUND, LOST, STOP
 from workbench.tui.recipe_files import writable
+from workbench.tui.session import NO_SESSION, editor_of, read_session, session_file
 from workbench.tui.settings import Settings
 from workbench.tui.workbench_app import Workbench, first_recipe
 
@@ -34,19 +37,32 @@ def run_app(
     data_root: Path,
     device: str = "auto",
     plugins: Sequence[Path] = (),
+    screens: Screens | None = None,
+    ascii: bool = False,
+    keymap: Mapping[str, str] | None = None,
 ) -> None:
     """Open the terminal and stay until it is left.
 
-    recipe: what to compose, the packaged ``digits`` if left out; recipe_path: its file, where saving writes unless it
-    is a packaged one. watch: a run to open the Run screen with. runs, data_root, device: as the command line resolved
-    them. plugins: files that are loaded already; the preview process loads them too.
+    recipe: what to compose; if left out, what was left in this folder, or the packaged ``digits``. recipe_path: its
+    file, where saving writes unless it is a packaged one. watch: a run to open the Run screen with. runs, data_root,
+    device: as the command line resolved them. plugins: files that are loaded already; the preview process loads them
+    too. screens, ascii, keymap: how they look, and the user's keys by action id.
     """
-    settings = Settings(runs, data_root, device, tuple(plugins))
-    editor = Editor(recipe or first_recipe(), writable(recipe_path) if recipe_path is not None else None)
+    screens = screens or Screens()
+    settings = Settings(runs, data_root, device, tuple(plugins), screens, ascii, keymap or {})
+    session_path = session_file(Path.cwd())
+    session = read_session(session_path) if screens.restore else NO_SESSION
+    editor = editor_of(session) if recipe is None else None
+    if editor is None:
+        editor = Editor(recipe or first_recipe(), writable(recipe_path) if recipe_path is not None else None)
     with Descriptors(log_file()) as descriptors:
-        app = Workbench(settings, editor, watch=watch, descriptors=descriptors)
+        app = Workbench(
+            settings, editor, watch=watch, descriptors=descriptors, session=session, session_path=session_path
+        )
         with _signals(app, descriptors):
+            first_frame.hand_over()
             outcome = app.run() or ""
+            first_frame.restore()
             if outcome == LOST or descriptors.lost:
                 _go_on_alone(app)
                 os._exit(0)  # nothing is left that a terminal's file could be flushed to

@@ -13,7 +13,9 @@ HISTORY = 200
 
 
 class Editor:
-    """A recipe with undo and redo. ``loaded`` is what changes are counted against, ``path`` where saving writes."""
+    """A recipe with undo and redo. ``loaded`` is what changes are counted against, ``path`` where saving writes.
+
+    ``on_disk`` is the recipe as it was last read or written."""
 
     def __init__(self, recipe: Recipe, path: Path | None = None) -> None:
         self.open(recipe, path)
@@ -23,19 +25,24 @@ class Editor:
         self.recipe = recipe
         self.loaded = recipe
         self.path = path
-        self._saved = recipe
+        self.on_disk = recipe
         self._undo: list[Recipe] = []
         self._redo: list[Recipe] = []
 
     @property
     def unsaved(self) -> bool:
         """Whether the recipe differs from what is on disk."""
-        return self.recipe != self._saved
+        return self.recipe != self.on_disk
 
     def saved(self, recipe: Recipe, path: Path) -> None:
         """The recipe was written to a file."""
-        self.recipe = self._saved = recipe
+        self.recipe = self.on_disk = recipe
         self.path = path
+
+    def restore(self, recipe: Recipe, on_disk: Recipe) -> None:
+        """Take up an earlier session: the recipe as it was left, and what its file holds."""
+        self.recipe, self.on_disk = recipe, on_disk
+        self._undo = [self.loaded] if recipe != self.loaded else []
 
     def change(self, recipe: Recipe) -> bool:
         """Take a new version; False if it is the same as before."""

@@ -39,7 +39,7 @@ class Follower:
 
     def __init__(self, run: RunDirectory, interval: float = 1.0) -> None:
         self.run = run
-        self._interval = interval
+        self.interval = interval
         self._reader = EventReader(run)
         self._machine = MachineReader(run)
         self._readings: deque[Reading] = deque()
@@ -95,7 +95,7 @@ class Follower:
         while not self._stop.is_set():
             with contextlib.suppress(OSError):
                 self.poll()
-            self._wake.wait(self._interval)
+            self._wake.wait(self.interval)
             self._wake.clear()
 
     def _new_log(self) -> list[str]:

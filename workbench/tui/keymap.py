@@ -59,6 +59,12 @@ def keymap(settings: UserSettings) -> dict[str, str]:
     return found
 
 
+def typed(key: str) -> str:
+    """A key as people write it: ``/`` for ``slash``."""
+    *modifiers, name = key.split("+")
+    return "+".join((*modifiers, next((sign for sign, known in SIGNS.items() if known == name), name)))
+
+
 def _listed(keys: Any) -> list[str]:
     keys = [keys] if isinstance(keys, str) else keys
     if not isinstance(keys, list | tuple) or not keys or not all(isinstance(key, str) for key in keys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.message import Message
 
 from workbench.preview.protocol import Reply
+from workbench.runs.directory import RunDirectory
 from workbench.tui.preview_client import PreviewEnded
 from workbench.tui.training import Training
 
@@ -15,6 +16,14 @@ class PreviewHeard(Message):
     def __init__(self, reply: Reply | PreviewEnded) -> None:
         super().__init__()
         self.reply = reply
+
+
+class LiveRunSeen(Message):
+    """A run that is at work already was found when the screens opened."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        super().__init__()
+        self.run = run
 
 
 class TrainingMoved(Message):

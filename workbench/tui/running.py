@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
+from workbench.runs.listing import newest_live_run
 from workbench.runs.requests import Action, ask
 from workbench.tui import leaving
-from workbench.tui.messages import TrainingMoved
+from workbench.tui.messages import LiveRunSeen, TrainingMoved
 from workbench.tui.training import Training
 
 if TYPE_CHECKING:
     from workbench.tui.workbench_app import Workbench
+
+
+def look_for_live(app: Workbench) -> None:
+    """In a thread: tell the app of the newest run that is at work already, such as one whose terminal was lost."""
+
+    def look() -> None:
+        with contextlib.suppress(RunError, OSError):
+            app.post_message(LiveRunSeen(newest_live_run(app.settings.runs)))
+
+    threading.Thread(target=look, daemon=True, name="live runs").start()
+
+
+def live_seen(app: Workbench, run: RunDirectory) -> None:
+    """Follow a run that goes on, unless there is another one to look at already."""
+    if app.tracked is None and app.is_running:
+        app.track(run)
+        app.notify(f"{run.name} is being trained; 2 shows it.", markup=False)
 
 
 def start(app: Workbench) -> None:

@@ -13,7 +13,8 @@ from workbench.settings import Screens
 class Settings:
     """Places and device in use, and how the screens are to look.
 
-    device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. plugins: files that are loaded. keymap: the user's keys by action id.
+    device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. plugins: files that are loaded. ascii: charts and frames do
+    without braille and box drawing. keymap: the user's keys by action id.
     """
 
     runs: Path
@@ -21,4 +22,5 @@ class Settings:
     device: str = "auto"
     plugins: tuple[Path, ...] = ()
     screens: Screens = field(default_factory=Screens)
+    ascii: bool = False
     keymap: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.color import Color
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from workbench.tui.charts import Colour, Palette
 
@@ -32,6 +32,40 @@ WORKBENCH = Theme(
         "scrollbar-background-active": "#0f1318",
     },
 )
+
+WORKBENCH_LIGHT = Theme(
+    name="workbench-light",
+    primary="#0a5fb4",
+    secondary="#7a3fb0",
+    accent="#8f5a00",
+    foreground="#1f262d",
+    background="#fbfcfd",
+    surface="#f0f3f6",
+    panel="#dde4ea",
+    success="#1f7a35",
+    warning="#8f5a00",
+    error="#b3261e",
+    dark=False,
+    variables={
+        "muted": "#5c6873",
+        "border": "#9aa7b3",
+        "border-blurred": "#c2ccd5",
+        "input-selection-background": "#0a5fb4 25%",
+        "block-cursor-text-style": "none",
+        "scrollbar": "#b5c0ca",
+        "scrollbar-background": "#fbfcfd",
+        "scrollbar-background-hover": "#fbfcfd",
+        "scrollbar-background-active": "#fbfcfd",
+    },
+)
+
+THEMES = (WORKBENCH, WORKBENCH_LIGHT)
+"""Our own; Textual's stand beside them, ``ansi-dark`` and ``ansi-light`` with the terminal's own sixteen colours."""
+
+
+def theme_names() -> list[str]:
+    """Every theme, our own first."""
+    return [theme.name for theme in THEMES] + [name for name in BUILTIN_THEMES if name not in {t.name for t in THEMES}]
 
 
 MUTED = "#808a95"

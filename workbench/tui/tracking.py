@@ -26,6 +26,10 @@ class Tracked:
         """Begin to follow."""
         self._follower.start()
 
+    def follow_every(self, seconds: float) -> None:
+        """Read that often from now on."""
+        self._follower.interval = seconds
+
     def stop(self) -> None:
         """Stop following."""
         self._follower.stop()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 from rich.console import RenderableType
+from textual import events
 from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.content import Content
 from textual.driver import Driver
 from textual.screen import Screen
+from textual.widgets import Input
 
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
@@ -24,20 +29,24 @@ from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.machine import gpus_in_words
-from workbench.tui.messages import GpusSeen, PreviewHeard, TrainingMoved
+from workbench.tui.messages import GpusSeen, LiveRunSeen, PreviewHeard, TrainingMoved
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.run import RunScreen
+from workbench.tui.screens.too_small import TooSmallScreen, too_small
+from workbench.tui.session import NO_SESSION, Session, keep
 from workbench.tui.settings import Settings
-from workbench.tui.theme import MUTED, WORKBENCH, palette
+from workbench.tui.theme import MUTED, THEMES, WORKBENCH, palette
 from workbench.tui.tracking import Tracked
 from workbench.tui.training import Execute, Training
 from workbench.tui.updates import CroppedUpdate
-from workbench.tui.widgets.run_head import STATES
-from workbench.tui.widgets.top_bar import TopBar
+from workbench.tui.widgets.top_bar import TopBar, top_texts
 from workbench.tui.words import place
+
+SLOW = 5
+"""Times less often that a slow link is sent figures and charts."""
 
 
 class Workbench(App[str]):
@@ -64,6 +73,8 @@ class Workbench(App[str]):
         preview_command: Sequence[str] = COMMAND,
         poll: float = 1.0,
         now: Callable[[], float] = time.time,
+        session: Session = NO_SESSION,
+        session_path: Path | None = None,
     ) -> None:
         if watch is not None:
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
@@ -79,11 +90,18 @@ class Workbench(App[str]):
         self.descriptors = descriptors
         self.execute = execute
         self._poll = poll
+        self._slow = settings.screens.link == "slow"
+        self.layout: dict[str, dict[str, Any]] = dict(session.screens)
+        self.session_path = session_path
+        self.kept = ""
         log = descriptors.log if descriptors is not None else None
         self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
         self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
-        self.register_theme(WORKBENCH)
-        self.theme = WORKBENCH.name
+        for theme in THEMES:
+            self.register_theme(theme)
+        wanted = (session.theme, settings.screens.theme, WORKBENCH.name)
+        self.theme = next(name for name in wanted if name in self.available_themes)
+        self.set_class(settings.ascii, "-ascii")
         self.set_keymap(dict(settings.keymap))
 
     def get_driver_class(self) -> type[Driver]:
@@ -100,14 +118,18 @@ class Workbench(App[str]):
             self.descriptors.take_streams()
         if self._watch is not None:
             self.track(self._watch)
-        self.set_interval(self._poll, self._tick)
+        else:
+            running.look_for_live(self)
+        self._timer = self.set_interval(self.data_seconds, self._tick)
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
+        self.call_after_refresh(gc.enable)  # off while loading: see workbench.entry
         if self.settings.device != "cpu":
             threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
 
     def on_unmount(self) -> None:
         self._client.close()
+        keep(self)
         if self.tracked is not None:
             self.tracked.stop()
 
@@ -118,7 +140,22 @@ class Workbench(App[str]):
     @property
     def palette(self) -> Palette:
         """The charts' colours in the theme in use."""
-        return palette(self.theme_variables)
+        return dataclasses.replace(palette(self.theme_variables), ascii=self.settings.ascii)
+
+    @property
+    def data_seconds(self) -> float:
+        """How often figures and charts may change on the screen; keys never wait for it."""
+        return self._poll * (SLOW if self._slow else 1)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal that is too small says so instead of showing rubble."""
+        if too_small(event.size) and not isinstance(self.screen, TooSmallScreen):
+            self.push_screen(TooSmallScreen())
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A blinking cursor would send bytes for ever."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
 
     def _look_for_gpus(self) -> None:
         self.post_message(GpusSeen(gpus_in_words()))
@@ -157,6 +194,10 @@ class Workbench(App[str]):
         self.track(run)
         self.action_show("run")
 
+    def on_live_run_seen(self, message: LiveRunSeen) -> None:
+        """A run goes on that this session did not start."""
+        running.live_seen(self, message.run)
+
     def on_training_moved(self, message: TrainingMoved) -> None:
         """Watch a new run; say how one ended."""
         running.moved(self, message.training)
@@ -172,7 +213,7 @@ class Workbench(App[str]):
                 self.tracked.hurry()
                 return
             self.tracked.stop()
-        self.tracked = Tracked(run, self._poll)
+        self.tracked = Tracked(run, self.data_seconds)
         self.tracked.start()
         self.show_run()
         self.set_timer(min(0.2, self._poll), self._tick)  # the first reading is there before the first turn
@@ -187,6 +228,7 @@ class Workbench(App[str]):
         if self.tracked is not None:
             self.tracked.drain()
             self.show_run()
+        keep(self)
         leaving.go_if_stopped(self)
 
     def show_run(self) -> None:
@@ -199,20 +241,7 @@ class Workbench(App[str]):
     def refresh_top(self) -> None:
         """The first line of the screen in front."""
         for bar in self.screen.query(TopBar):
-            bar.show(self._about(), self._progress())
-
-    def _about(self) -> Content:
-        if self.current_mode == "run":
-            return Content.styled(self.tracked.run.name if self.tracked else "", "$muted")
-        unsaved = (" ● unsaved", "$accent") if self.editor.unsaved else ""
-        return Content.assemble(self.editor.recipe.name, unsaved)
-
-    def _progress(self) -> Content:
-        tracked = self.tracked
-        if tracked is None or not tracked.live:
-            return Content("")
-        sign, colour = STATES[tracked.state]
-        return Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))
+            bar.show(*top_texts(self.current_mode, self.editor, self.tracked))
 
     # Actions
 
@@ -234,6 +263,19 @@ class Workbench(App[str]):
                 self.call_later(self.run_action, action.full_name, self.screen)
 
         self.push_screen(HelpScreen(self.actions(), places), chosen)
+
+    def action_slow_link(self) -> None:
+        """Send less, or as much as usual again."""
+        self._slow = not self._slow
+        self._timer.stop()
+        self._timer = self.set_interval(self.data_seconds, self._tick)
+        if self.tracked is not None:
+            self.tracked.follow_every(self.data_seconds)
+        self.notify(f"Figures and charts now change every {self.data_seconds:g} s; keys are as fast as ever.")
+
+    def action_redraw(self) -> None:
+        """Draw everything again, after something else wrote on the terminal."""
+        self.screen.refresh(layout=True)
 
     def action_leave(self) -> None:
         """Leave, after asking what has to be asked."""

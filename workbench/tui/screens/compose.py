@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
-from workbench.recipe import Recipe
-from workbench.tui import texts
+from workbench.recipe import Recipe, write_recipe
+from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
 from workbench.tui.rows import rows
 from workbench.tui.screens.form import FormScreen
@@ -64,8 +64,11 @@ class ComposeScreen(Screen[None]):
         self.query_one("#list-pane").border_title = "Recipe"
         self.show_device("")
         self._show_places()
-        self.show_view(self._view)
+        before = self.workbench.layout.get("compose", {})
+        self.show_view(str(before["view"]) if before.get("view") in VIEWS else self._view)
         self.refresh_recipe()
+        if isinstance(before.get("place"), str):
+            self._list.select(before["place"])
 
     def on_resize(self) -> None:
         self._show_places()
@@ -133,6 +136,7 @@ class ComposeScreen(Screen[None]):
     def show_view(self, view: str) -> None:
         """Bring a pane of the right side to the front; where there is room, all of them are."""
         self._view = view
+        self._remember()
         for name in VIEWS:
             self.query_one(f"#{name}").set_class(name == view, "-current")
         self.query_one("#side-left").set_class(view != "preview", "-current")
@@ -157,6 +161,10 @@ class ComposeScreen(Screen[None]):
             else:
                 pane.border_title = titles[name]
 
+    def _remember(self) -> None:
+        """What the next session in this folder opens with."""
+        self.workbench.layout["compose"] = {"view": self._view, "place": self._list.place}
+
     def action_show_view(self, view: str) -> None:
         """A pane's title was clicked."""
         self.show_view(view)
@@ -165,6 +173,7 @@ class ComposeScreen(Screen[None]):
 
     @on(TechniqueList.Moved)
     def _moved(self) -> None:
+        self._remember()
         self._show_card()
         self._show_titles()
         self.query_one("#card").scroll_home(animate=False)
@@ -268,6 +277,10 @@ class ComposeScreen(Screen[None]):
     def action_save_as(self) -> None:
         """Write the recipe to another file."""
         self.workbench.save_recipe(ask=True)
+
+    def action_copy(self) -> None:
+        """The recipe as TOML, to the clipboard."""
+        clipboard.copy(self.workbench, write_recipe(self.workbench.editor.recipe), "the recipe")
 
     def action_run(self) -> None:
         """Train this recipe."""

@@ -9,8 +9,9 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 
-from workbench.tui import texts
+from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
+from workbench.tui.clipboard import rerun_command
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Line, Pane, Text
@@ -225,6 +226,12 @@ class RunScreen(Screen[None]):
         """Hide the cursor, leave full screen."""
         self.charts.back()
         self._make_room()
+
+    def action_copy(self) -> None:
+        """The command that trains the same again, to the clipboard."""
+        tracked = self.workbench.tracked
+        if tracked is not None:
+            clipboard.copy(self.workbench, rerun_command(tracked.run, self.workbench.settings), "the rerun command")
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the log."""

@@ -30,16 +30,26 @@ class KeyBar(Text):
     def refresh_keys(self) -> None:
         """Dim what cannot be done at the moment."""
         parts: list[tuple[str, str]] = []
-        for action in self._actions:
+        for action in self._fitting():
             possible = self.screen.check_action(action.name, ()) is not None
             parts.append((f" {action.shown_key}", "bold $primary" if possible else "bold $primary 40%"))
             parts.append((f" {action.title}", "$foreground 75%" if possible else "$foreground 35%"))
         self.show(Content.assemble(*parts), layout=False)
 
+    def on_resize(self) -> None:
+        self.refresh_keys()
+
+    def _fitting(self) -> list[Action]:
+        """As many as have room; those of every screen, help and quit, stay to the last."""
+        found = list(self._actions)
+        while found and sum(map(_cells, found)) > max(1, self.size.width):
+            found.pop(next((i for i in reversed(range(len(found))) if found[i].where != "app"), -1))
+        return found
+
     def action_at(self, x: int) -> Action | None:
         """The action whose key or name is in this column."""
-        for action in self._actions:
-            x -= len(action.shown_key) + len(action.title) + 2
+        for action in self._fitting():
+            x -= _cells(action)
             if x < 0:
                 return action
         return None
@@ -48,3 +58,7 @@ class KeyBar(Text):
         action = self.action_at(event.x)
         if action is not None:
             await self.screen.run_action(action.full_name)
+
+
+def _cells(action: Action) -> int:
+    return len(action.shown_key) + len(action.title) + 2

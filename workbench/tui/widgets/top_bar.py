@@ -6,7 +6,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 
+from workbench.tui.editing import Editor
+from workbench.tui.tracking import Tracked
 from workbench.tui.widgets.pane import Text
+from workbench.tui.widgets.run_head import STATES
 
 SCREENS = {"compose": "1 Compose", "run": "2 Run"}
 
@@ -44,3 +47,15 @@ class TopBar(Horizontal):
         """``about``: what the screen is about, at the right; ``running``: beside the tab of Run."""
         self.query_one("#about", Text).show(about, layout=False)
         self.query_one("#tab-run", Text).show(Content.assemble(SCREENS["run"], running))
+
+
+def top_texts(mode: str, editor: Editor, tracked: Tracked | None) -> tuple[Content, Content]:
+    """What a screen is about, and how far the run is."""
+    unsaved = (" ● unsaved", "$accent") if editor.unsaved else ""
+    about = Content.assemble(editor.recipe.name, unsaved)
+    if mode == "run":
+        about = Content.styled(tracked.run.name if tracked else "", "$muted")
+    if tracked is None or not tracked.live:
+        return about, Content("")
+    sign, colour = STATES[tracked.state]
+    return about, Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))

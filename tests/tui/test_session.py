@@ -1,0 +1,97 @@
+"""What was left is found again: the recipe with its changes, the view, the theme; a run that goes on is found, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tui.conftest import AppFactory
+from tests.tui.fakes import history, written
+from tests.tui.test_compose import go_to, until
+from workbench.recipe import Recipe, save_recipe
+from workbench.runs.status import new_status, write_status
+from workbench.tui.editing import Editor
+from workbench.tui.session import NO_SESSION, editor_of, of_editor, read_session, session_file, to_text, write_session
+
+FILE = Path("session.json")
+
+
+def left(editor: Editor) -> Editor:
+    """An editor after leaving and coming back."""
+    write_session(FILE, to_text(of_editor(editor)))
+    found = editor_of(read_session(FILE))
+    assert found is not None
+    return found
+
+
+def test_changes_that_are_not_saved_come_back(recipe: Recipe) -> None:
+    path = Path("mine.toml")
+    save_recipe(recipe, path)
+    editor = Editor(recipe, path)
+    editor.toggle("cutout")
+    found = left(editor)
+    assert found.unsaved
+    assert found.path == path
+    assert found.recipe == editor.recipe
+    assert {change.path.split(".")[1] for change in found.changes()} == {"cutout"}
+    assert found.undo()
+    assert found.recipe == recipe
+    assert not found.unsaved
+
+
+def test_a_file_that_changed_meanwhile_is_read_anew(recipe: Recipe) -> None:
+    path = Path("mine.toml")
+    save_recipe(recipe, path)
+    editor = Editor(recipe, path)
+    write_session(FILE, to_text(of_editor(editor)))
+    save_recipe(recipe.model_copy(update={"seed": 9}), path)
+    found = editor_of(read_session(FILE))
+    assert found is not None
+    assert (found.recipe.seed, found.unsaved) == (9, False)
+
+
+def test_a_changed_file_does_not_take_changes_away(recipe: Recipe) -> None:
+    path = Path("mine.toml")
+    save_recipe(recipe, path)
+    editor = Editor(recipe, path)
+    editor.toggle("cutout")
+    write_session(FILE, to_text(of_editor(editor)))
+    save_recipe(recipe.model_copy(update={"seed": 9}), path)
+    found = editor_of(read_session(FILE))
+    assert found is not None
+    assert found.recipe.on("cutout")
+    assert found.unsaved
+
+
+def test_what_cannot_be_understood_is_no_session() -> None:
+    for text in ("", "[]", '{"recipe": 3}', '{"screens": {"compose": 3}}', '{"recipe": "name = ["}'):
+        FILE.write_text(text)
+        assert editor_of(read_session(FILE)) is None
+    assert editor_of(NO_SESSION) is None
+
+
+def test_every_folder_has_its_own() -> None:
+    assert session_file(Path("a")) != session_file(Path("b"))
+
+
+async def test_the_screens_remember(make_app: AppFactory) -> None:
+    app = make_app(session_path=FILE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go_to(pilot, "techniques.cosine")
+        await pilot.press("v")
+        app.theme = "nord"
+    session = read_session(FILE)
+    again = make_app(session=session, session_path=FILE)
+    async with again.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert again.theme == "nord"
+        assert again.screen.query_one("#preview").has_class("-current")
+        assert again.layout["compose"]["place"] == "techniques.cosine"
+
+
+async def test_a_run_that_goes_on_is_followed(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
+    run = written(tmp_path / "runs" / "20261120-142501-small-3f9c", recipe, history(100))
+    write_status(run, new_status("running"))
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.tracked is not None and "43 %" in app.screen.query_one("#tab-run").plain)  # type: ignore[attr-defined]
+        assert app.current_mode == "compose"

@@ -1,0 +1,58 @@
+"""Where a process starts: a frame for the screens at once, then everything that takes time to load."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+from workbench import first_frame
+
+COMMANDLESS = ("--recipe", "--device", "--runs", "--data-root", "--plugin")
+"""Options that may stand before a command, or alone, where they open the screens; each has a value."""
+
+
+def main() -> None:
+    """The command line of this process."""
+    arguments = sys.argv[1:]
+    # Hundreds of thousands of objects are made while loading and none becomes garbage: looking for some costs a tenth.
+    gc.disable()
+    try:
+        if opens_screens(arguments):
+            first_frame.draw()
+        if arguments:
+            from workbench.cli import main as command_line
+
+            command_line(arguments)
+        else:
+            sys.exit(_screens())
+    except KeyboardInterrupt:  # nothing of ours had begun
+        sys.exit(130)
+    finally:
+        first_frame.remove()
+
+
+def opens_screens(arguments: list[str]) -> bool:
+    """Whether a command line opens the screens, as far as that can be told without reading it properly."""
+    if arguments[:1] == ["watch"]:
+        return not any(argument.startswith("-") for argument in arguments)
+    rest = list(arguments)
+    while rest:
+        name, equals, _ = rest.pop(0).partition("=")
+        if name not in COMMANDLESS or (not equals and not rest):
+            return False
+        if not equals:
+            rest.pop(0)
+    return True
+
+
+def _screens() -> int:
+    """The most common start of all, without the commands and what they need; returns the exit code."""
+    try:
+        from workbench.tui.opening import open_where_left
+
+        open_where_left()
+    except Exception as error:
+        from workbench.commands.errors import report
+
+        return report(error)
+    return 0

@@ -1,0 +1,51 @@
+"""Copying to the clipboard of the terminal that a person sits at, through SSH and tmux."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+from workbench.runs.directory import RunDirectory
+from workbench.tui.screens.copied import CopiedScreen
+from workbench.tui.settings import Settings
+
+if TYPE_CHECKING:
+    from workbench.tui.workbench_app import Workbench
+
+LIMIT = 74_000
+"""Characters that terminals take in one OSC 52 sequence, after base64 and with room to spare: xterm's limit."""
+
+
+def copy(app: Workbench, text: str, what: str) -> None:
+    """Copy a text and show it: a terminal may refuse without a word. ``what``: "the recipe", for the title."""
+    send(app, text)
+    app.push_screen(CopiedScreen(text, what, whole=len(text) * 4 / 3 < LIMIT))
+
+
+def rerun_command(run: RunDirectory, settings: Settings) -> str:
+    """The command line that trains a run's recipe again, from any folder."""
+    words = ["workbench", "run", str(run.recipe_file.resolve()), "--data-root", str(settings.data_root.resolve())]
+    words += ["--runs", str(settings.runs.resolve())]
+    words += [word for plugin in settings.plugins for word in ("--plugin", str(plugin.resolve()))]
+    return shlex.join(words if settings.device == "auto" else [*words, "--device", settings.device])
+
+
+def send(app: Workbench, text: str) -> None:
+    """Hand a text to the terminal by OSC 52, and to tmux by its own command: it does not listen to its inmates."""
+    app.copy_to_clipboard(text)
+    if "TMUX" in os.environ:
+        threading.Thread(target=_to_tmux, args=(text,), daemon=True, name="tmux clipboard").start()
+
+
+def _to_tmux(text: str) -> None:
+    # -w: on to the clipboard of the terminal around it (tmux 3.2); without it at least tmux itself can paste.
+    for arguments in (["load-buffer", "-w", "-"], ["load-buffer", "-"]):
+        try:
+            done = subprocess.run(["tmux", *arguments], input=text.encode(), capture_output=True, timeout=5)
+        except (OSError, subprocess.SubprocessError):
+            return
+        if done.returncode == 0:
+            return

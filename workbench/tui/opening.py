@@ -1,0 +1,76 @@
+"""Opening the screens with the user's settings, whichever way they were asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench import places
+from workbench.devices import parse
+from workbench.recipe import Recipe
+from workbench.recipe.errors import InputError, nearest
+from workbench.recipe.plugins import load_plugin
+from workbench.runs.directory import RunDirectory
+from workbench.settings import SettingsError, UserSettings, read_settings
+from workbench.tui.keymap import keymap
+from workbench.tui.terminal_kind import ascii_only, choose_colours
+
+
+def open_where_left() -> None:
+    """Open the screens as ``workbench`` alone does: places and device from environment and settings."""
+    need_terminal()
+    user = read_settings()
+    plugins = [Path(name).expanduser() for name in user.places.plugins]
+    for plugin in plugins:
+        load_plugin(plugin)
+    runs, data_root = places.runs_root(None, user.places.runs), places.data_root(None, user.places.data_root)
+    open_screens(user, runs, data_root, parse(user.places.device), plugins)
+
+
+def open_screens(
+    user: UserSettings,
+    runs: Path,
+    data_root: Path,
+    device: str,
+    plugins: Sequence[Path],
+    *,
+    recipe: Recipe | None = None,
+    recipe_path: Path | None = None,
+    watch: RunDirectory | None = None,
+) -> None:
+    """Open the screens on a recipe or a run; without either, on what was left in this folder. Raises SettingsError."""
+    keys = keymap(user)
+    choose_colours(user.screens)  # before Textual is imported
+
+    from workbench.tui.app import run_app
+
+    check_theme(user)
+    run_app(
+        recipe=recipe,
+        recipe_path=recipe_path,
+        watch=watch,
+        runs=runs,
+        data_root=data_root,
+        device=device,
+        plugins=plugins,
+        screens=user.screens,
+        ascii=ascii_only(user.screens),
+        keymap=keys,
+    )
+
+
+def need_terminal() -> None:
+    """Raises InputError where there is nobody to look at screens."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise InputError("the screens need a terminal; workbench --help lists the commands that work without one")
+
+
+def check_theme(user: UserSettings) -> None:
+    """Raises SettingsError for a theme that does not exist."""
+    from workbench.tui.theme import theme_names
+
+    names, theme = theme_names(), user.screens.theme
+    if theme not in names:
+        message = f"there is no theme '{theme}'{nearest(theme, names, list_all=0) or '; known: ' + ', '.join(names)}"
+        raise SettingsError([user.problem("screens.theme", message)])
