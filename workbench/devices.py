@@ -41,6 +41,15 @@ class Gpu:
 
 
 @dataclass(frozen=True)
+class GpuUse:
+    """What a GPU is doing. ``busy``: the share of the last moments in which a kernel ran, 0–1; memory in bytes."""
+
+    busy: float
+    used: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Driver:
     """The GPU driver's version and the newest CUDA version that it runs; empty without one."""
 
@@ -126,6 +135,20 @@ def list_gpus() -> list[Gpu]:
         except nvml.NVMLError:  # one that fell off the bus must not hide the others
             continue
     return found
+
+
+def gpu_use(uuid: str) -> GpuUse | None:
+    """What the GPU with this NVML uuid is doing, for all processes together; None where the driver cannot tell."""
+    nvml = _nvml()
+    if nvml is None:
+        return None
+    try:
+        handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
+        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+        busy = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+    except nvml.NVMLError:
+        return None
+    return GpuUse(busy, int(memory.used), int(memory.total))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Charts: buckets that double, axes that stand still, gaps where a value is not finite."""
+"""Charts: axes that stand still, gaps where a value is not finite."""
 
 from __future__ import annotations
 
@@ -9,20 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.tui.buckets import BUCKETS, Buckets
-from workbench.tui.charts import (
-    Axis,
-    Layer,
-    band_points,
-    doubled,
-    draw,
-    log_axis,
-    logarithm,
-    loss_axis,
-    nice_ticks,
-    percent_axis,
-    step_axis,
-)
+from workbench.tui.charts import Axis, Layer, draw, log_axis, logarithm, nice_ticks, percent_axis, span_axis, zero_axis
 
 GREY = (100, 100, 100)
 BLUE = (10, 20, 250)
@@ -30,39 +17,6 @@ BLUE = (10, 20, 250)
 
 def plain(text: str) -> list[str]:
     return re.sub(r"\x1b\[[0-9;]*m", "", text).split("\n")
-
-
-def test_buckets_keep_minimum_maximum_and_last_of_any_number_of_values() -> None:
-    buckets = Buckets()
-    for step in range(20_000):
-        buckets.add(step, math.sin(step / 100) + step / 10_000)
-    assert buckets.width == 64
-    assert len(buckets.buckets) <= BUCKETS
-    low, high = buckets.extremes() or (0, 0)
-    values = [math.sin(s / 100) + s / 10_000 for s in range(20_000)]
-    assert (low, high) == (min(values), max(values))
-    assert buckets.line()[-1][1] == values[-1]
-
-
-def test_an_old_bucket_stays_when_new_values_come() -> None:
-    buckets = Buckets()
-    for step in range(600):
-        buckets.add(step, float(step))
-    before = buckets.band(64)
-    for step in range(600, 800):
-        buckets.add(step, float(step))
-    assert buckets.band(64)[: len(before) - 1] == before[:-1]
-
-
-@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=300), st.integers(1, 50), st.integers(1, 100))
-def test_any_values_are_finite_or_gaps(values: list[float], stride: int, count: int) -> None:
-    buckets = Buckets()
-    for number, value in enumerate(values):
-        buckets.add(number * stride, value)
-    band = buckets.band(count)
-    assert all(low <= high or (math.isnan(low) and math.isnan(high)) for _, low, high in band)
-    assert len([b for b in band if not math.isnan(b[1])]) <= count
-    assert any(math.isnan(low) for _, low, _ in band) == any(not math.isfinite(v) for v in values)
 
 
 @given(
@@ -99,20 +53,23 @@ def test_infinite_losses_and_zeros_do_not_raise_on_a_logarithmic_axis() -> None:
     assert draw([Layer(logarithm(points), BLUE)], Axis(0, 3), axis, 40, 10, GREY)
 
 
-def test_the_steps_axis_doubles_up_to_the_whole_run() -> None:
-    highs = [step_axis(step, 6400, 100, 60).high for step in range(0, 6401, 10)]
-    assert sorted(set(highs)) == [100, 200, 400, 800, 1600, 3200, 6400]
-    assert highs == sorted(highs)
-    assert all(step <= high for step, high in zip(range(0, 6401, 10), highs, strict=True))
-    assert [word for _, word in step_axis(6400, 6400, 100, 60).ticks] == ["0", "20", "40", "60"]
+def test_an_axis_from_zero_moves_only_by_doubling() -> None:
+    assert zero_axis([2.31, 0.1], 10).high == 2.5
+    assert zero_axis([2.6], 10).high == 5
+    assert zero_axis([math.nan, math.inf], 10).high == 2.5
+    assert zero_axis([0.0], 10).high == 2.5
+    assert {zero_axis([v / 10], 10).high for v in range(10, 100)} == {1.25, 2.5, 5.0, 10.0}
+    assert zero_axis([0.05], 10).high == pytest.approx(0.078125)
 
 
-def test_the_loss_axis_moves_only_by_doubling() -> None:
-    assert loss_axis([2.31, 0.1], 10).high == 2.5
-    assert loss_axis([2.6], 10).high == 5
-    assert loss_axis([math.nan, math.inf], 10).high == 2.5
-    assert {loss_axis([v / 10], 10).high for v in range(10, 100)} == {1.25, 2.5, 5.0, 10.0}
-    assert doubled(math.inf, 1) == 1
+@given(st.lists(st.floats(-1e9, 1e9), max_size=20))
+def test_an_axis_of_what_is_there_holds_it_with_little_around(values: list[float]) -> None:
+    axis = span_axis(values, 10)
+    assert axis.low < axis.high
+    if values:
+        assert axis.low <= min(values) and max(values) <= axis.high
+        if max(values) - min(values) > 1e-6 * max(map(abs, values)):
+            assert axis.high - axis.low <= 2 * (max(values) - min(values))
 
 
 @pytest.mark.parametrize(("low", "high", "count"), [(0, 1, 3), (0, 0.05, 4), (0, 230, 5), (0, 1e9, 2), (3, 3, 4)])
@@ -127,5 +84,22 @@ def test_accuracy_in_per_cent() -> None:
     assert [word for _, word in percent_axis(9).ticks] == ["0%", "50%", "100%"]
 
 
-def test_a_band_is_drawn_as_one_zigzag() -> None:
-    assert band_points([(1, 0, 2), (2, 1, 3), (3, 1, 1)]) == [(1, 0), (1, 2), (2, 3), (2, 1), (3, 1)]
+def test_ascii_charts_have_nothing_but_ascii() -> None:
+    points = [(x, 0.5 + 0.4 * math.sin(x / 9)) for x in range(100)]
+    layers = [Layer(points, GREY, faint=True), Layer(points[::7], BLUE, mark="◆"), Layer(points, BLUE)]
+    layers.append(Layer(points[::9], BLUE, mark="▲"))
+    text = draw(layers, Axis(0, 100, [(0, "0")]), percent_axis(10), 60, 12, GREY, cursor=50, ascii=True)
+    assert text.isascii()
+    assert {"*", "^", "|", "+", "-", ":"} <= set("".join(plain(text)))
+
+
+def test_a_cursor_stands_in_every_empty_cell_of_its_column() -> None:
+    lines = plain(draw([Layer([(0, 0.5), (100, 0.5)], BLUE)], Axis(0, 100), Axis(0, 1), 60, 12, GREY, cursor=100.0))
+    assert [line[59:60] for line in lines[:10]].count("┊") == 9
+
+
+def test_a_curve_on_top_is_not_mixed_with_the_one_below() -> None:
+    noise = [(x, x % 2) for x in range(100)]
+    lines = plain(draw([Layer(noise, GREY), Layer([(0, 0.5), (99, 0.5)], BLUE)], Axis(0, 99), Axis(0, 1), 40, 8, GREY))
+    row = next(line for line in lines if "⠤⠤⠤" in line or "⠒⠒⠒" in line or "⠉⠉⠉" in line or "⣀⣀⣀" in line)
+    assert len(set(row[1:30])) == 1

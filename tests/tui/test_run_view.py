@@ -11,7 +11,7 @@ from tests.tui.fakes import NOW, evaluated, history, started, trained, written
 from workbench.events import Diverged, Event, Failed, Finished, Noted, Paused, Resumed, Stopped, to_json
 from workbench.recipe import Recipe
 from workbench.tui.follower import Follower
-from workbench.tui.run_view import Curve, RunView
+from workbench.tui.run_view import RunView
 from workbench.tui.tracking import Tracked
 from workbench.tui.words import duration, place
 
@@ -38,24 +38,14 @@ def test_the_end_stops_the_clock() -> None:
 def test_losses_that_are_not_finite_are_gaps() -> None:
     view = RunView()
     view.feed([started(), trained(5), trained(10, loss=math.nan), trained(15, loss=math.inf), trained(20)])
-    assert math.isfinite(view.loss.value)
-    assert sum(math.isnan(v) for _, v in view.loss.raw.line()) == 2
+    assert math.isfinite(view.loss.latest())
+    assert sum(math.isnan(v) for v in view.loss.values) == 2
 
 
 def test_mixed_targets_have_no_train_accuracy() -> None:
     view = RunView()
     view.feed([started(), trained(5, accuracy=math.nan), trained(10, accuracy=math.nan)])
-    assert math.isnan(view.accuracy.value)
-
-
-def test_smoothing_follows_and_calms() -> None:
-    curve = Curve(steps=1000)
-    for step in range(1, 1001):
-        curve.add(step, 1.0 if step % 2 else 0.0)
-    assert curve.value == pytest.approx(0.5, abs=0.05)
-    first = Curve(steps=1000)
-    first.add(10, 2.5)
-    assert first.value == 2.5
+    assert math.isnan(view.accuracy.latest())
 
 
 def test_following_reads_only_what_is_new(tmp_path: Path, recipe: Recipe) -> None:
@@ -98,8 +88,8 @@ def test_a_resumed_run_withdraws_what_came_after_its_checkpoint(tmp_path: Path, 
     follower = Follower(run)
     follower.poll()
     (reading,) = follower.take()
-    view = RunView()
-    view.feed(reading.events)
+    assert reading.fresh is not None
+    view = reading.fresh
     assert [e.step for e in view.evaluated["test"]] == [25, 50, 75]
 
 

@@ -66,6 +66,11 @@ class RunDirectory:
         return self.path / "events.jsonl"
 
     @property
+    def machine_file(self) -> Path:
+        """What the machine did meanwhile: one sample a line."""
+        return self.path / "machine.jsonl"
+
+    @property
     def status_file(self) -> Path:
         """The present state, replaced in one step."""
         return self.path / "status.json"

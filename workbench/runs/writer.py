@@ -29,6 +29,7 @@ from workbench.events import (
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import Claim, cannot_write
+from workbench.runs.machine import Sampler
 from workbench.runs.reader import read_events
 from workbench.runs.requests import take_requests
 from workbench.runs.status import Status, new_status, read_status, write_status
@@ -52,8 +53,8 @@ ENDS = (Finished, Stopped, Diverged, Failed)
 class RunWriter:
     """The one writer of a run, as a context manager; entering raises RunError if another one has it.
 
-    control: where requests from other processes go. A thread of its own looks for them once a second and renews the
-    status, so that neither disturbs nor depends on the thread that trains.
+    control: where requests from other processes go. A thread of its own looks for them once a second, renews the
+    status and samples the machine, so that nothing of it disturbs or depends on the thread that trains.
     """
 
     def __init__(self, run: RunDirectory, control: Control | None = None) -> None:
@@ -65,6 +66,7 @@ class RunWriter:
         self._torn = False
         self._changed = False
         self._beat = 0.0
+        self._sampler = Sampler(run)
 
     def __enter__(self) -> Self:
         try:
@@ -149,6 +151,7 @@ class RunWriter:
                     self._forward(action)
                 if self._changed or time.time() - self._beat >= HEARTBEAT_SECONDS - 0.1:
                     self._write_status()
+            self._sampler.sample(self.status.device, self.status.step)
             self._over.wait(POLL_SECONDS)
 
     def _forward(self, action: str) -> None:

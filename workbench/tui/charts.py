@@ -1,38 +1,64 @@
-"""Charts as ANSI text, drawn by plotext. Its figure is a global: call these from the UI thread alone."""
+"""Charts as ANSI text: axes with round ticks, curves in braille dots, signs for single points."""
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-Colour = tuple[int, int, int]
+from workbench.tui.canvas import Canvas, Run
+from workbench.tui.canvas import Colour as Colour
+
 Point = tuple[float, float]
+Writer = Callable[[float], str]
+"""How a number is written beside its tick."""
 
 FLOOR = 1e-6
 """Values are not drawn below this on a logarithmic axis."""
 
+ASCII_SIGNS = {
+    "◆": "o",
+    "▲": "^",
+    "●": "@",
+    "■": "#",
+    "━": "*",
+    "┊": ":",
+    "│": "|",
+    "┤": "+",
+    "└": "+",
+    "┬": "+",
+    "─": "-",
+}
+"""What stands for a sign where a terminal has only ASCII."""
+
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of a chart: its frame, the raw and the smoothed curve, and the two kinds of marks."""
+    """Colours of a chart: its frame, the raw and the smoothed curve, and the two kinds of marks.
+
+    ascii: draw with ASCII signs alone, for terminals and fonts without braille.
+    """
 
     frame: Colour = (110, 118, 129)
     raw: Colour = (61, 85, 115)
     smooth: Colour = (108, 182, 255)
     test: Colour = (227, 179, 65)
     validation: Colour = (176, 131, 240)
+    text: Colour = (211, 218, 227)
+    ascii: bool = False
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One series. Points that are not finite are gaps. ``mark``: single points with that sign instead of a line."""
+    """One series. Points that are not finite are gaps. ``mark``: single points with that sign instead of a line.
+
+    faint: a background curve, in ASCII drawn as dots.
+    """
 
     points: Sequence[Point]
     colour: Colour
     mark: str = ""
+    faint: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,90 +70,117 @@ class Axis:
     ticks: Sequence[tuple[float, str]] = field(default_factory=tuple)
 
 
-def draw(layers: Iterable[Layer], x: Axis, y: Axis, width: int, height: int, frame: Colour) -> str:
-    """The chart as ``height`` lines of ``width`` cells with ANSI colours; "" where there is no room for one."""
-    if width < 12 or height < 4:
+def draw(
+    layers: Iterable[Layer],
+    x: Axis,
+    y: Axis,
+    width: int,
+    height: int,
+    frame: Colour,
+    *,
+    cursor: float | None = None,
+    ascii: bool = False,
+) -> str:
+    """The chart as ``height`` lines of ``width`` cells with ANSI colours; "" where there is no room for one.
+
+    cursor: a place on the x axis to mark with an upright line. ascii: with ASCII signs alone.
+    """
+    room = plot_area(y, width, height)
+    if room is None:
         return ""
-    plt: Any = importlib.import_module("plotext")
-    plt.clear_figure()
-    plt.limit_size(False, False)
-    plt.plot_size(width, height)
-    plt.theme("clear")
+    left, across, down = room
+    canvas = Canvas(across, down, ascii=ascii)
+    dots_across, dots_down = canvas.dots
+    right = (dots_across - 1) / ((x.high - x.low) or 1.0)
+    upwards = (dots_down - 1) / ((y.high - y.low) or 1.0)
+
+    def place(point: Point) -> Point:
+        # Beyond the limits it is drawn at the edge.
+        px, py = min(max(point[0], x.low), x.high), min(max(point[1], y.low), y.high)
+        return (px - x.low) * right, (y.high - py) * upwards
+
     for layer in layers:
         if layer.mark:
-            points = [_inside(p, x, y) for p in layer.points if _finite(p)]
-            if points:
-                plt.scatter(*_columns(points), marker=layer.mark, color=layer.colour)
+            sign = sign_of(layer.mark, ascii)
+            for point in filter(_finite, layer.points):
+                canvas.mark(*place(point), sign, layer.colour)
             continue
         for stretch in _stretches(layer.points):
-            points = [_inside(p, x, y) for p in stretch]
-            if len(points) == 1:
-                plt.scatter(*_columns(points), marker="braille", color=layer.colour)
-            else:
-                plt.plot(*_columns(points), marker="braille", color=layer.colour)
-    plt.xlim(x.low, x.high)
-    plt.ylim(y.low, y.high)
-    plt.xticks([place for place, _ in x.ticks], [word for _, word in x.ticks])
-    plt.yticks([place for place, _ in y.ticks], [word for _, word in y.ticks])
-    plt.xaxes(True, False)
-    plt.yaxes(True, False)
-    plt.grid(False, False)
-    plt.ticks_color(frame)
-    plt.axes_color("default")
-    plt.canvas_color("default")
-    text: str = plt.build()
-    plt.clear_figure()
-    return text.rstrip("\n")
+            canvas.line([place(point) for point in stretch], layer.colour, "." if layer.faint else "*")
+    if cursor is not None and x.low <= cursor <= x.high:
+        canvas.upright((cursor - x.low) * right, sign_of("┊", ascii), frame)
+    return _framed(canvas.rows(), x, y, left, frame, ascii)
 
 
-def band_points(band: Iterable[tuple[float, float, float]]) -> list[Point]:
-    """The zigzag through minimum and maximum of each stretch: what a raw curve is drawn as."""
-    points: list[Point] = []
-    upwards = True
-    for middle, low, high in band:
-        if low == high:
-            points.append((middle, low))
-        else:
-            points += [(middle, low), (middle, high)] if upwards else [(middle, high), (middle, low)]
-            upwards = not upwards
-    return points
+def plot_area(y: Axis, width: int, height: int) -> tuple[int, int, int] | None:
+    """Cells left of the curves, and cells across and down for them; None where there is no room for a chart."""
+    if width < 12 or height < 4:
+        return None
+    left = max((len(word) for _, word in y.ticks), default=0) + 1
+    return (left, width - left, height - 2) if width - left >= 4 else None
 
 
-def doubled(value: float, start: float) -> float:
-    """The smallest ``start`` × 2ⁿ, n ≥ 0, that is not below a value."""
-    limit = start
-    while limit < value and math.isfinite(value):
-        limit *= 2
-    return limit
+def sign_of(sign: str, ascii: bool) -> str:
+    """A sign, or what stands for it in ASCII."""
+    return ASCII_SIGNS.get(sign, "o") if ascii else sign
 
 
-def step_axis(step: int, steps: int, steps_per_epoch: int, width: int) -> Axis:
-    """The axis of a run, in steps with ticks in epochs. It shows at least a 64th of the run and grows by doubling."""
-    steps = max(1, steps)
-    high = float(steps)
-    for power in range(6, 0, -1):
-        if step <= steps / 2**power:
-            high = steps / 2**power
-            break
-    epochs = high / max(1, steps_per_epoch)
-    return Axis(0, high, [(e * steps_per_epoch, _number(e)) for e in nice_ticks(0, epochs, max(2, width // 10))])
+def _framed(rows: list[list[Run]], x: Axis, y: Axis, left: int, frame: Colour, ascii: bool) -> str:
+    """The curves with their axes: ticks with words at the left, and two lines below."""
+    height, width = len(rows), sum(len(text) for text, _ in rows[0])
+    bar, tick, corner, under, dash = (sign_of(sign, ascii) for sign in "│┤└┬─")
+    words = {round((y.high - t) / ((y.high - y.low) or 1.0) * (height - 1)): word for t, word in y.ticks}
+    lines = []
+    for number, row in enumerate(rows):
+        word = words.get(number, "")
+        lines.append(_ansi([(word.rjust(left - 1) + (tick if number in words else bar), frame), *row]))
+    line, below = [dash] * width, [" "] * (left + width)
+    free = 0
+    for t, word in x.ticks:
+        at = round((t - x.low) / ((x.high - x.low) or 1.0) * (width - 1))
+        start = min(max(left + at - len(word) // 2, 0), left + width - len(word))
+        if start >= free and 0 <= at < width:
+            line[at] = under
+            below[start : start + len(word)] = word
+            free = start + len(word) + 1
+    lines.append(_ansi([(" " * (left - 1) + corner + "".join(line), frame)]))
+    lines.append(_ansi([("".join(below).rstrip(), frame)]))
+    return "\n".join(lines)
 
 
-def loss_axis(values: Iterable[float], height: int) -> Axis:
-    """From 0 to 2.5 × 2ⁿ: ln 10 fits below the first limit, ln 100 below the second."""
-    top = max((v for v in values if math.isfinite(v)), default=2.5)
-    high = doubled(top, 0.15625)
-    return Axis(0, high, [(t, _number(t)) for t in nice_ticks(0, high, max(2, height // 3))])
+def _ansi(runs: Iterable[Run]) -> str:
+    return "".join(
+        f"\x1b[38;2;{colour[0]};{colour[1]};{colour[2]}m{text}\x1b[0m" if colour else text for text, colour in runs
+    )
 
 
-def log_axis(values: Iterable[float], height: int) -> Axis:
+def zero_axis(values: Iterable[float], height: int, *, least: float = 0.0, write: Writer | None = None) -> Axis:
+    """From 0 to 2.5 × 2ⁿ, at least to ``least``: ln 10 fits below 2.5, and the limit moves only by doubling."""
+    top = max((v for v in values if math.isfinite(v)), default=0.0)
+    top = max(top, least) or 2.5
+    high = 2.5 * 2.0 ** math.ceil(math.log2(top / 2.5) - 1e-9)
+    return Axis(0, high, [(t, (write or _number)(t)) for t in nice_ticks(0, high, max(2, height // 3))])
+
+
+def span_axis(values: Iterable[float], height: int, *, write: Writer | None = None) -> Axis:
+    """What lies between the values and little more, on a grid of eighths of a power of two: it rarely moves."""
+    found = [v for v in values if math.isfinite(v)]
+    low, high = min(found, default=0.0), max(found, default=1.0)
+    span = high - low or abs(high) / 8 or 1.0
+    grid = 2.0 ** math.ceil(math.log2(span)) / 8
+    low, high = math.floor(low / grid) * grid, math.ceil(high / grid) * grid
+    high = high if high > low else low + grid
+    return Axis(low, high, [(t, (write or _number)(t)) for t in nice_ticks(low, high, max(3, height // 3))])
+
+
+def log_axis(values: Iterable[float], height: int, write: Writer | None = None) -> Axis:
     """Whole decades in log10 that hold all values."""
     found = [v for v in values if math.isfinite(v) and v > 0]
     low = math.floor(math.log10(max(FLOOR, min(found, default=0.1))))
     high = max(low + 1, math.ceil(math.log10(max(FLOOR, max(found, default=1.0)))))
     steps = (1, 2, 5) if (high - low) * 3 <= height else (1,)
-    ticks = [(d + math.log10(s), _number(s * 10.0**d)) for d in range(low, high) for s in steps] + [
-        (float(high), _number(10.0**high))
+    ticks = [(d + math.log10(s), (write or _number)(s * 10.0**d)) for d in range(low, high) for s in steps] + [
+        (float(high), (write or _number)(10.0**high))
     ]
     return Axis(low, high, ticks)
 
@@ -171,15 +224,6 @@ def _stretches(points: Iterable[Point]) -> list[list[Point]]:
         elif parts[-1]:
             parts.append([])
     return [part for part in parts if part]
-
-
-def _inside(point: Point, x: Axis, y: Axis) -> Point:
-    """A point beyond the limits is drawn at the edge: plotext would leave it out and break the line."""
-    return min(max(point[0], x.low), x.high), min(max(point[1], y.low), y.high)
-
-
-def _columns(points: Sequence[Point]) -> tuple[list[float], list[float]]:
-    return [p[0] for p in points], [p[1] for p in points]
 
 
 Drawing = Callable[[int, int], str]

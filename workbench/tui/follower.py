@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from workbench.events import Event, Resumed
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
+from workbench.runs.machine import MachineReader, Sample
 from workbench.runs.occupancy import LiveRuns
 from workbench.runs.reader import EventReader, withdraw
 from workbench.runs.status import Status, honest_state, read_status
+from workbench.tui.run_view import RunView
 
 LOG_TAIL = 16_384
 """Bytes of log.txt that are read at most in one go."""
@@ -29,13 +31,17 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was new. ``fresh``: the events are all that count now, from the first on; earlier ones are withdrawn."""
+    """What was new. ``fresh``: a new view of all that counts now, from the first event on; earlier ones are withdrawn.
+
+    It is made in the follower's thread, for a long history takes seconds; events and samples are in it already.
+    """
 
     events: list[Event]
     state: str
     status: Status | None
     log: list[str]
-    fresh: bool = False
+    machine: list[Sample]
+    fresh: RunView | None = None
     waiting: Waiting | None = None
 
 
@@ -47,6 +53,7 @@ class Follower:
         self.interval = interval
         self._reader = EventReader(run)
         self._live = LiveRuns(run.path.parent)
+        self._machine = MachineReader(run)
         self._readings: deque[Reading] = deque()
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -81,12 +88,20 @@ class Follower:
         fresh = self._first
         if any(isinstance(event, Resumed) for event in events):
             if not fresh:
-                self._reader = EventReader(self.run)
+                self._reader, self._machine = EventReader(self.run), MachineReader(self.run)
                 events = self._reader.read_new()
             events, fresh = _what_counts(events), True
         self._first = False
         state, status, log = honest_state(self.run), read_status(self.run), self._new_log()
-        self._readings.append(Reading(events, state, status, log, fresh, self._waiting(state, status)))
+        samples = self._machine.read_new()
+        view = None
+        if fresh:
+            view = RunView()
+            view.feed(events)
+            view.feed_machine(samples)
+            view.loss.smoothed()
+            view.accuracy.smoothed()
+        self._readings.append(Reading(events, state, status, log, samples, view, self._waiting(state, status)))
 
     def _waiting(self, state: str, status: Status | None) -> Waiting | None:
         if state != "queued" or (status is not None and status.pid):

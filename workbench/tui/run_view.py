@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from workbench.events import (
     Stopped,
     Trained,
 )
-from workbench.tui.buckets import Buckets
+from workbench.runs.fit import Fit, read_fit
+from workbench.runs.machine import Sample
+from workbench.tui.columns import Curve, at_step
+from workbench.tui.machine_view import MachineView
 
 RATE_SECONDS = 60.0
 """The time left is reckoned from the steps of this many seconds."""
@@ -37,31 +41,6 @@ class Line:
     level: str = "note"
 
 
-class Curve:
-    """A training curve: raw values, and a debiased exponential average over about a fiftieth of the run."""
-
-    def __init__(self, steps: int) -> None:
-        self.raw = Buckets()
-        self.smooth = Buckets()
-        self.value = math.nan
-        self._half_life = max(1.0, steps / 50)
-        self._sum = self._weight = 0.0
-        self._step = 0
-
-    def add(self, step: int, value: float) -> None:
-        """Take the mean of the steps since the last one."""
-        self.raw.add(step, value)
-        if not math.isfinite(value):
-            self.smooth.add(step, value)
-            return
-        decay = 0.5 ** (max(step - self._step, 1) / self._half_life)
-        self._sum = decay * self._sum + (1 - decay) * value
-        self._weight = decay * self._weight + (1 - decay)
-        self._step = step
-        self.value = self._sum / self._weight
-        self.smooth.add(step, self.value)
-
-
 class RunView:
     """The present picture of one run. ``version`` grows with every change of the curves."""
 
@@ -70,29 +49,46 @@ class RunView:
         self.trained: Trained | None = None
         self.ended: Event | None = None
         self.checks: dict[str, CheckFinished] = {}
-        self.loss = Curve(1)
-        self.accuracy = Curve(1)
+        self.steps_seen: array[float] = array("d")
+        self.seconds: array[float] = array("d")
+        self.times: array[float] = array("d")
+        self._new_curves(1)
+        self.machine = MachineView()
         self.evaluated: dict[str, list[Evaluated]] = {}
         self.log: deque[Line] = deque(maxlen=500)
         self.logged = 0
         self.version = 0
         self.paused = False
         self.checkpoints = 0
-        self._first = self._last = 0.0
+        self._first = self._last = self._worked = 0.0
         self._recent: deque[tuple[float, int]] = deque(maxlen=512)
+
+    def _new_curves(self, total: int) -> None:
+        self.loss, self.accuracy = Curve(self.steps_seen, total), Curve(self.steps_seen, total)
+        self.learning_rate, self.rate = Curve(self.steps_seen, total), Curve(self.steps_seen, total)
 
     def feed(self, events: Iterable[Event]) -> None:
         """Take events in their order. A Resumed withdraws nothing here: give a new view all that still counts."""
         for event in events:
             self._first = self._first or event.time
+            if isinstance(event, Resumed):
+                self.machine.withdraw(self._worked, event.time)
+            if hasattr(event, "step"):
+                self._worked = event.time
             self._last = max(self._last, event.time)
             self._take(event)
+
+    def feed_machine(self, samples: Iterable[Sample]) -> None:
+        """Take samples of the machine, after the events that were read with them."""
+        for sample in samples:
+            self.machine.add(sample)
+            self.version += 1
 
     def _take(self, event: Event) -> None:
         match event:
             case RunStarted():
                 if self.started is None:
-                    self.loss, self.accuracy = Curve(event.steps), Curve(event.steps)
+                    self._new_curves(event.steps)
                 self.started = event
             case CheckFinished():
                 self.checks[event.name] = event
@@ -120,8 +116,13 @@ class RunView:
 
     def _trained(self, event: Trained) -> None:
         self.trained = event
-        self.loss.add(event.step, event.loss)
-        self.accuracy.add(event.step, event.accuracy)
+        self.steps_seen.append(event.step)
+        self.seconds.append(event.seconds)
+        self.times.append(event.time)
+        self.loss.add(event.loss)
+        self.accuracy.add(event.accuracy)
+        self.learning_rate.add(event.learning_rate)
+        self.rate.add(event.images_per_second)
         self._recent.append((event.time, event.step))
         while len(self._recent) > 2 and event.time - self._recent[0][0] > RATE_SECONDS:
             self._recent.popleft()
@@ -159,6 +160,11 @@ class RunView:
             return 1.0
         return min(1.0, self.step / self.steps) if self.steps else 0.0
 
+    @property
+    def begun_at(self) -> float:
+        """The time of the first event, in seconds since 1970; 0 before it."""
+        return self._first
+
     def elapsed(self, now: float) -> float:
         """Seconds since the first event, up to ``now`` (seconds since 1970) or to the end of the run."""
         if not self._first:
@@ -179,6 +185,17 @@ class RunView:
         """The newest evaluation of a split."""
         found = self.evaluated.get(split)
         return found[-1] if found else None
+
+    def fit(self) -> Fit | None:
+        """What training and test accuracy said together at the newest evaluation; None before there is one."""
+        found = self.latest("test") or self.latest("validation")
+        if found is None or self.trained is None:
+            return None
+        smooth, step = self.accuracy.smoothed(), found.step
+        train = at_step(self.steps_seen, smooth, step)
+        rise = train - at_step(self.steps_seen, smooth, 0.8 * step)
+        progress = step / self.steps if self.steps else 0.0
+        return read_fit(train, found.accuracy, progress, rise, split=found.split)
 
 
 def log_line(event: Event) -> Line | None:

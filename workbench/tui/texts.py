@@ -13,16 +13,20 @@ from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.fixes import Fix
 from workbench.recipe.registries import TECHNIQUES
+from workbench.runs.fit import Fit
 from workbench.runs.speed import Estimate
+from workbench.tui.columns import HALF_LIVES
 from workbench.tui.forms import Subject, shown, subject
 from workbench.tui.preview_state import Picture
 from workbench.tui.rows import summary
+from workbench.tui.viewport import Viewport
 from workbench.tui.words import change, large, rate, rough
 
 Part = Content | str | tuple[str, str]
 
 MUTED = "$muted"
 SIGNS = {"pass": ("✓", "$success"), "warn": ("!", "$warning"), "fail": ("✗", "$error")}
+FIT_SIGNS = {"unknown": ("·", MUTED), **SIGNS}
 
 
 def card(recipe: Recipe, loaded: Recipe, place: str) -> Content:
@@ -208,13 +212,17 @@ def preview_checks(picture: Picture) -> Content:
     return Content.styled(found.plain, MUTED) if picture.checks_stale else found
 
 
-def check_lines(found: Iterable[CheckFinished]) -> Content:
-    """A line for each check, without the reasons."""
+def check_lines(found: Iterable[CheckFinished], reading: Fit | None = None) -> Content:
+    """A line for each check and for the reading of the fit, without the reasons."""
     parts: list[Part] = []
     for check in found:
         sign, colour = SIGNS[check.verdict]
         found_short = check.found if len(check.name) + len(check.found) < 30 else ""
         parts += [(f"{sign} {check.name}  ", f"bold {colour}"), f"{found_short}\n"]
+    if reading is not None:
+        sign, colour = FIT_SIGNS[reading.verdict]
+        at = len(parts) if reading.verdict != "warn" else 0
+        parts[at:at] = [(f"{sign} fit  ", f"bold {colour}"), f"{reading.found}\n"]
     return Content.assemble(*parts, "\n")
 
 
@@ -239,6 +247,26 @@ def conflict_line(problems: Sequence[Problem], offer: str, key: str, width: int)
     reason = reason if len(reason) <= room else reason[: max(0, room - 1)] + "…"
     parts: list[Part] = [(head, "bold $error"), (reason, "$error")]
     parts += [(f"  {key} ", "bold $primary"), (offer, "$success")] if offer else []
+    return Content.assemble(*parts)
+
+
+def fit(found: Fit) -> Content:
+    """The reading of training and test accuracy."""
+    sign, colour = FIT_SIGNS[found.verdict]
+    parts: list[Part] = [(f"{sign} fit  ", f"bold {colour}"), found.found]
+    parts += ["\n" if found.found else "", (found.advice, MUTED if found.verdict != "warn" else ""), "\n"]
+    return Content.assemble(*parts)
+
+
+def axis(viewport: Viewport, cursor: str) -> Content:
+    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands."""
+    counted = {"epoch": "epochs", "time": "training time", "step": "steps"}[viewport.unit]
+    level = f"{viewport.smoothing} of {len(HALF_LIVES) - 1}" if viewport.smoothing else "none"
+    parts: list[Part] = [(f"x: {counted}   smoothing: {level}", MUTED)]
+    if not viewport.whole:
+        parts.append(("   zoomed, 0 shows all", MUTED))
+    if cursor:
+        parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
     return Content.assemble(*parts)
 
 

@@ -85,6 +85,7 @@ def palette(variables: dict[str, str]) -> Palette:
         smooth=_rgb(primary),
         test=_rgb(colour("accent")),
         validation=_rgb(colour("secondary")),
+        text=_rgb(colour("foreground")),
     )
 
 

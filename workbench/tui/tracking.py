@@ -56,10 +56,12 @@ class Tracked:
         changed = False
         for reading in self._follower.take():
             changed |= bool(reading.events or reading.log or reading.fresh or reading.state != self.state)
-            changed |= reading.status != self.status
-            if reading.fresh:
-                self.view = RunView()
-            self.view.feed(reading.events)
+            changed |= reading.status != self.status or bool(reading.machine)
+            if reading.fresh is not None:
+                self.view = reading.fresh
+            else:
+                self.view.feed(reading.events)
+                self.view.feed_machine(reading.machine)
             for text in reading.log:
                 self.view.say(Line(text, "quiet"))
             changed |= reading.waiting != self.waiting

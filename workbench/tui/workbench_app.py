@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import threading
 import time
@@ -9,7 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from rich.console import RenderableType
 from textual import events
+from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.content import Content
 from textual.driver import Driver
@@ -50,6 +53,7 @@ from workbench.tui.settings import Settings
 from workbench.tui.theme import MUTED, THEMES, WORKBENCH, palette
 from workbench.tui.tracking import Tracked
 from workbench.tui.training import Execute, Training
+from workbench.tui.updates import CroppedUpdate
 from workbench.tui.widgets.top_bar import TopBar, top_texts
 from workbench.tui.words import place
 
@@ -126,6 +130,10 @@ class Workbench(App[str]):
         kind = super().get_driver_class()
         return SurvivingDriver if issubclass(SurvivingDriver, kind) else kind
 
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        update = CroppedUpdate.of(renderable) if type(renderable) is ChopsUpdate else renderable
+        super()._display(screen, update)
+
     def on_mount(self) -> None:
         if self.descriptors is not None:
             self.descriptors.take_streams()
@@ -158,7 +166,7 @@ class Workbench(App[str]):
     @property
     def palette(self) -> Palette:
         """The charts' colours in the theme in use."""
-        return palette(self.theme_variables)
+        return dataclasses.replace(palette(self.theme_variables), ascii=self.settings.ascii)
 
     @property
     def data_seconds(self) -> float:

@@ -13,9 +13,9 @@ from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
 from workbench.tui.clipboard import rerun_command
 from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.widgets.curves import CurvePane, accuracy_drawing, accuracy_figures, loss_drawing, loss_figures
 from workbench.tui.widgets.key_bar import KeyBar
-from workbench.tui.widgets.pane import Pane, Text
+from workbench.tui.widgets.pane import Line, Pane, Text
+from workbench.tui.widgets.run_charts import RunCharts
 from workbench.tui.widgets.run_head import RunHead
 from workbench.tui.widgets.run_log import RunLog
 from workbench.tui.widgets.top_bar import TopBar
@@ -37,8 +37,6 @@ class RunScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._logarithmic = False
-        self._drawn: tuple[object, ...] = ()
         self._where = ""
         self._ready = False
 
@@ -52,9 +50,8 @@ class RunScreen(Screen[None]):
         yield Text(id="nothing")
         with Vertical(id="run"):
             yield RunHead(id="run-head")
-            with Horizontal(id="curves"):
-                yield CurvePane("Loss", id="loss")
-                yield CurvePane("Accuracy", id="accuracy")
+            yield RunCharts(id="charts")
+            yield Line(id="axis")
             with Horizontal(id="run-below"):
                 checks, log = Pane(title="Checks", id="checks"), RunLog(id="log")
                 checks.can_focus = log.can_focus = True  # tab, and then the arrows scroll
@@ -88,22 +85,35 @@ class RunScreen(Screen[None]):
         if where != self._where:  # setting it repaints the whole log, changed or not
             self._where = log.border_subtitle = where
         log.show(view)
-        drawn = (id(view), view.version, self._logarithmic, self.workbench.theme)
-        if force or drawn != self._drawn:
-            self._drawn = drawn
-            palette = self.workbench.palette
-            loss = loss_drawing(view, palette, logarithmic=self._logarithmic)
-            self.query_one("#loss", CurvePane).show(loss_figures(view), loss if view.version else None)
-            accuracy = accuracy_drawing(view, palette)
-            self.query_one("#accuracy", CurvePane).show(accuracy_figures(view), accuracy if view.version else None)
+        self.charts.show(view, self.workbench.palette, wide=self.has_class("-wide"), force=force)
+        self._show_axis()
         self.query_one(KeyBar).refresh_keys()
+
+    @property
+    def charts(self) -> RunCharts:
+        """The charts."""
+        return self.query_one(RunCharts)
+
+    def _show_axis(self) -> None:
+        """What the common axis of the charts counts, what is smoothed, where the cursor stands."""
+        self.query_one("#axis", Line).show(texts.axis(self.charts.viewport, self.charts.note))
+
+    def on_plot_view_asked(self) -> None:
+        """The mouse changed it."""
+        self._show_axis()
 
     def _checks(self, view: RunView) -> Content:
         """The checks, the bad ones first; where there is little room, a line each before the reasons."""
         found = sorted(view.checks.values(), key=lambda check: ("fail", "warn", "pass").index(check.verdict))
+        fit = view.fit()
+        reading = Content("") if fit is None else texts.fit(fit)
         if not found:
-            return Content.styled("none yet", "$muted")
-        return texts.checks(found) if self.has_class("-wide") else texts.check_lines(found) + texts.checks(found)
+            return reading if fit is not None else Content.styled("none yet", "$muted")
+        bad = [check for check in found if check.verdict != "pass"]
+        good = [check for check in found if check.verdict == "pass"]
+        if self.has_class("-wide"):
+            return texts.checks(bad) + reading + texts.checks(good)
+        return texts.check_lines(found, fit) + texts.checks(bad) + reading + texts.checks(good)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Asks are dimmed where there is nobody to answer them."""
@@ -149,10 +159,80 @@ class RunScreen(Screen[None]):
         question = f"{tracked.run.name} saves a checkpoint and stops; it can go on later with workbench run --resume."
         self.app.push_screen(ConfirmScreen("Stop this run?", question, [("stop", "Stop at a checkpoint")]), answered)
 
+    def _make_room(self) -> None:
+        """One chart in full has the room of checks and log too."""
+        self.query_one("#run-below").display = not self.charts.full
+        self._show_axis()
+
+    def action_more_charts(self) -> None:
+        """The next two charts, or the next one in full."""
+        self.charts.next_charts()
+        self._show_axis()
+
+    def action_full(self) -> None:
+        """One chart full screen, or all."""
+        self.charts.toggle_full()
+        self._make_room()
+
+    def action_zoom_in(self) -> None:
+        """Half as much."""
+        self.charts.zoom(0.5)
+        self._show_axis()
+
+    def action_zoom_out(self) -> None:
+        """Twice as much."""
+        self.charts.zoom(2.0)
+        self._show_axis()
+
+    def action_whole(self) -> None:
+        """The whole run."""
+        self.charts.change(lambda charts: charts.viewport.reset())
+        self._show_axis()
+
+    def action_cursor_left(self) -> None:
+        """The cursor to the left."""
+        self.charts.move_cursor(-1)
+        self._show_axis()
+
+    def action_cursor_right(self) -> None:
+        """The cursor to the right."""
+        self.charts.move_cursor(1)
+        self._show_axis()
+
+    def action_pan_left(self) -> None:
+        """What lies to the left."""
+        self.charts.pan(-0.25)
+        self._show_axis()
+
+    def action_pan_right(self) -> None:
+        """What lies to the right."""
+        self.charts.pan(0.25)
+        self._show_axis()
+
+    def action_smoother(self) -> None:
+        """More smoothing."""
+        self.charts.change(lambda charts: charts.viewport.smooth(1))
+        self._show_axis()
+
+    def action_rougher(self) -> None:
+        """Less smoothing."""
+        self.charts.change(lambda charts: charts.viewport.smooth(-1))
+        self._show_axis()
+
     def action_log_scale(self) -> None:
-        """Logarithmic loss, or linear."""
-        self._logarithmic = not self._logarithmic
-        self.refresh_run()
+        """A logarithmic scale, or a linear one."""
+        self.charts.toggle_log()
+        self._show_axis()
+
+    def action_x_axis(self) -> None:
+        """Epochs, time or steps."""
+        self.charts.change(lambda charts: charts.viewport.next_unit())
+        self._show_axis()
+
+    def action_back(self) -> None:
+        """Hide the cursor, leave full screen."""
+        self.charts.back()
+        self._make_room()
 
     def action_copy(self) -> None:
         """The command that trains the same again, to the clipboard."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.strip import Strip
 from textual.widgets import Static
+
+from workbench.tui.widgets.cells import Cell, cells, changed, strip
 
 
 class Text(Static):
@@ -32,6 +36,44 @@ class Text(Static):
     def plain(self) -> str:
         """What is shown, without styles."""
         return self._shown.plain
+
+
+class Line(Text):
+    """A Text of one line, for what changes every second: only the cells that are others are sent."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._cells: list[Cell] = []
+
+    def show(self, content: Content, *, layout: bool = False) -> None:
+        """Show a text, if it is another one."""
+        if content.is_same(self._shown):
+            return
+        self._shown = content
+        before, self._cells = self._cells, self._new_cells()
+        if len(before) == len(self._cells):
+            self.refresh(*changed([before], [self._cells]))
+        else:
+            self.refresh()
+
+    def _new_cells(self) -> list[Cell]:
+        parts = self._shown.render(parse_style=self.app.stylesheet.parse_style, end="")
+        return cells([(text, style.rich_style if style else Style.null()) for text, style in parts], self.size.width)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        if self.is_attached:
+            self._cells = self._new_cells()
+
+    def on_resize(self) -> None:
+        """Cut it anew."""
+        self._cells = self._new_cells()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The line."""
+        base = self.rich_style
+        return strip(self._cells, base) if y == 0 and self._cells else Strip.blank(self.size.width, base)
 
 
 class Pane(VerticalScroll, can_focus=False):

@@ -7,13 +7,14 @@ from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
 from workbench.events import Finished
 from workbench.tui.tracking import Tracked
-from workbench.tui.widgets.pane import Text
+from workbench.tui.widgets.pane import Line, Text
 from workbench.tui.words import duration, rate, significant
 
 MUTED = "$muted"
@@ -37,12 +38,16 @@ class Bar(Widget):
     """A progress bar of one line, fine to an eighth of a cell."""
 
     COMPONENT_CLASSES = {"bar--done", "bar--rest"}
-    fraction = reactive(0.0)
+    fraction = reactive(0.0, repaint=False)
 
     def validate_fraction(self, value: float) -> float:
         # In eighths of a cell, so that most updates change nothing.
         cells = max(1, self.size.width) * 8
         return int(min(1.0, max(0.0, value)) * cells) / cells
+
+    def watch_fraction(self, before: float, after: float) -> None:
+        first, last = (int(share * self.size.width) for share in sorted((before, after)))
+        self.refresh(Region(first, 0, last - first + 1, 1))
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -59,9 +64,9 @@ class RunHead(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._state = Text(id="run-state")
+        self._state = Line(id="run-state")
         self._bar = Bar(id="run-bar")
-        self._pace = Text(id="run-pace")
+        self._pace = Line(id="run-pace")
         self._advice = Text(id="run-advice")
 
     def compose(self) -> ComposeResult:
@@ -72,8 +77,8 @@ class RunHead(Vertical):
 
     def show(self, tracked: Tracked, now: float) -> None:
         """Show the run as it is at ``now``, seconds since 1970."""
-        self._state.show(state_line(tracked, now), layout=False)
-        self._pace.show(pace_line(tracked, now), layout=False)
+        self._state.show(state_line(tracked, now))
+        self._pace.show(pace_line(tracked, now))
         self._bar.fraction = tracked.view.fraction
         why, what = tracked.advice(now)
         self._advice.display = bool(why)

@@ -1,0 +1,120 @@
+"""Charts of a run without a screen: what they draw, what they write, gaps, logarithms, a GPU or none."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+
+from tests.tui.fakes import NOW, history, started, trained
+from workbench.events import Resumed
+from workbench.runs.machine import Sample
+from workbench.tui.charts import Palette
+from workbench.tui.machine_view import MOST, MachineView
+from workbench.tui.plot import Plot, Series
+from workbench.tui.run_plots import plots, progress_of
+from workbench.tui.run_view import RunView
+from workbench.tui.viewport import Progress, Viewport
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def view_of(until: int = 150) -> RunView:
+    view = RunView()
+    view.feed(history(until))
+    return view
+
+
+def figures(plot: Plot, cursor: float | None = None) -> dict[str, str]:
+    return {name: value for _, _, name, value in plot.figures(cursor, Palette())}
+
+
+def test_the_newest_figures_and_those_under_the_cursor() -> None:
+    view = view_of()
+    loss, accuracy, rate, pace, *_ = plots(view, 4)
+    assert figures(loss) == {"train": f"{view.loss.latest():.3f}", "test": "0.136"}
+    assert figures(rate) == {"rate": "0.0174"} and figures(pace) == {"img/s": "512"}
+    at = figures(loss, cursor=72.0)  # between two points: the last one before
+    assert at["raw"] == f"{trained(70).loss:.5f}"
+    assert at["test"] == f"{history(50)[-2].loss:.5f}"  # type: ignore[attr-defined]
+    assert set(figures(accuracy, cursor=72.0)) == {"raw", "train", "test"}
+
+
+def test_a_chart_without_mixed_training_accuracy_shows_the_tests_alone() -> None:
+    view = RunView()
+    view.feed([started(), *(trained(step, accuracy=math.nan) for step in (5, 10, 15))])
+    assert figures(plots(view, 4)[1]) == {}
+
+
+def test_nothing_that_a_run_says_breaks_a_chart() -> None:
+    view = RunView()
+    odd = [1.0, math.nan, math.inf, -math.inf, 0.0, -3.0, 1e300]
+    view.feed([started(), *(trained(5 * (i + 1), loss=v, accuracy=v) for i, v in enumerate(odd))])
+    for unit in ("epoch", "time", "step"):
+        for plot in plots(view, 4):
+            for log in (False, True):
+                for size in ((0, 0), (12, 4), (80, 14), (200, 60)):
+                    viewport = Viewport(unit=unit, cursor=10.0)
+                    text, _ = plot.draw(*size, viewport, progress_of(view), Palette(), log=log)
+                    assert not text or len(text.split("\n")) == size[1]
+
+
+def test_a_logarithmic_loss_has_decades() -> None:
+    text, _ = plots(view_of(), 4)[0].draw(80, 20, Viewport(), progress_of(view_of()), Palette(), log=True)
+    assert re.search(r"\b0\.1┤", plain(text)) and re.search(r"\b1┤", plain(text))
+
+
+def test_zooming_shows_the_detail_on_a_scale_of_its_own() -> None:
+    steps = array("d", range(1, 1001))
+    values = array("d", (5.0 if step < 900 else 0.3 + 0.001 * (step % 2) for step in steps))
+    plot = Plot("Loss", (Series("train", steps, values, "smooth"),), str, str, lambda v: f"{v:.4f}")
+    progress, viewport = Progress(steps, steps, 1000, 100, 1000), Viewport()
+    viewport.zoom(0.05, progress, about=1000)
+    ticks = [
+        float(tick) for tick in re.findall(r"([\d.]+)┤", plain(plot.draw(80, 20, viewport, progress, Palette())[0]))
+    ]
+    assert ticks and min(ticks) >= 0.299 and max(ticks) <= 0.302
+
+
+def test_a_window_is_cut_at_its_edges() -> None:
+    steps, values = array("d", [0, 100]), array("d", [0, 1])
+    plot = Plot("x", (Series("a", steps, values, "smooth"),), str, str, lambda v: f"{v:.2f}")
+    progress, viewport = Progress(steps, steps, 100, 10, 100), Viewport()
+    viewport.zoom(0.1, progress, about=50)
+    ticks = [float(t) for t in re.findall(r"([\d.]+)┤", plain(plot.draw(60, 20, viewport, progress, Palette())[0]))]
+    assert min(ticks) >= 0.4 and max(ticks) <= 0.6  # a slope through the window, not the ends of the line far away
+
+
+def test_a_cpu_run_shows_its_process_and_a_gpu_run_its_gpu() -> None:
+    view = view_of()
+    view.feed_machine([Sample(NOW - 100 + s, s, cpu=1.5, memory=2**30) for s in range(20)])
+    cpu, memory = plots(view, 4)[4:]
+    assert (cpu.title, memory.title) == ("CPU", "Memory")
+    assert figures(cpu) == {"of a core": "150%"} and figures(memory) == {"GiB": "1.00"}
+    view.feed_machine([Sample(NOW - 80, 100, 1.0, 2**30, 0.93, 3 * 2**30, 80 * 2**30)])
+    memory, use = plots(view, 4)[4:]
+    assert figures(memory) == {"GiB of 80": "3.0"} and figures(use) == {"busy": "93%"}
+
+
+def test_samples_stand_at_the_step_of_their_moment() -> None:
+    view = view_of()  # five steps a second from NOW - 100 on
+    view.feed_machine([Sample(NOW - 90, 0, memory=1), Sample(NOW - 80, 0, memory=2)])
+    assert view.machine.steps(view.times, view.steps_seen, view.begun_at).tolist() == [50, 100]
+
+
+def test_samples_of_what_was_withdrawn_do_not_count() -> None:
+    view = RunView()
+    view.feed([*history(50), Resumed(time=NOW, step=50)])
+    view.feed_machine([Sample(NOW - 95, 20, memory=1), Sample(NOW - 50, 90, memory=2), Sample(NOW + 1, 51, memory=3)])
+    assert view.machine.figures["memory"].tolist() == [1, 3]
+
+
+def test_a_long_run_keeps_a_bounded_number_of_samples() -> None:
+    machine = MachineView()
+    for second in range(3 * MOST):
+        machine.add(Sample(float(second), second, cpu=1.0 + second % 2))
+    assert len(machine.times) < MOST and machine.times[-1] > 3 * MOST - 10
+    assert set(machine.figures["cpu"]) == {1.5} and machine.known == {"cpu"}
+    assert all(math.isnan(value) for value in machine.figures["gpu"])

@@ -1,0 +1,231 @@
+"""The charts of the Run screen: keys, mouse, small and large, and how little is sent when a run goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from textual._compositor import ChopsUpdate
+from textual.geometry import Region
+from textual.strip import Strip
+
+from tests.tui.conftest import AppFactory
+from tests.tui.fakes import NOW, history, trained, written
+from tests.tui.test_compose import TestPilot, until
+from tests.tui.test_run import head
+from workbench.events import to_json
+from workbench.recipe import Recipe
+from workbench.runs.directory import RunDirectory
+from workbench.tui.updates import CroppedUpdate
+from workbench.tui.widgets.pane import Line, Pane
+from workbench.tui.widgets.plot_view import PlotView
+from workbench.tui.widgets.run_charts import RunCharts
+from workbench.tui.workbench_app import Workbench
+
+
+@pytest.fixture
+def run(tmp_path: Path, recipe: Recipe) -> RunDirectory:
+    return written(tmp_path / "runs" / "other", recipe, history(until=150))
+
+
+def charts(pilot: TestPilot) -> RunCharts:
+    return pilot.app.screen.query_one(RunCharts)
+
+
+def axis(pilot: TestPilot) -> str:
+    return pilot.app.screen.query_one("#axis", Line).plain
+
+
+async def ready(pilot: TestPilot) -> None:
+    app = pilot.app
+    assert isinstance(app, Workbench)
+    await until(pilot, lambda: "step 150" in head(app))
+    await pilot.pause()
+
+
+def seen(pilot: TestPilot) -> list[str]:
+    return [chart.plot_shown.title for chart in charts(pilot).in_view if chart.plot_shown and chart.size]
+
+
+async def test_two_charts_at_a_time_on_a_small_terminal_and_all_on_a_large_one(
+    make_app: AppFactory, run: RunDirectory
+) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        pages = []
+        for _ in range(4):
+            pages.append(seen(pilot))
+            await pilot.press("v")
+            await pilot.pause()
+        assert pages == [
+            ["Loss", "Accuracy"], ["Learning rate", "Throughput"], ["CPU", "Memory"], ["Loss", "Accuracy"],
+        ]  # fmt: skip
+        await pilot.resize_terminal(160, 48)
+        await until(pilot, lambda: len(seen(pilot)) == 6)
+        assert charts(pilot).charts[0].size.area > 2 * charts(pilot).charts[3].size.area
+
+
+async def test_the_cursor_reads_every_chart_and_escape_hides_it(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        await pilot.press("left")
+        assert "at step 150 · epoch 6.52 · 0:19" in axis(pilot)
+        await pilot.press("left", "left")
+        assert "at step 140" in axis(pilot)
+        loss, accuracy, rate, *_ = (chart.words for chart in charts(pilot).charts)
+        assert f"raw {trained(140).loss:.5f}" in loss and "test 0.19922" in loss
+        assert f"raw {trained(140).accuracy:.2%}" in accuracy
+        assert f"{trained(140).learning_rate:.6g}" in rate
+        assert "┊" in charts(pilot).charts[0].text
+        await pilot.press("right", "escape")
+        assert "at step" not in axis(pilot) and "┊" not in charts(pilot).charts[0].text
+
+
+async def test_zoom_pan_and_back_by_key(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        viewport = charts(pilot).viewport
+        whole = charts(pilot).charts[0].text
+        await pilot.press("plus", "equals_sign")
+        assert "zoomed" in axis(pilot) and not viewport.whole and charts(pilot).charts[0].text != whole
+        following = viewport.following
+        await pilot.press("shift+left", "shift+left")
+        assert following and not viewport.following
+        await pilot.press("minus", "minus", "minus")
+        assert viewport.whole
+        await pilot.press("plus", "0")
+        assert viewport.whole and charts(pilot).charts[0].text == whole
+
+
+async def test_smoothing_units_and_scale_by_key(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        assert axis(pilot) == "x: epochs   smoothing: 4 of 7"
+        await pilot.press("full_stop")
+        assert "smoothing: 5 of 7" in axis(pilot)
+        await pilot.press(*["comma"] * 9)
+        assert "smoothing: none" in axis(pilot)
+        await pilot.press("x")
+        assert "training time" in axis(pilot)
+        assert "0:15" in charts(pilot).charts[0].text
+        await pilot.press("x")
+        assert "x: steps" in axis(pilot)
+        await pilot.press("l")
+        assert "log" in charts(pilot).charts[0].words
+        await pilot.press("tab", "tab", "l")  # an accuracy has no logarithmic scale
+        assert charts(pilot).chosen is charts(pilot).charts[1]
+        assert "log" not in charts(pilot).charts[1].words and "log" in charts(pilot).charts[0].words
+
+
+async def test_one_chart_in_full(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        room = charts(pilot).charts[1].size.width
+        await pilot.press("tab", "tab", "f")
+        await pilot.pause()
+        assert seen(pilot) == ["Accuracy"]
+        assert charts(pilot).charts[1].size.width > 1.8 * room
+        assert charts(pilot).charts[1].text.count("\n") > 14
+        await pilot.press("v")
+        await pilot.pause()
+        assert seen(pilot) == ["Learning rate"]
+        await pilot.press("escape")
+        await pilot.pause()
+        assert seen(pilot) == ["Loss", "Accuracy"]
+        await pilot.press("enter", "enter")
+        await pilot.pause()
+        assert seen(pilot) == ["Loss", "Accuracy"]
+
+
+async def test_the_mouse_points_zooms_drags_and_resets(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        viewport, loss = charts(pilot).viewport, charts(pilot).charts[0]
+        await pilot.click(PlotView, offset=(loss.size.width // 4, 5))
+        assert viewport.cursor is not None and 40 <= viewport.cursor <= 70
+        assert loss.has_focus
+        for _ in range(4):
+            loss.post_message(_wheel(loss, loss.size.width // 4))
+        await pilot.pause()
+        low, high = viewport.window(_progress(pilot))
+        assert high - low < 120 and low < 60 < high
+        await pilot.mouse_down(PlotView, offset=(40, 5))
+        await pilot.hover(PlotView, offset=(60, 5))
+        await pilot.mouse_up(PlotView, offset=(60, 5))
+        await pilot.pause()
+        assert viewport.window(_progress(pilot))[0] < low  # dragged to the right: what is earlier comes
+        await pilot.click(PlotView, offset=(40, 5), times=2)
+        assert viewport.whole
+
+
+def _progress(pilot: TestPilot):  # type: ignore[no-untyped-def]
+    from workbench.tui.run_plots import progress_of
+
+    assert isinstance(pilot.app, Workbench) and pilot.app.tracked is not None
+    return progress_of(pilot.app.tracked.view)
+
+
+def _wheel(chart: PlotView, x: int):  # type: ignore[no-untyped-def]
+    from textual.events import MouseScrollUp
+
+    return MouseScrollUp(chart, x, 5, 0, -1, 0, False, False, False)
+
+
+async def test_a_point_more_sends_a_few_cells(
+    make_app: AppFactory, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        await pilot.pause(0.6)
+        sent: list[Region] = []
+        refresh = PlotView.refresh
+
+        def counted(self: PlotView, *regions: Region, **keywords: object) -> PlotView:
+            sent.extend(regions or [self.size.region])
+            return refresh(self, *regions, **keywords)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(PlotView, "refresh", counted)
+        with run.events_file.open("a") as file:
+            file.write(to_json(trained(155)) + "\n")
+        await until(pilot, lambda: "step 155" in head(app))
+        await pilot.pause()
+        assert 0 < sum(region.area for region in sent) < 120
+
+
+async def test_the_fit_stands_among_the_checks(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        text = app.screen.query_one("#checks", Pane).text.plain
+        assert "fit  training 97.6%, test 94.9%" in text
+        assert text.index("initial loss") < text.index("fit") < text.index("input statistics")
+
+
+async def test_without_braille_nothing_but_ascii(
+    make_app: AppFactory, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.tui.charts import Palette
+
+    monkeypatch.setattr(Workbench, "palette", Palette(ascii=True))
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        await pilot.press("left")
+        for chart in charts(pilot).charts:
+            assert chart.text.isascii() and chart.words.isascii()
+        assert "o" in charts(pilot).charts[0].text and ":" in charts(pilot).charts[0].text
+
+
+def test_an_update_begins_where_the_change_begins() -> None:
+    strips = [{0: Strip.blank(10), 10: Strip.blank(10).join([Strip.blank(20)])}]
+    update = ChopsUpdate(strips, [(0, 15, 18), (0, 4, 12)], [[10, 30]])
+    text = CroppedUpdate.of(update).render_segments(Console(width=30))
+    assert text == "\x1b[1;16H" + " " * 3 + "\x1b[1;5H" + " " * 6 + "\x1b[1;11H" + " " * 2

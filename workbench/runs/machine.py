@@ -1,0 +1,138 @@
+"""What the machine does while a run trains: a sample a second in ``machine.jsonl``, for every watcher."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.devices import gpu_of, gpu_use
+from workbench.runs.directory import RunDirectory
+from workbench.runs.json_text import dumps
+
+CHILDREN_EVERY = 10
+"""Samples after which worker processes are looked for again: finding them reads every process of the machine."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One moment. ``time`` is seconds since 1970, ``step`` that of the newest event.
+
+    cpu: of the process and its workers, 1 for one busy core; None in the first sample. memory: their resident bytes,
+    shared pages counted for each. gpu: busy share of the GPU that trains, 0–1; its memory in bytes, all processes
+    together. None without a GPU, or where the driver does not tell.
+    """
+
+    time: float
+    step: int
+    cpu: float | None = None
+    memory: int | None = None
+    gpu: float | None = None
+    gpu_memory: int | None = None
+    gpu_memory_total: int | None = None
+
+
+class Sampler:
+    """Appends samples of this process. Nothing that goes wrong here may reach the run: it means no sample."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._file = run.machine_file
+        self._device: str | None = None
+        self._uuid = ""
+        self._processes: list[Any] = []
+        self._seconds: dict[int, float] = {}
+        self._at = 0.0
+        self._count = 0
+
+    def sample(self, device: str, step: int) -> None:
+        """Take a sample and write it down; nothing before the device is known.
+
+        device: the one that trains, as torch calls it. For a GPU the first call asks torch which one that is.
+        """
+        if not device:
+            return
+        with contextlib.suppress(Exception):
+            if device != self._device:
+                self._device = device  # asked for once, whatever comes of it
+                gpu = gpu_of(device)
+                self._uuid = gpu.uuid if gpu is not None else ""
+            self._append(self._take(step))
+
+    def _take(self, step: int) -> Sample:
+        use = gpu_use(self._uuid) if self._uuid else None
+        cpu, memory = self._own()
+        return Sample(
+            time=round(time.time(), 3),
+            step=step,
+            cpu=None if cpu is None else round(cpu, 3),
+            memory=memory,
+            gpu=use.busy if use else None,
+            gpu_memory=use.used if use else None,
+            gpu_memory_total=use.total if use else None,
+        )
+
+    def _own(self) -> tuple[float | None, int | None]:
+        """Busy cores since the last call and resident bytes, of this process and its workers."""
+        import psutil
+
+        if self._count % CHILDREN_EVERY == 0:
+            known = {process.pid: process for process in self._processes}
+            own = psutil.Process()
+            self._processes = [known.get(p.pid, p) for p in (own, *own.children(recursive=True))]
+        self._count += 1
+        before, at = self._seconds, self._at
+        self._seconds, self._at = {}, time.monotonic()
+        memory, busy = 0, 0.0
+        for process in self._processes:
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                self._seconds[process.pid] = times.user + times.system
+                busy += max(0.0, self._seconds[process.pid] - before.get(process.pid, self._seconds[process.pid]))
+                memory += process.memory_info().rss
+        return (busy / (self._at - at) if before and self._at > at else None), memory or None
+
+    def _append(self, sample: Sample) -> None:
+        line = dumps(sample).encode() + b"\n"
+        file = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            size = os.fstat(file).st_size
+            torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"  # a full disk, or a machine that went down
+            os.write(file, b"\n" + line if torn else line)
+        finally:
+            os.close(file)
+
+
+class MachineReader:
+    """Reads samples from where it last stopped; an unfinished last line waits until it is whole."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._file = run.machine_file
+        self._offset = 0
+
+    def read_new(self) -> list[Sample]:
+        """The samples since the last call; none where there is no file."""
+        try:
+            if self._file.stat().st_size <= self._offset:
+                return []
+            with open(self._file, "rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except OSError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [sample for line in whole.splitlines() if (sample := _read(line)) is not None]
+
+
+def _read(line: bytes) -> Sample | None:
+    """The sample of a line; None for a torn one."""
+    try:
+        values = json.loads(line)
+        return Sample(
+            **{name: values.get(name) for name in Sample.__dataclass_fields__} | {"time": float(values["time"])}
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

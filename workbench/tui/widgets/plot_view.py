@@ -1,0 +1,134 @@
+"""A chart with a title line, which can be pointed at, dragged and zoomed with the mouse."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+from rich.color import Color
+from rich.style import Style
+from textual import events
+from textual.message import Message
+
+from workbench.tui.charts import Colour, Palette, sign_of
+from workbench.tui.plot import Plot
+from workbench.tui.viewport import Progress, Viewport
+from workbench.tui.widgets.chart import Chart
+
+Figure = tuple[str, Colour, str, str]
+
+
+class PlotView(Chart, can_focus=True):
+    """Shows a plot; says what the mouse asks of the axis that it shares with others."""
+
+    class Asked(Message):
+        """``what``: "zoom" (by ``amount``, around ``share``), "pan" (by ``amount``), "cursor" (at ``share``), "reset".
+
+        Shares are of the chart's width, 0 at its left end.
+        """
+
+        def __init__(self, view: PlotView, what: str, share: float = 0.0, amount: float = 0.0) -> None:
+            super().__init__()
+            self.view = view
+            self.what = what
+            self.share = share
+            self.amount = amount
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.plot_shown: Plot | None = None
+        self._figures: Sequence[Figure] = ()
+        self._palette = Palette()
+        self._note = ""
+        self._left = 0
+        self._grabbed: int | None = None
+        self._dragged = False
+
+    def show(self, plot: Plot, viewport: Viewport, progress: Progress, palette: Palette, *, log: bool = False) -> None:
+        """Show a plot as it is now."""
+        self.plot_shown = plot
+        self._palette = palette
+        self._figures = plot.figures(viewport.cursor, palette)
+        has_points = any(len(series.values) for series in plot.series)
+        self._note = "nothing yet" if not has_points else "log" if log and plot.positive else ""
+
+        def drawing(width: int, height: int) -> str:
+            text, self._left = plot.draw(width, height, viewport, progress, palette, log=log)
+            return text
+
+        self.plot(drawing if has_points else None)
+
+    @property
+    def words(self) -> str:
+        """The title in plain words."""
+        return "".join(text for text, _ in self.title(200)).rstrip(" ─-")
+
+    def title(self, width: int) -> Iterable[tuple[str, Style]]:
+        """Name and newest figures on a rule; names of the series too where there is room."""
+        palette = self._palette
+        frame, text = _style(palette.frame), _style(palette.text)
+        name = self.plot_shown.title if self.plot_shown else ""
+        rule = sign_of("─", palette.ascii)
+        head = [(f"{rule} ", frame), (name, _style(palette.smooth, bold=True) if self.has_focus else text)]
+        figures = self._figures
+        needed = len(name) + 4 + len(self._note) + 2 + sum(len(v) + 4 for _, _, _, v in figures)
+        named = needed + sum(len(n) + 1 for _, _, n, _ in figures) <= width
+        gap = "  " if needed <= width else " "
+        parts = list(head)
+        for sign, colour, label, value in figures:
+            parts.append((f"{gap}{sign} ", _style(colour)))
+            if named:
+                parts.append((f"{label} ", frame))
+            parts.append((value, _style(palette.text, bold=True)))
+        if self._note:
+            parts.append((f"  {self._note}", frame))
+        used = sum(len(part) for part, _ in parts)
+        return [*parts, (" ", frame), (rule * max(0, width - used - 1), frame)]
+
+    def watch_has_focus(self, value: bool) -> None:
+        super().watch_has_focus(value)
+        self._due = True
+        self.draw()
+
+    # The mouse
+
+    def _share(self, x: float) -> float:
+        width = max(1, self.size.width - self._left - 1)
+        return min(max((x - self._left) / width, 0.0), 1.0)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.post_message(self.Asked(self, "zoom", self._share(event.x), 0.8))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.post_message(self.Asked(self, "zoom", self._share(event.x), 1.25))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        if event.button == 1:
+            self._grabbed, self._dragged = event.x, False
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if self._grabbed is not None and event.x != self._grabbed:
+            moved = self._share(self._grabbed) - self._share(event.x)
+            self._grabbed, self._dragged = event.x, True
+            self.post_message(self.Asked(self, "pan", amount=moved))
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        self._grabbed = None
+        self.release_mouse()
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        if self._dragged:
+            return
+        if event.chain == 2:
+            self.post_message(self.Asked(self, "reset"))
+        elif event.y > 0:
+            self.post_message(self.Asked(self, "cursor", self._share(event.x)))
+
+
+@functools.cache
+def _style(colour: Colour, *, bold: bool = False) -> Style:
+    return Style(color=Color.from_rgb(*colour), bold=bold)
