@@ -90,5 +90,5 @@ def test_differences_of_figures() -> None:
     assert metric_change(metrics["test accuracy"], 0.9, 0.9142) == "+1.42"
     assert metric_change(metrics["test loss"], 0.5, 0.25) == "-0.2500"
     assert metric_change(metrics["training time"], 100.0, 150.0) == "+50 %"
-    assert metric_change(metrics["images per second"], 0.0, 150.0) == ""
+    assert metric_change(metrics["images/s"], 0.0, 150.0) == ""
     assert metric_change(metrics["test accuracy"], None, 0.9) == ""

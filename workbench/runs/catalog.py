@@ -37,6 +37,9 @@ class Listing:
     baseline: str = ""
 
 
+NOTHING = Listing()
+
+
 class Catalog:
     """Reads a folder of runs again and again. Entries that did not change stay the same objects."""
 

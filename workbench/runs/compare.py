@@ -43,7 +43,7 @@ METRICS = (
     Metric("best validation", "share", 1, lambda s: s.best),
     Metric("training loss", "loss", 0, lambda s: s.loss),
     Metric("training time", "seconds", -1, lambda s: s.seconds),
-    Metric("images per second", "rate", 1, lambda s: s.images_per_second),
+    Metric("images/s", "rate", 1, lambda s: s.images_per_second),
     Metric("steps", "count", 0, lambda s: s.step),
 )
 

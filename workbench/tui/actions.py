@@ -7,7 +7,7 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Where = Literal["compose", "run", "app"]
+Where = Literal["compose", "run", "runs", "app"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,26 @@ ACTIONS: tuple[Action, ...] = (
     Action("run", "log_scale", "l", "Show the loss on a logarithmic scale, or back", "log scale"),
     Action("run", "scroll(1)", "j", "Scroll the log down", palette=False),
     Action("run", "scroll(-1)", "k", "Scroll the log up", palette=False),
+    Action("runs", "watch", "enter", "Watch the run under the cursor on the Run screen", "watch"),
+    Action("runs", "select", "space", "Select the run under the cursor for the chart and the comparison", "select"),
+    Action("runs", "filter", "slash", "Show only some runs, such as state:finished acc>0.9 resnet", "filter"),
+    Action("runs", "sort", "s", "Sort by the next column", "sort"),
+    Action("runs", "reverse", "S", "Sort the other way round", display="S"),
+    Action("runs", "view", "v", "Below the table: details, chart, or nothing", "view"),
+    Action("runs", "metric", "m", "The chart's next figure: accuracies, losses", display="m"),
+    Action("runs", "x_axis", "x", "The chart over epochs, steps or training time", display="x"),
+    Action("runs", "baseline", "b", "Compare all runs with this one, or no longer", "pin"),
+    Action("runs", "load", "l", "Load the run's recipe into Compose", "load"),
+    Action("runs", "go_on", "c", "Continue a stopped, lost or failed run here", display="c"),
+    Action("runs", "tags", "t", "Tag the selected runs, or the one under the cursor", display="t"),
+    Action("runs", "note", "n", "Write a note about the run under the cursor", display="n"),
+    Action("runs", "delete", "d", "Delete the selected runs, or the one under the cursor", "delete"),
+    Action("runs", "clear", "escape", "Away with the filter, then with the selection", display="esc"),
+    Action("runs", "scroll(1)", "ctrl+d", "Scroll the details down", palette=False),
+    Action("runs", "scroll(-1)", "ctrl+u", "Scroll the details up", palette=False),
     Action("app", "show('compose')", "1", "Compose: put a recipe together"),
     Action("app", "show('run')", "2", "Run: watch the training"),
+    Action("app", "show('runs')", "4", "Runs: find, compare and keep them"),
     Action("app", "help", "question_mark,f1", "All keys", "help", "?"),
     Action("app", "leave", "q,ctrl+q,ctrl+c", "Leave the workbench", "quit"),
 )

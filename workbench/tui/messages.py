@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.message import Message
 
 from workbench.preview.protocol import Reply
 from workbench.tui.preview_client import PreviewEnded
+from workbench.tui.run_lister import Reading
 from workbench.tui.training import Training
 
 
@@ -31,3 +34,19 @@ class GpusSeen(Message):
     def __init__(self, words: str) -> None:
         super().__init__()
         self.words = words
+
+
+class RunsRead(Message):
+    """The folder of runs was looked at."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__()
+        self.reading = reading
+
+
+class WorkDone(Message):
+    """A thread has done some work; ``then`` goes on with it on the screen."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__()
+        self.then = then

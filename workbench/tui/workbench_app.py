@@ -21,12 +21,13 @@ from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.machine import gpus_in_words
-from workbench.tui.messages import GpusSeen, PreviewHeard, TrainingMoved
+from workbench.tui.messages import GpusSeen, PreviewHeard, TrainingMoved, WorkDone
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.run import RunScreen
+from workbench.tui.screens.runs import RunsScreen
 from workbench.tui.settings import Settings
 from workbench.tui.theme import MUTED, WORKBENCH, palette
 from workbench.tui.tracking import Tracked
@@ -43,8 +44,8 @@ class Workbench(App[str]):
     """
 
     TITLE = "workbench"
-    CSS_PATH = ["styles/base.tcss", "styles/compose.tcss", "styles/run.tcss", "styles/dialogs.tcss"]
-    MODES = {"compose": ComposeScreen, "run": RunScreen}
+    CSS_PATH = ["styles/base.tcss", "styles/compose.tcss", "styles/run.tcss", "styles/runs.tcss", "styles/dialogs.tcss"]
+    MODES = {"compose": ComposeScreen, "run": RunScreen, "runs": RunsScreen}
     DEFAULT_MODE = "compose"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
     BINDINGS = bindings("app")
@@ -74,7 +75,7 @@ class Workbench(App[str]):
         self._watch = watch
         self.descriptors = descriptors
         self.execute = execute
-        self._poll = poll
+        self.poll = poll
         log = descriptors.log if descriptors is not None else None
         self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
         self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
@@ -91,7 +92,7 @@ class Workbench(App[str]):
             self.descriptors.take_streams()
         if self._watch is not None:
             self.track(self._watch)
-        self.set_interval(self._poll, self._tick)
+        self.set_interval(self.poll, self._tick)
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
         if self.settings.device != "cpu":
@@ -163,10 +164,17 @@ class Workbench(App[str]):
                 self.tracked.hurry()
                 return
             self.tracked.stop()
-        self.tracked = Tracked(run, self._poll)
+        self.tracked = Tracked(run, self.poll)
         self.tracked.start()
         self.show_run()
-        self.set_timer(min(0.2, self._poll), self._tick)  # the first reading is there before the first turn
+        self.set_timer(min(0.2, self.poll), self._tick)  # the first reading is there before the first turn
+
+    def forget_runs(self, gone: Iterable[RunDirectory]) -> None:
+        """Runs were deleted; the Run screen shows none of them any more."""
+        if self.tracked is not None and self.tracked.run.path.resolve() in {run.path.resolve() for run in gone}:
+            self.tracked.stop()
+            self.tracked = None
+            self.show_run()
 
     def _tick(self) -> None:
         """Once a second: take in what the run said, and see that the terminal is still there."""
@@ -195,6 +203,8 @@ class Workbench(App[str]):
     def _about(self) -> Content:
         if self.current_mode == "run":
             return Content.styled(self.tracked.run.name if self.tracked else "", "$muted")
+        if isinstance(self.screen, RunsScreen):
+            return self.screen.about()
         unsaved = (" ● unsaved", "$accent") if self.editor.unsaved else ""
         return Content.assemble(self.editor.recipe.name, unsaved)
 
@@ -204,6 +214,11 @@ class Workbench(App[str]):
             return Content("")
         sign, colour = STATES[tracked.state]
         return Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))
+
+    def on_work_done(self, message: WorkDone) -> None:
+        """Go on with it."""
+        if self.is_running:
+            message.then()
 
     # Actions
 
@@ -239,7 +254,7 @@ class Workbench(App[str]):
         files.save(self, ask=ask)
 
     def _where(self) -> Where:
-        return "run" if self.current_mode == "run" else "compose"
+        return self.current_mode if self.current_mode in ("run", "runs") else "compose"  # type: ignore[return-value]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: the actions of the registry, and the choice of colours."""

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from workbench.tui.widgets.pane import Text
 
-SCREENS = {"compose": "1 Compose", "run": "2 Run"}
+SCREENS = {"compose": "1 Compose", "run": "2 Run", "runs": "4 Runs"}
 
 
 class Tab(Text):
