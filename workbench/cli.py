@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.commands import cards, options, recipes, runs, training
+from workbench.commands import cards, keeping, options, recipes, run_list, runs, training
 from workbench.commands.errors import INTERRUPTED, InputError, explain
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, on_terminal, say
@@ -25,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=False,
 )
 
-TRAIN, LOOK_UP, LOOK_AFTER = "Train", "Look up", "Look after runs"
+TRAIN, LOOK_UP, LOOK_AFTER, KEEP = "Train", "Look up", "Look after runs", "Keep order among runs"
 
 app.command("run", rich_help_panel=TRAIN)(training.run)
 app.command("check", rich_help_panel=TRAIN)(recipes.check)
@@ -34,13 +34,17 @@ app.command("techniques", rich_help_panel=LOOK_UP)(cards.techniques)
 app.command("models", rich_help_panel=LOOK_UP)(cards.models)
 app.add_typer(cards.data_app, name="data", rich_help_panel=LOOK_UP)
 app.command("diff", rich_help_panel=LOOK_UP)(recipes.diff)
-app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
+app.command("runs", rich_help_panel=LOOK_AFTER)(run_list.runs_command)
 app.command("show", rich_help_panel=LOOK_AFTER)(runs.show)
 app.command("watch", rich_help_panel=LOOK_AFTER)(runs.watch)
 app.command("stop", rich_help_panel=LOOK_AFTER)(runs.stop)
 app.command("pause", rich_help_panel=LOOK_AFTER)(runs.pause)
 app.command("continue", rich_help_panel=LOOK_AFTER)(runs.go_on)
 app.command("checkpoint", rich_help_panel=LOOK_AFTER)(runs.checkpoint)
+app.command("compare", rich_help_panel=KEEP)(keeping.compare_command)
+app.command("tag", rich_help_panel=KEEP)(keeping.tag)
+app.command("note", rich_help_panel=KEEP)(keeping.note)
+app.command("delete", rich_help_panel=KEEP)(keeping.delete)
 
 
 def _version(asked: bool) -> None:

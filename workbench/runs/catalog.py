@@ -65,6 +65,11 @@ class Catalog:
         return Listing(tuple(entries), baseline(self.root))
 
 
+def entry_of(run: RunDirectory) -> Entry:
+    """One run's line, read now."""
+    return _entry(run, None, stamp(run.notes_file))
+
+
 def stamp(path: str | Path) -> Stamp:
     """What tells one version of a file from the next."""
     try:

@@ -137,18 +137,17 @@ COLUMNS = (
     Column("test", "test", 7, 0, _test, "acc", descending=True, right=True),
     Column("points", "± test", 6, 1, _change("test accuracy"), "acc", descending=True, right=True,
            only_with_baseline=True),
-    Column("best", "best val", 8, 8, _best, "best", descending=True, right=True),
+    Column("best", "best val", 9, 8, _best, "best", descending=True, right=True),
     Column("difference", "differs", 14, 2, _difference, share=4),
     Column("loss", "loss", 7, 7, _loss, "loss", right=True),
     Column("time", "time", 7, 3, _time, "time", right=True),
     Column("percent", "± time", 6, 9, _change("training time"), "time", right=True, only_with_baseline=True),
     Column("speed", "img/s", 6, 6, _speed, "speed", descending=True, right=True),
-    Column("seed", "seed", 4, 5, _seed, "seed", right=True),
+    Column("seed", "seed", 5, 5, _seed, "seed", right=True),
     Column("age", "age", 6, 4, _age, "age", right=True),
     Column("tags", "tags", 10, 10, _tags, "tag", share=1),
 )  # fmt: skip
 
-SORTS = tuple(dict.fromkeys(column.sort for column in COLUMNS if column.sort))
 DESCENDING = {column.sort for column in COLUMNS if column.descending}
 FIRST_SORT = "age"
 

@@ -13,15 +13,14 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from workbench.runs.catalog import Entry
-from workbench.runs.fields import ordered
-from workbench.runs.query import Query, QueryError, parse
+from workbench.runs.query import QueryError, parse
 from workbench.tui import run_care
 from workbench.tui.actions import bindings
 from workbench.tui.messages import RunsRead
-from workbench.tui.overlay import LOOKS, Look, Selection
-from workbench.tui.run_columns import DESCENDING, FIRST_SORT, SORTS, Context
+from workbench.tui.overlay import LOOKS
+from workbench.tui.run_browser import RunBrowser
 from workbench.tui.run_curves import METRICS, XS
-from workbench.tui.run_lister import NO_DETAILS, Reading, RunLister, Wanted
+from workbench.tui.run_lister import NO_DETAILS, RunLister
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Text
 from workbench.tui.widgets.run_below import OverlayPane, RunDetails
@@ -30,7 +29,6 @@ from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
 
 if TYPE_CHECKING:
-    from workbench.runs.compare import Facts
     from workbench.tui.workbench_app import Workbench
 
 VIEWS = ("details", "overlay", "none")
@@ -44,15 +42,9 @@ class RunsScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.selection = Selection()
-        self._reading = Reading()
-        self._facts: dict[str, Facts] = {}
-        self._query = Query()
-        self._rows: list[Entry] = []
-        self._sort, self._descending = FIRST_SORT, False
+        self.browser = RunBrowser()
         self._view = VIEWS[0]
         self._metric, self._x = METRICS[0], XS[0]
-        self._heard = False
 
     @property
     def workbench(self) -> Workbench:
@@ -84,6 +76,7 @@ class RunsScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self._lister.wake()
+        self._overlay.chart.draw()
         self.workbench.refresh_top()
 
     def on_screen_suspend(self) -> None:
@@ -94,84 +87,44 @@ class RunsScreen(Screen[None]):
 
     def on_runs_read(self, message: RunsRead) -> None:
         """Show it."""
-        reading = message.reading
-        if reading.listing.baseline != self._reading.listing.baseline:
-            self._facts.clear()
-        if reading.whole:
-            self._facts.update(reading.facts)
-        changed = reading.listing != self._reading.listing or not self._heard
-        self._reading, self._heard = reading, True
-        if changed:
-            self.selection.keep(entry.name for entry in reading.listing.entries)
+        self.browser.hear(message.reading)
         self.refresh_rows()
 
     def refresh_rows(self) -> None:
         """Filter and sort what is known, and show it; what did not change sends nothing."""
-        now, listing = self.workbench.now(), self._reading.listing
-        found = self._query.select(listing.entries, now)
-        self._rows = ordered(found, self._sort, now, descending=self._descending)
-        baseline = next((entry for entry in listing.entries if entry.name == listing.baseline), None)
-        looks = dict(self.selection.looks)
-        context = Context(now, self._facts, looks, baseline)
-        self._table.show(self._rows, context, self._sort, descending=self._descending)
+        browser = self.browser
+        context = browser.arrange(self.workbench.now())
+        self._table.show(browser.rows, context, browser.sort, descending=browser.descending)
         self._say_nothing()
         self.refresh_below()
         self.workbench.refresh_top()
 
     def refresh_below(self) -> None:
         """The cursor stands elsewhere, or something was read about the runs below the table."""
-        if not self._heard:
+        browser, entry = self.browser, self._table.entry
+        if not browser.heard:
             return
-        wanted = self._wanted()
+        reading = browser.reading
+        chart = self._view == "overlay" or (self._view == "details" and self.has_class("-wide"))
+        wanted = browser.wanted(self._table.in_sight, entry, chart=chart)
         self._lister.want(wanted)
-        reading, entry = self._reading, self._table.entry
         current = reading.wanted.about == wanted.about
-        self._details.show(entry, reading.details if current else NO_DETAILS, self.selection.looks)
-        shown = [(reading.curves[name], look) for name, look in self._overlaid().items() if name in reading.curves]
+        self._details.show(entry, reading.details if current else NO_DETAILS, browser.selection.looks)
+        shown = [(reading.curves[n], look) for n, look in browser.overlaid(entry).items() if n in reading.curves]
         if len(shown) == len(wanted.curves) or reading.wanted.curves == wanted.curves:
-            labels = self._labels([curves.name for curves, _ in shown])
+            labels = browser.labels([curves.name for curves, _ in shown])
             self._overlay.show(shown, labels, self._metric, self._x, self.workbench.palette.frame)
         self.query_one(KeyBar).refresh_keys()
 
-    def _wanted(self) -> Wanted:
-        entry, baseline = self._table.entry, self._reading.listing.baseline
-        chosen = list(self.selection.looks) if len(self.selection) > 1 else [entry.name] if entry else []
-        about = dict.fromkeys([baseline, *chosen] if baseline and chosen else chosen)
-        chart = self._view == "overlay" or (self._view == "details" and self.has_class("-wide"))
-        curves = tuple(self._overlaid()) if chart else ()
-        return Wanted(tuple(dict.fromkeys((*self._table.in_sight, *curves))), tuple(about), curves)
-
-    def _overlaid(self) -> dict[str, Look]:
-        """The runs in the chart: those selected, else the one under the cursor; and the baseline, if a look is left."""
-        looks = dict(self.selection.looks)
-        others = [self._table.entry.name] if self._table.entry and not looks else []
-        if self._reading.listing.baseline:
-            others.append(self._reading.listing.baseline)
-        for name in others:
-            taken = set(looks.values())
-            look = self.selection.free(name)
-            look = look if look not in taken else next((each for each in LOOKS if each not in taken), None)
-            if look is not None:
-                looks.setdefault(name, look)
-        return looks
-
-    def _labels(self, names: list[str]) -> list[str]:
-        """What the runs in the chart are: the recipe and what differs; seeds where that is the same."""
-        by_name = {entry.name: entry for entry in self._reading.listing.entries}
-        known = [(by_name[name], self._facts.get(name)) for name in names if name in by_name]
-        labels = [f"{entry.recipe} {facts.words if facts else ''}".rstrip() for entry, facts in known]
-        seeds = [f" seed {facts.seed}" if facts and facts.seed is not None else "" for _, facts in known]
-        return [f"{label}{seed if labels.count(label) > 1 else ''}" for label, seed in zip(labels, seeds, strict=True)]
-
     def _say_nothing(self) -> None:
         """What to do where there is no run to show."""
-        if not self._heard:
+        if not self.browser.heard:
             return
         text = ""
-        if not self._reading.listing.entries:
+        if not self.browser.entries:
             where = place(self.workbench.settings.runs, 40)
             text = f"No runs yet in {where}. Press 1 for Compose and r to train a recipe, or: workbench run digits"
-        elif not self._rows:
+        elif not self.browser.rows:
             text = "No run is like that. esc shows all of them again."
         nothing = self.query_one("#runs-nothing", Text)
         nothing.show(Content(text))
@@ -180,14 +133,8 @@ class RunsScreen(Screen[None]):
             self.query_one("#runs-below").display = not text and self._view != "none"
 
     def about(self) -> Content:
-        """For the first line: how many runs, how many are selected, the order."""
-        if not self._heard:
-            return Content.styled("reading the runs…", "$muted")
-        all_, shown = len(self._reading.listing.entries), len(self._rows)
-        runs = "1 run" if all_ == 1 else f"{all_:,} runs"
-        parts = [f"{shown:,} of {runs}" if shown != all_ or self._query.terms else runs]
-        parts += [f"{len(self.selection)} selected"] if self.selection.looks else []
-        return Content.styled(" · ".join([*parts, f"by {self._sort}"]), "$muted")
+        """For the first line."""
+        return Content.styled(self.browser.summary(), "$muted")
 
     def _show_view(self) -> None:
         self.query_one("#runs-below").display = self._view != "none"
@@ -210,10 +157,11 @@ class RunsScreen(Screen[None]):
 
     @on(RunTable.Sorted)
     def _sorted(self, event: RunTable.Sorted) -> None:
-        if event.sort == self._sort:
+        if event.sort == self.browser.sort:
             self.action_reverse()
         else:
-            self._sort_by(event.sort)
+            self.browser.sort_by(event.sort)
+            self.refresh_rows()
 
     @on(Input.Changed, "#runs-filter")
     def _typed(self) -> None:
@@ -225,8 +173,8 @@ class RunsScreen(Screen[None]):
             problem.display = True
             return  # the list stays as it was until the text means something
         problem.display = False
-        if query != self._query:
-            self._query = query
+        if query != self.browser.query:
+            self.browser.query = query
             self.refresh_rows()
 
     @on(Input.Submitted, "#runs-filter")
@@ -243,9 +191,8 @@ class RunsScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What the run under the cursor cannot do is dimmed."""
         if action in ("watch", "select", "baseline", "load", "go_on", "tags", "note", "delete"):
-            entry = self._table.entry if self._heard else None
-            possible = entry is not None and (action != "go_on" or entry.state in run_care.CAN_GO_ON)
-            return True if possible or (entry is not None and action == "go_on") else None
+            entry = self._table.entry if self.browser.heard else None
+            return True if entry is not None else None
         return True
 
     def _with_run(self, act: Callable[[Entry], object]) -> None:
@@ -253,10 +200,7 @@ class RunsScreen(Screen[None]):
             act(entry)
 
     def _selected(self) -> list[Entry]:
-        """The selected runs, else the one under the cursor."""
-        by_name = {entry.name: entry for entry in self._reading.listing.entries}
-        chosen = [by_name[name] for name in self.selection.looks if name in by_name]
-        return chosen or ([self._table.entry] if self._table.entry else [])
+        return self.browser.selected(self._table.entry)
 
     def action_watch(self) -> None:
         """Go to the Run screen with this run."""
@@ -265,7 +209,7 @@ class RunsScreen(Screen[None]):
     def action_select(self) -> None:
         """Select the run, or no longer."""
         if (entry := self._table.entry) is not None:
-            if not self.selection.toggle(entry.name):
+            if not self.browser.selection.toggle(entry.name):
                 self.app.notify(f"{len(LOOKS)} runs are as many as can be told apart.", severity="warning")
             self.refresh_rows()
 
@@ -281,20 +225,17 @@ class RunsScreen(Screen[None]):
             self._filter.display = False
             self._table.focus()
         else:
-            self.selection.clear()
+            self.browser.selection.clear()
             self.refresh_rows()
-
-    def _sort_by(self, sort: str) -> None:
-        self._sort, self._descending = sort, sort in DESCENDING
-        self.refresh_rows()
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        self._sort_by(SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)])
+        self.browser.sort_by_next(self._table.sorts)
+        self.refresh_rows()
 
     def action_reverse(self) -> None:
         """Sort the other way round."""
-        self._descending = not self._descending
+        self.browser.descending = not self.browser.descending
         self.refresh_rows()
 
     def action_view(self) -> None:
@@ -322,7 +263,7 @@ class RunsScreen(Screen[None]):
 
     def action_baseline(self) -> None:
         """Pin the run, or take its pin away."""
-        present = self._reading.listing.baseline
+        present = self.browser.baseline
         self._with_run(lambda entry: run_care.toggle_baseline(self.workbench, entry, present, self._lister.wake))
 
     def action_load(self) -> None:

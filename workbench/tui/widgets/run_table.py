@@ -84,6 +84,11 @@ class RunTable(ScrollView, can_focus=True):
         return tuple(entry.name for entry in self._entries[top : top + self._room])
 
     @property
+    def sorts(self) -> list[str]:
+        """What the columns in sight are sorted by."""
+        return list(dict.fromkeys(column.sort for column, _ in self._columns if column.sort))
+
+    @property
     def _room(self) -> int:
         return max(1, self.size.height - 1)
 

@@ -42,5 +42,7 @@ class TopBar(Horizontal):
 
     def show(self, about: Content, running: Content) -> None:
         """``about``: what the screen is about, at the right; ``running``: beside the tab of Run."""
+        if not self.children:  # a timer may be faster than the first layout
+            return
         self.query_one("#about", Text).show(about, layout=False)
         self.query_one("#tab-run", Text).show(Content.assemble(SCREENS["run"], running))
