@@ -44,9 +44,9 @@ def events(recipe: Recipe, draws: random.Random, until: float, begun: float, top
         batch_size=64, training_images=1437, validation_images=0, test_images=360, classes=tuple("0123456789"),
         parameters=156_554, parameters_by_part={"block1": 480, "output": 1290},
     )  # fmt: skip
-    rate = draws.uniform(0.5, 1.0)
+    rate, slowness = draws.uniform(0.5, 1.0), draws.uniform(5, 12)
     for step in range(5, int(steps * until) + 1, 5):
-        seconds, left = step / 8 / rate, 0.9 ** (step / 8)
+        seconds, left = step / 8 / rate, 0.9 ** (step / slowness)
         yield Trained(
             time=begun + seconds, step=step, epoch=step / STEPS_PER_EPOCH, loss=2.2 * left + 0.05 + draws.random() / 20,
             accuracy=1 - 0.9 * left, learning_rate=0.05, images_per_second=512 * rate, seconds=seconds,

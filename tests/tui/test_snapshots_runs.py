@@ -33,7 +33,7 @@ def app(make_app: AppFactory, tmp_path: Path, _somewhere: None) -> Workbench:
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "small.toml").write_text(RECIPE)
     runs = many_runs(Path("runs"), 40, NOW)
-    pin(Path("runs"), runs[35].name)
+    pin(Path("runs"), runs[30].name)
     return make_app(now=lambda: NOW)
 
 

@@ -41,11 +41,12 @@ NOTHING = Listing()
 
 
 class Catalog:
-    """Reads a folder of runs again and again. Entries that did not change stay the same objects."""
+    """Reads a folder of runs again and again. What did not change stays the same object."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._known: dict[str, tuple[Stamp, Stamp, Entry]] = {}
+        self._listing = NOTHING
 
     def refresh(self) -> Listing:
         """The runs as they are now: three ``stat`` a run, and two small files of those that changed."""
@@ -62,7 +63,10 @@ class Catalog:
                 found[name] = (status, notes, _entry(RunDirectory(Path(path)), known[2] if known else None, notes))
         self._known = found
         entries = sorted((kept[2] for kept in found.values()), key=lambda e: (e.created, e.name), reverse=True)
-        return Listing(tuple(entries), baseline(self.root))
+        listing = Listing(tuple(entries), baseline(self.root))
+        if listing != self._listing:
+            self._listing = listing
+        return self._listing
 
 
 def entry_of(run: RunDirectory) -> Entry:

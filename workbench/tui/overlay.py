@@ -101,22 +101,26 @@ def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, f
         y = share_axis([_last(points) for points, _ in curves], height) if share else loss_axis(values, height)
         scaled: Callable[[Iterable[Point]], list[Point]] = list if share else logarithm
         lines, marks = [], []
-        for points, look in curves:
+        for number, (points, look) in enumerate(curves):
             lines.append(Layer(scaled(points), look.colour))
-            marks.append(Layer(scaled(marked(points, max(1, width // 12))), look.colour, mark=look.mark))
+            places = marked(points, max(1, width // 12), number, len(curves))
+            marks.append(Layer(scaled(places), look.colour, mark=look.mark))
         end = max(place for points, _ in curves for place, _ in points)
         return draw([*lines, *marks], x_axis(end, x, width), y, width, height, frame)
 
     return drawing
 
 
-def marked(points: Sequence[Point], most: int) -> list[Point]:
-    """The points that bear a mark: the last one and, counted back from it, every second, fourth, … if they are many."""
-    known = [point for point in points if math.isfinite(point[1])]
+def marked(points: Sequence[Point], most: int, number: int = 0, curves: int = 1) -> list[Point]:
+    """The points that bear a mark: the last one and, counted back from it, every second, fourth, … if they are many.
+
+    Where there are several curves, each has its own turn (``number`` of them), so that no mark hides another's.
+    """
+    known = [point for point in points if math.isfinite(point[1])][::-1]
     spacing = 1
-    while len(known) / spacing > most:
+    while len(known) / spacing > most or (spacing < curves and spacing < len(known)):
         spacing *= 2
-    return known[::-1][::spacing]
+    return known[:1] + known[1:][number * spacing // curves :: spacing]
 
 
 def share_axis(ends: Iterable[float], height: int) -> Axis:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,9 @@ class RunLister:
         self._readers: dict[str, CurveReader] = {}
         self._compared: tuple[tuple[Entry, ...], Details] = ((), Details())
         self._reading = Reading()
+        self._said = False
+        self._hurry = True
+        self._listed = 0.0
         self._wake = threading.Event()
         self._awake = threading.Event()
         self._over = False
@@ -74,6 +78,7 @@ class RunLister:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, daemon=True, name="listing runs")
             self._thread.start()
+        self._hurry = True
         self._awake.set()
         self._wake.set()
 
@@ -104,10 +109,14 @@ class RunLister:
             self._wake.wait(self._interval)
 
     def look(self) -> None:
-        """Read once: the list first, then what takes longer."""
+        """Read once: the list first, unless that was a moment ago, then what takes longer."""
         wanted, before = self._wanted, self._reading
-        listing = self._catalog.refresh()
-        self._say(Reading(listing, before.facts, before.details, before.curves, before.wanted, before.whole))
+        listing, now = before.listing, time.monotonic()
+        if self._hurry or now - self._listed >= 0.9 * self._interval:
+            self._hurry, self._listed = False, now
+            listing = self._catalog.refresh()
+        if listing is not before.listing or not self._said:
+            self._say(Reading(listing, before.facts, before.details, before.curves, before.wanted))
         by_name = {entry.name: entry for entry in listing.entries}
         baseline = by_name.get(listing.baseline)
         facts = self._recipes.facts(
@@ -122,7 +131,7 @@ class RunLister:
         self._say(Reading(listing, facts, details, curves, wanted, whole=True))
 
     def _say(self, reading: Reading) -> None:
-        self._reading = reading
+        self._reading, self._said = reading, True
         if not self._over:
             self._hear(reading)
 

@@ -92,11 +92,11 @@ def figures_side(details: Details, looks: Mapping[str, Look]) -> tuple[str, Cont
 
 
 def _marks(runs: Sequence[Entry], looks: Mapping[str, Look], cells: int) -> list[Part]:
-    """The heading of the columns: each run's mark in its colour, the baseline's flag where it has none."""
+    """The heading of the columns: each run's mark in its colour; the first without one is the baseline."""
     parts: list[Part] = []
-    for entry in runs:
+    for number, entry in enumerate(runs):
         look = looks.get(entry.name)
-        name = f"{look.mark if look else '⚑'} {entry.name[-4:]}"
+        name = f"{look.mark if look else '' if number else '⚑'} {entry.name[-4:]}"
         parts.append((f" {name:>{cells}}", f"bold {look.hex}" if look else "bold $accent"))
     return parts
 

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input
 
 from workbench.runs.catalog import Entry
@@ -31,6 +32,9 @@ from workbench.tui.words import place
 if TYPE_CHECKING:
     from workbench.tui.workbench_app import Workbench
 
+REST = 0.1
+"""Seconds for which the cursor stands still before what is below the table follows it."""
+
 VIEWS = ("details", "overlay", "none")
 
 
@@ -45,6 +49,8 @@ class RunsScreen(Screen[None]):
         self.browser = RunBrowser()
         self._view = VIEWS[0]
         self._metric, self._x = METRICS[0], XS[0]
+        self._arranged = 0.0
+        self._rest: Timer | None = None
 
     @property
     def workbench(self) -> Workbench:
@@ -87,13 +93,20 @@ class RunsScreen(Screen[None]):
 
     def on_runs_read(self, message: RunsRead) -> None:
         """Show it."""
+        before = self.browser.reading
         self.browser.hear(message.reading)
-        self.refresh_rows()
+        now = self.workbench.now()
+        if message.reading.listing is before.listing and now - self._arranged < 1 and self.browser.heard:
+            self._table.show_facts()
+            self.refresh_below()
+        else:
+            self.refresh_rows()
 
     def refresh_rows(self) -> None:
         """Filter and sort what is known, and show it; what did not change sends nothing."""
         browser = self.browser
-        context = browser.arrange(self.workbench.now())
+        self._arranged = self.workbench.now()
+        context = browser.arrange(self._arranged)
         self._table.show(browser.rows, context, browser.sort, descending=browser.descending)
         self._say_nothing()
         self.refresh_below()
@@ -108,8 +121,8 @@ class RunsScreen(Screen[None]):
         chart = self._view == "overlay" or (self._view == "details" and self.has_class("-wide"))
         wanted = browser.wanted(self._table.in_sight, entry, chart=chart)
         self._lister.want(wanted)
-        current = reading.wanted.about == wanted.about
-        self._details.show(entry, reading.details if current else NO_DETAILS, browser.selection.looks)
+        if entry is None or reading.wanted.about == wanted.about:  # until then, what was there before
+            self._details.show(entry, reading.details if entry else NO_DETAILS, browser.selection.looks)
         shown = [(reading.curves[n], look) for n, look in browser.overlaid(entry).items() if n in reading.curves]
         if len(shown) == len(wanted.curves) or reading.wanted.curves == wanted.curves:
             labels = browser.labels([curves.name for curves, _ in shown])
@@ -145,7 +158,10 @@ class RunsScreen(Screen[None]):
 
     @on(RunTable.Moved)
     def _moved(self) -> None:
-        self.refresh_below()
+        # While a key is held down only the table follows: nobody reads details that fly past.
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, self.refresh_below)
 
     @on(RunTable.Toggled)
     def _toggled(self) -> None:

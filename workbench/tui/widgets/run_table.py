@@ -108,6 +108,10 @@ class RunTable(ScrollView, can_focus=True):
             self._refresh_changed()
         self._follow(current)
 
+    def show_facts(self) -> None:
+        """More is known about the recipes of the rows in sight."""
+        self._refresh_changed()
+
     def _follow(self, current: Entry | None) -> None:
         """Keep the cursor on its run; where that is gone, in its place."""
         number = self.cursor
