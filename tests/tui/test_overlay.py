@@ -12,7 +12,7 @@ from tests.tui.many_runs import many_runs
 from workbench.events import Resumed, to_json
 from workbench.runs.catalog import Catalog
 from workbench.runs.directory import RunDirectory
-from workbench.tui.overlay import LOOKS, Selection, loss_axis, marked, overlay_drawing, share_axis
+from workbench.tui.overlay import LOOKS, Selection, entering, loss_axis, marked, overlay_drawing, share_axis
 from workbench.tui.run_columns import COLUMNS, Context, cells, fitting
 from workbench.tui.run_curves import METRICS, XS, CurveReader
 
@@ -84,6 +84,9 @@ def test_axes_show_where_the_curves_end() -> None:
     axis = share_axis([0.94, 0.93], 10)
     assert axis.high == 1 and axis.low == pytest.approx(0.75) and all(axis.low <= t <= 1 for t, _ in axis.ticks)
     assert share_axis([0.1], 10).low == 0 and share_axis([math.nan], 10).low == 0
+    climbing = [(0.0, 0.1), (1.0, 0.2), (2.0, 0.9), (3.0, 0.1), (4.0, 0.95)]
+    assert entering(climbing, 0.75) == climbing[1:] and entering(climbing, 0.0) == climbing
+    assert entering([], 0.5) == [] and entering([(0.0, 0.1)], 0.5) == [(0.0, 0.1)]
     losses = loss_axis([0.013, 2.3, math.nan, math.inf, 0.0], 10)
     assert 10**losses.low == pytest.approx(0.01) and 10**losses.high == pytest.approx(5)
     assert loss_axis([], 10).low < loss_axis([], 10).high

@@ -102,6 +102,7 @@ def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, f
         scaled: Callable[[Iterable[Point]], list[Point]] = list if share else logarithm
         lines, marks = [], []
         for number, (points, look) in enumerate(curves):
+            points = entering(points, y.low) if share else points
             lines.append(Layer(scaled(points), look.colour))
             places = marked(points, max(1, width // 12), number, len(curves))
             marks.append(Layer(scaled(places), look.colour, mark=look.mark))
@@ -109,6 +110,12 @@ def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, f
         return draw([*lines, *marks], x_axis(end, x, width), y, width, height, frame)
 
     return drawing
+
+
+def entering(points: Sequence[Point], low: float) -> list[Point]:
+    """A curve from its last point below the axis on: what lies there before would be a line along the edge."""
+    first = next((i for i, (_, value) in enumerate(points) if value >= low), 0)
+    return list(points[max(0, first - 1) :])
 
 
 def marked(points: Sequence[Point], most: int, number: int = 0, curves: int = 1) -> list[Point]:

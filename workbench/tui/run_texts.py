@@ -21,23 +21,22 @@ NAME, VALUE, MARK = 15, 8, 6
 
 
 def head(entry: Entry) -> Content:
-    """State, step, device, tags and note of the run under the cursor, in two lines or three."""
-    status = entry.status
+    """Two lines, whatever there is to say: name, state, step and device; tags, note and message."""
+    status, notes = entry.status, entry.notes
     sign, colour = STATES.get(entry.state, STATES["unknown"])
-    parts: list[Part] = [(f"{sign} {entry.state}", f"bold {colour}")]
+    parts: list[Part] = [(entry.name, "bold"), (f"  {sign} {entry.state}", f"bold {colour}")]
     if status is not None and status.steps:
         parts += [("  step ", MUTED), f"{status.step:,} of {status.steps:,}"]
     if status is not None and status.device:
         parts += [("  on ", MUTED), f"{status.device}, {status.host}"]
-    if status is not None and status.message:
-        parts += ["\n", (" ".join(status.message.split()), colour)]
-    notes = entry.notes
-    if notes.problem:
-        parts += ["\n", (f"✗ {notes.problem}", "$error")]
-    elif notes.tags or notes.note:
-        tags = " ".join(notes.tags)
-        parts += ["\n", (tags, "$accent"), "  " if tags else "", " ".join(notes.note.split())]
-    return Content.assemble(*parts)
+    words = [
+        (f"✗ {notes.problem}" if notes.problem else "", "$error"),
+        (" ".join(notes.tags), "$accent"),
+        (" ".join(notes.note.split()), ""),
+        (" ".join(status.message.split()) if status else "", colour),
+    ]
+    second = Content("  ").join([Content.assemble(part) for part in words if part[0]])
+    return Content.assemble(*parts, "\n", second)
 
 
 def recipe_side(details: Details, looks: Mapping[str, Look], room: int) -> tuple[str, Content]:

@@ -26,7 +26,7 @@ class RunDetails(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="pane")
-        self._title = ""
+        self.border_title = "Details"
         self._head = Text(id="details-head")
         self._recipe = Pane(id="details-recipe")
         self._figures = Pane(id="details-figures")
@@ -39,25 +39,27 @@ class RunDetails(Vertical):
 
     def show(self, entry: Entry | None, details: Details, looks: Mapping[str, Look]) -> None:
         """Show a run and what it is compared with."""
-        title = entry.name if entry else "Details"
-        if title != self._title:
-            self._title = title
-            self.border_title = Content(title)
-        self._head.display = entry is not None
+        if self._head.display != (entry is not None):
+            self._head.display = entry is not None
         if entry is not None:
-            self._head.show(run_texts.head(entry))
+            _show(self._head, run_texts.head(entry))
         for pane, (title, content) in (
             (self._recipe, run_texts.recipe_side(details, looks, self._recipe.size.width - 1)),
             (self._figures, run_texts.figures_side(details, looks)),
         ):
             if pane.border_title != title:
                 pane.border_title = title
-            pane.show(content)
+            _show(pane.text, content)
 
     def scroll_sides(self, direction: int) -> None:
         """Scroll recipe and figures by half their height."""
         for pane in (self._recipe, self._figures):
             pane.scroll_relative(y=direction * max(1, pane.size.height // 2), animate=False)
+
+
+def _show(text: Text, content: Content) -> None:
+    """Show a text whose lines never wrap: laying out the screen anew, which sends all of it, only for more or fewer."""
+    text.show(content, layout=content.plain.count("\n") != text.plain.count("\n"))
 
 
 class OverlayPane(Vertical):
