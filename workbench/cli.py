@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__, first_frame
-from workbench.commands import cards, options, queue, recipes, runs, screens, training
+from workbench.commands import cards, keeping, options, queue, recipes, run_list, runs, screens, training
 from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import say
@@ -26,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=False,
 )
 
-TRAIN, LOOK_UP, LOOK_AFTER = "Train", "Look up", "Look after runs"
+TRAIN, LOOK_UP, LOOK_AFTER, KEEP = "Train", "Look up", "Look after runs", "Keep order among runs"
 
 app.command("run", rich_help_panel=TRAIN)(training.run)
 app.command("check", rich_help_panel=TRAIN)(recipes.check)
@@ -37,7 +37,7 @@ app.add_typer(cards.data_app, name="data", rich_help_panel=LOOK_UP)
 app.command("diff", rich_help_panel=LOOK_UP)(recipes.diff)
 app.command("keys", rich_help_panel=LOOK_UP)(screens.keys_command)
 app.command("settings", rich_help_panel=LOOK_UP)(screens.settings_command)
-app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
+app.command("runs", rich_help_panel=LOOK_AFTER)(run_list.runs_command)
 app.command("queue", rich_help_panel=LOOK_AFTER)(queue.queue_command)
 app.command("show", rich_help_panel=LOOK_AFTER)(runs.show)
 app.command("watch", rich_help_panel=LOOK_AFTER)(runs.watch)
@@ -45,6 +45,10 @@ app.command("stop", rich_help_panel=LOOK_AFTER)(runs.stop)
 app.command("pause", rich_help_panel=LOOK_AFTER)(runs.pause)
 app.command("continue", rich_help_panel=LOOK_AFTER)(runs.go_on)
 app.command("checkpoint", rich_help_panel=LOOK_AFTER)(runs.checkpoint)
+app.command("compare", rich_help_panel=KEEP)(keeping.compare_command)
+app.command("tag", rich_help_panel=KEEP)(keeping.tag)
+app.command("note", rich_help_panel=KEEP)(keeping.note)
+app.command("delete", rich_help_panel=KEEP)(keeping.delete)
 
 
 def _version(asked: bool) -> None:

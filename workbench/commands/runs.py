@@ -1,4 +1,4 @@
-"""Commands about runs: list, show, watch, and ask something of one that is at work."""
+"""Commands about runs: show, watch, and ask something of one that is at work."""
 
 from __future__ import annotations
 
@@ -22,43 +22,13 @@ from workbench.recipe import RecipeError, difference, read_recipe_file
 from workbench.recipe.difference import Change
 from workbench.recipe.errors import InputError
 from workbench.runs.directory import RunDirectory
-from workbench.runs.listing import RunSummary, find_run, list_runs, newest_live_run, summary
+from workbench.runs.listing import RunSummary, find_run, newest_live_run, summary
 from workbench.runs.queue import position
 from workbench.runs.reader import EventReader, read_events
 from workbench.runs.requests import Action, ask
 from workbench.runs.status import ENDED
 
 FOLLOW_SECONDS = 0.5
-
-
-def runs_command(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="Show only so many, the newest; 0: all.")] = 0,
-    as_json: options.Json = False,
-    runs: options.Runs = None,
-    debug: options.Debug = False,
-) -> None:
-    """List the runs, the newest first.
-
-    States: queued, running, paused, finished, stopped, diverged, failed; stalled (alive, but silent for 15 s), lost
-    (its process is gone), unknown (at work on another machine).
-
-    \b
-    Examples:
-      workbench runs
-      workbench runs --limit 20
-      workbench runs --json | jq '.[] | select(.state == "running") | .name'
-    """
-    settings = settings_of(context, runs=runs, debug=debug)
-    found = list_runs(settings.runs)
-    found = found[:limit] if limit else found
-    if as_json:
-        say_json([as_object(run) for run in found])
-    elif found:
-        columns = ("state", "run", "recipe", "test", "best", "step", "age")
-        say_table(columns, [_row(run) for run in found])
-    else:
-        complain(f"no runs in {settings.runs}; start one with: workbench run digits")
 
 
 def as_object(found: RunSummary) -> dict[str, Any]:
@@ -77,24 +47,13 @@ def as_object(found: RunSummary) -> dict[str, Any]:
         "test_accuracy": status.test_accuracy if status else None,
         "best_validation_accuracy": status.best if status else None,
         "images_per_second": status.images_per_second if status else None,
+        "seconds": status.seconds if status else None,
+        "seed": status.seed if status else None,
         "device": status.device if status else "",
         "pid": status.pid if status else 0,
         "host": status.host if status else "",
         "message": status.message if status else "",
     }
-
-
-def _row(found: RunSummary) -> list[str]:
-    status = found.status
-    return [
-        found.state,
-        found.run.name,
-        found.recipe,
-        percent(status.test_accuracy) if status else "—",
-        percent(status.best) if status and status.best is not None else "",
-        f"{status.step:,}/{status.steps:,}" if status and status.steps else "—",
-        age(time.time() - found.created),
-    ]
 
 
 def show(

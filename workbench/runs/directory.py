@@ -81,6 +81,11 @@ class RunDirectory:
         return self.path / "control.json"
 
     @property
+    def notes_file(self) -> Path:
+        """What a person wrote about the run: tags and a note."""
+        return self.path / "user.toml"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the process that trains the run."""
         return self.path / ".lock"

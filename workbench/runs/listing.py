@@ -78,6 +78,7 @@ def newest_live_run(root: Path) -> RunDirectory:
 
 def _runs(root: Path) -> list[RunDirectory]:
     try:
-        return [run for path in root.iterdir() if (run := RunDirectory(path)).exists()]
+        # A hidden folder is one that is being deleted.
+        return [run for path in root.iterdir() if path.name[0] != "." and (run := RunDirectory(path)).exists()]
     except OSError:
         return []

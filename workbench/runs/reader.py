@@ -36,8 +36,13 @@ class EventReader:
 
 def read_events(run: RunDirectory) -> list[Event]:
     """Everything a run has said and not withdrawn."""
+    return what_counts(EventReader(run).read_new())
+
+
+def what_counts(events: Iterable[Event]) -> list[Event]:
+    """The events without those that a later Resumed withdrew."""
     kept: list[Event] = []
-    for event in EventReader(run).read_new():
+    for event in events:
         if isinstance(event, Resumed):
             kept = withdraw(kept, event.step)
         kept.append(event)

@@ -29,9 +29,10 @@ ENDED = frozenset({"finished", "stopped", "diverged", "failed", "lost"})
 class Status:
     """What a run last said about itself. Times are seconds since 1970; a figure is None until it is known.
 
-    accuracy, loss: of the latest training steps. test_accuracy: of the latest evaluation. best: highest validation
-    accuracy. started: when this process took the run up. process_started and namespace: with pid, boot_id and host they
-    name one process. message: the error or reason of an end.
+    accuracy, loss: of the latest training steps. test_accuracy, test_loss: of the latest evaluation. best: highest
+    validation accuracy. seconds: training time so far, pauses and evaluations left out. started: when this process took
+    the run up. process_started and namespace: with pid, boot_id and host they name one process. message: the error or
+    reason of an end.
     """
 
     state: str
@@ -52,6 +53,9 @@ class Status:
     device: str = ""
     started: float = 0.0
     message: str = ""
+    seed: int | None = None
+    seconds: float | None = None
+    test_loss: float | None = None
 
 
 _ADAPTER = TypeAdapter(Status)

@@ -130,7 +130,7 @@ class RunWriter:
     def _look_back(self, resumed: Resumed) -> None:
         """Put back the results that hold after a withdrawal."""
         with self._guard:
-            status = dataclasses.replace(self.status, test_accuracy=None, best=None, step=resumed.step)
+            status = dataclasses.replace(self.status, test_accuracy=None, test_loss=None, best=None, step=resumed.step)
             for event in read_events(self.run):
                 if isinstance(event, Evaluated):
                     status = _after(status, event)
@@ -183,6 +183,9 @@ def _first_status(run: RunDirectory) -> Status:
         accuracy=before.accuracy,
         test_accuracy=before.test_accuracy,
         best=before.best,
+        seed=before.seed,
+        seconds=before.seconds,
+        test_loss=before.test_loss,
     )
 
 
@@ -192,7 +195,7 @@ def _after(status: Status, event: Event) -> Status:
     if type(event) in STATES:
         status = change(status, state=STATES[type(event)])
     if isinstance(event, RunStarted):
-        status = change(status, steps=event.steps, device=event.device)
+        status = change(status, steps=event.steps, device=event.device, seed=event.seed)
     elif isinstance(event, Trained):
         status = change(
             status,
@@ -202,14 +205,15 @@ def _after(status: Status, event: Event) -> Status:
             images_per_second=_finite(event.images_per_second),
         )
     elif isinstance(event, Evaluated) and event.split == "test":
-        status = change(status, test_accuracy=_finite(event.accuracy))
+        status = change(status, test_accuracy=_finite(event.accuracy), test_loss=_finite(event.loss))
     elif isinstance(event, Evaluated):
         status = change(status, best=max(status.best or 0.0, event.accuracy))
     elif isinstance(event, Failed):
         status = change(status, message=event.error)
     elif isinstance(event, Diverged):
         status = change(status, message=event.reason)
-    return change(status, step=getattr(event, "step", status.step))
+    seconds = event.seconds if isinstance(event, Trained | Evaluated | Finished) else status.seconds
+    return change(status, step=getattr(event, "step", status.step), seconds=_finite(seconds))
 
 
 def _finite(value: float | None) -> float | None:

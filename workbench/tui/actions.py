@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
-Where = Literal["compose", "run", "app"]
+Where = Literal["compose", "run", "runs", "app"]
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,26 @@ ACTIONS: tuple[Action, ...] = (
     Action("run", "scroll(1)", "j", "Scroll the log down", palette=False),
     Action("run", "scroll(-1)", "k", "Scroll the log up", palette=False),
     Action("run", "copy", "y", "Copy the command that trains the same again"),
+    Action("runs", "watch", "enter", "Watch the run under the cursor on the Run screen", "watch"),
+    Action("runs", "select", "space", "Select the run under the cursor for the chart and the comparison", "select"),
+    Action("runs", "filter", "slash", "Show only some runs, such as state:finished acc>0.9 resnet", "filter"),
+    Action("runs", "sort", "s", "Sort by the next column", "sort"),
+    Action("runs", "reverse", "S", "Sort the other way round", display="S"),
+    Action("runs", "view", "v", "Below the table: details, chart, or nothing", "view"),
+    Action("runs", "metric", "m", "The chart's next figure: accuracies, losses", display="m"),
+    Action("runs", "x_axis", "x", "The chart over epochs, steps or training time", display="x"),
+    Action("runs", "baseline", "b", "Compare all runs with this one, or no longer", "pin"),
+    Action("runs", "load", "l", "Load the run's recipe into Compose", "load"),
+    Action("runs", "go_on", "c", "Continue a stopped, lost or failed run here", display="c"),
+    Action("runs", "tags", "t", "Tag the selected runs, or the one under the cursor", display="t"),
+    Action("runs", "note", "n", "Write a note about the run under the cursor", display="n"),
+    Action("runs", "delete", "d", "Delete the selected runs, or the one under the cursor", "delete"),
+    Action("runs", "clear", "escape", "Away with the filter, then with the selection", display="esc"),
+    Action("runs", "scroll(1)", "ctrl+d", "Scroll the details down", palette=False),
+    Action("runs", "scroll(-1)", "ctrl+u", "Scroll the details up", palette=False),
     Action("app", "show('compose')", "1", "Compose: put a recipe together"),
     Action("app", "show('run')", "2", "Run: watch the training"),
+    Action("app", "show('runs')", "4", "Runs: find, compare and keep them"),
     Action("app", "help", "question_mark,f1", "All keys", "help", "?"),
     Action("app", "slow_link", "B", "Slow link: send figures and charts every 5 seconds, or every second again"),
     Action("app", "redraw", "ctrl+l", "Draw the whole screen again", display="^l"),

@@ -11,6 +11,7 @@ from workbench.preview.protocol import Reply
 from workbench.runs.directory import RunDirectory
 from workbench.runs.speed import Speed
 from workbench.tui.preview_client import PreviewEnded
+from workbench.tui.run_lister import Reading
 from workbench.tui.training import Training
 
 
@@ -84,3 +85,19 @@ class QueueMoved(Message):
         self.text = text
         self.run = run
         self.failed = failed
+
+
+class RunsRead(Message):
+    """The folder of runs was looked at."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__()
+        self.reading = reading
+
+
+class WorkDone(Message):
+    """A thread has done some work; ``then`` goes on with it on the screen."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__()
+        self.then = then

@@ -75,3 +75,27 @@ def place(path: Path, room: int) -> str:
     else:
         text = f"./{path}"
     return text if len(text) <= room else "…" + text[-(room - 1) :]
+
+
+def age(seconds: float) -> str:
+    """How long ago, in at most six cells: ``12 s``, ``5 min``, ``3 h``, ``9 d``."""
+    for unit, length, least in (("d", 86400, 172_800), ("h", 3600, 6000), ("min", 60, 60)):
+        if seconds >= least:
+            return f"{int(seconds // length)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that suits them: ``512 B``, ``12.3 MB``."""
+    value, units = float(count), ["B", "kB", "MB", "GB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:,.0f} {units[0]}" if units[0] == "B" else f"{value:,.1f} {units[0]}"
+
+
+def cut(text: str, width: int, *, start: bool = False) -> str:
+    """A text in at most ``width`` cells, its end cut off, or its start, where it is longer."""
+    if len(text) <= width:
+        return text
+    kept = max(0, width - 1)
+    return "…" + text[len(text) - kept :] if start else text[:kept] + "…"

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from rich.console import RenderableType
-from textual import events
-from textual._compositor import ChopsUpdate
-from textual.app import App, SystemCommand
 from textual.content import Content
-from textual.driver import Driver
-from textual.screen import Screen
-from textual.widgets import Input
 
 from workbench.devices import Gpu, list_gpus
 from workbench.recipe import Recipe
@@ -26,8 +18,7 @@ from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
 from workbench.runs.speed import Estimate, Speed, Speeds, estimate
 from workbench.tui import choosing, clipboard, files, leaving, queueing, running, suspending
-from workbench.tui.actions import Action, Where, actions, bindings
-from workbench.tui.charts import Palette
+from workbench.tui.actions import Action, bindings
 from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
@@ -41,37 +32,47 @@ from workbench.tui.messages import (
     RunSent,
     SpeedsRead,
     TrainingMoved,
+    WorkDone,
 )
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
 from workbench.tui.screens.help import HelpScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.screens.too_small import TooSmallScreen, too_small
 from workbench.tui.session import NO_SESSION, Session, keep
 from workbench.tui.settings import Settings
-from workbench.tui.theme import MUTED, THEMES, WORKBENCH, palette
+from workbench.tui.terminal_app import TerminalApp
 from workbench.tui.tracking import Tracked
 from workbench.tui.training import Execute, Training
-from workbench.tui.updates import CroppedUpdate
 from workbench.tui.widgets.top_bar import TopBar, top_texts
 from workbench.tui.words import place
 
-SLOW = 5
-"""Times less often that a slow link is sent figures and charts."""
+if TYPE_CHECKING:
+    from workbench.tui.screens.run import RunScreen
+    from workbench.tui.screens.runs import RunsScreen
 
 
-class Workbench(App[str]):
+def _run_screen() -> RunScreen:
+    from workbench.tui.screens.run import RunScreen  # with the charts: not before somebody looks at a run
+
+    return RunScreen()
+
+
+def _runs_screen() -> RunsScreen:
+    from workbench.tui.screens.runs import RunsScreen
+
+    return RunsScreen()
+
+
+class Workbench(TerminalApp):
     """Holds what outlives a screen: the recipe being composed, the run being watched, the training thread.
 
     Returns how it was left: see :mod:`workbench.tui.leaving`.
     """
 
     TITLE = "workbench"
-    CSS_PATH = ["styles/base.tcss", "styles/compose.tcss", "styles/run.tcss", "styles/dialogs.tcss"]
-    MODES = {"compose": ComposeScreen, "run": RunScreen}
+    CSS_PATH = ["styles/base.tcss", "styles/compose.tcss", "styles/run.tcss", "styles/runs.tcss", "styles/dialogs.tcss"]
+    MODES = {"compose": ComposeScreen, "run": _run_screen, "runs": _runs_screen}
     DEFAULT_MODE = "compose"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
     BINDINGS = bindings("app")
 
     def __init__(
@@ -91,8 +92,7 @@ class Workbench(App[str]):
     ) -> None:
         if watch is not None:
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings, session.theme, poll)
         self.device = settings.device
         self.gpus: list[Gpu] | None = None
         self.editor = editor
@@ -109,8 +109,6 @@ class Workbench(App[str]):
         self.measured: list[Speed] = []
         self.descriptors = descriptors
         self.execute = execute
-        self._poll = poll
-        self._slow = settings.screens.link == "slow"
         self.layout: dict[str, dict[str, Any]] = dict(session.screens)
         self.session_path = session_path
         self.kept = ""
@@ -118,21 +116,6 @@ class Workbench(App[str]):
         self._queue = queueing.QueueWatcher(settings.runs, self.post_message, poll)
         self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
         self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
-        for theme in THEMES:
-            self.register_theme(theme)
-        wanted = (session.theme, settings.screens.theme, WORKBENCH.name)
-        self.theme = next(name for name in wanted if name in self.available_themes)
-        self.set_class(settings.ascii, "-ascii")
-        self.set_keymap(dict(settings.keymap))
-
-    def get_driver_class(self) -> type[Driver]:
-        """Our own driver on a terminal; whatever Textual is told to use elsewhere."""
-        kind = super().get_driver_class()
-        return SurvivingDriver if issubclass(SurvivingDriver, kind) else kind
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        update = CroppedUpdate.of(renderable) if type(renderable) is ChopsUpdate else renderable
-        super()._display(screen, update)
 
     def on_mount(self) -> None:
         if self.descriptors is not None:
@@ -158,30 +141,6 @@ class Workbench(App[str]):
         self._queue.stop()
         if self.tracked is not None:
             self.tracked.stop()
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """What our styles need of any theme."""
-        return {"muted": MUTED}
-
-    @property
-    def palette(self) -> Palette:
-        """The charts' colours in the theme in use."""
-        return dataclasses.replace(palette(self.theme_variables), ascii=self.settings.ascii)
-
-    @property
-    def data_seconds(self) -> float:
-        """How often figures and charts may change on the screen; keys never wait for it."""
-        return self._poll * (SLOW if self._slow else 1)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """A terminal that is too small says so instead of showing rubble."""
-        if too_small(event.size) and not isinstance(self.screen, TooSmallScreen):
-            self.push_screen(TooSmallScreen())
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """A blinking cursor would send bytes for ever."""
-        if isinstance(event.widget, Input):
-            event.widget.cursor_blink = False
 
     def _look_for_gpus(self) -> None:
         self.post_message(GpusSeen(self._list_gpus()))
@@ -288,7 +247,14 @@ class Workbench(App[str]):
         self.tracked = Tracked(run, self.data_seconds)
         self.tracked.start()
         self.show_run()
-        self.set_timer(min(0.2, self._poll), self._tick)  # the first reading is there before the first turn
+        self.set_timer(min(0.2, self.poll), self._tick)  # the first reading is there before the first turn
+
+    def forget_runs(self, gone: Iterable[RunDirectory]) -> None:
+        """Runs were deleted; the Run screen shows none of them any more."""
+        if self.tracked is not None and self.tracked.run.path.resolve() in {run.path.resolve() for run in gone}:
+            self.tracked.stop()
+            self.tracked = None
+            self.show_run()
 
     def _tick(self) -> None:
         """Once a second: take in what the run said, and see that the terminal is still there."""
@@ -305,15 +271,22 @@ class Workbench(App[str]):
 
     def show_run(self) -> None:
         """What is known of the run on screen."""
-        for screen in self.screen_stack:  # also behind a dialog
-            if isinstance(screen, RunScreen):
-                screen.refresh_run()
+        if self.current_mode == "run":
+            cast("RunScreen", self.screen_stack[0]).refresh_run()  # also behind a dialog
         self.refresh_top()
 
     def refresh_top(self) -> None:
         """The first line of the screen in front."""
+        about, running = top_texts(self.current_mode, self.editor, self.tracked)
+        if self.current_mode == "runs":
+            about = cast("RunsScreen", self.screen_stack[0]).about()
         for bar in self.screen.query(TopBar):
-            bar.show(*top_texts(self.current_mode, self.editor, self.tracked))
+            bar.show(about, running)
+
+    def on_work_done(self, message: WorkDone) -> None:
+        """Go on with it."""
+        if self.is_running:
+            message.then()
 
     # Actions
 
@@ -338,16 +311,12 @@ class Workbench(App[str]):
 
     def action_slow_link(self) -> None:
         """Send less, or as much as usual again."""
-        self._slow = not self._slow
+        self.slow = not self.slow
         self._timer.stop()
         self._timer = self.set_interval(self.data_seconds, self._tick)
         if self.tracked is not None:
             self.tracked.follow_every(self.data_seconds)
         self.notify(f"Figures and charts now change every {self.data_seconds:g} s; keys are as fast as ever.")
-
-    def action_redraw(self) -> None:
-        """Draw everything again, after something else wrote on the terminal."""
-        self.screen.refresh(layout=True)
 
     def action_leave(self) -> None:
         """Leave, after asking what has to be asked."""
@@ -372,27 +341,6 @@ class Workbench(App[str]):
     def save_recipe(self, *, ask: bool = False) -> None:
         """Write the recipe; ``ask`` where."""
         files.save(self, ask=ask)
-
-    def actions(self) -> list[Action]:
-        """What can be done on the screen in front, with the user's own keys."""
-        return actions(cast(Where, self.current_mode), self.settings.keymap)
-
-    def key(self, action: str) -> str:
-        """The key of an action, by its id, as it is written for people."""
-        where = cast(Where, action.partition(".")[0])
-        return next(a.shown_key for a in actions(where, self.settings.keymap) if a.id == action)
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: the actions of the registry, and the choice of colours."""
-        for action in self.actions():
-            if action.palette:
-                name, _, rest = action.about.partition(":")
-
-                async def run(name: str = action.full_name) -> None:
-                    await self.run_action(name, screen)
-
-                yield SystemCommand(name, rest.strip() or f"key {action.shown_key}", run)
-        yield SystemCommand("Colours", "Choose a theme", self.action_change_theme)
 
 
 def first_recipe() -> Recipe:

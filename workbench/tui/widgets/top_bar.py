@@ -11,7 +11,7 @@ from workbench.tui.tracking import Tracked
 from workbench.tui.widgets.pane import Text
 from workbench.tui.widgets.run_head import STATES
 
-SCREENS = {"compose": "1 Compose", "run": "2 Run"}
+SCREENS = {"compose": "1 Compose", "run": "2 Run", "runs": "4 Runs"}
 
 
 class Tab(Text):
@@ -45,6 +45,8 @@ class TopBar(Horizontal):
 
     def show(self, about: Content, running: Content) -> None:
         """``about``: what the screen is about, at the right; ``running``: beside the tab of Run."""
+        if not self.children:  # a timer may be faster than the first layout
+            return
         self.query_one("#about", Text).show(about, layout=False)
         self.query_one("#tab-run", Text).show(Content.assemble(SCREENS["run"], running))
 

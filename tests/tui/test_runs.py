@@ -1,0 +1,341 @@
+"""The Runs screen, driven by keys and mouse."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+from textual.widgets import Button, Input
+
+from tests.tui.conftest import AppFactory
+from tests.tui.fakes import NOW, RECIPE
+from tests.tui.many_runs import many_runs
+from tests.tui.test_compose import TestPilot, type_, until
+from workbench.runs.directory import RunDirectory
+from workbench.runs.notes import baseline, pin, read_notes
+from workbench.runs.status import new_status, read_status, write_status
+from workbench.tui.screens.compose import ComposeScreen
+from workbench.tui.screens.confirm import ConfirmScreen
+from workbench.tui.screens.line import LineScreen
+from workbench.tui.screens.run import RunScreen
+from workbench.tui.screens.runs import RunsScreen
+from workbench.tui.widgets.pane import Pane, Text
+from workbench.tui.widgets.run_below import OverlayPane
+from workbench.tui.widgets.run_table import RunTable
+from workbench.tui.workbench_app import Workbench
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[RunDirectory]:
+    """Fifteen runs, the newest first, and the recipe that five of them were made from."""
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "small.toml").write_text(RECIPE)
+    return many_runs(tmp_path / "runs", 15, NOW)[::-1]
+
+
+def screen(app: Workbench) -> RunsScreen:
+    (found,) = [each for each in app.screen_stack if isinstance(each, RunsScreen)]
+    return found
+
+
+def table(app: Workbench) -> RunTable:
+    return screen(app).query_one(RunTable)
+
+
+def lines(app: Workbench) -> list[str]:
+    """The heading and the rows in sight, as they are drawn."""
+    return [table(app).render_line(y).text.rstrip() for y in range(table(app).size.height)]
+
+
+def text(app: Workbench, name: str) -> str:
+    found = screen(app).query_one(f"#{name}")
+    return found.text.plain if isinstance(found, Pane) else found.plain if isinstance(found, Text) else ""
+
+
+async def read(pilot: TestPilot, app: Workbench) -> None:
+    """Wait until all that is wanted was read."""
+
+    def whole() -> bool:
+        shown = screen(app)
+        shown.refresh_below()
+        reading = shown.browser.reading
+        return reading.whole and reading.wanted == shown._lister._wanted and bool(reading.wanted.rows)
+
+    await until(pilot, whole)
+    await pilot.pause()
+
+
+async def test_no_runs_yet_says_what_to_do(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await until(pilot, lambda: "No runs yet in ./runs. Press 1" in text(app, "runs-nothing"))
+        await pilot.press("enter", "space", "d", "b", "l", "c", "t", "n", "j", "s", "S", "v", "m", "x", "escape")
+        assert isinstance(app.screen, RunsScreen)
+        many_runs(Path("runs"), 1, NOW)
+        await until(pilot, lambda: "finished" in lines(app)[1] or "stopped" in lines(app)[1])
+        assert not screen(app).query_one("#runs-nothing").display
+
+
+async def test_the_table_and_its_order(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        assert "age▲" in lines(app)[0] and "15 runs · by age" in screen(app).about().plain
+        assert table(app).entry is not None and table(app).entry.name == runs[0].name
+        cut = next(line for line in lines(app) if "+cutout" in line)
+        assert "✓ finished small" in cut and "%" in cut
+        await pilot.press("S")
+        assert "age▼" in lines(app)[0]
+        assert screen(app).browser.rows[0].name == runs[-1].name
+        assert table(app).entry.name == runs[0].name  # the cursor stays on its run
+        await pilot.press(*["s"] * 3)
+        assert "test▼" in lines(app)[0]
+        shown = [entry.status.test_accuracy for entry in screen(app).browser.rows if entry.status]
+        assert shown == sorted(shown, key=lambda value: -(value or 0))
+        await pilot.click(RunTable, offset=(lines(app)[0].index("seed"), 0))
+        assert "seed▲" in lines(app)[0]
+        await pilot.press("g")
+        assert table(app).cursor == 0
+        await pilot.press("G")
+        assert table(app).cursor == 14 and table(app).in_sight[-1] == screen(app).browser.rows[-1].name
+        await pilot.press("k", "pageup", "pageup", "j")
+        assert table(app).cursor == 1 and table(app).scroll_offset.y == 0
+
+
+async def test_filtering_as_one_types(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        await pilot.press("slash")
+        await type_(pilot, "recipe:small tag:paper")
+        names = [entry.name for entry in screen(app).browser.rows]
+        assert names and all("small" in name for name in names)
+        assert f"{len(names)} of 15 runs" in screen(app).about().plain
+        await type_(pilot, " acurracy>")
+        assert "no field 'acurracy'; did you mean 'accuracy'?" in text(app, "runs-problem")
+        assert [entry.name for entry in screen(app).browser.rows] == names  # the list is as it was
+        app.screen.query_one(Input).value = "nothing-like-it"
+        await pilot.pause()
+        assert "No run is like that" in text(app, "runs-nothing")
+        assert not screen(app).query_one("#runs-problem").display
+        await pilot.press("escape")
+        assert len(screen(app).browser.rows) == 15 and isinstance(app.focused, RunTable)
+        await pilot.press("slash")
+        await type_(pilot, "small")
+        await pilot.press("down")
+        assert isinstance(app.focused, RunTable)
+
+
+async def test_selected_runs_keep_their_looks_and_are_compared(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        await pilot.press("space", "j", "space", "j", "j", "space")
+        await read(pilot, app)
+        looks = dict(screen(app).browser.selection.looks)
+        assert list(looks) == [runs[0].name, runs[1].name, runs[3].name]
+        assert len(set(looks.values())) == 3
+        for number, name in ((1, runs[0].name), (2, runs[1].name), (4, runs[3].name)):
+            assert lines(app)[number].startswith(looks[name].mark)
+        await until(pilot, lambda: "widths" in text(app, "details-recipe"))
+        assert text(app, "details-figures").splitlines()[0].split()[1::2] == [run.name[-4:] for run in
+                                                                              (runs[0], runs[1], runs[3])]  # fmt: skip
+        overlay = screen(app).query_one(OverlayPane)
+        await until(pilot, lambda: all(look.mark in overlay.chart.text for look in looks.values()))
+        before = overlay.chart.text
+        await pilot.press("m", "x")
+        assert "test loss" in str(overlay.border_title) and overlay.border_subtitle == "steps"
+        assert overlay.chart.text != before
+        await pilot.press("k", "k", "space")  # the second one goes, the others stay as they are
+        del looks[runs[1].name]
+        assert screen(app).browser.selection.looks == looks
+        await pilot.press("escape")
+        assert not screen(app).browser.selection.looks
+
+
+async def test_a_click_on_the_sign_selects_and_two_on_the_row_watch(
+    make_app: AppFactory, runs: list[RunDirectory]
+) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        await pilot.click(RunTable, offset=(0, 3))
+        assert list(screen(app).browser.selection.looks) == [runs[2].name]
+        await pilot.click(RunTable, offset=(20, 2), times=2)
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert app.tracked is not None and app.tracked.run.name == runs[1].name
+        await pilot.press("4", "j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert app.tracked.run.name == runs[2].name
+
+
+async def test_a_baseline_is_pinned_and_shows_differences(
+    make_app: AppFactory, runs: list[RunDirectory], tmp_path: Path
+) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        assert "± test" not in lines(app)[0]
+        await pilot.press("j", "b")
+        await until(pilot, lambda: "± test" in lines(app)[0])
+        assert baseline(tmp_path / "runs") == runs[1].name
+        assert "⚑" in lines(app)[2]
+        await pilot.press("k")
+        await until(pilot, lambda: runs[1].name[-4:] in text(app, "details-figures"))
+        statuses = [read_status(run) for run in runs[:2]]
+        points = 100 * (statuses[0].test_accuracy - statuses[1].test_accuracy)  # type: ignore[operator,union-attr]
+        assert f"{points:+.2f}" in lines(app)[1] and f"{points:+.2f}" in text(app, "details-figures")
+        await until(pilot, lambda: "model.widths" in lines(app)[1])  # from the baseline's recipe, not from its own
+        await pilot.press("j", "b")
+        await until(pilot, lambda: "± test" not in lines(app)[0])
+        assert baseline(tmp_path / "runs") == ""
+
+
+async def test_tags_and_notes(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        await pilot.press("space", "j", "space", "t")
+        assert isinstance(app.screen, LineScreen)
+        await type_(pilot, "-bad")
+        await pilot.press("enter")
+        assert isinstance(app.screen, LineScreen)  # not before it can be meant
+        assert "cannot be a tag" in app.screen.query_one("#line-hint", Text).plain
+        app.screen.query_one(Input).value = "paper, b-2"
+        await pilot.press("enter")
+        await until(pilot, lambda: read_notes(runs[1]).tags == ("paper", "b-2"))
+        assert read_notes(runs[0]).tags == ("paper", "b-2") and read_notes(runs[2]).tags != ("paper", "b-2")
+        await pilot.press("n")
+        await type_(pilot, "words about it")
+        await pilot.press("enter")
+        await until(pilot, lambda: "words about it" in text(app, "details-head"))
+        await pilot.press("n", "escape")
+        assert read_notes(runs[1]).note == "words about it"
+
+
+async def test_deleting_asks_and_refuses_live_runs(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    write_status(runs[0], new_status("running"))
+    pin(runs[1].path.parent, runs[1].name)
+    app = make_app(now=time.time)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        assert "▶ running" in lines(app)[1]
+        await pilot.press("d")
+        await until(pilot, lambda: bool(app._notifications))
+        assert f"run '{runs[0].name}' is running; stop it first" in list(app._notifications)[-1].message
+        assert isinstance(app.screen, RunsScreen)
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: app.tracked is not None)
+        await pilot.press("4", "d")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        question = app.screen.query_one(".question", Text).plain
+        assert runs[1].name in question and "kB" in question
+        await pilot.press("escape")
+        assert runs[1].exists()
+        await pilot.press("space", "j", "space", "d")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and bool(app.screen.query(Button)))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(screen(app).browser.rows) == 13)
+        assert not runs[1].path.exists() and not runs[2].path.exists() and runs[0].exists()
+        assert app.tracked is None and not screen(app).browser.selection.looks
+        assert screen(app).browser.baseline == ""
+
+
+async def test_a_recipe_is_loaded_into_compose(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    app = make_app(now=lambda: NOW)
+    wide = next(i for i, run in enumerate(runs) if "wide" in run.name)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        await pilot.press(*["j"] * wide, "l")
+        await until(pilot, lambda: isinstance(app.screen, ComposeScreen))
+        assert app.editor.recipe == runs[wide].recipe() and app.editor.path is None
+        assert not app.editor.unsaved
+        app.editor.toggle("cutout")
+        await pilot.press("4", "l")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))  # what is not saved is asked about
+        await pilot.press("escape")
+        assert app.editor.recipe.on("cutout")
+        runs[wide].recipe_file.write_text("name = ")
+        await pilot.press("l")
+        await until(pilot, lambda: bool(app._notifications))
+        assert "recipe.toml" in list(app._notifications)[-1].message
+
+
+async def test_only_an_ended_run_goes_on(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    status = read_status(runs[0])
+    assert status is not None
+    write_status(runs[0], dataclasses.replace(status, state="finished"))
+    write_status(runs[1], dataclasses.replace(status, state="stopped"))
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        await pilot.press("c")
+        assert "is finished; stopped, lost and failed runs can go on" in list(app._notifications)[-1].message
+        await pilot.press("j", "c")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert app.training is not None and app.training.run == RunDirectory(Path("runs") / runs[1].name)
+
+
+async def test_a_live_row_follows_its_run_and_nothing_else_is_drawn(
+    make_app: AppFactory, runs: list[RunDirectory]
+) -> None:
+    status = dataclasses.replace(new_status("running"), step=20, steps=200)
+    write_status(runs[3], status)
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        assert "▶ 10 %" in lines(app)[4]
+        await pilot.pause(0.6)
+        drawn: list[int] = []
+        real = table(app).render_line
+        table(app).render_line = lambda y: (drawn.append(y), real(y))[1]  # type: ignore[method-assign,func-returns-value]
+        await pilot.pause(0.8)
+        assert drawn == []  # three looks at the folder, and nothing changed
+        write_status(runs[3], dataclasses.replace(status, step=50, heartbeat=time.time()))
+        await until(pilot, lambda: bool(drawn))
+        assert set(drawn) == {4}
+        assert "▶ 25 %" in lines(app)[4]
+
+
+async def test_the_folder_is_left_alone_while_another_screen_is_in_front(
+    make_app: AppFactory, runs: list[RunDirectory]
+) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        lister, shown = screen(app)._lister, screen(app)
+        await pilot.press("1")
+        await pilot.pause(0.5)
+        looked: list[int] = []
+        lister._catalog.refresh = lambda: looked.append(1)  # type: ignore[method-assign,assignment]
+        await pilot.pause(0.6)
+        assert looked == []
+        del lister._catalog.refresh
+        many_runs(Path("runs"), 1, NOW + 7200, seed=1)
+        await pilot.press("4")
+        await until(pilot, lambda: len(shown.browser.rows) == 16)
+
+
+async def test_columns_go_by_priority(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(60, 20)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        assert lines(app)[0].split() == ["state", "recipe", "test", "differs", "time"]
+        await pilot.resize_terminal(160, 48)
+        await pilot.pause()
+        assert {"loss", "img/s", "seed", "age▲", "tags"} <= set(lines(app)[0].split())

@@ -1,0 +1,103 @@
+"""The runs of a folder with all that a table shows of them, read again only where a file has changed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from workbench.runs.directory import RunDirectory
+from workbench.runs.listing import RunSummary
+from workbench.runs.notes import Notes, baseline, read_notes
+from workbench.runs.status import judge, read_status
+
+NO_NOTES = Notes()
+
+Stamp = tuple[int, int, int] | None
+"""When a file was changed (ns), its length and its number; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Entry(RunSummary):
+    """A run's line with what people wrote about it."""
+
+    notes: Notes = NO_NOTES
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.run.name
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All runs, newest first, and the name of the baseline, "" without one."""
+
+    entries: tuple[Entry, ...] = ()
+    baseline: str = ""
+
+
+NOTHING = Listing()
+
+
+class Catalog:
+    """Reads a folder of runs again and again. What did not change stays the same object."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._known: dict[str, tuple[Stamp, Stamp, Entry]] = {}
+        self._listing = NOTHING
+
+    def refresh(self) -> Listing:
+        """The runs as they are now: three ``stat`` a run, and two small files of those that changed."""
+        found: dict[str, tuple[Stamp, Stamp, Entry]] = {}
+        for name in _folders(self.root):
+            path = f"{self.root}/{name}"
+            if stamp(f"{path}/recipe.toml") is None:
+                continue
+            status, notes = stamp(f"{path}/status.json"), stamp(f"{path}/user.toml")
+            known = self._known.get(name)
+            if known is not None and known[:2] == (status, notes):
+                found[name] = (status, notes, _judged(known[2]))
+            else:
+                found[name] = (status, notes, _entry(RunDirectory(Path(path)), known[2] if known else None, notes))
+        self._known = found
+        entries = sorted((kept[2] for kept in found.values()), key=lambda e: (e.created, e.name), reverse=True)
+        listing = Listing(tuple(entries), baseline(self.root))
+        if listing != self._listing:
+            self._listing = listing
+        return self._listing
+
+
+def entry_of(run: RunDirectory) -> Entry:
+    """One run's line, read now."""
+    return _entry(run, None, stamp(run.notes_file))
+
+
+def stamp(path: str | Path) -> Stamp:
+    """What tells one version of a file from the next."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _folders(root: Path) -> list[str]:
+    try:
+        with os.scandir(root) as found:
+            return [entry.name for entry in found if entry.name[0] != "." and entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _entry(run: RunDirectory, known: Entry | None, notes: Stamp) -> Entry:
+    status = read_status(run)
+    recipe, created = (known.recipe, known.created) if known else (run.recipe_name, run.created)
+    return Entry(run, judge(status), recipe, created, status, NO_NOTES if notes is None else read_notes(run))
+
+
+def _judged(entry: Entry) -> Entry:
+    """A process may die without a word, so a claim of being alive is looked at each time."""
+    state = judge(entry.status)
+    return entry if state == entry.state else replace(entry, state=state)

@@ -1,0 +1,309 @@
+"""Runs: every run in a table; below it one in detail, or several over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input
+
+from workbench.runs.catalog import Entry
+from workbench.runs.query import QueryError, parse
+from workbench.tui import run_care
+from workbench.tui.actions import bindings
+from workbench.tui.messages import RunsRead
+from workbench.tui.overlay import LOOKS
+from workbench.tui.run_browser import RunBrowser
+from workbench.tui.run_curves import METRICS, XS
+from workbench.tui.run_lister import NO_DETAILS, RunLister
+from workbench.tui.widgets.key_bar import KeyBar
+from workbench.tui.widgets.pane import Text
+from workbench.tui.widgets.run_below import OverlayPane, RunDetails
+from workbench.tui.widgets.run_table import RunTable
+from workbench.tui.widgets.top_bar import TopBar
+from workbench.tui.words import place
+
+if TYPE_CHECKING:
+    from workbench.tui.workbench_app import Workbench
+
+REST = 0.1
+"""Seconds for which the cursor stands still before what is below the table follows it."""
+
+VIEWS = ("details", "overlay", "none")
+
+
+class RunsScreen(Screen[None]):
+    """Shows what a :class:`RunLister` reads; that works only while this screen is in front."""
+
+    BINDINGS = bindings("runs")
+    AUTO_FOCUS = "#runs-table"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.browser = RunBrowser()
+        self._view = VIEWS[0]
+        self._metric, self._x = METRICS[0], XS[0]
+        self._arranged = 0.0
+        self._rest: Timer | None = None
+
+    @property
+    def workbench(self) -> Workbench:
+        """The app."""
+        return cast("Workbench", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("runs")
+        yield Input(placeholder="state:finished acc>0.9 tag:paper words", id="runs-filter", compact=True)
+        yield Text(id="runs-problem")
+        yield Text(id="runs-nothing")
+        yield RunTable(id="runs-table")
+        with Horizontal(id="runs-below"):
+            yield RunDetails(id="run-details")
+            yield OverlayPane(id="overlay")
+        yield KeyBar("runs")
+
+    def on_mount(self) -> None:
+        self._table, self._details = self.query_one(RunTable), self.query_one(RunDetails)
+        self._overlay = self.query_one(OverlayPane)
+        self._filter = self.query_one("#runs-filter", Input)
+        self._filter.display = self.query_one("#runs-problem").display = self.query_one("#runs-nothing").display = False
+        app = self.workbench
+        self._lister = RunLister(app.settings.runs, lambda reading: self.post_message(RunsRead(reading)), app.poll)
+        self._show_view()
+
+    def on_unmount(self) -> None:
+        self._lister.stop()
+
+    def on_screen_resume(self) -> None:
+        self._lister.wake()
+        self._overlay.chart.draw()
+        self.workbench.refresh_top()
+
+    def on_screen_suspend(self) -> None:
+        if self.workbench.current_mode != "runs":  # behind a dialog it is still in sight
+            self._lister.rest()
+
+    # What is shown
+
+    def on_runs_read(self, message: RunsRead) -> None:
+        """Show it."""
+        before = self.browser.reading
+        self.browser.hear(message.reading)
+        now = self.workbench.now()
+        if message.reading.listing is before.listing and now - self._arranged < 1 and self.browser.heard:
+            self._table.show_facts()
+            self.refresh_below()
+        else:
+            self.refresh_rows()
+
+    def refresh_rows(self) -> None:
+        """Filter and sort what is known, and show it; what did not change sends nothing."""
+        browser = self.browser
+        self._arranged = self.workbench.now()
+        context = browser.arrange(self._arranged)
+        self._table.show(browser.rows, context, browser.sort, descending=browser.descending)
+        self._say_nothing()
+        self.refresh_below()
+        self.workbench.refresh_top()
+
+    def refresh_below(self) -> None:
+        """The cursor stands elsewhere, or something was read about the runs below the table."""
+        browser, entry = self.browser, self._table.entry
+        if not browser.heard:
+            return
+        reading = browser.reading
+        chart = self._view == "overlay" or (self._view == "details" and self.has_class("-wide"))
+        wanted = browser.wanted(self._table.in_sight, entry, chart=chart)
+        self._lister.want(wanted)
+        if entry is None or reading.wanted.about == wanted.about:  # until then, what was there before
+            self._details.show(entry, reading.details if entry else NO_DETAILS, browser.selection.looks)
+        shown = [(reading.curves[n], look) for n, look in browser.overlaid(entry).items() if n in reading.curves]
+        if len(shown) == len(wanted.curves) or reading.wanted.curves == wanted.curves:
+            labels = browser.labels([curves.name for curves, _ in shown])
+            self._overlay.show(shown, labels, self._metric, self._x, self.workbench.palette.frame)
+        self.query_one(KeyBar).refresh_keys()
+
+    def _say_nothing(self) -> None:
+        """What to do where there is no run to show."""
+        if not self.browser.heard:
+            return
+        text = ""
+        if not self.browser.entries:
+            where = place(self.workbench.settings.runs, 40)
+            text = f"No runs yet in {where}. Press 1 for Compose and r to train a recipe, or: workbench run digits"
+        elif not self.browser.rows:
+            text = "No run is like that. esc shows all of them again."
+        nothing = self.query_one("#runs-nothing", Text)
+        nothing.show(Content(text))
+        if nothing.display != bool(text):
+            nothing.display = bool(text)
+            self.query_one("#runs-below").display = not text and self._view != "none"
+
+    def about(self) -> Content:
+        """For the first line."""
+        return Content.styled(self.browser.summary(), "$muted")
+
+    def _show_view(self) -> None:
+        self.query_one("#runs-below").display = self._view != "none"
+        self._details.set_class(self._view == "details", "-current")
+        self._overlay.set_class(self._view == "overlay", "-current")
+
+    # What the widgets say
+
+    @on(RunTable.Moved)
+    def _moved(self) -> None:
+        # While a key is held down only the table follows: nobody reads details that fly past.
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, self.refresh_below)
+
+    @on(RunTable.Toggled)
+    def _toggled(self) -> None:
+        self.action_select()
+
+    @on(RunTable.Opened)
+    def _opened(self) -> None:
+        self.action_watch()
+
+    @on(RunTable.Sorted)
+    def _sorted(self, event: RunTable.Sorted) -> None:
+        if event.sort == self.browser.sort:
+            self.action_reverse()
+        else:
+            self.browser.sort_by(event.sort)
+            self.refresh_rows()
+
+    @on(Input.Changed, "#runs-filter")
+    def _typed(self) -> None:
+        problem = self.query_one("#runs-problem", Text)
+        try:
+            query = parse(self._filter.value)
+        except QueryError as error:
+            problem.show(Content.styled(f" ✗ {error}", "$error"))
+            problem.display = True
+            return  # the list stays as it was until the text means something
+        problem.display = False
+        if query != self.browser.query:
+            self.browser.query = query
+            self.refresh_rows()
+
+    @on(Input.Submitted, "#runs-filter")
+    def _filter_done(self) -> None:
+        self._table.focus()
+
+    def key_down(self) -> None:
+        """From the filter down into the table."""
+        if self.focused is self._filter:
+            self._table.focus()
+
+    # Actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What the run under the cursor cannot do is dimmed."""
+        if action in ("watch", "select", "baseline", "load", "go_on", "tags", "note", "delete"):
+            entry = self._table.entry if self.browser.heard else None
+            return True if entry is not None else None
+        return True
+
+    def _with_run(self, act: Callable[[Entry], object]) -> None:
+        if (entry := self._table.entry) is not None:
+            act(entry)
+
+    def _selected(self) -> list[Entry]:
+        return self.browser.selected(self._table.entry)
+
+    def action_watch(self) -> None:
+        """Go to the Run screen with this run."""
+        self._with_run(lambda entry: self.workbench.watch_run(entry.run))
+
+    def action_select(self) -> None:
+        """Select the run, or no longer."""
+        if (entry := self._table.entry) is not None:
+            if not self.browser.selection.toggle(entry.name):
+                self.app.notify(f"{len(LOOKS)} runs are as many as can be told apart.", severity="warning")
+            self.refresh_rows()
+
+    def action_filter(self) -> None:
+        """Write a filter."""
+        self._filter.display = True
+        self._filter.focus()
+
+    def action_clear(self) -> None:
+        """Away with the filter; without one, with the selection."""
+        if self._filter.display:
+            self._filter.value = ""
+            self._filter.display = False
+            self._table.focus()
+        else:
+            self.browser.selection.clear()
+            self.refresh_rows()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self.browser.sort_by_next(self._table.sorts)
+        self.refresh_rows()
+
+    def action_reverse(self) -> None:
+        """Sort the other way round."""
+        self.browser.descending = not self.browser.descending
+        self.refresh_rows()
+
+    def action_view(self) -> None:
+        """Details, chart, or only the table; where there is room, the first two are one."""
+        views = ("details", "none") if self.has_class("-wide") else VIEWS
+        self._view = views[(views.index(self._view) + 1) % len(views)] if self._view in views else views[0]
+        self._show_view()
+        self.refresh_below()
+
+    def action_metric(self) -> None:
+        """The next figure."""
+        self._metric = METRICS[(METRICS.index(self._metric) + 1) % len(METRICS)]
+        self._show_overlay()
+
+    def action_x_axis(self) -> None:
+        """Epochs, steps or time."""
+        self._x = XS[(XS.index(self._x) + 1) % len(XS)]
+        self._show_overlay()
+
+    def _show_overlay(self) -> None:
+        if not self.has_class("-wide") or self._view == "none":
+            self._view = "details" if self.has_class("-wide") else "overlay"
+            self._show_view()
+        self.refresh_below()
+
+    def action_baseline(self) -> None:
+        """Pin the run, or take its pin away."""
+        present = self.browser.baseline
+        self._with_run(lambda entry: run_care.toggle_baseline(self.workbench, entry, present, self._lister.wake))
+
+    def action_load(self) -> None:
+        """The run's recipe into Compose."""
+        self._with_run(lambda entry: run_care.load(self.workbench, entry))
+
+    def action_go_on(self) -> None:
+        """Continue the run here."""
+        self._with_run(lambda entry: run_care.go_on(self.workbench, entry))
+
+    def action_tags(self) -> None:
+        """Write the tags of the selected runs."""
+        if selected := self._selected():
+            run_care.tag(self.workbench, selected, self._lister.wake)
+
+    def action_note(self) -> None:
+        """Write a note."""
+        self._with_run(lambda entry: run_care.note(self.workbench, entry, self._lister.wake))
+
+    def action_delete(self) -> None:
+        """Delete the selected runs, after asking."""
+        if selected := self._selected():
+            run_care.delete(self.workbench, selected, self._lister.wake)
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the details."""
+        self._details.scroll_sides(direction)

@@ -1,0 +1,102 @@
+"""What the app is apart from recipes and runs: a terminal, its size and colours, the keys, how much is sent."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import cast
+
+from rich.console import RenderableType
+from textual import events
+from textual._compositor import ChopsUpdate
+from textual.app import App, SystemCommand
+from textual.driver import Driver
+from textual.screen import Screen
+from textual.widgets import Input
+
+from workbench.tui.actions import Action, Where, actions
+from workbench.tui.charts import Palette
+from workbench.tui.driver import SurvivingDriver
+from workbench.tui.screens.too_small import TooSmallScreen, too_small
+from workbench.tui.settings import Settings
+from workbench.tui.theme import MUTED, THEMES, WORKBENCH, palette
+from workbench.tui.updates import CroppedUpdate
+
+SLOW = 5
+"""Times less often that a slow link is sent figures and charts."""
+
+
+class TerminalApp(App[str]):
+    """The base of the app. theme: the one that was chosen last, "" for that of the settings."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+
+    def __init__(self, settings: Settings, theme: str = "", poll: float = 1.0) -> None:
+        super().__init__()
+        self.settings = settings
+        self.poll = poll
+        self.slow = settings.screens.link == "slow"
+        for known in THEMES:
+            self.register_theme(known)
+        wanted = (theme, settings.screens.theme, WORKBENCH.name)
+        self.theme = next(name for name in wanted if name in self.available_themes)
+        self.set_class(settings.ascii, "-ascii")
+        self.set_keymap(dict(settings.keymap))
+
+    def get_driver_class(self) -> type[Driver]:
+        """Our own driver on a terminal; whatever Textual is told to use elsewhere."""
+        kind = super().get_driver_class()
+        return SurvivingDriver if issubclass(SurvivingDriver, kind) else kind
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        update = CroppedUpdate.of(renderable) if type(renderable) is ChopsUpdate else renderable
+        super()._display(screen, update)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What our styles need of any theme."""
+        return {"muted": MUTED}
+
+    @property
+    def palette(self) -> Palette:
+        """The charts' colours in the theme in use."""
+        return dataclasses.replace(palette(self.theme_variables), ascii=self.settings.ascii)
+
+    @property
+    def data_seconds(self) -> float:
+        """How often figures and charts may change on the screen; keys never wait for it."""
+        return self.poll * (SLOW if self.slow else 1)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal that is too small says so instead of showing rubble."""
+        if too_small(event.size) and not isinstance(self.screen, TooSmallScreen):
+            self.push_screen(TooSmallScreen())
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A blinking cursor would send bytes for ever."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
+
+    def action_redraw(self) -> None:
+        """Draw everything again, after something else wrote on the terminal."""
+        self.screen.refresh(layout=True)
+
+    def actions(self) -> list[Action]:
+        """What can be done on the screen in front, with the user's own keys."""
+        return actions(cast(Where, self.current_mode), self.settings.keymap)
+
+    def key(self, action: str) -> str:
+        """The key of an action, by its id, as it is written for people."""
+        where = cast(Where, action.partition(".")[0])
+        return next(a.shown_key for a in actions(where, self.settings.keymap) if a.id == action)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The command palette: the actions of the registry, and the choice of colours."""
+        for action in self.actions():
+            if action.palette:
+                name, _, rest = action.about.partition(":")
+
+                async def run(name: str = action.full_name) -> None:
+                    await self.run_action(name, screen)
+
+                yield SystemCommand(name, rest.strip() or f"key {action.shown_key}", run)
+        yield SystemCommand("Colours", "Choose a theme", self.action_change_theme)
