@@ -40,7 +40,10 @@ def _tuples(value: Any) -> Any:
 class Table(BaseModel):
     """A TOML table with strict keys and types; frozen once read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+    # Validators are built when first used: of the many cards a recipe needs few, and a person waits for the screens.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True, defer_build=True
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
@@ -11,8 +12,10 @@ from workbench.preview.protocol import Reply
 from workbench.runs.directory import RunDirectory
 from workbench.runs.speed import Speed
 from workbench.tui.preview_client import PreviewEnded
-from workbench.tui.run_lister import Reading
 from workbench.tui.training import Training
+
+if TYPE_CHECKING:
+    from workbench.tui.run_lister import Reading
 
 
 class PreviewHeard(Message):
