@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-Colour = tuple[int, int, int]
+Colour = tuple[int, int, int] | int
+"""Red, green and blue, or the number of one of the terminal's own sixteen colours."""
+
 Run = tuple[str, Colour | None]
 """Neighbouring cells of one colour."""
 

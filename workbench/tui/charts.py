@@ -149,9 +149,11 @@ def _framed(rows: list[list[Run]], x: Axis, y: Axis, left: int, frame: Colour, a
 
 
 def _ansi(runs: Iterable[Run]) -> str:
-    return "".join(
-        f"\x1b[38;2;{colour[0]};{colour[1]};{colour[2]}m{text}\x1b[0m" if colour else text for text, colour in runs
-    )
+    return "".join(text if colour is None else f"\x1b[{_code(colour)}m{text}\x1b[0m" for text, colour in runs)
+
+
+def _code(colour: Colour) -> str:
+    return f"38;5;{colour}" if isinstance(colour, int) else "38;2;{};{};{}".format(*colour)
 
 
 def zero_axis(values: Iterable[float], height: int, *, least: float = 0.0, write: Writer | None = None) -> Axis:

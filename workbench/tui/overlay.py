@@ -26,7 +26,7 @@ class Look:
     """How a run is told from the others: a colour and, for those who cannot tell colours, a mark."""
 
     mark: str
-    colour: Colour
+    colour: tuple[int, int, int]
 
     @property
     def hex(self) -> str:

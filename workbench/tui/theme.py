@@ -72,12 +72,19 @@ MUTED = "#808a95"
 """Quiet text where a theme does not say its own: legible on dark and on light."""
 
 
+ANSI_DARK = Palette(frame=8, raw=4, smooth=12, test=11, validation=13, text=7)
+ANSI_LIGHT = Palette(frame=8, raw=14, smooth=4, test=1, validation=5, text=0)
+"""With the terminal's own colours, whatever it shows for them."""
+
+
 def palette(variables: dict[str, str]) -> Palette:
     """A chart's colours from the variables of the theme in use."""
 
     def colour(name: str) -> Color:
         return Color.parse(variables[name])
 
+    if variables["background"] == "ansi_default":
+        return ANSI_LIGHT if variables.get("ansi-background") == "ansi_white" else ANSI_DARK
     background, primary = colour("background"), colour("primary")
     return Palette(
         frame=_rgb(background.blend(colour("foreground"), 0.45)),

@@ -131,4 +131,5 @@ class PlotView(Chart, can_focus=True):
 
 @functools.cache
 def _style(colour: Colour, *, bold: bool = False) -> Style:
-    return Style(color=Color.from_rgb(*colour), bold=bold)
+    known = Color.from_ansi(colour) if isinstance(colour, int) else Color.from_rgb(*colour)
+    return Style(color=known, bold=bold)
