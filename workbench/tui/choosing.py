@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.devices import Gpu
-from workbench.tui.machine import gpu_lines, gpus_in_words
+from workbench.tui.machine import gpu_lines
 from workbench.tui.screens.devices import DeviceScreen
 
 if TYPE_CHECKING:
-    from workbench.tui.workbench_app import Workbench
+    from workbench.tui.device_app import DeviceApp
 
 
-def choose(app: Workbench) -> None:
+def choose(app: DeviceApp) -> None:
     """Ask for a device among what was seen just now; a GPU that others use is chosen with a warning."""
     gpus = app.gpus or []
     numbers = cuda_numbers(gpus)
@@ -23,8 +23,7 @@ def choose(app: Workbench) -> None:
         if device is None:
             return
         app.device = device
-        if app.composer is not None:
-            app.composer.show_device(gpus_in_words(gpus))
+        app.machine_changed()
         gpu = next((gpu for gpu, number in zip(gpus, numbers, strict=True) if device == f"cuda:{number}"), None)
         if gpu is not None and gpu.processes:
             app.notify(f"{device} is {gpu_lines(gpu)[1]}", severity="warning", markup=False)

@@ -3,48 +3,42 @@
 from __future__ import annotations
 
 import gc
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-
-from textual.content import Content
 
 from workbench.devices import Gpu, list_gpus
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
-from workbench.runs.speed import Estimate, Speed, Speeds, estimate
-from workbench.tui import choosing, clipboard, files, leaving, queueing, running, suspending
+from workbench.runs.speed import Estimate
+from workbench.tui import clipboard, files, leaving, queueing, running, suspending
 from workbench.tui.actions import Action, bindings
+from workbench.tui.device_app import DeviceApp
 from workbench.tui.driver import SurvivingDriver
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.machine import gpus_in_words
 from workbench.tui.messages import (
     DevicesSeen,
-    GpusSeen,
     LiveRunSeen,
     PreviewHeard,
     QueueMoved,
     RunSent,
-    SpeedsRead,
     TrainingMoved,
     WorkDone,
 )
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.help import HelpScreen
+from workbench.tui.screens.help import HelpScreen, places_in_words
 from workbench.tui.session import NO_SESSION, Session, keep
 from workbench.tui.settings import Settings
-from workbench.tui.terminal_app import TerminalApp
 from workbench.tui.tracking import Tracked
 from workbench.tui.training import Execute, Training
 from workbench.tui.widgets.top_bar import TopBar, top_texts
-from workbench.tui.words import place
 
 if TYPE_CHECKING:
     from workbench.tui.screens.run import RunScreen
@@ -63,7 +57,7 @@ def _runs_screen() -> RunsScreen:
     return RunsScreen()
 
 
-class Workbench(TerminalApp):
+class Workbench(DeviceApp):
     """Holds what outlives a screen: the recipe being composed, the run being watched, the training thread.
 
     Returns how it was left: see :mod:`workbench.tui.leaving`.
@@ -92,9 +86,7 @@ class Workbench(TerminalApp):
     ) -> None:
         if watch is not None:
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
-        super().__init__(settings, session.theme, poll)
-        self.device = settings.device
-        self.gpus: list[Gpu] | None = None
+        super().__init__(settings, session.theme, poll, gpus)
         self.editor = editor
         self.composer: ComposeScreen | None = None
         self.training: Training | None = None
@@ -103,10 +95,6 @@ class Workbench(TerminalApp):
         self.queue_hold: Claim | None = None
         self.now = now
         self._watch = watch
-        self._choosing = False
-        self._list_gpus = gpus
-        self._speeds = Speeds(settings.runs)
-        self.measured: list[Speed] = []
         self.descriptors = descriptors
         self.execute = execute
         self.layout: dict[str, dict[str, Any]] = dict(session.screens)
@@ -133,7 +121,7 @@ class Workbench(TerminalApp):
         self.call_after_refresh(self._queue.start)
         self.call_after_refresh(self.read_speeds)
         if self.settings.device != "cpu":
-            threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
+            self.look_for_gpus()
 
     def on_unmount(self) -> None:
         self._client.close()
@@ -142,45 +130,16 @@ class Workbench(TerminalApp):
         if self.tracked is not None:
             self.tracked.stop()
 
-    def _look_for_gpus(self) -> None:
-        self.post_message(GpusSeen(self._list_gpus()))
-
-    def on_gpus_seen(self, message: GpusSeen) -> None:
-        """Show it."""
-        self.gpus = message.gpus
-        if not self.is_running:
-            return
+    def machine_changed(self) -> None:
+        """Show what is known of devices and speeds."""
         if self.composer is not None:
-            self.composer.show_device(gpus_in_words(message.gpus))
-        if self._choosing:
-            self._choosing = False
-            choosing.choose(self)
-
-    def choose_device(self) -> None:
-        """Choose the device of the next run; the GPUs are looked at anew, in a thread."""
-        if not self._choosing:
-            self._choosing = True
-            threading.Thread(target=self._look_for_gpus, daemon=True, name="gpus").start()
-
-    def read_speeds(self) -> None:
-        """How fast runs were, for the time that the next one takes; read in a thread."""
-        threading.Thread(
-            target=lambda: self.post_message(SpeedsRead(self._speeds.read())), daemon=True, name="speeds"
-        ).start()
-
-    def on_speeds_read(self, message: SpeedsRead) -> None:
-        """Show what follows for this recipe."""
-        self.measured = message.speeds
-        if self.composer is not None and self.is_running:
+            self.composer.show_device("" if self.gpus is None else gpus_in_words(self.gpus))
             self.composer.refresh_preview()
 
     def estimate(self) -> Estimate | None:
-        """How fast the recipe would train; None where nothing was measured."""
+        """How fast the recipe would train; None where nothing was measured, or nothing is known of the recipe."""
         static = self.preview.picture.static
-        device = self.device
-        if device == "auto":
-            device = "cuda:0" if self.gpus else "cpu"
-        return estimate(self.editor.recipe, static.multiply_adds, device, self.measured) if static else None
+        return self.estimate_for(self.editor.recipe, static.multiply_adds) if static else None
 
     # The recipe
 
@@ -297,16 +256,12 @@ class Workbench(TerminalApp):
 
     def action_help(self) -> None:
         """All keys of the screen."""
-        settings = self.settings
-        places = Content.assemble(
-            ("\n  runs    ", "bold"), place(settings.runs, 60), ("\n  data    ", "bold"), place(settings.data_root, 60),
-            ("\n  device  ", "bold"), self.device,
-        )  # fmt: skip
 
         def chosen(action: Action | None) -> None:
             if action is not None:
                 self.call_later(self.run_action, action.full_name, self.screen)
 
+        places = places_in_words(self.settings.runs, self.settings.data_root, self.device)
         self.push_screen(HelpScreen(self.actions(), places), chosen)
 
     def action_slow_link(self) -> None:

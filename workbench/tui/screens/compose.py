@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -19,17 +18,14 @@ from workbench.tui.rows import rows
 from workbench.tui.screens.form import FormScreen
 from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.key_bar import KeyBar
-from workbench.tui.widgets.pane import Pane, Text
-from workbench.tui.widgets.preview import PreviewPane
+from workbench.tui.widgets.pane import Text
 from workbench.tui.widgets.samples import SampleGrid
+from workbench.tui.widgets.side import VIEWS, Side
 from workbench.tui.widgets.technique_list import TechniqueList
 from workbench.tui.widgets.top_bar import TopBar
-from workbench.tui.words import place
 
 if TYPE_CHECKING:
     from workbench.tui.workbench_app import Workbench
-
-VIEWS = ("card", "preview", "samples", "changes")
 
 
 class ComposeScreen(Screen[None]):
@@ -37,11 +33,6 @@ class ComposeScreen(Screen[None]):
 
     BINDINGS = bindings("compose")
     AUTO_FOCUS = "#techniques"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._view = "card"
-        self._view_before = "card"
 
     @property
     def workbench(self) -> Workbench:
@@ -54,14 +45,7 @@ class ComposeScreen(Screen[None]):
             with Vertical(id="list-pane", classes="pane"):
                 yield Input(placeholder="words to look for", id="filter", compact=True, classes="-hidden")
                 yield TechniqueList(id="techniques")
-            with Vertical(id="side"):
-                with Horizontal(id="side-top"):
-                    with Vertical(id="side-left"):
-                        yield Pane(title="Card", id="card")
-                        yield Pane(title="Changes", id="changes")
-                    yield PreviewPane(id="preview")
-                with Vertical(id="samples", classes="pane"):
-                    yield SampleGrid(id="sample-grid")
+            yield Side(id="side")
         yield Text(id="line")
         yield KeyBar("compose")
 
@@ -69,16 +53,16 @@ class ComposeScreen(Screen[None]):
         self.workbench.composer = self
         self.query_one("#list-pane").border_title = "Recipe"
         self.show_device("")
-        self._show_places()
+        self._side.show_places(self.workbench.settings.runs, self.workbench.settings.data_root)
         before = self.workbench.layout.get("compose", {})
-        self.show_view(str(before["view"]) if before.get("view") in VIEWS else self._view)
+        self.show_view(str(before["view"]) if before.get("view") in VIEWS else VIEWS[0])
         self.refresh_recipe()
         if isinstance(before.get("place"), str):
             self._list.select(before["place"])
 
     def on_resize(self) -> None:
-        self._show_places()
-        self._show_titles()
+        self._side.show_places(self.workbench.settings.runs, self.workbench.settings.data_root)
+        self._side.show_titles()
         self._show_line()
 
     def on_screen_resume(self) -> None:
@@ -96,24 +80,16 @@ class ComposeScreen(Screen[None]):
         self._list.show(rows(editor.recipe, problems, changes, wanted))
         self._show_card()
         offers = [texts.offer(editor.fixes(problem)) for problem in problems]
-        key = self.workbench.key("compose.fix")
-        diff = [texts.conflicts(problems, offers, key), Content("\n")] if problems else []
-        gathered = texts.gathered(changes, editor.recipe)
-        self.query_one("#changes", Pane).show(Content("").join([*diff, texts.changes(gathered)]))
-        self._count = (len(problems), len(gathered))
-        self._show_titles()
+        self._side.show_changes(changes, editor.recipe, problems, offers, self.workbench.key("compose.fix"))
         self.workbench.preview.look_at(editor.recipe, editor.loaded, trainable=not problems)
         self.refresh_preview()
         self.workbench.refresh_top()
 
     def refresh_preview(self) -> None:
         """Something is known about the recipe that was not known before."""
-        picture = self.workbench.preview.picture
-        self.query_one(PreviewPane).show(picture, self.workbench.palette, self.workbench.estimate())
-        note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
-        self.query_one(SampleGrid).show(picture.samples, note)
-        draw = self.workbench.preview.roll + 1
-        self.query_one("#samples").border_subtitle = f"draw {draw} · {self.workbench.key('compose.roll')} draws anew"
+        app, preview = self.workbench, self.workbench.preview
+        draw = f"draw {preview.roll + 1} · {app.key('compose.roll')} draws anew"
+        self._side.show_picture(preview.picture, app.palette, app.estimate(), draw)
         self._show_line()
 
     def _show_line(self) -> None:
@@ -127,17 +103,9 @@ class ComposeScreen(Screen[None]):
 
     def _show_card(self) -> None:
         editor = self.workbench.editor
-        self.query_one("#card", Pane).show(texts.card(editor.recipe, editor.loaded, self._list.place))
-
-    def _show_places(self) -> None:
-        settings = self.workbench.settings
-        room = max(16, self.size.width // 2 - 14)
-        runs = place(settings.runs, room // 2)
-        data = place(settings.data_root, max(8, room - len(runs)))
-        for pane in self.query("#card, #preview, #changes"):
-            pane.border_subtitle = ""
-        for pane in self.query("#preview" if self.wide else "#card, #preview, #changes"):
-            pane.border_subtitle = f"runs {runs} · data {data}"
+        row = self._list.row
+        title = (row.technique or row.label) if row is not None else ""
+        self._side.show_card(title, texts.card(editor.recipe, editor.loaded, self._list.place))
 
     def show_device(self, gpus: str) -> None:
         """The device in use, and what is known of the GPUs."""
@@ -145,52 +113,21 @@ class ComposeScreen(Screen[None]):
         self.query_one("#list-pane").border_subtitle = f"{device}: {gpus}" if gpus else f"device {device}"
 
     @property
-    def wide(self) -> bool:
-        """Whether all panes have room beside each other."""
-        return self.has_class("-wide")
+    def _side(self) -> Side:
+        return self.query_one(Side)
 
     @property
     def _list(self) -> TechniqueList:
         return self.query_one(TechniqueList)
 
-    _count = (0, 0)
-
     def show_view(self, view: str) -> None:
-        """Bring a pane of the right side to the front; where there is room, all of them are."""
-        self._view = view
+        """Bring a pane of the right side to the front."""
+        self._side.show_view(view)
         self._remember()
-        for name in VIEWS:
-            self.query_one(f"#{name}").set_class(name == view, "-current")
-        left = self.query_one("#side-left")
-        left.set_class(view in ("card", "changes"), "-current")
-        self.query_one("#side-top").set_class(view != "samples", "-current")
-        left.set_class(view == "changes", "-diff")
-        self._show_titles()
-
-    def _show_titles(self) -> None:
-        problems, changes = self._count
-        row = self._list.row if self.is_mounted else None
-        number = f" {changes}" if changes else ""
-        titles = {"card": "Card", "preview": "Preview", "samples": "Samples", "changes": f"Diff{number}"}
-        if self.wide:
-            titles["changes"] = f"Changes{number}"
-        if problems:
-            titles["changes"] += " [$error]✗[/]"
-        for name in VIEWS:
-            pane = self.query_one(f"#{name}")
-            if not self.wide:
-                pane.border_title = " │ ".join(
-                    f"[b]{title}[/b]" if view == self._view else f"[@click=screen.show_view('{view}')]{title}[/]"
-                    for view, title in titles.items()
-                )
-            elif name == "card" and row is not None:
-                pane.border_title = row.technique or row.label
-            else:
-                pane.border_title = titles[name]
 
     def _remember(self) -> None:
         """What the next session in this folder opens with."""
-        self.workbench.layout["compose"] = {"view": self._view, "place": self._list.place}
+        self.workbench.layout["compose"] = {"view": self._side.view, "place": self._list.place}
 
     def action_show_view(self, view: str) -> None:
         """A pane's title was clicked."""
@@ -202,7 +139,6 @@ class ComposeScreen(Screen[None]):
     def _moved(self) -> None:
         self._remember()
         self._show_card()
-        self._show_titles()
         self.query_one("#card").scroll_home(animate=False)
 
     @on(TechniqueList.Toggled)
@@ -280,19 +216,17 @@ class ComposeScreen(Screen[None]):
 
     def action_view(self, by: int) -> None:
         """The next or previous pane at the right."""
-        self.show_view(VIEWS[(VIEWS.index(self._view) + by) % len(VIEWS)])
+        self._side.show_next(by)
+        self._remember()
 
     def action_diff(self) -> None:
-        """What differs from the recipe as loaded; from there back to what was shown before."""
-        if self._view == "changes":
-            self.show_view(self._view_before)
-        else:
-            self._view_before = self._view
-            self.show_view("changes")
+        """What differs from the recipe as loaded, or back to what was shown before."""
+        self._side.toggle_changes()
+        self._remember()
 
     def action_roll(self) -> None:
         """Another draw of the augmentations; where there is no room for the samples, bring them to the front first."""
-        if self.query_one("#samples").display:
+        if self._side.samples_in_sight:
             self.workbench.preview.roll_again()
             self.refresh_preview()
         else:
@@ -308,8 +242,7 @@ class ComposeScreen(Screen[None]):
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the pane in front by half its height."""
-        pane = self.query_one(f"#{self._view}")
-        pane.scroll_relative(y=direction * max(1, pane.size.height // 2), animate=False)
+        self._side.scroll_by_half(direction)
 
     def action_undo(self) -> None:
         """Take back the last change."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,6 +15,15 @@ from textual.screen import ModalScreen
 
 from workbench.tui.actions import Action
 from workbench.tui.widgets.pane import Text
+from workbench.tui.words import place
+
+
+def places_in_words(runs: Path, data_root: Path, device: str) -> Content:
+    """The places and the device in use."""
+    return Content.assemble(
+        ("\n  runs    ", "bold"), place(runs, 60), ("\n  data    ", "bold"), place(data_root, 60),
+        ("\n  device  ", "bold"), device,
+    )  # fmt: skip
 
 
 class HelpLine(Text):

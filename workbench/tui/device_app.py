@@ -1,0 +1,73 @@
+"""What the app knows of the machine: its GPUs, the device of the next run, how fast earlier runs were."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from workbench.devices import Gpu, list_gpus
+from workbench.recipe import Recipe
+from workbench.runs.speed import Estimate, Speed, Speeds, estimate
+from workbench.tui.choosing import choose
+from workbench.tui.messages import GpusSeen, SpeedsRead
+from workbench.tui.settings import Settings
+from workbench.tui.terminal_app import TerminalApp
+
+
+class DeviceApp(TerminalApp):
+    """Looks and reads in threads, never in the UI's own. gpus: asks the driver; a test has its own answer."""
+
+    def __init__(
+        self, settings: Settings, theme: str = "", poll: float = 1.0, gpus: Callable[[], list[Gpu]] = list_gpus
+    ) -> None:
+        super().__init__(settings, theme, poll)
+        self.device = settings.device
+        self.gpus: list[Gpu] | None = None
+        self._list_gpus = gpus
+        self._choosing = False
+        self._speeds = Speeds(settings.runs)
+        self._measured: list[Speed] = []
+
+    def look_for_gpus(self) -> None:
+        """See which GPUs there are, and who uses them."""
+        threading.Thread(
+            target=lambda: self.post_message(GpusSeen(self._list_gpus())), daemon=True, name="gpus"
+        ).start()
+
+    def choose_device(self) -> None:
+        """Choose the device of the next run among the GPUs as they are now."""
+        if not self._choosing:
+            self._choosing = True
+            self.look_for_gpus()
+
+    def on_gpus_seen(self, message: GpusSeen) -> None:
+        """Show it."""
+        self.gpus = message.gpus
+        if not self.is_running:
+            return
+        self.machine_changed()
+        if self._choosing:
+            self._choosing = False
+            choose(self)
+
+    def read_speeds(self) -> None:
+        """How fast runs were, for the time that the next one takes."""
+        threading.Thread(
+            target=lambda: self.post_message(SpeedsRead(self._speeds.read())), daemon=True, name="speeds"
+        ).start()
+
+    def on_speeds_read(self, message: SpeedsRead) -> None:
+        """Show what follows for the recipe."""
+        self._measured = message.speeds
+        if self.is_running:
+            self.machine_changed()
+
+    def machine_changed(self) -> None:
+        """More is known, or another device was chosen; whoever shows it overrides this."""
+
+    def estimate_for(self, recipe: Recipe, multiply_adds: int | None) -> Estimate | None:
+        """How fast a recipe would train; None where nothing was measured."""
+        device = self.device
+        if device == "auto":
+            device = "cuda:0" if self.gpus else "cpu"
+        return estimate(recipe, multiply_adds, device, self._measured)
