@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from workbench import first_frame
@@ -17,9 +18,10 @@ def main() -> None:
     # Hundreds of thousands of objects are made while loading and none becomes garbage: looking for some costs a tenth.
     gc.disable()
     try:
-        if opens_screens(arguments):
+        completing = "_WORKBENCH_COMPLETE" in os.environ  # the shell asks for words
+        if opens_screens(arguments) and not completing:
             first_frame.draw()
-        if arguments:
+        if arguments or completing:
             from workbench.cli import main as command_line
 
             command_line(arguments)

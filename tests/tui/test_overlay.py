@@ -12,6 +12,7 @@ from tests.tui.many_runs import many_runs
 from workbench.events import Resumed, to_json
 from workbench.runs.catalog import Catalog
 from workbench.runs.directory import RunDirectory
+from workbench.tui.charts import Palette
 from workbench.tui.overlay import LOOKS, Selection, entering, loss_axis, marked, overlay_drawing, share_axis
 from workbench.tui.run_columns import COLUMNS, Context, cells, fitting
 from workbench.tui.run_curves import METRICS, XS, CurveReader
@@ -98,7 +99,7 @@ def test_every_chart_can_be_drawn(tmp_path: Path, metric: str, x: str) -> None:
     runs = many_runs(tmp_path, 2, NOW)
     append(runs[0], trained(500, loss=math.inf), trained(505, loss=math.nan))
     shown = [(CurveReader(run).read(), look) for run, look in zip(runs, LOOKS, strict=False)]
-    drawing = overlay_drawing(shown, metric, x, (100, 100, 100))
+    drawing = overlay_drawing(shown, metric, x, Palette(frame=(100, 100, 100)))
     for width, height in ((78, 8), (20, 5), (5, 2)):
         text = drawing(width, height)
         assert bool(text) == (metric != "validation accuracy" and width > 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.tui.conftest import AppFactory
@@ -95,3 +96,38 @@ async def test_a_run_that_goes_on_is_followed(make_app: AppFactory, tmp_path: Pa
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.tracked is not None and "43 %" in app.screen.query_one("#tab-run").plain)  # type: ignore[attr-defined]
         assert app.current_mode == "compose"
+
+
+async def test_charts_and_the_list_of_runs_are_found_as_they_were(
+    make_app: AppFactory, tmp_path: Path, recipe: Recipe
+) -> None:
+    names = [f"20261120-14250{n}-small-3f9{n}" for n in range(3)]
+    runs = [written(tmp_path / "runs" / name, recipe, history(100), "finished") for name in names]
+    app = make_app(watch=runs[0], session_path=FILE)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.tracked is not None and app.tracked.view.step == 100)
+        await pilot.press("x", "full_stop", "4")
+        await until(pilot, lambda: len(app.screen.browser.rows) == 3)  # type: ignore[attr-defined]
+        await pilot.press("space", "down", "space", "s", "m", "slash", *"small", "enter")
+        await pilot.pause(0.3)
+        left_sort = app.screen.browser.sort  # type: ignore[attr-defined]
+    again = make_app(session=read_session(FILE), watch=runs[0])
+    async with again.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: again.layout.get("run", {}).get("unit") == "time")
+        assert again.layout["run"]["smoothing"] == 5
+        await pilot.press("4")
+        await until(pilot, lambda: len(again.screen.browser.rows) == 3)  # type: ignore[attr-defined]
+        browser = again.screen.browser  # type: ignore[attr-defined]
+        assert len(browser.selection.looks) == 2
+        assert (browser.sort, str(browser.query)) == (left_sort, "small")
+        assert again.layout["runs"]["metric"] == "test loss"
+
+
+async def test_a_session_that_makes_no_sense_does_no_harm(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
+    run = written(tmp_path / "runs" / "20261120-142501-small-3f9c", recipe, history(100), "finished")
+    nonsense = {"selected": 3, "query": "acc>>", "sort": [1], "view": 7, "unit": "x", "smoothing": "y", "place": 1}
+    session = replace(NO_SESSION, screens=dict.fromkeys(("compose", "run", "runs"), nonsense), theme="none")
+    app = make_app(session=session, watch=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("1", "2", "4")
+        await until(pilot, lambda: len(app.screen.browser.rows) == 1)  # type: ignore[attr-defined]

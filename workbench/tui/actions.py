@@ -99,6 +99,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs", "go_on", "c", "Continue a stopped, lost or failed run here", display="c"),
     Action("runs", "tags", "t", "Tag the selected runs, or the one under the cursor", display="t"),
     Action("runs", "note", "n", "Write a note about the run under the cursor", display="n"),
+    Action("runs", "copy", "y", "Copy the command that trains the same again"),
     Action("runs", "delete", "d", "Delete the selected runs, or the one under the cursor", "delete"),
     Action("runs", "clear", "escape", "Away with the filter, then with the selection", display="esc"),
     Action("runs", "scroll(1)", "ctrl+d", "Scroll the details down", palette=False),

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from workbench.tui.charts import (
     Axis,
-    Colour,
     Drawing,
     Layer,
+    Palette,
     Point,
     draw,
     logarithm,
@@ -92,7 +92,7 @@ def doubled(value: float, start: float) -> float:
     return limit
 
 
-def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, frame: Colour) -> Drawing:
+def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, palette: Palette) -> Drawing:
     """One curve a run: ``metric`` and ``x`` as in :mod:`workbench.tui.run_curves`. Losses are logarithmic.
 
     Each curve bears its run's mark: where it was evaluated, or at its end.
@@ -114,7 +114,7 @@ def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, f
             places = marked(points, max(1, width // 12), number, len(curves))
             marks.append(Layer(scaled(places), look.colour, mark=look.mark))
         end = max(place for points, _ in curves for place, _ in points)
-        return draw([*lines, *marks], x_axis(end, x, width), y, width, height, frame)
+        return draw([*lines, *marks], x_axis(end, x, width), y, width, height, palette.frame, ascii=palette.ascii)
 
     return drawing
 

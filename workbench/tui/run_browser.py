@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from workbench.runs.catalog import Entry
 from workbench.runs.compare import Facts
 from workbench.runs.fields import ordered
-from workbench.runs.query import Query
+from workbench.runs.query import Query, QueryError, parse
 from workbench.tui.overlay import LOOKS, Look, Selection
-from workbench.tui.run_columns import DESCENDING, FIRST_SORT, Context
+from workbench.tui.run_columns import COLUMNS, DESCENDING, FIRST_SORT, Context
 from workbench.tui.run_lister import Reading, Wanted
 
 
@@ -21,6 +23,7 @@ class RunBrowser:
         self.heard = False
         self.rows: list[Entry] = []
         self.selection = Selection()
+        self._wished: list[str] = []
         self.query = Query()
         self.sort, self.descending = FIRST_SORT, False
         self._facts: dict[str, Facts] = {}
@@ -34,8 +37,26 @@ class RunBrowser:
             self._facts.update(reading.facts)
         if reading.listing is not self.reading.listing:
             self._by_name = {entry.name: entry for entry in reading.listing.entries}
+            for name in filter(self._by_name.__contains__, self._wished):
+                self.selection.toggle(name)
+            self._wished = []
             self.selection.keep(self._by_name)
         self.reading, self.heard = reading, True
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """What the next session in this folder begins with."""
+        order = {"sort": self.sort, "descending": self.descending}
+        return {"selected": [*self._wished, *self.selection.looks], "query": str(self.query), **order}
+
+    def restore(self, before: Mapping[str, Any]) -> None:
+        """Take up what an earlier session remembered; what is no longer there is forgotten."""
+        with contextlib.suppress(QueryError, TypeError, AttributeError):
+            self.query = parse(before.get("query", ""))
+        if before.get("sort") in [column.sort for column in COLUMNS]:
+            self.sort, self.descending = before["sort"], bool(before.get("descending"))
+        selected = before.get("selected")
+        self._wished = [name for name in selected if isinstance(name, str)] if isinstance(selected, list) else []
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -49,6 +49,18 @@ class Viewport:
     cursor: float | None = None
     following: bool = True
     _window: tuple[float, float] | None = field(default=None, repr=False)
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """What the next session in this folder begins with."""
+        return {"unit": self.unit, "smoothing": self.smoothing}
+
+    def restore(self, before: Mapping[str, Any]) -> None:
+        """Take up what an earlier session remembered, as far as it can be understood."""
+        if before.get("unit") in UNITS:
+            self.unit = before["unit"]
+        if isinstance(smoothing := before.get("smoothing"), int):
+            self.smoothing = min(max(smoothing, 0), len(HALF_LIVES) - 1)
 
     @property
     def whole(self) -> bool:

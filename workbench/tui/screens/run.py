@@ -61,6 +61,7 @@ class RunScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#nothing", Text).show(Content(NOTHING))
+        self.charts.viewport.restore(self.workbench.layout.get("run", {}))
         self._ready = True
         self.refresh_run()
 
@@ -96,6 +97,7 @@ class RunScreen(Screen[None]):
 
     def _show_axis(self) -> None:
         """What the common axis of the charts counts, what is smoothed, where the cursor stands."""
+        self.workbench.layout["run"] = self.charts.viewport.remembered
         self.query_one("#axis", Line).show(texts.axis(self.charts.viewport, self.charts.note))
 
     def on_plot_view_asked(self) -> None:

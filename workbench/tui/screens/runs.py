@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
@@ -15,17 +14,17 @@ from textual.widgets import Input
 
 from workbench.runs.catalog import Entry
 from workbench.runs.query import QueryError, parse
-from workbench.tui import run_care
+from workbench.tui import clipboard, run_care
 from workbench.tui.actions import bindings
+from workbench.tui.clipboard import rerun_command
 from workbench.tui.messages import RunsRead
 from workbench.tui.overlay import LOOKS
 from workbench.tui.run_browser import RunBrowser
-from workbench.tui.run_curves import METRICS, XS
 from workbench.tui.run_lister import NO_DETAILS, RunLister
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Text
-from workbench.tui.widgets.run_below import OverlayPane, RunDetails
 from workbench.tui.widgets.run_table import RunTable
+from workbench.tui.widgets.runs_below import RunsBelow
 from workbench.tui.widgets.top_bar import TopBar
 from workbench.tui.words import place
 
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 REST = 0.1
 """Seconds for which the cursor stands still before what is below the table follows it."""
-
-VIEWS = ("details", "overlay", "none")
 
 
 class RunsScreen(Screen[None]):
@@ -47,8 +44,6 @@ class RunsScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.browser = RunBrowser()
-        self._view = VIEWS[0]
-        self._metric, self._x = METRICS[0], XS[0]
         self._arranged = 0.0
         self._rest: Timer | None = None
 
@@ -63,26 +58,27 @@ class RunsScreen(Screen[None]):
         yield Text(id="runs-problem")
         yield Text(id="runs-nothing")
         yield RunTable(id="runs-table")
-        with Horizontal(id="runs-below"):
-            yield RunDetails(id="run-details")
-            yield OverlayPane(id="overlay")
+        yield RunsBelow(id="runs-below")
         yield KeyBar("runs")
 
     def on_mount(self) -> None:
-        self._table, self._details = self.query_one(RunTable), self.query_one(RunDetails)
-        self._overlay = self.query_one(OverlayPane)
+        self._table, self._below = self.query_one(RunTable), self.query_one(RunsBelow)
         self._filter = self.query_one("#runs-filter", Input)
         self._filter.display = self.query_one("#runs-problem").display = self.query_one("#runs-nothing").display = False
         app = self.workbench
         self._lister = RunLister(app.settings.runs, lambda reading: self.post_message(RunsRead(reading)), app.poll)
-        self._show_view()
+        before = app.layout.get("runs", {})
+        self._below.restore(before)
+        self.browser.restore(before)
+        if self.browser.query.terms:
+            self._filter.value, self._filter.display = str(self.browser.query), True
 
     def on_unmount(self) -> None:
         self._lister.stop()
 
     def on_screen_resume(self) -> None:
         self._lister.wake()
-        self._overlay.chart.draw()
+        self._below.overlay.chart.draw()
         self.workbench.refresh_top()
 
     def on_screen_suspend(self) -> None:
@@ -118,16 +114,17 @@ class RunsScreen(Screen[None]):
         if not browser.heard:
             return
         reading = browser.reading
-        chart = self._view == "overlay" or (self._view == "details" and self.has_class("-wide"))
-        wanted = browser.wanted(self._table.in_sight, entry, chart=chart)
+        below = self._below
+        wanted = browser.wanted(self._table.in_sight, entry, chart=below.chart_in_sight)
         self._lister.want(wanted)
         if entry is None or reading.wanted.about == wanted.about:  # until then, what was there before
-            self._details.show(entry, reading.details if entry else NO_DETAILS, browser.selection.looks)
+            below.details.show(entry, reading.details if entry else NO_DETAILS, browser.selection.looks)
         shown = [(reading.curves[n], look) for n, look in browser.overlaid(entry).items() if n in reading.curves]
         if len(shown) == len(wanted.curves) or reading.wanted.curves == wanted.curves:
             labels = browser.labels([curves.name for curves, _ in shown])
-            self._overlay.show(shown, labels, self._metric, self._x, self.workbench.palette.frame)
+            below.overlay.show(shown, labels, below.metric, below.x, self.workbench.palette)
         self.query_one(KeyBar).refresh_keys()
+        self.workbench.layout["runs"] = browser.remembered | below.remembered
 
     def _say_nothing(self) -> None:
         """What to do where there is no run to show."""
@@ -143,16 +140,11 @@ class RunsScreen(Screen[None]):
         nothing.show(Content(text))
         if nothing.display != bool(text):
             nothing.display = bool(text)
-            self.query_one("#runs-below").display = not text and self._view != "none"
+            self._below.allow(not text)
 
     def about(self) -> Content:
         """For the first line."""
         return Content.styled(self.browser.summary(), "$muted")
-
-    def _show_view(self) -> None:
-        self.query_one("#runs-below").display = self._view != "none"
-        self._details.set_class(self._view == "details", "-current")
-        self._overlay.set_class(self._view == "overlay", "-current")
 
     # What the widgets say
 
@@ -206,7 +198,7 @@ class RunsScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What the run under the cursor cannot do is dimmed."""
-        if action in ("watch", "select", "baseline", "load", "go_on", "tags", "note", "delete"):
+        if action in ("watch", "select", "baseline", "load", "go_on", "tags", "note", "delete", "copy"):
             entry = self._table.entry if self.browser.heard else None
             return True if entry is not None else None
         return True
@@ -255,26 +247,18 @@ class RunsScreen(Screen[None]):
         self.refresh_rows()
 
     def action_view(self) -> None:
-        """Details, chart, or only the table; where there is room, the first two are one."""
-        views = ("details", "none") if self.has_class("-wide") else VIEWS
-        self._view = views[(views.index(self._view) + 1) % len(views)] if self._view in views else views[0]
-        self._show_view()
+        """Details, chart, or only the table."""
+        self._below.next_view()
         self.refresh_below()
 
     def action_metric(self) -> None:
         """The next figure."""
-        self._metric = METRICS[(METRICS.index(self._metric) + 1) % len(METRICS)]
-        self._show_overlay()
+        self._below.next_metric()
+        self.refresh_below()
 
     def action_x_axis(self) -> None:
         """Epochs, steps or time."""
-        self._x = XS[(XS.index(self._x) + 1) % len(XS)]
-        self._show_overlay()
-
-    def _show_overlay(self) -> None:
-        if not self.has_class("-wide") or self._view == "none":
-            self._view = "details" if self.has_class("-wide") else "overlay"
-            self._show_view()
+        self._below.next_x()
         self.refresh_below()
 
     def action_baseline(self) -> None:
@@ -304,6 +288,13 @@ class RunsScreen(Screen[None]):
         if selected := self._selected():
             run_care.delete(self.workbench, selected, self._lister.wake)
 
+    def action_copy(self) -> None:
+        """The command that trains the same again, to the clipboard."""
+        app = self.workbench
+        self._with_run(
+            lambda entry: clipboard.copy(app, rerun_command(entry.run, app.settings, app.device), "the rerun command")
+        )
+
     def action_scroll(self, direction: int) -> None:
         """Scroll the details."""
-        self._details.scroll_sides(direction)
+        self._below.details.scroll_sides(direction)

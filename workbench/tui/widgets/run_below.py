@@ -10,7 +10,7 @@ from textual.content import Content
 
 from workbench.runs.catalog import Entry
 from workbench.tui import run_texts
-from workbench.tui.charts import Colour
+from workbench.tui.charts import Palette
 from workbench.tui.overlay import Look, overlay_drawing
 from workbench.tui.run_curves import Curves
 from workbench.tui.run_lister import Details
@@ -76,13 +76,13 @@ class OverlayPane(Vertical):
         yield self.nothing
         yield self.chart
 
-    def show(self, shown: Shown, labels: Sequence[str], metric: str, x: str, frame: Colour) -> None:
+    def show(self, shown: Shown, labels: Sequence[str], metric: str, x: str, palette: Palette) -> None:
         """Draw the curves, if they are others than before. labels: what each of them is, for the title."""
         titled = (metric, tuple((look.mark, look.hex, label) for (_, look), label in zip(shown, labels, strict=False)))
         if titled != self._titled:
             self._titled = titled
             self._show_title()
-        drawn = (tuple((curves, look) for curves, look in shown), metric, x, frame)
+        drawn = (tuple((curves, look) for curves, look in shown), metric, x, palette)
         if _same(drawn, self._drawn):
             return
         self._drawn = drawn
@@ -92,7 +92,7 @@ class OverlayPane(Vertical):
         self.chart.display = bool(known)
         if not known:
             self.nothing.show(Content.styled(f"no {metric} in these runs; m shows another figure", "$muted"))
-        self.chart.plot(overlay_drawing(shown, metric, x, frame) if known else None)
+        self.chart.plot(overlay_drawing(shown, metric, x, palette) if known else None)
 
     def _show_title(self) -> None:
         """The figure and the runs by their marks, each with as much of its label as there is room for."""
