@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import termios
 
 from textual.drivers.linux_driver import LinuxDriver
@@ -25,6 +26,15 @@ class SurvivingDriver(LinuxDriver):
             self.suspend_application_mode()
             self._must_signal_resume = True
         os.kill(0, signal.SIGSTOP)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """The terminal's own word; the base class believes COLUMNS and LINES, which a shell may have left behind."""
+        for file in (sys.__stdout__, sys.__stderr__):
+            with contextlib.suppress(AttributeError, ValueError, OSError):
+                size = os.get_terminal_size(file.fileno())  # type: ignore[union-attr]
+                if size.columns > 0 and size.lines > 0:
+                    return size.columns, size.lines
+        return super()._get_terminal_size()
 
     def terminal_gone(self) -> bool:
         """Whether the terminal that the keys came from no longer exists."""
