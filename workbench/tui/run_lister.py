@@ -54,9 +54,11 @@ class Reading:
 
 
 class RunLister:
-    """Looks once in ``interval`` seconds while awake. ``hear`` is called in the thread and must not block."""
+    """Looks once in ``interval()`` seconds while awake. ``hear`` is called in the thread and must not block."""
 
-    def __init__(self, root: Path, hear: Callable[[Reading], object], interval: float = 1.0) -> None:
+    def __init__(
+        self, root: Path, hear: Callable[[Reading], object], interval: Callable[[], float] = lambda: 1.0
+    ) -> None:
         self._catalog = Catalog(root)
         self._recipes = Recipes()
         self._hear = hear
@@ -106,13 +108,13 @@ class RunLister:
                 return
             with contextlib.suppress(OSError):
                 self.look()
-            self._wake.wait(self._interval)
+            self._wake.wait(self._interval())
 
     def look(self) -> None:
         """Read once: the list first, unless that was a moment ago, then what takes longer."""
         wanted, before = self._wanted, self._reading
         listing, now = before.listing, time.monotonic()
-        if self._hurry or now - self._listed >= 0.9 * self._interval:
+        if self._hurry or now - self._listed >= 0.9 * self._interval():
             self._hurry, self._listed = False, now
             listing = self._catalog.refresh()
         if listing is not before.listing or not self._said:

@@ -20,7 +20,7 @@ from workbench.tui.clipboard import rerun_command
 from workbench.tui.messages import RunsRead
 from workbench.tui.overlay import LOOKS
 from workbench.tui.run_browser import RunBrowser
-from workbench.tui.run_lister import NO_DETAILS, RunLister
+from workbench.tui.run_lister import NO_DETAILS, Reading, RunLister
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Text
 from workbench.tui.widgets.run_table import RunTable
@@ -66,7 +66,7 @@ class RunsScreen(Screen[None]):
         self._filter = self.query_one("#runs-filter", Input)
         self._filter.display = self.query_one("#runs-problem").display = self.query_one("#runs-nothing").display = False
         app = self.workbench
-        self._lister = RunLister(app.settings.runs, lambda reading: self.post_message(RunsRead(reading)), app.poll)
+        self._lister = RunLister(app.settings.runs, self._heard, lambda: app.data_seconds)
         before = app.layout.get("runs", {})
         self._below.restore(before)
         self.browser.restore(before)
@@ -75,6 +75,9 @@ class RunsScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         self._lister.stop()
+
+    def _heard(self, reading: Reading) -> None:
+        self.post_message(RunsRead(reading))  # called in the reading thread
 
     def on_screen_resume(self) -> None:
         self._lister.wake()
