@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from workbench.engine.samples import samples
 from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.plugins import load_plugin
+from workbench.recipe.registries import TECHNIQUES
 
 POINTS = 200
 """Points of the learning-rate curve, about."""
@@ -44,8 +46,11 @@ class Answers:
             pixels, labels = samples(recipe, root, request.count, request.side, request.roll)
             return Samples(request.id, request.side, base64.b64encode(pixels.numpy().tobytes()).decode("ascii"), labels)
         if request.stage == "checks":
-            self._warm_up()
-            return _checks(request, recipe, root)
+            checked = _checks(request, recipe, root)
+            if not self._warm:
+                self._warm = True
+                threading.Thread(target=_warm_up, args=(recipe, root), daemon=True, name="warm-up").start()
+            return checked
         found = outline(recipe, root)
         return static(request.id, found, self._multiply_adds(found))
 
@@ -56,12 +61,6 @@ class Answers:
                 self._counted = dict([*self._counted.items()][-8:])
                 self._counted[found.architecture] = multiply_adds(found.model, found.image_shape)
             return self._counted[found.architecture]
-
-    def _warm_up(self) -> None:
-        """Once, where nobody waits for a quick answer."""
-        if not self._warm:
-            self._warm = True
-            warm_up()
 
     def _remembering(self, recipe: Recipe) -> Recipe:
         if self._source is None or not self._source.same(recipe.data_source):
@@ -120,6 +119,17 @@ def sample_steps(steps: int, steps_per_epoch: int, points: int = POINTS) -> list
     dense = [round((steps - 1) ** (i / (half - 1))) for i in range(half)]
     ends = [e * steps_per_epoch + i for e in range(1, 11) for i in (-1, 0) if e * steps_per_epoch + i < steps]
     return sorted({*even, *dense, *ends})
+
+
+def _warm_up(recipe: Recipe, root: Path) -> None:
+    """Try every technique once while nobody waits: what it imports late takes up to half a second the first time."""
+    warm_up()
+    for card in TECHNIQUES:
+        with contextlib.suppress(
+            Exception
+        ):  # some cannot stand beside this recipe; there is nothing to learn from that
+            found = recipe.with_technique(card())
+            outline(found.model_copy(update={"data_source": recipe.data_source}), root)
 
 
 def _checks(request: Request, recipe: Recipe, root: Path) -> Checks:
