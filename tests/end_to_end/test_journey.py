@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.end_to_end.test_queue import WORKBENCH, wait_until
 from tests.end_to_end.test_terminal import Terminal, losses, pytestmark, terminals  # noqa: F401
 from workbench.recipe import read_recipe_file
 from workbench.runs.listing import list_runs
 from workbench.runs.status import read_status
-
-WORKBENCH = f"{sys.executable} -m workbench"
-
-
-def wait_until(what: object, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():  # type: ignore[operator]
-            return
-        time.sleep(0.2)
-    raise AssertionError("it did not come about in time")
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 48)])

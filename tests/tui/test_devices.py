@@ -50,7 +50,7 @@ async def test_the_chosen_device_trains_the_next_run(make_app: AppFactory, monke
     training = FakeTraining(20)
     app = make_app(execute=training, gpus=lambda: [FREE, BUSY])
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("g")
+        await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, DeviceScreen))
         options = app.screen.query_one(OptionList)
         assert [option.id for option in options.options] == ["auto", "cpu", "cuda:0", "cuda:1"]
@@ -69,7 +69,7 @@ async def test_the_chosen_device_trains_the_next_run(make_app: AppFactory, monke
 async def test_without_a_gpu_and_without_a_choice(make_app: AppFactory) -> None:
     app = make_app(gpus=list)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("g", "g")
+        await pilot.press("D", "D")
         await until(pilot, lambda: isinstance(app.screen, DeviceScreen))
         assert [option.id for option in app.screen.query_one(OptionList).options] == ["auto", "cpu"]
         await pilot.press("escape")

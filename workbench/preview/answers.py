@@ -128,8 +128,7 @@ def _warm_up(recipe: Recipe, root: Path) -> None:
         with contextlib.suppress(
             Exception
         ):  # some cannot stand beside this recipe; there is nothing to learn from that
-            found = recipe.with_technique(card())
-            outline(found.model_copy(update={"data_source": recipe.data_source}), root)
+            outline(recipe.with_technique(card()), root)
 
 
 def _checks(request: Request, recipe: Recipe, root: Path) -> Checks:

@@ -56,7 +56,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("compose", "fix", "f", "Solve the first conflict"),
     Action("compose", "diff", "d", "Show what differs from the recipe as loaded, or go back"),
     Action("compose", "roll", "a", "Draw the augmentations of the samples anew"),
-    Action("compose", "devices", "g", "Choose the device: the GPUs, what is free on them, who else uses them"),
+    Action("compose", "devices", "D", "Choose the device: the GPUs, what is free on them, who else uses them"),
     Action("compose", "run", "r", "Train this recipe", "run"),
     Action("compose", "open", "o", "Open a recipe: a packaged one, one of your own, or any file", "open"),
     Action("compose", "save", "s", "Save the recipe", "save"),

@@ -37,8 +37,8 @@ class TechniqueList(ScrollView, can_focus=True):
         Binding("down,j", "move(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
         Binding("pagedown", "page(1)", show=False),
-        Binding("home,less_than_sign", "move(-100000)", show=False),
-        Binding("end,greater_than_sign", "move(100000)", show=False),
+        Binding("home,g", "move(-100000)", show=False),
+        Binding("end,G", "move(100000)", show=False),
     ]
 
     cursor = reactive(0, repaint=False)
