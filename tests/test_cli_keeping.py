@@ -55,7 +55,7 @@ def test_runs_are_found_and_sorted(workbench: Command, runs: list[RunDirectory])
     [
         (("acurracy>0.9",), "no field 'acurracy'; did you mean 'accuracy'?"),
         (("--sort", "sed"), "--sort: no field 'sed'; did you mean 'seed'?"),
-        (("nothing-like-it",), "none of the 10 runs in runs is like that"),
+        (("nothing-like-it",), "no run in runs is like that (10 looked at)"),
     ],
 )
 def test_what_is_not_found_is_said(

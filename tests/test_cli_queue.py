@@ -93,12 +93,16 @@ def test_changing_the_order_and_taking_out(folder: Path, workbench: Command) -> 
     wait_for(lambda: state(folder / "runs", running) in ("stopped", "finished"))
 
 
-def test_a_stopped_run_can_wait_for_its_turn_too(folder: Path, workbench: Command) -> None:
+def test_a_stopped_run_can_wait_for_its_turn_too(
+    folder: Path, workbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = folder / "runs"
+    monkeypatch.setenv("FAKE_STEP", "1")  # slow enough to be stopped, on a busy machine too
     name = workbench(*RUN, "--detach").out.strip()
     wait_for(lambda: (root / name / "events.jsonl").exists())
     workbench("stop", name)
-    wait_for(lambda: state(root, name) == "stopped")
+    wait_for(lambda: state(root, name) == "stopped", seconds=60)
+    monkeypatch.setenv("FAKE_STEP", "0.05")
     workbench("run", "--resume", name, "--queue", "--plugin", str(FAKE_ENGINE))
     wait_for(lambda: state(root, name) == "finished", 60)
     assert '"kind":"resumed"' in (root / name / "events.jsonl").read_text()

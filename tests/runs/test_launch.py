@@ -13,7 +13,7 @@ import pytest
 from tests.runs.helpers import bare_run
 from workbench.runs.errors import RunError
 from workbench.runs.launch import await_heartbeat, detach, last_words
-from workbench.runs.status import new_status, write_status
+from workbench.runs.status import going_on, new_status, write_status
 
 
 def test_the_first_status_of_the_new_process_ends_the_wait(tmp_path: Path) -> None:
@@ -32,6 +32,13 @@ def test_another_process_is_not_the_one_that_is_waited_for(tmp_path: Path) -> No
     write_status(run, replace(new_status("running"), pid=1))
     with pytest.raises(RunError, match="no sign of life from process"):
         await_heartbeat(run, os.getpid(), seconds=0.2)
+
+
+def test_a_run_that_is_handed_over_keeps_what_it_had_reached(tmp_path: Path) -> None:
+    run = bare_run(tmp_path)
+    write_status(run, replace(new_status("stopped"), step=1060, steps=1380, test_accuracy=0.98))
+    claimed = going_on(run, new_status("queued", os.getpid()))
+    assert (claimed.state, claimed.step, claimed.steps, claimed.test_accuracy) == ("queued", 1060, 1380, 0.98)
 
 
 def test_a_process_that_ends_first_is_quoted(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from tests.tui.conftest import AppFactory
-from tests.tui.fakes import NOW, history, trained, written
+from tests.tui.fakes import NOW, history, started, trained, written
 from tests.tui.test_compose import TestPilot, until
 from tests.tui.test_run import head
 from workbench.events import to_json
@@ -229,3 +229,16 @@ def test_an_update_begins_where_the_change_begins() -> None:
     update = ChopsUpdate(strips, [(0, 15, 18), (0, 4, 12)], [[10, 30]])
     text = CroppedUpdate.of(update).render_segments(Console(width=30))
     assert text == "\x1b[1;16H" + " " * 3 + "\x1b[1;5H" + " " * 6 + "\x1b[1;11H" + " " * 2
+
+
+async def test_a_run_without_points_has_no_figures_of_another(
+    make_app: AppFactory, run: RunDirectory, tmp_path: Path, recipe: Recipe
+) -> None:
+    other = written(tmp_path / "runs" / "20261120-142502-small-3f9d", recipe, [started()])
+    app = make_app(watch=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: any("Loss" in title for title in seen(pilot)))
+        app.watch_run(other)
+        await until(pilot, lambda: app.tracked is not None and app.tracked.view.started is not None)
+        await pilot.pause(0.3)
+        assert seen(pilot) == []

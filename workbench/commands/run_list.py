@@ -62,7 +62,7 @@ def runs_command(
         rows = [[*_row(run), *([" ".join(run.notes.tags)] if tagged else [])] for run in found]
         say_table((*columns, "tags") if tagged else columns, rows)
     elif listing.entries:
-        complain(f"none of the {len(listing.entries):,} runs in {settings.runs} is like that")
+        complain(f"no run in {settings.runs} is like that ({len(listing.entries):,} looked at)")
     else:
         complain(f"no runs in {settings.runs}; start one with: workbench run digits")
 

@@ -16,7 +16,7 @@ def keys_command(as_json: options.Json = False, debug: options.Debug = False) ->
     A keymap is a table in the settings file (workbench settings says where that is):
 
     \b
-      [keys.compose]
+      \\[keys.compose]
       run = "f5"
       undo = ["u", "ctrl+u"]
 

@@ -26,6 +26,9 @@ class Lines:
         while path:
             if path in self._found:
                 return self._found[path]
+            inside = [line for known, line in self._found.items() if known.startswith(f"{path}.")]
+            if inside:  # a table that only its own tables are written of
+                return min(inside)
             path = path.rpartition(".")[0]
         return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import cannot_write
-from workbench.runs.status import new_status, process_started, read_status, write_status
+from workbench.runs.status import going_on, new_status, process_started, read_status, write_status
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +61,7 @@ def detach(
             raise RunError(f"{sys.executable}: cannot be started: {error.strerror}") from error
         raise cannot_write(run.path, error) from error
     _children.append(child)
-    write_status(run, new_status("queued", child.pid))
+    write_status(run, going_on(run, new_status("queued", child.pid)))
     return child.pid
 
 

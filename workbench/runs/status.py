@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import socket
@@ -75,6 +76,15 @@ def new_status(state: str, pid: int | None = None) -> Status:
         heartbeat=now,
         started=now,
     )
+
+
+def going_on(run: RunDirectory, status: Status) -> Status:
+    """A process's claim on a run, with what an earlier part of the run had reached."""
+    before = read_status(run)
+    if before is None:
+        return status
+    kept = ("step", "steps", "epoch", "loss", "accuracy", "test_accuracy", "best", "seed", "seconds", "test_loss")
+    return dataclasses.replace(status, **{name: getattr(before, name) for name in kept})
 
 
 def write_status(run: RunDirectory, status: Status) -> None:

@@ -32,7 +32,7 @@ from workbench.runs.files import Claim, cannot_write
 from workbench.runs.machine import Sampler
 from workbench.runs.reader import read_events
 from workbench.runs.requests import take_requests
-from workbench.runs.status import Status, new_status, read_status, write_status
+from workbench.runs.status import Status, going_on, new_status, read_status, write_status
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 2.0
@@ -79,7 +79,7 @@ class RunWriter:
         try:
             self._file = os.open(self.run.events_file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             _cut_torn_line(self._file)
-            self.status = _first_status(self.run)
+            self.status = going_on(self.run, new_status("running"))
             self._write_status()
         except BaseException as error:
             self._close()
@@ -167,26 +167,6 @@ class RunWriter:
             os.close(self._file)
             self._file = -1
         self._claim.give_back()
-
-
-def _first_status(run: RunDirectory) -> Status:
-    """This process's claim, with what an earlier part of the run had reached."""
-    status, before = new_status("running"), read_status(run)
-    if before is None:
-        return status
-    return dataclasses.replace(
-        status,
-        step=before.step,
-        steps=before.steps,
-        epoch=before.epoch,
-        loss=before.loss,
-        accuracy=before.accuracy,
-        test_accuracy=before.test_accuracy,
-        best=before.best,
-        seed=before.seed,
-        seconds=before.seconds,
-        test_loss=before.test_loss,
-    )
 
 
 def _after(status: Status, event: Event) -> Status:

@@ -239,8 +239,9 @@ class Workbench(DeviceApp):
         about, running = top_texts(self.current_mode, self.editor, self.tracked)
         if self.current_mode == "runs":
             about = cast("RunsScreen", self.screen_stack[0]).about()
-        for bar in self.screen.query(TopBar):
-            bar.show(about, running)
+        for screen in self.screen_stack:  # also behind a dialog
+            for bar in screen.query(TopBar):
+                bar.show(about, running)
 
     def on_work_done(self, message: WorkDone) -> None:
         """Go on with it."""

@@ -58,6 +58,12 @@ class PlotView(Chart, can_focus=True):
 
         self.plot(drawing if has_points else None)
 
+    def clear(self) -> None:
+        """Show nothing: no curve, and no figures of an earlier one."""
+        self.plot_shown, self._figures, self._note = None, (), ""
+        self._due = True
+        self.plot(None)
+
     @property
     def words(self) -> str:
         """The title in plain words."""

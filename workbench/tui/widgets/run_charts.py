@@ -76,7 +76,7 @@ class RunCharts(Container):
         view = self._view
         if not view.version:
             for chart in self.charts:
-                chart.plot(None)
+                chart.clear()
             return
         progress = progress_of(view)
         for chart, plot in zip(self.charts, plots(view, self.viewport.smoothing), strict=True):
