@@ -15,12 +15,13 @@ COMMANDLESS = ("--recipe", "--device", "--runs", "--data-root", "--plugin")
 def main() -> None:
     """The command line of this process."""
     arguments = sys.argv[1:]
-    # Hundreds of thousands of objects are made while loading and none becomes garbage: looking for some costs a tenth.
-    gc.disable()
     try:
         completing = "_WORKBENCH_COMPLETE" in os.environ  # the shell asks for words
         if opens_screens(arguments) and not completing:
             first_frame.draw()
+            # Hundreds of thousands of objects are made while loading and none becomes garbage: looking for some costs a
+            # tenth. The app looks again once it has painted; a command line never stops looking.
+            gc.disable()
         if arguments or completing:
             from workbench.cli import main as command_line
 

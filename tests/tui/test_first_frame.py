@@ -38,6 +38,12 @@ def test_which_command_lines_open_the_screens(arguments: str, expected: bool) ->
     assert opens_screens(arguments.split()) is expected
 
 
+def test_only_the_screens_load_without_the_garbage_collector() -> None:
+    code = "import atexit, gc, sys; from workbench import entry; atexit.register(lambda: print(gc.isenabled())); "
+    command = [sys.executable, "-c", code + "sys.argv = ['workbench', 'techniques', 'sgd']; entry.main()"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.endswith("True\n")
+
+
 def test_the_picture_fills_the_terminal() -> None:
     picture = first_frame.picture(80, 24)
     assert "1 Compose" in picture
