@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
 from workbench import first_frame
+from workbench.commands.output import complain
 from workbench.data.base import DataError
 from workbench.devices import DeviceError
 from workbench.recipe import RecipeError
@@ -58,6 +58,5 @@ def report(error: Exception) -> int:
     first_frame.remove()
     code, lines = explain(error)
     for line in lines:
-        with contextlib.suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+        complain(line)
     return code

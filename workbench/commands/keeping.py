@@ -19,7 +19,7 @@ from workbench.runs.compare import Comparison, Metric, Recipes, compare, metric_
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.listing import find_run
-from workbench.runs.notes import checked_tag, read_notes, write_note, write_tags
+from workbench.runs.notes import read_notes, split_tags, write_note, write_tags
 from workbench.runs.removal import refusal, remove, size
 
 RunArguments = Annotated[
@@ -48,7 +48,7 @@ def tag(
     """
     settings = settings_of(context, runs=runs, debug=debug)
     found = find_run(settings.runs, run)
-    given = [checked_tag(word) for text in tags for word in text.replace(",", " ").split()]
+    given = split_tags(" ".join(tags))
     before = _readable_tags(found)
     after = [word for word in before if word not in given] if remove_them else [*before, *given]
     write_tags(found, after)

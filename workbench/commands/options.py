@@ -12,7 +12,7 @@ import typer
 from workbench import places
 from workbench.devices import parse
 from workbench.recipe import Recipe
-from workbench.recipe.plugins import load_plugin
+from workbench.recipe.plugins import load_plugin, load_plugins
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 from workbench.runs.directory import RunDirectory
 from workbench.settings import UserSettings, read_settings
@@ -69,12 +69,7 @@ def settings_of(
 
 def _of_the_user() -> Settings:
     user = read_settings()
-    settings = Settings(user, device=parse(user.places.device))
-    for name in user.places.plugins:
-        path = Path(name).expanduser()
-        load_plugin(path)
-        settings.plugins.append(path)
-    return settings
+    return Settings(user, device=parse(user.places.device), plugins=load_plugins(user.places.plugins))
 
 
 def open_screens(

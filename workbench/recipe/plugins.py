@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def load_plugin(path: Path) -> Plugin:
         raise PluginError(f"plugin {path}: {type(error).__name__}: {error}") from error
     _loaded[path] = Plugin(path, text)
     return _loaded[path]
+
+
+def load_plugins(names: Iterable[str]) -> list[Path]:
+    """Load several files, ``~`` understood; their paths. Raises PluginError for the first that cannot be loaded."""
+    paths = [Path(name).expanduser() for name in names]
+    for path in paths:
+        load_plugin(path)
+    return paths
 
 
 def loaded_plugins() -> tuple[Plugin, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 from workbench.devices import gpu_of, gpu_use
 from workbench.runs.directory import RunDirectory
 from workbench.runs.json_text import dumps
+from workbench.runs.reader import LineReader
 
 CHILDREN_EVERY = 10
 """Samples after which worker processes are looked for again: finding them reads every process of the machine."""
@@ -106,25 +107,14 @@ class Sampler:
 
 
 class MachineReader:
-    """Reads samples from where it last stopped; an unfinished last line waits until it is whole."""
+    """Reads samples from where it last stopped."""
 
     def __init__(self, run: RunDirectory) -> None:
-        self._file = run.machine_file
-        self._offset = 0
+        self._lines = LineReader(run.machine_file)
 
     def read_new(self) -> list[Sample]:
         """The samples since the last call; none where there is no file."""
-        try:
-            if self._file.stat().st_size <= self._offset:
-                return []
-            with open(self._file, "rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except OSError:
-            return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return [sample for line in whole.splitlines() if (sample := _read(line)) is not None]
+        return [sample for line in self._lines.read_new() if (sample := _read(line)) is not None]
 
 
 def _read(line: bytes) -> Sample | None:

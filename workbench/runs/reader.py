@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from workbench.events import Event, Resumed, from_json
 from workbench.runs.directory import RunDirectory
 
 
-class EventReader:
-    """Follows one run's events. Withdrawn ones are still among them: see :func:`withdraw`."""
+class LineReader:
+    """Reads a growing file of lines from where it last stopped; an unfinished last line waits until it is whole."""
 
-    def __init__(self, run: RunDirectory) -> None:
-        self.run = run
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._offset = 0
 
-    def read_new(self) -> list[Event]:
-        """The events written since the last call. A line that is still being written waits; a torn one is left out.
-
-        Costs one ``stat`` when there is nothing new.
-        """
+    def read_new(self) -> list[bytes]:
+        """The lines since the last call; none where there is no file. Costs one ``stat`` when there is nothing new."""
         try:
-            if self.run.events_file.stat().st_size <= self._offset:
+            if self._path.stat().st_size <= self._offset:
                 return []
-            with self.run.events_file.open("rb") as file:
+            with self._path.open("rb") as file:
                 file.seek(self._offset)
                 data = file.read()
         except OSError:
             return []
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
-        events = (from_json(line.decode(errors="replace")) for line in whole.splitlines())
+        return whole.splitlines()
+
+
+class EventReader:
+    """Follows one run's events. Withdrawn ones are still among them: see :func:`withdraw`."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._lines = LineReader(run.events_file)
+
+    def read_new(self) -> list[Event]:
+        """The events written since the last call. A line that is still being written waits; a torn one is left out."""
+        events = (from_json(line.decode(errors="replace")) for line in self._lines.read_new())
         return [event for event in events if event is not None]
 
 

@@ -13,7 +13,7 @@ from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.machine import MachineReader, Sample
 from workbench.runs.occupancy import LiveRuns
-from workbench.runs.reader import EventReader, withdraw
+from workbench.runs.reader import EventReader, what_counts
 from workbench.runs.status import Status, honest_state, read_status
 from workbench.tui.run_view import RunView
 
@@ -90,7 +90,7 @@ class Follower:
             if not fresh:
                 self._reader, self._machine = EventReader(self.run), MachineReader(self.run)
                 events = self._reader.read_new()
-            events, fresh = _what_counts(events), True
+            events, fresh = what_counts(events), True
         self._first = False
         state, status, log = honest_state(self.run), read_status(self.run), self._new_log()
         samples = self._machine.read_new()
@@ -135,13 +135,3 @@ class Follower:
         self._log_at += len(data)
         *lines, self._log_rest = (self._log_rest + data).split(b"\n")
         return [text for line in lines if (text := line.decode("utf-8", "replace").rsplit("\r", 1)[-1].rstrip())]
-
-
-def _what_counts(events: list[Event]) -> list[Event]:
-    """The events without those that a later Resumed withdrew."""
-    kept: list[Event] = []
-    for event in events:
-        if isinstance(event, Resumed):
-            kept = withdraw(kept, event.step)
-        kept.append(event)
-    return kept

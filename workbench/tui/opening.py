@@ -10,7 +10,7 @@ from workbench import places
 from workbench.devices import parse
 from workbench.recipe import Recipe
 from workbench.recipe.errors import InputError, nearest
-from workbench.recipe.plugins import load_plugin
+from workbench.recipe.plugins import load_plugins
 from workbench.runs.directory import RunDirectory
 from workbench.settings import SettingsError, UserSettings, read_settings
 from workbench.tui.keymap import keymap
@@ -21,9 +21,7 @@ def open_where_left() -> None:
     """Open the screens as ``workbench`` alone does: places and device from environment and settings."""
     need_terminal()
     user = read_settings()
-    plugins = [Path(name).expanduser() for name in user.places.plugins]
-    for plugin in plugins:
-        load_plugin(plugin)
+    plugins = load_plugins(user.places.plugins)
     runs, data_root = places.runs_root(None, user.places.runs), places.data_root(None, user.places.data_root)
     open_screens(user, runs, data_root, parse(user.places.device), plugins)
 

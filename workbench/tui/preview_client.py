@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.preview.protocol import Reply, Request, Stage, read_reply, to_line
+from workbench.runs.launch import child_environment
 
 COMMAND = (sys.executable, "-P", "-m", "workbench.preview")
-PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 QUIET: dict[Stage, float] = {"static": 0.0, "baseline": 0.0, "samples": 0.15, "checks": 0.3}
 """Seconds without a newer question of a stage before one is sent; what takes the child long can wait longer."""
 
@@ -105,7 +105,7 @@ class PreviewClient:
                     stderr=log,
                     text=True,
                     encoding="utf-8",
-                    env=_environment(),
+                    env=child_environment() | {"OMP_NUM_THREADS": "1"},
                 )
             except OSError as error:
                 self._hear(PreviewEnded(error.errno or 1, again=False))
@@ -144,11 +144,3 @@ class PreviewClient:
             with contextlib.suppress(OSError, ValueError):
                 process.stdin.write(to_line(request))
                 process.stdin.flush()
-
-
-def _environment() -> dict[str, str]:
-    """One thread for torch, and the same workbench even where it is not installed."""
-    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    if PACKAGE_PARENT.name not in ("site-packages", "dist-packages"):
-        paths = list(dict.fromkeys([*paths, str(PACKAGE_PARENT)]))
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
