@@ -90,6 +90,23 @@ class Evaluated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PhasesMeasured(Event):
+    """Where the time of some steps went: seconds of a mean step by phase, over ``samples`` steps, one in ``every``.
+
+    Phases are those of :data:`workbench.profiling.report.PHASES`; what they leave of ``step_seconds`` is not explained.
+    ``cost`` is the share of the training time that measuring took.
+    """
+
+    kind: ClassVar[str] = "phases_measured"
+    step: int
+    samples: int
+    every: int
+    step_seconds: float
+    seconds: dict[str, float]
+    cost: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointSaved(Event):
     """A checkpoint is complete on disk; resuming continues after ``step``."""
 
@@ -177,8 +194,8 @@ class Finished(Event):
 KINDS: dict[str, type[Event]] = {
     kind.kind: kind
     for kind in (
-        RunStarted, CheckFinished, Trained, Evaluated, CheckpointSaved, Paused, Continued, Resumed, Noted, Diverged,
-        Stopped, Failed, Finished,
+        RunStarted, CheckFinished, Trained, Evaluated, PhasesMeasured, CheckpointSaved, Paused, Continued, Resumed,
+        Noted, Diverged, Stopped, Failed, Finished,
     )
 }  # fmt: skip
 
