@@ -15,7 +15,7 @@ from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
-from workbench.events import Finished, Stopped, Trained
+from workbench.events import Finished, Noted, Stopped, Trained
 
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -113,3 +113,24 @@ def test_it_learns_and_resumes(make: Make, tmp_path: Path, dtype: str) -> None:
     end = second[-1]
     assert isinstance(end, Finished)
     assert end.test_accuracy > 0.85
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+@pytest.mark.parametrize("mode", ["graph", "default", "max"])
+def test_every_mode_of_execution_gives_the_same_curve(make: Make, dtype: str, mode: str) -> None:
+    changes = (*TECHNIQUES, f"techniques.mixed_precision.dtype={dtype}", "train.epochs=2", "train.log_every=1")
+    events = run(make(*changes, f"train.compile={mode}", device="cuda"))
+    assert not [event for event in events if isinstance(event, Noted)]
+    found = [event.loss for event in events if isinstance(event, Trained)]
+    plain = [event.loss for event in run(make(*changes, device="cuda")) if isinstance(event, Trained)]
+    assert found[:10] == pytest.approx(plain[:10], rel=0.02)
+    assert found[-1] == pytest.approx(plain[-1], abs=0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_technique_can_be_recorded(name: str, tmp_path: Path) -> None:
+    events = run(build(trial(name, extra=("train.compile=graph",)), "cuda", tmp_path))
+    assert not [event for event in events if isinstance(event, Noted)]
+    plain = run(build(trial(name), "cuda", tmp_path))
+    found, expected = ([e.loss for e in some if isinstance(e, Trained)] for some in (events, plain))
+    assert found[0] == pytest.approx(expected[0], rel=0.02)

@@ -22,6 +22,9 @@ from workbench.randomness import key
 from workbench.recipe import Problem, Recipe, RecipeError, conflicts
 from workbench.step import Batch, Moment
 
+Network = Callable[[Tensor], Tensor]
+"""Float images ``[N, C, H, W]`` to logits ``[N, classes]``: a model, or something that computes the same."""
+
 
 class BuildError(Exception):
     """A recipe that is well-formed but does not fit its data or this machine; one line."""
@@ -29,7 +32,10 @@ class BuildError(Exception):
 
 @dataclass
 class Build:
-    """A recipe made real on a device. ``step`` counts the updates done; everything else stays as it was built."""
+    """A recipe made real on a device. ``step`` counts the updates done; everything else stays as it was built.
+
+    rates_on_device: learning rates are tensors there, which a recorded step reads anew each time it is repeated.
+    """
 
     recipe: Recipe
     device: torch.device
@@ -46,6 +52,7 @@ class Build:
     steps: int
     step: int = 0
     base_rates: list[float] = field(default_factory=list)
+    rates_on_device: bool = False
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = len(self.pipeline)
@@ -81,7 +88,13 @@ class Build:
         """Scale every group's rate for this step."""
         factor = float(self._schedule(moment))
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = base * factor
+            rate = base * factor
+            if not self.rates_on_device:
+                group["lr"] = rate
+            elif isinstance(group["lr"], Tensor) and group["lr"].device == self.device:
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = torch.full((), rate, device=self.device)
 
     def prepare(self, batch: Batch, moment: Moment) -> tuple[Tensor, Tensor]:
         """A batch from the pipeline as the network meets it in training: float images and targets."""
@@ -103,8 +116,8 @@ class Build:
             loss = edit(loss)
         return loss
 
-    def forward(self, images: Tensor, model: nn.Module | None = None) -> Tensor:
-        """Logits in the recipe's precision, of a copy of the model if one is given."""
+    def forward(self, images: Tensor, model: Network | None = None) -> Tensor:
+        """Logits in the recipe's precision, of something else than the model if it is given."""
         with self.precision.autocast():
             logits: Tensor = (model or self.model)(self.precision.images(images))
         return logits

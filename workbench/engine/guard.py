@@ -19,6 +19,7 @@ class Guard:
 
     def __init__(self, model: nn.Module, device: torch.device, *, scaled: bool) -> None:
         self._scaled = scaled
+        self._step = torch.zeros((), dtype=torch.int64, device=device)
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
         self._in_a_row = torch.zeros((), dtype=torch.int64, device=device)
         self._skipped = torch.zeros((), dtype=torch.int64, device=device)
@@ -29,7 +30,11 @@ class Guard:
         """Keep the norms' running statistics as they are before a forward pass."""
         self._saved = [block.clone() for block in self._blocks]
 
-    def inspect(self, step: int, loss: Tensor, parameters: list[nn.Parameter]) -> Tensor:
+    def begin(self, step: int) -> None:
+        """Inspect this step next; from there on the steps are counted on the device, where a recorded step needs it."""
+        self._step.fill_(step)
+
+    def inspect(self, loss: Tensor, parameters: list[nn.Parameter]) -> Tensor:
         """Look at a step's loss and unscaled gradients; restore the running statistics if it must not count.
 
         Returns float32 ``[]``: 1 where this update must be masked, else 0.
@@ -38,12 +43,13 @@ class Guard:
         overflow = ~torch.isfinite(gradient_norm(gradients))
         bad = ~torch.isfinite(loss)
         if self._scaled:
-            self._in_a_row = (self._in_a_row + 1) * overflow
+            self._in_a_row.add_(1).mul_(overflow)
             self._skipped += overflow
             bad |= self._in_a_row >= MAX_SKIPS
         else:
             bad |= overflow
-        self._first_bad = torch.where((self._first_bad < 0) & bad, step, self._first_bad)
+        self._first_bad.copy_(torch.where((self._first_bad < 0) & bad, self._step, self._first_bad))
+        self._step += 1
         skip = (self._first_bad >= 0) | overflow
         for block, saved in zip(self._blocks, self._saved, strict=True):
             torch.where(skip, saved, block, out=block)

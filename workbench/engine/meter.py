@@ -47,12 +47,14 @@ class Meter:
         self._counts_correct = counts_correct
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count one step in. Nothing is fetched."""
-        count = len(labels)
-        self._sums[0] += loss * count
+        """Add one step's loss and hits on the device; a recorded step does so at every replay. Nothing is fetched."""
+        self._sums[0] += loss * len(labels)
         if self._counts_correct:
             self._sums[1] += (logits.argmax(dim=1) == labels).sum()
-        self._images += count
+
+    def saw(self, images: int) -> None:
+        """Count one step's images, on the host."""
+        self._images += images
 
     def fetch(self, seconds: float) -> dict[str, Any]:
         """loss, accuracy and images_per_second since the last fetch, at this training time. Waits for the device."""
@@ -67,11 +69,6 @@ class Meter:
         self._images = 0
         self._since = seconds
         return figures
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was counted since the last fetch."""
-        return self._images == 0
 
     def state_dict(self) -> dict[str, Any]:
         """The half-filled window."""

@@ -20,6 +20,7 @@ from workbench.events import (
     Evaluated,
     Event,
     Finished,
+    Noted,
     Paused,
     RunStarted,
     Stopped,
@@ -40,6 +41,11 @@ class Progress:
         self.over = False
         self.best: float | None = None
         self._saved_at = -1
+        self._notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        """Have a sentence said between this step and the next."""
+        self._notes.append(message)
 
     def started(self) -> RunStarted:
         """The first event."""
@@ -65,6 +71,7 @@ class Progress:
         """Put a saved state back, the loop's own part included."""
         restore(self.build, state)
         self.guard.load_state_dict(state["guard"])
+        self.guard.begin(self.build.step)
         self.meter.load_state_dict(state["meter"])
         self.clock = Clock(state["seconds"])
         self.best = state["best"]
@@ -78,6 +85,8 @@ class Progress:
         evaluates = not last and self._due(settings.eval_every)
         saves = control.take_checkpoint_request() or (not last and self._due(settings.checkpoint_every))
         asked = control.stop_requested or control.pause_requested
+        while self._notes:
+            yield Noted(message=self._notes.pop(0))
         if (logs or evaluates or saves or asked) and (bad := self.guard.bad_step()) is not None:
             self.over = True
             yield self._diverged(bad)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from workbench.checks.preflight import preflight
 from workbench.control import Control
-from workbench.engine.build import Build
+from workbench.engine.build import Build, Network
+from workbench.engine.execution import Step, compiled, executed
 from workbench.engine.guard import masked_step
 from workbench.engine.progress import Progress
 from workbench.engine.state import Checkpoints
@@ -25,10 +26,9 @@ def train(
     checkpoints: where to save, or None to save nothing. resume: a saved state to go on from. Call it under
     :func:`workbench.engine.backend.backend`, in one thread from first to last event.
     """
-    optimizer, scaler, slots = build.optimizer, build.precision.scaler, build.slots
-    edits, after_step = slots.functions("gradient edits"), slots.functions("after step")
-    compute = forward_and_backward(build)
+    after_step = build.slots.functions("after step")
     run = Progress(build, control, checkpoints)
+    step = executed(update(build, run), build, run.note)
 
     yield run.started()
     if resume is None:
@@ -42,23 +42,36 @@ def train(
     for batch, moment in batches(build):
         images, targets = build.prepare(batch, moment)
         build.set_learning_rates(moment)
-        run.guard.remember()
-        loss, logits = compute(images, targets)
-        scaler.unscale_(optimizer)
-        skip = run.guard.inspect(build.step, loss, build.parameters)
-        for edit in edits:
-            edit(build.parameters)
-        masked_step(optimizer, skip)
-        scaler.update()
-        optimizer.zero_grad(set_to_none=True)
+        skip = step(images, targets, batch.labels)
+        run.meter.saw(len(batch.labels))
         for function in after_step:
             function(moment, skip)
-        run.meter.add(loss, logits, batch.labels)
         build.step += 1
         yield from run.between_steps()
         if run.over:
             return
     yield from run.finish()
+
+
+def update(build: Build, run: Progress) -> Step:
+    """One update of the weights. Nothing in it waits for the device or depends on the host: a graph may record it."""
+    optimizer, scaler, edits = build.optimizer, build.precision.scaler, build.slots.functions("gradient edits")
+    compute = forward_and_backward(build, compiled(build, run.note))
+
+    def step(images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        run.guard.remember()
+        loss, logits = compute(images, targets)
+        scaler.unscale_(optimizer)
+        skip = run.guard.inspect(loss, build.parameters)
+        for edit in edits:
+            edit(build.parameters)
+        masked_step(optimizer, skip)
+        scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+        run.meter.add(loss, logits, labels)
+        return skip
+
+    return step
 
 
 def batches(build: Build) -> Iterator[tuple[Batch, Moment]]:
@@ -73,11 +86,11 @@ def batches(build: Build) -> Iterator[tuple[Batch, Moment]]:
                 break
 
 
-def forward_and_backward(build: Build) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def forward_and_backward(build: Build, model: Network) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """``(images, targets)`` to detached loss and logits, with the scaled gradients left in the parameters."""
 
     def compute(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logits = build.forward(images)
+        logits = build.forward(images, model)
         loss = build.criterion(logits, targets)
         build.precision.scaler.scale(build.objective(loss)).backward()  # type: ignore[no-untyped-call]
         return loss.detach(), logits.detach()

@@ -1,0 +1,148 @@
+"""Modes of execution give the same curve; a recorded step is repeated here by running it again on its own inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.engine.conftest import Make, run, same, weights
+from workbench.control import Control
+from workbench.engine import train
+from workbench.engine.execution import WARM_UP, Recorded
+from workbench.engine.state import Checkpoints
+from workbench.events import Evaluated, Event, Noted, Stopped, Trained
+
+TECHNIQUES = (
+    "techniques.random_crop.padding=2",
+    "techniques.cosine.every=step",
+    "techniques.mixup.alpha=0.3",
+    "techniques.ema.decay=0.9",
+    "techniques.lookahead.every=4",
+    "techniques.dropout.rate=0.2",
+    "techniques.gradient_clipping.limit=1.0",
+    "techniques.freeze_layers.start=0.3",
+    "train.epochs=3",
+)
+
+
+class Repeater:
+    """Stands in for CUDA graphs: records nothing, repeats by running. Counts."""
+
+    def __init__(self) -> None:
+        self.recorded = self.repeated = 0
+
+    def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        self.recorded += 1
+        result = torch.zeros(())
+
+        def repeat() -> None:
+            self.repeated += 1
+            result.copy_(function())
+
+        return repeat, result
+
+
+@pytest.fixture
+def repeater(monkeypatch: pytest.MonkeyPatch) -> Repeater:
+    found = Repeater()
+    monkeypatch.setattr(train, "executed", lambda step, build, note: Recorded(step, build, note, found.record))
+    return found
+
+
+def losses(events: list[Event]) -> list[float]:
+    return [event.loss for event in events if isinstance(event, Trained)]
+
+
+def accuracies(events: list[Event]) -> list[float]:
+    return [event.accuracy for event in events if isinstance(event, Evaluated)]
+
+
+def optimizer(name: str) -> list[str]:
+    return [f"techniques.{each}.enabled={str(each == name).lower()}" for each in ("sgd", "adamw", "muon")]
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "muon"])
+def test_repeated_steps_are_the_steps(
+    make: Make, repeater: Repeater, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    changes = (*TECHNIQUES, *optimizer(name))
+    found = make(*changes)
+    events = run(found)
+    assert repeater.recorded == 2  # frozen layers are another kind of step
+    assert repeater.repeated == found.steps - 2 * WARM_UP - 3  # each epoch's last batch is smaller than the others
+    monkeypatch.undo()
+    plain = make(*changes)
+    expected = run(plain)
+    assert losses(events) == pytest.approx(losses(expected), rel=1e-4)  # a rate as a tensor has 32 bits, else 64
+    assert accuracies(events) == pytest.approx(accuracies(expected), abs=0.003)
+
+
+def test_a_run_of_repeated_steps_resumes_to_the_bit(make: Make, repeater: Repeater, tmp_path: Path) -> None:
+    changes = (*TECHNIQUES, *optimizer("adamw"))
+    whole = make(*changes)
+    run(whole)
+    control, checkpoints = Control(), Checkpoints(tmp_path)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Trained) and event.step == 30:
+            control.stop()
+
+    assert isinstance(run(make(*changes), control, checkpoints, on_event=stop)[-1], Stopped)
+    second = make(*changes)
+    run(second, Control(), checkpoints, checkpoints.load())
+    assert same(weights(whole), weights(second))
+
+
+def test_a_step_that_cannot_be_recorded_is_said_and_done_as_written(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(train, "executed", lambda step, build, note: Recorded(step, build, note, refuse))
+    found = make(*TECHNIQUES)
+    events = run(found)
+    notes = [event.message for event in events if isinstance(event, Noted)]
+    assert len(notes) == 1 and "operation not permitted when stream is capturing" in notes[0]
+    monkeypatch.undo()
+    plain = make(*TECHNIQUES)
+    run(plain)
+    assert same(weights(found), weights(plain))
+
+
+def test_without_a_cuda_device_graphs_are_refused_with_the_reason(make: Make) -> None:
+    found, plain = make("train.compile=graph", "train.epochs=1"), make("train.epochs=1")
+    events = run(found)
+    notes = [event.message for event in events if isinstance(event, Noted)]
+    assert len(notes) == 1 and "need a CUDA device" in notes[0]
+    run(plain)
+    assert same(weights(found), weights(plain))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_has_the_same_curve(make: Make) -> None:
+    changes = ("train.epochs=0.5", "train.log_every=1", "techniques.dropout.rate=0.2")
+    events = run(make(*changes, "train.compile=default"))
+    assert not [event for event in events if isinstance(event, Noted)]
+    found, expected = losses(events), losses(run(make(*changes)))
+    assert found[0] == pytest.approx(expected[0], rel=1e-5)
+    assert found == pytest.approx(expected, rel=0.02)  # later, rounding has grown
+
+
+def test_a_network_that_cannot_be_compiled_is_said_and_trained_as_written(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(graph: object, inputs: object, **options: object) -> object:
+        raise RuntimeError("no compiler here")
+
+    compile = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, **options: compile(model, backend=refuse))
+    events = run(make("train.epochs=1", "train.compile=default"))
+    notes = [event.message for event in events if isinstance(event, Noted)]
+    assert len(notes) == 1 and "cannot be compiled" in notes[0]
+    monkeypatch.undo()
+    assert losses(events) == losses(run(make("train.epochs=1")))

@@ -1,0 +1,147 @@
+"""How a step is executed: as it is written, recorded as one CUDA graph, or with the network compiled.
+
+Every mode does the same arithmetic. Where a mode cannot be had, the step is executed as written, and a note says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.engine.build import Build, Network
+
+Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""``(images, targets, labels)``, prepared and on the device, to ``skip``: 1 where the update was masked, float32 []."""
+Note = Callable[[str], None]
+Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
+"""Records a function without running it: returns what repeats it, and the tensor that then holds its result."""
+
+GRAPHS = ("graph", "max")
+COMPILED = {"default": "default", "max": "max-autotune-no-cudagraphs"}
+"""Modes of torch.compile by mode of execution; "max" is recorded as a graph of ours, the optimizer included."""
+WARM_UP = 3
+"""Real steps of each kind before one is recorded: libraries choose their algorithms, optimizers make their state."""
+
+
+def executed(step: Step, build: Build, note: Note) -> Step:
+    """The step as ``train.compile`` wants it executed."""
+    if build.recipe.train.compile not in GRAPHS:
+        return step
+    if build.device.type != "cuda":
+        note(f'train.compile = "{build.recipe.train.compile}": CUDA graphs need a CUDA device; steps run without one')
+        return step
+    return Recorded(step, build, note)
+
+
+@dataclass
+class _Graph:
+    """A recorded step: where its inputs lie, what repeats it, where its result lies."""
+
+    inputs: tuple[Tensor, ...]
+    repeat: Callable[[], None]
+    result: Tensor
+
+
+class Recorded:
+    """Records each kind of step once it was done a few times, and repeats the recording from then on.
+
+    Steps are of one kind if their tensors have the same shapes and formats and the same parameters are trained. A batch
+    that is smaller than the others is too rare to be recorded, and so is a kind whose recording failed.
+    """
+
+    def __init__(self, step: Step, build: Build, note: Note, record: Record | None = None) -> None:
+        self._step = step
+        self._build = build
+        self._note = note
+        self._record = record or _Recorder(build.device).record
+        self._done: dict[Hashable, int] = {}
+        self._graphs: dict[Hashable, _Graph] = {}
+        self._off = False
+        build.rates_on_device = True
+
+    def __call__(self, images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """One step."""
+        inputs = (images, targets, labels)
+        if self._off or len(labels) < self._build.recipe.data.batch_size:
+            return self._step(*inputs)
+        kind = self._kind(inputs)
+        graph = self._graphs.get(kind)
+        if graph is None:
+            done = self._done.get(kind, 0)
+            self._done[kind] = done + 1
+            if done < WARM_UP or (graph := self._recorded(inputs)) is None:
+                return self._step(*inputs)
+            self._graphs[kind] = graph
+        for place, value in zip(graph.inputs, inputs, strict=True):
+            place.copy_(value)
+        graph.repeat()
+        return graph.result
+
+    def _kind(self, inputs: tuple[Tensor, ...]) -> Hashable:
+        trained = tuple(parameter.requires_grad for parameter in self._build.parameters)
+        return (*((value.shape, value.dtype, value.stride()) for value in inputs), trained)
+
+    def _recorded(self, inputs: tuple[Tensor, ...]) -> _Graph | None:
+        places = tuple(torch.empty_like(value) for value in inputs)
+        for group in self._build.optimizer.param_groups:
+            if "capturable" in group:
+                group["capturable"] = True
+        try:
+            repeat, result = self._record(lambda: self._step(*places))
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            self._off = True
+            self._build.optimizer.zero_grad(set_to_none=True)
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+            mode = self._build.recipe.train.compile
+            self._note(f'train.compile = "{mode}": this step cannot be recorded ({reason}); steps run without a graph')
+            return None
+        return _Graph(places, repeat, result)
+
+
+class _Recorder:
+    """Records CUDA graphs that share one pool of memory: only one of them runs at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pool: Any = None
+
+    def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        """Record what ``function`` launches. Raises RuntimeError where it waits for the device."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(self._device):
+            # Other threads may use the device meanwhile: only this thread's calls are checked.
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                result = function()
+            self._pool = self._pool or graph.pool()
+        return graph.replay, result
+
+
+def compiled(build: Build, note: Note) -> Network:
+    """The network for training steps: the model itself, or compiled for batches of full size."""
+    mode = COMPILED.get(build.recipe.train.compile)
+    if mode is None:
+        return build.model
+    # Layers such as dropout draw what they draw without compiling.
+    choices = {**torch._inductor.list_mode_options(mode), "fallback_random": True}
+    fast: Network = torch.compile(build.model, options=choices, dynamic=False)
+    working = True
+
+    def call(images: Tensor) -> Tensor:
+        nonlocal working
+        if not working or len(images) < build.recipe.data.batch_size:
+            return build.model(images)  # type: ignore[no-any-return]
+        try:
+            return fast(images)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            working = False
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+            note(f'train.compile = "{build.recipe.train.compile}": the network cannot be compiled ({reason})')
+            return build.model(images)  # type: ignore[no-any-return]
+
+    return call
