@@ -37,7 +37,7 @@ FLOORS = {
     "data": {"recipe", "step", "randomness", "engine.slots"},
     "engine": {"recipe", "step", "randomness", "events", "control", "models", "data", "checks", "profiling"},
     "checks": {"recipe", "events", "engine"},
-    "profiling": {"recipe", "step", "events", "control", "engine", "data", "devices"},
+    "profiling": {"recipe", "step", "randomness", "events", "control", "engine", "data", "devices"},
     "places": {"recipe", "runs"},
     "devices": set(),
     "first_frame": set(),
@@ -76,7 +76,15 @@ FLOORS = {
     },
 }
 HEAVY = {"torch", "torchvision", "sklearn", "textual", "plotext"}
-MAY_IMPORT_TORCH_EARLY = ("engine/", "image_operations/", "optimizers/", "checks/", "models/layers/", "data/")
+MAY_IMPORT_TORCH_EARLY = (
+    "engine/",
+    "image_operations/",
+    "optimizers/",
+    "checks/",
+    "models/layers/",
+    "data/",
+    *(f"profiling/{name}.py" for name in ("ceilings", "costs", "parts", "profile", "rate", "timelines", "trial")),
+)
 
 
 def imports(path: Path, *, early: bool) -> set[str]:
