@@ -15,10 +15,9 @@ from workbench.data.splits import Subset
 from workbench.engine.build import Build
 from workbench.engine.evaluate import evaluate
 from workbench.profiling.rate import synchronize
-from workbench.profiling.report import Transform
+from workbench.profiling.report import READING, Transform
 from workbench.randomness import Draws
 
-READING = "reading the images"
 FEWEST_BATCHES = 3
 EVALUATED_BATCHES = 4
 

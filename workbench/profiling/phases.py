@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from zlib import crc32
 
 from workbench.events import Event, PhasesMeasured, to_json
 from workbench.profiling.report import PHASES
@@ -31,8 +32,6 @@ RATE = 50.0
 MOST = 32
 """At least one step in this many is measured."""
 
-_STRIDE = 11  # prime to every number of steps up to MOST that is a power of two
-
 
 def every(step_seconds: float) -> int:
     """One step in how many to measure, a power of two, so that about :data:`RATE` are measured in a second."""
@@ -41,12 +40,12 @@ def every(step_seconds: float) -> int:
 
 
 def chosen(step: int, every: int) -> bool:
-    """Whether a step is measured: one of each ``every``, at another place each time.
+    """Whether a step is measured: one of each ``every``, anywhere among them.
 
-    What happens every tenth step, say, is so met as often as it happens.
+    So what happens every tenth step, say, is met as often as it happens.
     """
     block, place = divmod(step, every)
-    return place == block * _STRIDE % every
+    return place == (crc32(block.to_bytes(8)) >> 8) % every
 
 
 class Timeline(Protocol):

@@ -15,9 +15,9 @@ from workbench.devices import busy
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.profiling.ceilings import Ceilings, Measurement
-from workbench.profiling.costs import READING, evaluation_seconds, evaluation_share, transforms
+from workbench.profiling.costs import evaluation_seconds, evaluation_share, transforms
 from workbench.profiling.parts import CachedPipeline, Training, working_copy
-from workbench.profiling.report import Progress, Report, Transform, Trial
+from workbench.profiling.report import READING, Progress, Report, Transform, Trial
 from workbench.profiling.suggestions import changed, suggest
 from workbench.profiling.syncs import found_syncs
 from workbench.profiling.trial import compare
