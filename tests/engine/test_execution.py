@@ -49,7 +49,7 @@ class Repeater:
 @pytest.fixture
 def repeater(monkeypatch: pytest.MonkeyPatch) -> Repeater:
     found = Repeater()
-    monkeypatch.setattr(train, "executed", lambda step, build, note: Recorded(step, build, note, found.record))
+    monkeypatch.setattr(train, "executed", lambda *given: Recorded(*given, record=found.record))
     return found
 
 
@@ -103,7 +103,7 @@ def test_a_step_that_cannot_be_recorded_is_said_and_done_as_written(
     def refuse(function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    monkeypatch.setattr(train, "executed", lambda step, build, note: Recorded(step, build, note, refuse))
+    monkeypatch.setattr(train, "executed", lambda *given: Recorded(*given, record=refuse))
     found = make(*TECHNIQUES)
     events = run(found)
     notes = [event.message for event in events if isinstance(event, Noted)]

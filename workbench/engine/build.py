@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from workbench.engine.precision import Precision
 from workbench.engine.slots import SlotError, Slots
 from workbench.randomness import key
 from workbench.recipe import Problem, Recipe, RecipeError, conflicts
-from workbench.step import Batch, Moment
+from workbench.step import Batch, Marks, Moment
 
 Network = Callable[[Tensor], Tensor]
 """Float images ``[N, C, H, W]`` to logits ``[N, classes]``: a model, or something that computes the same."""
@@ -34,6 +35,7 @@ class BuildError(Exception):
 class Build:
     """A recipe made real on a device. ``step`` counts the updates done; everything else stays as it was built.
 
+    initialisation_seconds: what setting the weights took, with the looks at training images that it needs.
     rates_on_device: learning rates are tensors there, which a recorded step reads anew each time it is repeated.
     """
 
@@ -52,7 +54,9 @@ class Build:
     steps: int
     step: int = 0
     base_rates: list[float] = field(default_factory=list)
+    initialisation_seconds: float = 0.0
     rates_on_device: bool = False
+    marks: Marks = field(default_factory=Marks)
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = len(self.pipeline)
@@ -154,7 +158,9 @@ def build(
         found = contributions(recipe, device, dataset)
         slots = found.slots
         normalise = slots.only("normalise", normalisation(recipe, training, device))
+        began = time.perf_counter()
         model = _model(found, training, normalise)
+        initialisation_seconds = time.perf_counter() - began
     except (ValueError, SlotError) as error:
         raise BuildError(str(error)) from error
     precision = slots.only("precision", lambda device: Precision())(device)
@@ -178,6 +184,7 @@ def build(
         precision=precision,
         normalise=normalise,
         steps=run_steps(recipe, len(pipeline)),
+        initialisation_seconds=initialisation_seconds,
     )
 
 

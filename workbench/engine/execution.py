@@ -6,6 +6,7 @@ Every mode does the same arithmetic. Where a mode cannot be had, the step is exe
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from workbench.engine.build import Build, Network
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
 """``(images, targets, labels)``, prepared and on the device, to ``skip``: 1 where the update was masked, float32 []."""
 Note = Callable[[str], None]
+Pause = Callable[[], AbstractContextManager[None]]
 Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
 """Records a function without running it: returns what repeats it, and the tensor that then holds its result."""
 
@@ -27,14 +29,14 @@ WARM_UP = 3
 """Real steps of each kind before one is recorded: libraries choose their algorithms, optimizers make their state."""
 
 
-def executed(step: Step, build: Build, note: Note) -> Step:
-    """The step as ``train.compile`` wants it executed."""
+def executed(step: Step, build: Build, note: Note, pause: Pause = nullcontext) -> Step:
+    """The step as ``train.compile`` wants it executed. pause: the training time stands still in it."""
     if build.recipe.train.compile not in GRAPHS:
         return step
     if build.device.type != "cuda":
         note(f'train.compile = "{build.recipe.train.compile}": CUDA graphs need a CUDA device; steps run without one')
         return step
-    return Recorded(step, build, note)
+    return Recorded(step, build, note, pause)
 
 
 @dataclass
@@ -50,23 +52,27 @@ class Recorded:
     """Records each kind of step once it was done a few times, and repeats the recording from then on.
 
     Steps are of one kind if their tensors have the same shapes and formats and the same parameters are trained. A batch
-    that is smaller than the others is too rare to be recorded, and so is a kind whose recording failed.
+    that is smaller than the others is too rare to be recorded. Steps that are measured run as written: a graph has no
+    phases.
     """
 
-    def __init__(self, step: Step, build: Build, note: Note, record: Record | None = None) -> None:
+    def __init__(
+        self, step: Step, build: Build, note: Note, pause: Pause = nullcontext, record: Record | None = None
+    ) -> None:
         self._step = step
         self._build = build
         self._note = note
+        self._pause = pause
         self._record = record or _Recorder(build.device).record
         self._done: dict[Hashable, int] = {}
         self._graphs: dict[Hashable, _Graph] = {}
-        self._off = False
+        self._off = self._said = False
         build.rates_on_device = True
 
     def __call__(self, images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
         """One step."""
         inputs = (images, targets, labels)
-        if self._off or len(labels) < self._build.recipe.data.batch_size:
+        if self._off or len(labels) < self._build.recipe.data.batch_size or self._measured():
             return self._step(*inputs)
         kind = self._kind(inputs)
         graph = self._graphs.get(kind)
@@ -81,6 +87,12 @@ class Recorded:
         graph.repeat()
         return graph.result
 
+    def _measured(self) -> bool:
+        if self._build.marks.on and not self._said:
+            self._said = True
+            self._note("phases are measured on steps that run without their graph; the others are faster")
+        return self._build.marks.on
+
     def _kind(self, inputs: tuple[Tensor, ...]) -> Hashable:
         trained = tuple(parameter.requires_grad for parameter in self._build.parameters)
         return (*((value.shape, value.dtype, value.stride()) for value in inputs), trained)
@@ -91,7 +103,8 @@ class Recorded:
             if "capturable" in group:
                 group["capturable"] = True
         try:
-            repeat, result = self._record(lambda: self._step(*places))
+            with self._pause():
+                repeat, result = self._record(lambda: self._step(*places))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:

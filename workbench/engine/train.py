@@ -15,20 +15,26 @@ from workbench.engine.guard import masked_step
 from workbench.engine.progress import Progress
 from workbench.engine.state import Checkpoints
 from workbench.events import Event, Resumed
+from workbench.profiling.instruments import Instruments
 from workbench.step import Batch, Moment
 
 
 def train(
-    build: Build, control: Control, checkpoints: Checkpoints | None = None, resume: dict[str, Any] | None = None
+    build: Build,
+    control: Control,
+    checkpoints: Checkpoints | None = None,
+    resume: dict[str, Any] | None = None,
+    instruments: Instruments | None = None,
 ) -> Iterator[Event]:
     """Train a build to its end, or until it is asked to stop or diverges; yield what happens.
 
-    checkpoints: where to save, or None to save nothing. resume: a saved state to go on from. Call it under
-    :func:`workbench.engine.backend.backend`, in one thread from first to last event.
+    checkpoints: where to save, or None to save nothing. resume: a saved state to go on from. instruments: what may be
+    asked to measure, or None for nothing. Call it under :func:`workbench.engine.backend.backend`, in one thread from
+    first to last event.
     """
-    after_step = build.slots.functions("after step")
-    run = Progress(build, control, checkpoints)
-    step = executed(update(build, run), build, run.note)
+    marks, after_step = build.marks, build.slots.functions("after step")
+    run = Progress(build, control, checkpoints, instruments)
+    step = executed(update(build, run), build, run.note, run.pause)
 
     yield run.started()
     if resume is None:
@@ -40,13 +46,16 @@ def train(
     build.model.train()
     run.clock.start()
     for batch, moment in batches(build):
+        marks.at("augment")
         images, targets = build.prepare(batch, moment)
+        marks.at("other")
         build.set_learning_rates(moment)
         skip = step(images, targets, batch.labels)
         run.meter.saw(len(batch.labels))
         for function in after_step:
             function(moment, skip)
         build.step += 1
+        marks.at("")
         yield from run.between_steps()
         if run.over:
             return
@@ -55,12 +64,14 @@ def train(
 
 def update(build: Build, run: Progress) -> Step:
     """One update of the weights. Nothing in it waits for the device or depends on the host: a graph may record it."""
-    optimizer, scaler, edits = build.optimizer, build.precision.scaler, build.slots.functions("gradient edits")
+    optimizer, scaler, marks = build.optimizer, build.precision.scaler, build.marks
+    edits = build.slots.functions("gradient edits")
     compute = forward_and_backward(build, compiled(build, run.note))
 
     def step(images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
         run.guard.remember()
         loss, logits = compute(images, targets)
+        marks.at("optimizer")
         scaler.unscale_(optimizer)
         skip = run.guard.inspect(loss, build.parameters)
         for edit in edits:
@@ -68,6 +79,7 @@ def update(build: Build, run: Progress) -> Step:
         masked_step(optimizer, skip)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
+        marks.at("other")
         run.meter.add(loss, logits, labels)
         return skip
 
@@ -80,7 +92,7 @@ def batches(build: Build) -> Iterator[tuple[Batch, Moment]]:
         epoch = build.moment(build.step).epoch
         for start in build.slots.functions("epoch start"):
             start(epoch)
-        for batch in build.pipeline.epoch(epoch, skip=build.step % build.steps_per_epoch):
+        for batch in build.pipeline.epoch(epoch, skip=build.step % build.steps_per_epoch, marks=build.marks):
             yield batch, build.moment(build.step)
             if build.step == build.steps:
                 break
@@ -90,9 +102,12 @@ def forward_and_backward(build: Build, model: Network) -> Callable[[Tensor, Tens
     """``(images, targets)`` to detached loss and logits, with the scaled gradients left in the parameters."""
 
     def compute(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        build.marks.at("forward")
         logits = build.forward(images, model)
         loss = build.criterion(logits, targets)
+        build.marks.at("backward")
         build.precision.scaler.scale(build.objective(loss)).backward()  # type: ignore[no-untyped-call]
+        build.marks.at("other")
         return loss.detach(), logits.detach()
 
     for wrap in build.slots.functions("gradient"):

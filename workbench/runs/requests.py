@@ -12,8 +12,11 @@ from workbench.runs.files import cannot_write, locked, replace_text
 from workbench.runs.json_text import dumps
 from workbench.runs.status import ACTIVE, fresh, judge, read_status
 
-Action = Literal["stop", "pause", "continue", "checkpoint"]
+Action = Literal["stop", "pause", "continue", "checkpoint", "profile", "stacks", "trace"]
 ACTIONS: tuple[str, ...] = get_args(Action)
+
+PROFILE_SECONDS = 30.0
+"""How long a run measures its phases when asked to ``"profile"``: who watches asks again before that is over."""
 
 
 def ask(run: RunDirectory, action: Action) -> None:
