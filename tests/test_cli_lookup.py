@@ -29,7 +29,7 @@ def workbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 COMMANDS = (
     "run", "check", "recipes", "techniques", "models", "diff", "data", "runs", "show", "watch", "stop", "pause",
-    "continue", "checkpoint",
+    "continue", "checkpoint", "bench",
 )  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def _progress(text: str) -> None:
 
 
 def _say_bench(found: Bench) -> None:
-    threads = f", {found.threads} threads" if found.device == "cpu" else ""
+    threads = f", threads {found.threads}" if found.device == "cpu" else ""
     say(f"{found.recipe} on {found.device}{threads}, batches of {found.batch_size}")
     rows = []
     for variant in found.variants:
