@@ -83,7 +83,10 @@ MAY_IMPORT_TORCH_EARLY = (
     "checks/",
     "models/layers/",
     "data/",
-    *(f"profiling/{name}.py" for name in ("ceilings", "costs", "parts", "profile", "rate", "timelines", "trial")),
+    *(
+        f"profiling/{name}.py"
+        for name in ("ceilings", "costs", "parts", "profile", "rate", "syncs", "timelines", "trial")
+    ),
 )
 
 

@@ -71,9 +71,9 @@ def _measured(built: Build, machine: str, seconds: float, folder: Path) -> Itera
     try:
         for progress in measurement.run():
             yield replace(progress, share=0.85 * progress.share)
-        ceilings = measurement.found()
     finally:
         measurement.close()
+    ceilings = measurement.found()
     built.pipeline.close()
     yield Progress("each transform", 0.85)
     found = transforms(built, seconds / 4)
