@@ -85,7 +85,7 @@ MAY_IMPORT_TORCH_EARLY = (
     "data/",
     *(
         f"profiling/{name}.py"
-        for name in ("bench", "ceilings", "costs", "floor", "parts", "profile", "rate", "time_to", "timelines", "trial")
+        for name in ("bench", "ceilings", "costs", "floor", "parts", "profile", "rate", "syncs", "timelines", "trial")
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -52,9 +53,10 @@ def test_phases_explain_the_step(recipe: Read, tmp_path: Path) -> None:
     events, _ = trained(recipe("train.epochs=10"), tmp_path, "phases")
     found = measured(events)
     assert len(found) >= 2
+    assert statistics.median(sum(event.seconds.values()) / event.step_seconds for event in found) >= 0.95
     for event in found:
         assert set(event.seconds) == set(PHASES)
-        assert 0.95 <= sum(event.seconds.values()) / event.step_seconds <= 1.0001
+        assert sum(event.seconds.values()) <= event.step_seconds * 1.0001
         assert event.seconds["forward"] > 0 < event.seconds["backward"]
         assert event.seconds["transfer"] == 0
         assert 0 <= event.cost < 0.1
@@ -66,13 +68,13 @@ def test_the_loader_pipeline_waits_for_data_and_copies(recipe: Read, tmp_path: P
     slow = recipe(
         "data.pipeline=loader", "data.workers=0", "techniques.slow_transform.milliseconds=0.5", "train.epochs=1"
     )
-    (*_, found) = measured(trained(slow, tmp_path, "phases")[0])
+    (found, *_) = measured(trained(slow, tmp_path, "phases")[0])
     assert found.seconds["data wait"] == pytest.approx(0.032, rel=0.5)
     assert found.seconds["transfer"] > 0
 
 
 def test_time_in_the_step_lies_where_it_is_spent(recipe: Read, tmp_path: Path) -> None:
-    (*_, found) = measured(trained(recipe("techniques.sync.milliseconds=20", "train.epochs=1"), tmp_path, "phases")[0])
+    (found, *_) = measured(trained(recipe("techniques.sync.milliseconds=20", "train.epochs=1"), tmp_path, "phases")[0])
     assert found.seconds["other"] == pytest.approx(0.020, rel=0.5)
 
 

@@ -118,6 +118,17 @@ def test_starting_workers_for_every_epoch(recipe: Read) -> None:
     assert found.predicted == pytest.approx(1250)
 
 
+def test_number_formats_are_measured_where_they_can_be(recipe: Read) -> None:
+    """Which one helps differs from machine to machine; one that does not is not suggested."""
+    e = replace(COMPUTING, bf16=True)
+    gains = {"mixed_precision": 0.5, "channels_last": 1.4}
+    found = suggest(e, recipe(), "compute", lambda changed: gains[changed.active()[0].name])
+    assert found is not None and found.changes == {"techniques.channels_last.enabled": True}
+    assert found.predicted == pytest.approx(1.4 * 5000)
+    none = suggest(replace(e, doubled=None), recipe(), "compute", lambda changed: 0.9)
+    assert none is None
+
+
 def test_rarer_evaluations(recipe: Read) -> None:
     found = suggest(replace(COMPUTING, evaluation_share=0.5), recipe(), "evaluation")
     assert found is not None and found.changes == {"train.eval_every": 9.0}

@@ -135,9 +135,8 @@ class Training:
         raise ProfileError("the training ended before it was measured")
 
     def close(self) -> None:
-        """Leave the loop."""
-        self._instruments.close()
-        self.build.marks.off()
+        """Leave the loop; what was measured of the phases so far still counts."""
+        self.phases += [event for event in self._instruments.finish() if isinstance(event, PhasesMeasured)]
 
 
 class Batches:

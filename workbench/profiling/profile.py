@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from workbench.profiling.parts import CachedPipeline, Training, working_copy
 from workbench.profiling.report import READING, Progress, Report, Transform, Trial
 from workbench.profiling.suggestions import changed, suggest
 from workbench.profiling.syncs import found_syncs
-from workbench.profiling.trial import compare
+from workbench.profiling.trial import compare, network_gain
 from workbench.profiling.verdict import Evidence, bound, sentence
 from workbench.recipe import Recipe
 
@@ -44,7 +45,7 @@ def profile(
         built = build(recipe, device, data_root)
         try:
             report: Report | None = None
-            for item in _measured(built, machine, seconds, folder):
+            for item in _measured(built, data_root, machine, seconds, folder):
                 if isinstance(item, Progress):
                     yield replace(item, share=part * item.share)
                 else:
@@ -66,14 +67,14 @@ def profile(
     yield report
 
 
-def _measured(built: Build, machine: str, seconds: float, folder: Path) -> Iterator[Progress | Report]:
+def _measured(built: Build, data_root: Path, machine: str, seconds: float, folder: Path) -> Iterator[Progress | Report]:
     measurement = Measurement(built, seconds, folder)
     try:
         for progress in measurement.run():
             yield replace(progress, share=0.85 * progress.share)
-        ceilings = measurement.found()
     finally:
         measurement.close()
+    ceilings = measurement.found()
     built.pipeline.close()
     yield Progress("each transform", 0.85)
     found = transforms(built, seconds / 4)
@@ -81,6 +82,10 @@ def _measured(built: Build, machine: str, seconds: float, folder: Path) -> Itera
     share = evaluation_share(built, evaluation_seconds(built), ceilings.end_to_end.images_per_second)
     evidence = _evidence(built, ceilings, found, share, _syncs(built, folder))
     limit = bound(evidence)
+    yield Progress("what could be changed", 0.96)
+    suggestion = suggest(
+        evidence, built.recipe, limit, lambda changed: network_gain(built, changed, data_root, seconds)
+    )
     yield Report(
         recipe=built.recipe.name,
         device=str(built.device),
@@ -94,7 +99,7 @@ def _measured(built: Build, machine: str, seconds: float, folder: Path) -> Itera
         phases=ceilings.phases,
         bound=limit,
         sentence=sentence(evidence, limit),
-        suggestion=suggest(evidence, built.recipe, limit),
+        suggestion=suggestion,
         loader_alone=ceilings.loader_alone,
         transforms=found,
         processes=ceilings.processes,
@@ -152,7 +157,8 @@ def _syncs(built: Build, folder: Path) -> tuple[str, ...]:
 def _bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    units = torch.cpu.get_capabilities()
+    return bool(units.get("amx_bf16") or units.get("avx512_bf16"))
 
 
 def _surroundings(device: str) -> list[str]:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
-from workbench.engine.build import Build
+import torch
+
+from workbench.engine.build import Build, BuildError, build
 from workbench.profiling.costs import evaluation_seconds, evaluation_share
-from workbench.profiling.parts import Training, working_copy
+from workbench.profiling.parts import CachedPipeline, Training, working_copy
 from workbench.profiling.rate import rate
 from workbench.profiling.report import Progress, Suggestion, Trial
+from workbench.recipe import Recipe
 
 PAIRS = 4
+PROBES = 3
+"""Pairs of windows in a trial, and in a quick look at the network alone."""
 
 
 def compare(
@@ -40,6 +46,27 @@ def compare(
         for part in parts:
             part.close()
     yield trial(suggestion, [(a * factors[0], b * factors[1]) for a, b in pairs])
+
+
+def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float) -> float:
+    """The network alone of a changed recipe, divided by that of a build; windows in turns. 0 if it cannot be built."""
+    try:
+        after = build(changed, before.device, data_root)
+    except (BuildError, torch.OutOfMemoryError):
+        return 0.0
+    batch, steps = before.pipeline.batch(0, 0), len(before.pipeline)
+    with TemporaryDirectory() as folder:
+        parts = [
+            Training(working_copy(each, CachedPipeline(batch, steps)), seconds / PAIRS, Path(folder))
+            for each in (before, after)
+        ]
+        try:
+            pairs = [[part.window().images_per_second for part in parts] for _ in range(PROBES)]
+        finally:
+            for part in parts:
+                part.close()
+            after.close()
+    return median(b / a for a, b in pairs)
 
 
 def trial(suggestion: Suggestion, pairs: list[tuple[float, float]]) -> Trial:
