@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from workbench.checks.preflight import preflight
+from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.build import Build
 from workbench.engine.guard import masked_step
@@ -18,21 +19,29 @@ from workbench.step import Batch, Moment
 
 
 def train(
-    build: Build, control: Control, checkpoints: Checkpoints | None = None, resume: dict[str, Any] | None = None
+    build: Build,
+    control: Control,
+    checkpoints: Checkpoints | None = None,
+    resume: dict[str, Any] | None = None,
+    *,
+    checks: bool = True,
+    folder: Path | None = None,
 ) -> Iterator[Event]:
     """Train a build to its end, or until it is asked to stop or diverges; yield what happens.
 
-    checkpoints: where to save, or None to save nothing. resume: a saved state to go on from. Call it under
-    :func:`workbench.engine.backend.backend`, in one thread from first to last event.
+    checkpoints: where to save, or None to save nothing. resume: a saved state to go on from. checks:
+    whether to check before, during and after; they change no number. folder: the run's directory, for what checks leave
+    there. Call it under :func:`workbench.engine.backend.backend`, in one thread from first to last event.
     """
     optimizer, scaler, slots = build.optimizer, build.precision.scaler, build.slots
     edits, after_step = slots.functions("gradient edits"), slots.functions("after step")
     compute = forward_and_backward(build)
-    run = Progress(build, control, checkpoints)
+    run = Progress(build, control, checkpoints, RunChecks(build, folder, on=checks))
+    looks = slots.functions("look")
 
     yield run.started()
     if resume is None:
-        yield from preflight(build)
+        yield from run.checks.before()
     else:
         run.restore(resume)
         yield Resumed(step=build.step)
@@ -48,6 +57,8 @@ def train(
         skip = run.guard.inspect(build.step, loss, build.parameters)
         for edit in edits:
             edit(build.parameters)
+        for look in looks:
+            look(moment)
         masked_step(optimizer, skip)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
