@@ -27,9 +27,7 @@ class NormStatistics(Check):
     rank = 40
 
     every: int = parameter(100, ge=1, le=1_000_000, unit="steps", description="steps between two looks, at least")
-    silent: float = parameter(
-        0.5, gt=0, le=1, description="share of a norm's channels with less than a tenth of eps"
-    )
+    silent: float = parameter(0.5, gt=0, le=1, description="share of a norm's channels with less than a tenth of eps")
     huge: float = parameter(1e6, gt=0, le=1e30, description="largest variance, and square of the largest mean")
 
     def watch(self, build: Build) -> Watch | None:

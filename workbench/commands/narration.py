@@ -148,9 +148,10 @@ class _Span:
 
 
 def check_line(check: CheckFinished) -> str:
-    """One line for a check; its reason where it did not simply pass."""
+    """One line for a check; reason and advice where it did not simply pass."""
     line = f"check {check.name}: {check.verdict}: expected {check.expected}, found {check.found}"
-    return line if check.verdict == "pass" else f"{line}; {check.reason}"
+    rest = [text for text in (check.reason, check.advice) if text]
+    return line if check.verdict == "pass" else "; ".join([line, *rest])
 
 
 def short(number: float) -> str:
