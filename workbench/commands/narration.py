@@ -44,14 +44,20 @@ class Narrator:
         self._told = 0.0
         self._span = _Span()
         self._evaluated: list[Evaluated] = []
+        self._passed: list[CheckFinished] = []
 
     def take(self, event: Event) -> list[Line]:
         """The lines that an event completes."""
         lines = []
         if self._evaluated and not isinstance(event, Evaluated | CheckpointSaved):
             lines.append(self._epoch())
+        passes = isinstance(event, CheckFinished) and event.verdict == "pass"
+        if self._passed and not passes:
+            lines.append(self._checks())
         self.step = getattr(event, "step", self.step)
         match event:
+            case CheckFinished() if passes:
+                self._passed.append(event)
             case Trained():
                 lines += self._trained(event)
             case Evaluated():
@@ -106,6 +112,13 @@ class Narrator:
             lines.append(self._line(float(whole), [f"step {self._span.step:,}"]))
         self._span.add(event, self.started.batch_size if self.started else 1)
         return lines
+
+    def _checks(self) -> Line:
+        """One line for all checks that passed since the last one."""
+        passed, self._passed = self._passed, []
+        if len(passed) == 1:
+            return Line(check_line(passed[0]), "check")
+        return Line(f"{len(passed)} checks passed: {', '.join(check.name for check in passed)}", "check")
 
     def _epoch(self) -> Line:
         evaluated, self._evaluated = self._evaluated, []
