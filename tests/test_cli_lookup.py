@@ -263,7 +263,7 @@ REPORT = {
 def fake_preflight(monkeypatch: pytest.MonkeyPatch, verdict: str) -> list[Any]:
     asked: list[Any] = []
 
-    def report(recipe: Any, device: str, data_root: Path) -> dict[str, Any]:
+    def report(recipe: Any, device: str, data_root: Path, only: Any = (), everything: bool = False) -> dict[str, Any]:
         asked.append((recipe.name, recipe.seed, device, data_root))
         return REPORT | {"checks": [REPORT["checks"][0] | {"verdict": verdict}]}  # type: ignore[index]
 

@@ -92,7 +92,14 @@ def test_every_end_says_what_to_do() -> None:
 def test_a_check_that_did_not_pass_gives_its_reason() -> None:
     check = CheckFinished(name="n", verdict="fail", expected="a", found="b", reason="because")
     assert told(check) == ["check n: fail: expected a, found b; because"]
-    assert told(dataclasses.replace(check, verdict="pass")) == ["check n: pass: expected a, found b"]
+    assert told(dataclasses.replace(check, advice="do it"))[0].endswith("; because; do it")
+
+
+def test_checks_that_passed_are_one_line() -> None:
+    check = CheckFinished(name="n", verdict="pass", expected="a", found="b", reason="because")
+    assert told(check, Paused(step=1))[0] == "check n: pass: expected a, found b"
+    lines = told(check, dataclasses.replace(check, name="m"), dataclasses.replace(check, name="k", verdict="warn"))
+    assert lines == ["2 checks passed: n, m", "check k: warn: expected a, found b; because"]
 
 
 def test_figures() -> None:

@@ -47,7 +47,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFinished(Event):
-    """A sanity check's result: what was expected, what was found, and why that is right or wrong."""
+    """A sanity check's result: what was expected and found, why that is right or wrong, and what to do about it."""
 
     kind: ClassVar[str] = "check_finished"
     name: str
@@ -55,6 +55,7 @@ class CheckFinished(Event):
     expected: str
     found: str
     reason: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

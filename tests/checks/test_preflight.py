@@ -57,7 +57,7 @@ def test_healthy_recipes_raise_nothing(make: Callable[..., Build], overrides: tu
 def test_input_that_is_not_normalised_is_caught_by_both_checks(make: Callable[..., Build]) -> None:
     found = checks(make("data.normalise=none", "techniques.batch_norm.enabled=false"))
     assert found["input statistics"].verdict == "fail"
-    assert 'set data.normalise = "dataset"' in found["input statistics"].reason
+    assert 'set data.normalise = "dataset"' in found["input statistics"].advice
     assert found["initial loss"].verdict == "fail"
     assert "not normalised" in found["initial loss"].reason
 
@@ -114,10 +114,10 @@ def test_checking_changes_neither_the_network_nor_the_generators(make: Callable[
 def test_the_report_is_plain_and_complete(digits_recipe: str, tmp_path: Path) -> None:
     report = preflight_report(read_recipe(digits_recipe), "cpu", tmp_path)
     numbers = {"parameters", "parameters_by_part", "multiply_adds", "initial_loss", "expected_initial_loss"}
-    assert set(report) == numbers | {"checks"}
+    assert set(report) == numbers | {"checks", "figures"}
     assert report["multiply_adds"] > report["parameters"]
     assert report["parameters"] == sum(report["parameters_by_part"].values())
-    assert all(set(c) == {"name", "verdict", "expected", "found", "reason"} for c in report["checks"])
+    assert all(set(c) == {"name", "verdict", "expected", "found", "reason", "advice"} for c in report["checks"])
 
 
 @pytest.mark.cifar

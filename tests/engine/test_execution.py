@@ -14,7 +14,7 @@ from workbench.control import Control
 from workbench.engine import train
 from workbench.engine.execution import WARM_UP, Recorded
 from workbench.engine.state import Checkpoints
-from workbench.events import Evaluated, Event, Noted, Stopped, Trained
+from workbench.events import CheckFinished, Evaluated, Event, Noted, Stopped, Trained
 
 TECHNIQUES = (
     "techniques.random_crop.padding=2",
@@ -27,6 +27,7 @@ TECHNIQUES = (
     "techniques.freeze_layers.start=0.3",
     "train.epochs=3",
 )
+NO_LOOKS = [f"checks.{name}.enabled=false" for name in ("dead_units", "gradient_norm", "update_ratio")]
 
 
 class Repeater:
@@ -69,7 +70,7 @@ def optimizer(name: str) -> list[str]:
 def test_repeated_steps_are_the_steps(
     make: Make, repeater: Repeater, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    changes = (*TECHNIQUES, *optimizer(name))
+    changes = (*TECHNIQUES, *optimizer(name), *NO_LOOKS)
     found = make(*changes)
     events = run(found)
     assert repeater.recorded == 2  # frozen layers are another kind of step
@@ -79,6 +80,23 @@ def test_repeated_steps_are_the_steps(
     expected = run(plain)
     assert losses(events) == pytest.approx(losses(expected), rel=1e-4)  # a rate as a tensor has 32 bits, else 64
     assert accuracies(events) == pytest.approx(accuracies(expected), abs=0.003)
+
+
+def test_steps_that_checks_look_into_run_as_written(
+    make: Make, repeater: Repeater, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = ("train.epochs=3",)
+    found = make(*changes)
+    events = run(found)
+    looked_into = sum(found.watched(found.moment(step)) for step in range(found.steps))
+    assert 0 < looked_into < found.steps / 4
+    assert 0 < repeater.repeated < found.steps - 2 * WARM_UP - 3
+    monkeypatch.undo()
+    assert checks(events) == checks(run(make(*changes)))
+
+
+def checks(events: list[Event]) -> list[tuple[str, str]]:
+    return [(event.name, event.verdict) for event in events if isinstance(event, CheckFinished)]
 
 
 def test_a_run_of_repeated_steps_resumes_to_the_bit(make: Make, repeater: Repeater, tmp_path: Path) -> None:

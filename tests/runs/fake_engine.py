@@ -40,6 +40,7 @@ def execute(
     resume: bool = False,
     control: Control | None = None,
     on_event: Callable[[Event], None] | None = None,
+    checks: bool = True,
 ) -> str:
     """Like the real one, without training."""
     control = control or Control()

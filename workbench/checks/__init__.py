@@ -1,1 +1,1 @@
-"""Sanity checks: an expected value, a found value, a verdict and the reason in one sentence."""
+"""Sanity checks, a file each: an expected value, a found value, a verdict, the reason in one sentence, what to do."""

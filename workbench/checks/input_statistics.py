@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from workbench.engine.build import Build
-from workbench.events import CheckFinished, Verdict
+from workbench.checks.base import Check, Result
+from workbench.events import Verdict
+from workbench.recipe.cards import parameter
 
-IMAGES = 2048
-"""How many training images the check looks at."""
+if TYPE_CHECKING:
+    from workbench.engine.build import Build
+
+FAR_MEAN, FAR_DEVIATION = 2.0, 4.0
+"""Beyond these the images are not normalised at all, rather than with figures that fit badly."""
 
 
-@torch.no_grad()
-def check_input_statistics(build: Build) -> CheckFinished:
-    """Per-channel mean and standard deviation of training images as the network meets them, without augmentation."""
-    generator = torch.Generator().manual_seed(0)
-    chosen = torch.randperm(len(build.training), generator=generator)[:IMAGES].sort().values
-    images = build.plain(build.training.images(chosen).to(build.device))
-    means = images.mean(dim=(0, 2, 3)).tolist()
-    deviations = images.std(dim=(0, 2, 3)).tolist()
-    verdict: Verdict = "pass"
-    reason = "normalised input lets one learning rate suit every channel and layer"
-    if max(map(abs, means)) > 0.25 or min(deviations) < 0.7 or max(deviations) > 1.4:
-        far = max(map(abs, means)) > 2 or max(deviations) > 4
-        verdict = "fail" if far else "warn"
-        reason = (
-            'the images are not normalised: set data.normalise = "dataset"'
-            if build.recipe.data.normalise == "none"
-            else "data.mean and data.std do not fit these images; leave both out to have them measured"
-        )
-    return CheckFinished(
-        name="input statistics",
-        verdict=verdict,
-        expected="mean 0, std 1 per channel",
-        found=f"mean {_shown(means)}, std {_shown(deviations)}",
-        reason=reason,
-    )
+class InputStatistics(Check):
+    """Mean and standard deviation of each channel of the training images as the network meets them.
+
+    Normalised input lets one learning rate suit every channel and layer.
+    """
+
+    name = "input_statistics"
+    title = "input statistics"
+    when = "before"
+    rank = 10
+
+    images: int = parameter(2048, ge=1, le=1_000_000, unit="images", description="training images looked at")
+    mean: float = parameter(0.25, gt=0, le=100, description="largest distance of a channel's mean from 0")
+    low: float = parameter(0.7, gt=0, le=1, description="smallest standard deviation of a channel")
+    high: float = parameter(1.4, ge=1, le=100, description="largest standard deviation of a channel")
+
+    def examine(self, build: Build) -> Result:
+        """Without augmentation."""
+        from workbench.checks.training_images import training_images
+
+        images, _ = training_images(build, self.images)
+        means = images.mean(dim=(0, 2, 3)).tolist()
+        deviations = images.std(dim=(0, 2, 3)).tolist()
+        verdict: Verdict = "pass"
+        reason, advice = "normalised input lets one learning rate suit every channel and layer", ""
+        furthest = max(map(abs, means))
+        if furthest > self.mean or min(deviations) < self.low or max(deviations) > self.high:
+            verdict = "fail" if furthest > FAR_MEAN or max(deviations) > FAR_DEVIATION else "warn"
+            if build.recipe.data.normalise == "none":
+                reason, advice = "the images are not normalised", 'set data.normalise = "dataset"'
+            else:
+                reason = "data.mean and data.std do not fit these images"
+                advice = "leave both out to have them measured"
+        found = f"mean {_shown(means)}, std {_shown(deviations)}"
+        return Result(verdict, "mean 0, std 1 per channel", found, reason, advice)
 
 
 def _shown(values: list[float]) -> str:

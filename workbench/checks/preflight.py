@@ -2,60 +2,85 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from workbench.checks.initial_loss import InitialLoss, judge_initial_loss, measure_initial_loss
-from workbench.checks.input_statistics import check_input_statistics
-from workbench.checks.parameter_count import check_parameter_count
-from workbench.engine.build import Build, build, parameter_counts
-from workbench.engine.cost import multiply_adds
+from workbench.checks.base import Check, Result, chosen, failed
 from workbench.events import CheckFinished
 from workbench.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+    from workbench.engine.build import Build
 
 
 def preflight(build: Build) -> Iterator[CheckFinished]:
     """Check a build that has not been trained; it and torch's generators stay as they are."""
-    yield from _checks(build, measure_initial_loss(build))
+    for card, result in _results(build, chosen(build.recipe, "before")):
+        yield card.event(result)
 
 
-def preflight_report(recipe: Recipe, device: str | torch.device, data_root: Path) -> dict[str, Any]:
+def preflight_report(
+    recipe: Recipe,
+    device: str | torch.device,
+    data_root: Path,
+    only: Iterable[str] = (),
+    *,
+    everything: bool = False,
+) -> dict[str, Any]:
     """Build a recipe, check it, and say everything in one object of plain values.
 
     Keys: parameters, parameters_by_part, multiply_adds (of one image; None where they cannot be counted), initial_loss,
-    expected_initial_loss (nats), checks (name, verdict, expected, found, reason each).
+    expected_initial_loss (nats), checks (name, verdict, expected, found, reason, advice each), figures (by the name of
+    the check: what some of them have for programs). only, everything: see :func:`workbench.checks.base.chosen`.
     Raises what :func:`workbench.engine.build.build` raises.
     """
+    from workbench.engine.build import build
+
     built = build(recipe, device, data_root)
     try:
-        return report(built)
+        return report(built, chosen(recipe, "before", only, everything=everything))
     finally:
         built.close()
 
 
-def report(built: Build) -> dict[str, Any]:
-    """The same for a build that exists already."""
+def report(built: Build, cards: list[Check] | None = None) -> dict[str, Any]:
+    """The same for a build that exists already. cards: the checks to make; those that are on if left out."""
+    from workbench.checks.initial_loss import measure_initial_loss
+    from workbench.engine.build import parameter_counts
+    from workbench.engine.cost import multiply_adds
+
     counts = parameter_counts(built.model)
-    loss = measure_initial_loss(built)
-    fields = ("name", "verdict", "expected", "found", "reason")
+    results = list(_results(built, chosen(built.recipe, "before") if cards is None else cards))
+    figures = {card.name: dict(result.figures) for card, result in results if result.figures}
+    loss = figures.get("initial_loss") or asdict(measure_initial_loss(built))
     return {
         "parameters": sum(counts.values()),
         "parameters_by_part": counts,
         "multiply_adds": multiply_adds(built.model, built.dataset.shape),
-        "initial_loss": loss.found,
-        "expected_initial_loss": loss.expected,
-        "checks": [{f: dataclasses.asdict(check)[f] for f in fields} for check in _checks(built, loss)],
+        "initial_loss": loss["found"],
+        "expected_initial_loss": loss["expected"],
+        "checks": [_plain(card.event(result)) for card, result in results],
+        "figures": {name: values for name, values in figures.items() if name != "initial_loss"},
     }
 
 
-def _checks(build: Build, loss: InitialLoss) -> Iterator[CheckFinished]:
+def _results(build: Build, cards: list[Check]) -> Iterator[tuple[Check, Result]]:
+    import torch
+
     build.prepare(build.pipeline.batch(0, 0), build.moment(0))  # an augmentation that breaks shall break before the run
-    yield check_input_statistics(build)
-    yield judge_initial_loss(loss)
-    count = check_parameter_count(build)
-    if count is not None:
-        yield count
+    for card in cards:
+        with torch.random.fork_rng(devices=[build.device] if build.device.type == "cuda" else []):
+            try:
+                result = card.examine(build)
+            except Exception as error:
+                result = failed(error)
+        if result is not None:
+            yield card, result
+
+
+def _plain(check: CheckFinished) -> dict[str, str]:
+    return {name: getattr(check, name) for name in ("name", "verdict", "expected", "found", "reason", "advice")}

@@ -1,4 +1,4 @@
-"""Commands about what recipes are made of: techniques, models and data sources."""
+"""Commands about what recipes are made of: techniques, models, data sources and checks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from workbench.data.base import DataError, Source
 from workbench.recipe.cards import Card, Registry
 from workbench.recipe.errors import InputError
 from workbench.recipe.parameters import Parameter, parameters
-from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 
 Describe = Callable[[type[Any]], dict[str, Any]]
+
+WHEN = ("before", "during", "after")
 
 data_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
@@ -75,6 +77,33 @@ def models(
         _say_cards(MODELS, name, as_json, _model)
         return
     say_table(("name", "about"), [(card.name, card.summary()) for card in MODELS], wrap="about")
+
+
+def checks(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A check to read about.", autocompletion=options.complete_check),
+    ] = None,
+    as_json: options.Json = False,
+    plugin: options.PluginFiles = None,
+    debug: options.Debug = False,
+) -> None:
+    """List the checks, or show one's card and its thresholds, which a recipe sets in a table [checks.NAME].
+
+    \b
+    Examples:
+      workbench checks
+      workbench checks loss_spikes
+      workbench run v2 --set checks.loss_spikes.factor=3 --set checks.fit=off
+    """
+    settings_of(context, plugin=plugin, debug=debug)
+    if name is not None or as_json:
+        _say_cards(CHECKS, name, as_json, _check)
+        return
+    cards = sorted(CHECKS, key=lambda card: (WHEN.index(card.when), card.rank, card.name))
+    rows = [(card.when, card.name, "" if card.asked_for() else "on", card.summary()) for card in cards]
+    say_table(("when", "name", "always", "about"), rows, wrap="about")
 
 
 @data_app.callback()
@@ -178,7 +207,7 @@ def _say_card(card: type[Card], described: dict[str, Any]) -> None:
     say()
     say(described["about"])
     say()
-    texts = [(key, described[key]) for key in ("group", "source", "tradeoff") if described.get(key)]
+    texts = [(key, described[key]) for key in ("when", "group", "source", "tradeoff") if described.get(key)]
     texts += [("needs", f"{need['what']}: {need['why']}") for need in described.get("needs", ())]
     texts += [("excludes", f"{other}: {why}") for other, why in described.get("excludes", {}).items()]
     if described.get("capabilities"):
@@ -233,6 +262,10 @@ def _card(card: type[Card]) -> dict[str, Any]:
 def _technique(card: type[Any]) -> dict[str, Any]:
     needs = [{"what": need.technique or f"a model with {need.capability}", "why": need.why} for need in card.needs]
     return _card(card) | {"group": card.group, "tradeoff": card.tradeoff, "needs": needs, "excludes": card.excludes}
+
+
+def _check(card: type[Any]) -> dict[str, Any]:
+    return _card(card) | {"when": card.when, "title": card.title, "asked_for": card.asked_for()}
 
 
 def _model(card: type[Any]) -> dict[str, Any]:

@@ -44,14 +44,20 @@ class Narrator:
         self._told = 0.0
         self._span = _Span()
         self._evaluated: list[Evaluated] = []
+        self._passed: list[CheckFinished] = []
 
     def take(self, event: Event) -> list[Line]:
         """The lines that an event completes."""
         lines = []
         if self._evaluated and not isinstance(event, Evaluated | CheckpointSaved):
             lines.append(self._epoch())
+        passes = isinstance(event, CheckFinished) and event.verdict == "pass"
+        if self._passed and not passes:
+            lines.append(self._checks())
         self.step = getattr(event, "step", self.step)
         match event:
+            case CheckFinished() if passes:
+                self._passed.append(event)
             case Trained():
                 lines += self._trained(event)
             case Evaluated():
@@ -107,6 +113,13 @@ class Narrator:
         self._span.add(event, self.started.batch_size if self.started else 1)
         return lines
 
+    def _checks(self) -> Line:
+        """One line for all checks that passed since the last one."""
+        passed, self._passed = self._passed, []
+        if len(passed) == 1:
+            return Line(check_line(passed[0]), "check")
+        return Line(f"{len(passed)} checks passed: {', '.join(check.name for check in passed)}", "check")
+
     def _epoch(self) -> Line:
         evaluated, self._evaluated = self._evaluated, []
         names = {"validation": "valid", "test": "test"}
@@ -148,9 +161,10 @@ class _Span:
 
 
 def check_line(check: CheckFinished) -> str:
-    """One line for a check; its reason where it did not simply pass."""
+    """One line for a check; reason and advice where it did not simply pass."""
     line = f"check {check.name}: {check.verdict}: expected {check.expected}, found {check.found}"
-    return line if check.verdict == "pass" else f"{line}; {check.reason}"
+    rest = [text for text in (check.reason, check.advice) if text]
+    return line if check.verdict == "pass" else "; ".join([line, *rest])
 
 
 def short(number: float) -> str:

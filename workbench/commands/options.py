@@ -13,7 +13,7 @@ from workbench import places
 from workbench.devices import parse
 from workbench.recipe import Recipe
 from workbench.recipe.plugins import load_plugin, load_plugins
-from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.runs.directory import RunDirectory
 from workbench.settings import UserSettings, read_settings
 
@@ -103,6 +103,11 @@ def complete_technique(incomplete: str) -> list[str]:
     return [name for name in TECHNIQUES.names() if name.startswith(incomplete)]
 
 
+def complete_check(incomplete: str) -> list[str]:
+    """Names of checks that begin with what was typed."""
+    return [name for name in CHECKS.names() if name.startswith(incomplete)]
+
+
 def complete_model(incomplete: str) -> list[str]:
     """Names of models that begin with what was typed."""
     return [name for name in MODELS.names() if name.startswith(incomplete)]
@@ -160,7 +165,7 @@ PluginFiles = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE",
-        help="Load techniques, models and data sources from a Python file; repeatable.",
+        help="Load techniques, models, data sources and checks from a Python file; repeatable.",
         rich_help_panel=SHARED,
     ),
 ]

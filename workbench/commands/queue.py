@@ -91,9 +91,9 @@ def described(root: Path) -> list[dict[str, Any]]:
     ]
 
 
-def enqueue(run: RunDirectory, settings: Settings, name: str, as_json: bool) -> None:
+def enqueue(run: RunDirectory, settings: Settings, name: str, as_json: bool, *, checks: bool = True) -> None:
     """Queue a run and say where it stands. name: what to type for it."""
-    queue.add(run, settings.device, settings.data_root, settings.plugins)
+    queue.add(run, settings.device, settings.data_root, settings.plugins, checks=checks)
     ensure_worker(run.path.parent)
     found = next((e for e in described(run.path.parent) if e["name"] == run.name), None)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +13,14 @@ from workbench.commands.errors import CHECK_FAILED
 from workbench.commands.narration import check_line, short
 from workbench.commands.options import settings_of
 from workbench.commands.output import figure, on_terminal, say, say_json, say_pairs, say_table, terminal_width
+from workbench.commands.range_chart import range_chart
 from workbench.commands.recipe_table import in_words, markdown, measurements, seeds
 from workbench.devices import choose
 from workbench.events import CheckFinished
 from workbench.places import RecipePlace, known_recipes, natural, packaged_recipes, recipe_places, resolve_recipe
 from workbench.recipe import Recipe, RecipeError, difference, read_recipe_file
+from workbench.recipe.errors import InputError
+from workbench.recipe.registries import CHECKS
 
 WIDE = 120
 """Columns from which on a terminal has room for the whole table of recipes."""
@@ -102,6 +106,16 @@ def check(
     recipe: options.RecipeArgument,
     changes: options.Overrides = None,
     seed: options.Seed = None,
+    everything: Annotated[bool, typer.Option("--all", help="Make the checks that take longer, too.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="NAME", help="Make this check; repeatable.", autocompletion=options.complete_check
+        ),
+    ] = None,
+    range_test: Annotated[
+        bool, typer.Option("--range-test", help="Find out which learning rates suit: a chart and a suggestion.")
+    ] = False,
     as_json: options.Json = False,
     device: options.Device = None,
     runs: options.Runs = None,
@@ -109,7 +123,7 @@ def check(
     plugin: options.PluginFiles = None,
     debug: options.Debug = False,
 ) -> None:
-    """Build a recipe and check it without training: parameters, initial loss, input statistics.
+    """Build a recipe and check it without training; workbench checks lists what is checked.
 
     \b
     Exit codes:
@@ -119,21 +133,38 @@ def check(
     Examples:
       workbench check v1
       workbench check v1 --set data.normalise=none
+      workbench check v1 --all
+      workbench check v1 --range-test
+      workbench check v1 --only overfit_batch --only zero_input
       workbench check recipes/mine.toml --json
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
     wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), options.overrides(changes, seed))
     chosen = choose(settings.device)
 
+    names = _asked(only or (), range_test)
+    if everything and names:
+        raise InputError("--all makes every check; leave out --only and --range-test")
+
     from workbench.checks.preflight import preflight_report
 
-    report = preflight_report(wanted, chosen, settings.data_root)
+    report = preflight_report(wanted, chosen, settings.data_root, names, everything=everything)
     if as_json:
         say_json(report)
     else:
         _say_report(wanted, report)
     if any(found["verdict"] == "fail" for found in report["checks"]):
         raise typer.Exit(CHECK_FAILED)
+
+
+def _asked(only: Sequence[str], range_test: bool) -> list[str]:
+    """The names of the checks asked for. Raises InputError for one that there is not, or that belongs to a run."""
+    for name in only:
+        if name not in CHECKS:
+            raise InputError(CHECKS.unknown(name))
+        if CHECKS[name].when != "before":
+            raise InputError(f"check '{name}' is made {CHECKS[name].when} a run: workbench run")
+    return [*only, *(["learning_rate_range"] if range_test else [])]
 
 
 def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
@@ -149,6 +180,10 @@ def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
     say_pairs(pairs)
     for found in report["checks"]:
         say(check_line(CheckFinished(**found)))
+    if tested := report.get("figures", {}).get("learning_rate_range"):
+        say()
+        for line in range_chart(tested["points"], tested["suggestion"]):
+            say(line)
 
 
 def diff(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from workbench.commands import options
 from workbench.commands.display import make_display
 from workbench.commands.errors import FAILED
+from workbench.commands.evaluation import results_of, say_confusion, say_mistakes
 from workbench.commands.narration import check_line, short
 from workbench.commands.options import settings_of
 from workbench.commands.output import age, complain, figure, on_terminal, percent, say, say_json, say_pairs, say_table
@@ -26,6 +28,7 @@ from workbench.runs.listing import RunSummary, find_run, newest_live_run, summar
 from workbench.runs.queue import position
 from workbench.runs.reader import EventReader, read_events
 from workbench.runs.requests import Action, ask
+from workbench.runs.results import Results
 from workbench.runs.status import ENDED
 
 FOLLOW_SECONDS = 0.5
@@ -59,6 +62,8 @@ def as_object(found: RunSummary) -> dict[str, Any]:
 def show(
     context: typer.Context,
     run: options.RunArgument,
+    confusion: Annotated[bool, typer.Option("--confusion", help="Which classes were taken for which.")] = False,
+    mistakes: Annotated[bool, typer.Option("--mistakes", help="The most confident mistakes, with pictures.")] = False,
     as_json: options.Json = False,
     runs: options.Runs = None,
     plugin: options.PluginFiles = None,
@@ -70,16 +75,21 @@ def show(
     Examples:
       workbench show last
       workbench show 20261120-14 --json
+      workbench show last --mistakes
     """
     settings = settings_of(context, runs=runs, plugin=plugin, debug=debug)
     found = summary(find_run(settings.runs, run))
+    if confusion or mistakes:
+        _say_results(results_of(found.run), confusion=confusion, mistakes=mistakes, as_json=as_json)
+        return
     events = read_events(found.run)
     checks = {event.name: event for event in events if isinstance(event, CheckFinished)}
     evaluations = [event for event in events if isinstance(event, Evaluated)]
     changes = _changes(found.run)
     if as_json:
         plain_checks = [
-            {f: getattr(c, f) for f in ("name", "verdict", "expected", "found", "reason")} for c in checks.values()
+            {f: getattr(c, f) for f in ("name", "verdict", "expected", "found", "reason", "advice")}
+            for c in checks.values()
         ]
         plain = [
             {f: getattr(e, f) for f in ("step", "epoch", "split", "loss", "accuracy", "seconds")} for e in evaluations
@@ -99,6 +109,18 @@ def show(
         say(f"differs from the packaged recipe '{found.recipe}':")
         for change in changes:
             say(f"  {change}")
+
+
+def _say_results(results: Results, *, confusion: bool, mistakes: bool, as_json: bool) -> None:
+    if as_json:
+        say_json(asdict(results) | {"mistakes": [{**asdict(m), "pixels": list(m.pixels)} for m in results.mistakes]})
+        return
+    if confusion:
+        say_confusion(results)
+    if confusion and mistakes:
+        say()
+    if mistakes:
+        say_mistakes(results)
 
 
 def _status_pairs(found: RunSummary) -> list[tuple[str, str]]:
@@ -121,6 +143,7 @@ def _status_pairs(found: RunSummary) -> list[tuple[str, str]]:
         run.env_file,
         run.events_file,
         run.log_file,
+        run.results_file,
         run.checkpoints / "last.pt",
         run.checkpoints / "best.pt",
     )

@@ -47,6 +47,9 @@ def run(
     queue: Annotated[
         bool, typer.Option("--queue", help="Train in the background, when the device is free of earlier runs.")
     ] = False,
+    checks: Annotated[
+        bool, typer.Option("--checks/--no-checks", help="Check before, during and after the training.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only how it ended.")] = False,
     device: options.Device = None,
@@ -91,10 +94,13 @@ def run(
         chosen = settings.device if background else _choose(settings.device)
         directory = create_run(settings.runs, wanted)
     if queue:
-        enqueue(directory, settings, shown(directory, settings), as_json)
+        enqueue(directory, settings, shown(directory, settings), as_json, checks=checks)
     elif detach:
-        _leave_running(directory, settings, chosen, as_json)
-    elif train_here(directory, settings, chosen, as_json=as_json, quiet=quiet) not in ("finished", "stopped"):
+        _leave_running(directory, settings, chosen, as_json, checks=checks)
+    elif train_here(directory, settings, chosen, as_json=as_json, quiet=quiet, checks=checks) not in (
+        "finished",
+        "stopped",
+    ):
         raise typer.Exit(FAILED)
 
 
@@ -127,7 +133,9 @@ def _choose(option: str) -> str:
     return device
 
 
-def train_here(directory: RunDirectory, settings: Settings, device: str, *, as_json: bool, quiet: bool) -> str:
+def train_here(
+    directory: RunDirectory, settings: Settings, device: str, *, as_json: bool, quiet: bool, checks: bool = True
+) -> str:
     """Train a run in this process and show it; returns its final state."""
     control = Control()
     resume = directory.started()
@@ -145,6 +153,7 @@ def train_here(directory: RunDirectory, settings: Settings, device: str, *, as_j
                 resume=resume,
                 control=control,
                 on_event=showing,
+                checks=checks,
             )
     if showing.broken and state == "stopped":
         complain(f"nobody reads any more: stopped; go on with: workbench run --resume {shown(directory, settings)}")
@@ -180,8 +189,8 @@ def shown(directory: RunDirectory, settings: Settings) -> str:
     return directory.name if settings.runs_option is None else str(directory.path)
 
 
-def _leave_running(directory: RunDirectory, settings: Settings, device: str, as_json: bool) -> None:
-    pid = launch(directory, device, settings.data_root, directory.started(), _absolute(settings.plugins))
+def _leave_running(directory: RunDirectory, settings: Settings, device: str, as_json: bool, *, checks: bool) -> None:
+    pid = launch(directory, device, settings.data_root, directory.started(), _absolute(settings.plugins), checks=checks)
     if as_json:
         say_json({"run": directory.name, "path": directory.path.resolve(), "pid": pid})
     elif on_terminal():

@@ -31,14 +31,27 @@ class Split(Protocol):
 
 
 @dataclass(frozen=True)
+class ImageFiles:
+    """What became of a set's image files. broken, odd: a text each, with the file and what is wrong with it."""
+
+    seen: int
+    broken: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DataSet:
-    """A loaded data set. ``shape``: channels, height, width. ``notes``: sentences for the log (files left out, …)."""
+    """A loaded data set. ``shape``: channels, height, width. ``notes``: sentences for the log (files left out, …).
+
+    files: None where the images are no files of their own.
+    """
 
     train: Split
     test: Split
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
     notes: tuple[str, ...] = ()
+    files: ImageFiles | None = None
 
 
 class Source(Card):

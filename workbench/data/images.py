@@ -44,6 +44,24 @@ def read_image(file: Path, image_size: int | None = None) -> NDArray[np.uint8]:
         raise BrokenImage(_reason(error, file)) from error
 
 
+def odd_size(file: Path, image_size: int) -> str:
+    """What is odd about a file's size where a square of ``image_size`` is made of it; "" if nothing is.
+
+    Looks at its header only. Raises BrokenImage.
+    """
+    try:
+        with Image.open(file) as opened:
+            width, height = opened.size
+    except Exception as error:
+        raise BrokenImage(_reason(error, file)) from error
+    shorter, longer = sorted((width, height))
+    if 2 * shorter < image_size:
+        return f"its {width}×{height} pixels are enlarged to {image_size}×{image_size}"
+    if longer > 3 * shorter:
+        return f"of its {width}×{height} pixels only the central square is seen"
+    return ""
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # Pillow's own conversion would cut 16 bits off at 255 and show white
         values = np.asarray(image)

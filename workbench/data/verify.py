@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.base import DataError
-from workbench.data.images import BrokenImage, read_image
+from workbench.data.images import BrokenImage, odd_size, read_image
 from workbench.data.splits import usable_cores
 
 _CHUNK = 256  # files decoded ahead of what is stored
@@ -22,11 +22,12 @@ _REPORT_SECONDS = 2.0
 @dataclass
 class Verified:
     """What was found. ``images``: uint8 ``[n, 3, H, W]`` of the files that are not broken, in their order, or None if
-    they exceed the limit; ``broken``: file → reason; ``seen``: how many files were tried."""
+    they exceed the limit; ``broken``, ``odd``: file → reason; ``seen``: how many files were tried."""
 
     shape: tuple[int, int, int] = (3, 0, 0)
     images: NDArray[np.uint8] | None = None
     broken: dict[Path, str] = field(default_factory=dict)
+    odd: dict[Path, str] = field(default_factory=dict)
     seen: int = 0
 
 
@@ -42,6 +43,8 @@ def verify(files: Sequence[Path], image_size: int | None, limit: int, report: Ca
 
     def read(file: Path) -> NDArray[np.uint8] | BrokenImage:
         try:
+            if image_size is not None and (why := odd_size(file, image_size)):
+                found.odd[file] = why
             return read_image(file, image_size)
         except BrokenImage as error:
             return error

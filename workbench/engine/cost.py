@@ -1,4 +1,4 @@
-"""What one image costs a network: multiply-adds, counted on a copy without weights."""
+"""What one image costs a network: multiply-adds and memory, counted on a copy without weights."""
 
 from __future__ import annotations
 
@@ -46,6 +46,31 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if (formula := flop_registry.get(func.overloadpacket)) is not None:
             self.total += int(formula(*args, **(kwargs or {}), out_val=result))
         return result
+
+
+def saved_bytes(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
+    """Bytes that one image's forward pass in training keeps for the backward pass, all numbers in fp32.
+
+    Counted on a copy on the meta device; what is kept twice counts once, weights not at all. None for a network that
+    cannot run there.
+    """
+    meta = copy.deepcopy(model).float().to("meta").train()
+    weights = {weight.untyped_storage()._cdata for weight in meta.parameters()}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in weights:
+            kept[storage._cdata] = storage
+        return tensor
+
+    images = 2  # batch norms refuse a single one where a channel is one pixel
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            meta(torch.empty(images, *image_shape, device="meta"))
+    except RuntimeError:
+        return None
+    return sum(storage.nbytes() for storage in kept.values()) // images
 
 
 def warm_up() -> None:

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from workbench.engine.build import Build, Network
+from workbench.step import Moment
 
-Step = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""``(images, targets, labels)``, prepared and on the device, to ``skip``: 1 where the update was masked, float32 []."""
+Step = Callable[[Tensor, Tensor, Tensor, Moment], Tensor]
+"""``(images, targets, labels, moment)``, all on the device, to skip, float32 []: 1 where the update is masked."""
 Note = Callable[[str], None]
 Pause = Callable[[], AbstractContextManager[None]]
 Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
@@ -52,8 +53,8 @@ class Recorded:
     """Records each kind of step once it was done a few times, and repeats the recording from then on.
 
     Steps are of one kind if their tensors have the same shapes and formats and the same parameters are trained. A batch
-    that is smaller than the others is too rare to be recorded. Steps that are measured run as written: a graph has no
-    phases.
+    that is smaller than the others is too rare to be recorded. Steps that somebody looks into run as written: a graph
+    has neither phases nor layers.
     """
 
     def __init__(
@@ -69,42 +70,42 @@ class Recorded:
         self._off = self._said = False
         build.rates_on_device = True
 
-    def __call__(self, images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         """One step."""
         inputs = (images, targets, labels)
-        if self._off or len(labels) < self._build.recipe.data.batch_size or self._measured():
-            return self._step(*inputs)
+        if self._off or len(labels) < self._build.recipe.data.batch_size or self._watched(moment):
+            return self._step(images, targets, labels, moment)
         kind = self._kind(inputs)
         graph = self._graphs.get(kind)
         if graph is None:
             done = self._done.get(kind, 0)
             self._done[kind] = done + 1
-            if done < WARM_UP or (graph := self._recorded(inputs)) is None:
-                return self._step(*inputs)
+            if done < WARM_UP or (graph := self._recorded(inputs, moment)) is None:
+                return self._step(images, targets, labels, moment)
             self._graphs[kind] = graph
         for place, value in zip(graph.inputs, inputs, strict=True):
             place.copy_(value)
         graph.repeat()
         return graph.result
 
-    def _measured(self) -> bool:
+    def _watched(self, moment: Moment) -> bool:
         if self._build.marks.on and not self._said:
             self._said = True
             self._note("phases are measured on steps that run without their graph; the others are faster")
-        return self._build.marks.on
+        return self._build.watched(moment)
 
     def _kind(self, inputs: tuple[Tensor, ...]) -> Hashable:
         trained = tuple(parameter.requires_grad for parameter in self._build.parameters)
         return (*((value.shape, value.dtype, value.stride()) for value in inputs), trained)
 
-    def _recorded(self, inputs: tuple[Tensor, ...]) -> _Graph | None:
-        places = tuple(torch.empty_like(value) for value in inputs)
+    def _recorded(self, inputs: tuple[Tensor, ...], moment: Moment) -> _Graph | None:
+        places = [torch.empty_like(value) for value in inputs]
         for group in self._build.optimizer.param_groups:
             if "capturable" in group:
                 group["capturable"] = True
         try:
             with self._pause():
-                repeat, result = self._record(lambda: self._step(*places))
+                repeat, result = self._record(lambda: self._step(places[0], places[1], places[2], moment))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -114,7 +115,7 @@ class Recorded:
             mode = self._build.recipe.train.compile
             self._note(f'train.compile = "{mode}": this step cannot be recorded ({reason}); steps run without a graph')
             return None
-        return _Graph(places, repeat, result)
+        return _Graph(tuple(places), repeat, result)
 
 
 class _Recorder:
@@ -143,11 +144,11 @@ def compiled(build: Build, note: Note) -> Network:
     # Layers such as dropout draw what they draw without compiling.
     choices = {**torch._inductor.list_mode_options(mode), "fallback_random": True}
     fast: Network = torch.compile(build.model, options=choices, dynamic=False)
-    working = True
+    working, size = True, build.recipe.data.batch_size
 
     def call(images: Tensor) -> Tensor:
         nonlocal working
-        if not working or len(images) < build.recipe.data.batch_size:
+        if not working or len(images) < size or build.watched(build.moment(build.step)):
             return build.model(images)  # type: ignore[no-any-return]
         try:
             return fast(images)

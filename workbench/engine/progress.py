@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.build import Build, parameter_counts
 from workbench.engine.cost import multiply_adds
-from workbench.engine.evaluate import evaluate
+from workbench.engine.evaluate import Hear, evaluate
 from workbench.engine.guard import Guard
 from workbench.engine.meter import Clock, Meter
 from workbench.engine.replay import replay
@@ -36,11 +37,17 @@ class Progress:
     """One run's guard, meter and clock, and the events that they give rise to. ``over``: the run ends early."""
 
     def __init__(
-        self, build: Build, control: Control, checkpoints: Checkpoints | None, instruments: Instruments | None
+        self,
+        build: Build,
+        control: Control,
+        checkpoints: Checkpoints | None,
+        checks: RunChecks,
+        instruments: Instruments | None,
     ) -> None:
         self.build = build
         self.control = control
         self.checkpoints = checkpoints
+        self.checks = checks
         self.instruments = instruments
         self.guard = Guard(build.model, build.device, scaled=build.precision.scaled)
         self.meter = Meter(build.device, counts_correct=not build.mixes_targets)
@@ -100,10 +107,12 @@ class Progress:
             yield Noted(message=self._notes.pop(0))
         if (logs or evaluates or saves or asked) and (bad := self.guard.bad_step()) is not None:
             self.over = True
-            yield self._diverged(bad)
+            yield from self._diverged(bad)
             return
         if logs:
-            yield self._trained()
+            trained = self._trained()
+            yield trained
+            yield from self.checks.during(trained)
         if evaluates or saves or asked:
             with self.clock.standing_still():
                 yield from self._rest(evaluates=evaluates, saves=saves)
@@ -135,10 +144,11 @@ class Progress:
             torch.cuda.synchronize(self.build.device)
         seconds = self.clock.seconds
         results: dict[str, Evaluated] = {}
-        for event in self._evaluations():
+        for event in self._evaluations(self.checks.predictions.add):
             yield event
             if isinstance(event, Evaluated):
                 results[event.split] = event
+        yield from self.checks.after(results["test"].loss, results["test"].accuracy)
         yield from self._save("last")
         yield Finished(
             step=self.build.step,
@@ -166,11 +176,11 @@ class Progress:
             **self.meter.fetch(seconds),
         )
 
-    def _evaluations(self) -> Iterator[Event]:
-        """Evaluate every split; a better validation accuracy saves ``best.pt``."""
+    def _evaluations(self, hear: Hear | None = None) -> Iterator[Event]:
+        """Evaluate every split; a better validation accuracy saves ``best.pt``. hear: hears the test's answers."""
         build, seconds = self.build, self.clock.seconds
         for split in build.evaluation:
-            loss, accuracy = evaluate(build, split)
+            loss, accuracy = evaluate(build, split, *([hear] if hear and split == "test" else []))
             epoch = build.step / build.steps_per_epoch
             yield Evaluated(step=build.step, epoch=epoch, split=split, loss=loss, accuracy=accuracy, seconds=seconds)
             if split == "validation" and (self.best is None or accuracy > self.best):
@@ -196,9 +206,10 @@ class Progress:
         if not self.control.stop_requested:
             yield Continued(step=self.build.step)
 
-    def _diverged(self, step: int) -> Diverged:
+    def _diverged(self, step: int) -> Iterator[Event]:
         scaled_out = self.build.precision.scaled
         finding = replay(self.build, step, scaled_out=scaled_out)
-        return Diverged(
+        yield from self.checks.diverged(finding)
+        yield Diverged(
             step=step, what=finding.what, layer=finding.layer, indices=finding.indices, reason=finding.reason
         )

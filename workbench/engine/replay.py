@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +15,22 @@ from workbench.engine.tensors import gradient_norm
 
 @dataclass(frozen=True)
 class Finding:
-    """What was not finite, in which module, on which training images."""
+    """What was not finite, in which module, on which training images.
+
+    images, targets: the batch as the network met it; places: int64 ``[N]``, where it stands in the training split.
+    """
 
     what: str
     layer: str
-    indices: tuple[int, ...]
     reason: str
+    images: Tensor = field(repr=False)
+    targets: Tensor = field(repr=False)
+    places: Tensor = field(repr=False)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The places as plain numbers."""
+        return tuple(self.places.tolist())
 
 
 def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
@@ -31,10 +42,10 @@ def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
     moment = build.moment(step)
     batch = build.pipeline.batch(moment.epoch, step % build.steps_per_epoch)
     images, targets = build.prepare(batch, moment)
-    indices = tuple(batch.indices.tolist())
+    finding = partial(Finding, images=images, targets=targets, places=batch.indices)
     where = f"step {step + 1} (epoch {moment.epoch + 1})"
     if not _finite(images):
-        return Finding("input", "input", indices, f"the images of {where} are not finite before they meet the network")
+        return finding("input", "input", f"the images of {where} are not finite before they meet the network")
     model = copy.deepcopy(build.model)
     model.train()
     outputs: list[tuple[str, bool]] = []
@@ -50,11 +61,9 @@ def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
     layer = next((name for name, finite in outputs if not finite), "")
     advice = "lower the learning rate, warm up, or clip gradients"
     if layer:
-        return Finding("loss", layer, indices, f"the output of '{layer}' is not finite at {where}; {advice}")
+        return finding("loss", layer, f"the output of '{layer}' is not finite at {where}; {advice}")
     if not _finite(loss):
-        return Finding(
-            "loss", "criterion", indices, f"the loss is not finite at {where} though all layers are; {advice}"
-        )
+        return finding("loss", "criterion", f"the loss is not finite at {where} though all layers are; {advice}")
     scale = build.precision.scaler.get_scale()
     (build.objective(loss) * scale).backward()  # type: ignore[no-untyped-call]
     for name, module in reversed(list(model.named_modules())):
@@ -63,12 +72,12 @@ def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
                 what = "loss scale" if scaled_out else "gradient"
                 text = f"the gradient of '{name}' is not finite at {where}"
                 text += f", with the loss scale down at {scale:g}" if scaled_out else ""
-                return Finding(what, name, indices, f"{text}; {advice}")
+                return finding(what, name, f"{text}; {advice}")
     norm = gradient_norm([weight.grad for weight in model.parameters() if weight.grad is not None])
     if not _finite(norm):
         text = f"the gradients at {where} are so large that their norm is not finite"
-        return Finding("gradient", "all layers", indices, f"{text}; {advice}")
-    return Finding("gradient", "unknown", indices, f"a non-finite number at {where} did not come back when replayed")
+        return finding("gradient", "all layers", f"{text}; {advice}")
+    return finding("gradient", "unknown", f"a non-finite number at {where} did not come back when replayed")
 
 
 def _watch(name: str, outputs: list[tuple[str, bool]]) -> object:

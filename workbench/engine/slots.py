@@ -40,6 +40,8 @@ SLOTS: dict[str, Slot] = {
     "objective": Slot("(scalar loss) -> scalar: what is differentiated in the loss's place"),
     "gradient": Slot("(compute: (images, targets) -> (loss, logits)) -> compute: wraps forward and backward"),
     "gradient edits": Slot("(parameters: list[Parameter]) -> None: gradients are unscaled here"),
+    "look due": Slot("(Moment) -> bool: whether a look sees something in this step"),
+    "look": Slot("(Moment) -> None: sees gradients and weights before the update, on the device; changes nothing"),
     "optimizer": Slot("(Module) -> Optimizer", exclusive=True),
     "optimizer edits": Slot("(Optimizer) -> None: the optimizer after it was made"),
     "prepared": Slot("(Module, Optimizer) -> None: all is built; averages and the like make their state here"),

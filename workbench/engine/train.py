@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from workbench.checks.preflight import preflight
+from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.build import Build, Network
 from workbench.engine.execution import Step, compiled, executed
@@ -24,21 +25,25 @@ def train(
     control: Control,
     checkpoints: Checkpoints | None = None,
     resume: dict[str, Any] | None = None,
+    *,
     instruments: Instruments | None = None,
+    checks: bool = True,
+    folder: Path | None = None,
 ) -> Iterator[Event]:
     """Train a build to its end, or until it is asked to stop or diverges; yield what happens.
 
     checkpoints: where to save, or None to save nothing. resume: a saved state to go on from. instruments: what may be
-    asked to measure, or None for nothing. Call it under :func:`workbench.engine.backend.backend`, in one thread from
-    first to last event.
+    asked to measure, or None for nothing. checks: whether to check before, during and after; they change no number.
+    folder: the run's directory, for what checks leave there. Call it under
+    :func:`workbench.engine.backend.backend`, in one thread from first to last event.
     """
     marks, after_step = build.marks, build.slots.functions("after step")
-    run = Progress(build, control, checkpoints, instruments)
+    run = Progress(build, control, checkpoints, RunChecks(build, folder, on=checks), instruments)
     step = executed(update(build, run), build, run.note, run.pause)
 
     yield run.started()
     if resume is None:
-        yield from preflight(build)
+        yield from run.checks.before()
     else:
         run.restore(resume)
         yield Resumed(step=build.step)
@@ -50,7 +55,7 @@ def train(
         images, targets = build.prepare(batch, moment)
         marks.at("other")
         build.set_learning_rates(moment)
-        skip = step(images, targets, batch.labels)
+        skip = step(images, targets, batch.labels, moment)
         run.meter.saw(len(batch.labels))
         for function in after_step:
             function(moment, skip)
@@ -65,10 +70,10 @@ def train(
 def update(build: Build, run: Progress) -> Step:
     """One update of the weights. Nothing in it waits for the device or depends on the host: a graph may record it."""
     optimizer, scaler, marks = build.optimizer, build.precision.scaler, build.marks
-    edits = build.slots.functions("gradient edits")
+    edits, looks = build.slots.functions("gradient edits"), build.slots.functions("look")
     compute = forward_and_backward(build, compiled(build, run.note))
 
-    def step(images: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+    def step(images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         run.guard.remember()
         loss, logits = compute(images, targets)
         marks.at("optimizer")
@@ -76,6 +81,8 @@ def update(build: Build, run: Progress) -> Step:
         skip = run.guard.inspect(loss, build.parameters)
         for edit in edits:
             edit(build.parameters)
+        for look in looks:
+            look(moment)
         masked_step(optimizer, skip)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)

@@ -1,5 +1,5 @@
-"""Cards: the small frozen classes that techniques, models and data sources consist of, and the registries that find
-them.
+"""Cards: the small frozen classes that techniques, models, data sources and checks consist of, and the registries
+that find them.
 
 A card's fields are its parameters, its docstring is what a person reads about it. Defining a subclass with a ``name``
 registers it; a registry finds the classes of its own package, of entry points and of plugin files. No torch here.
@@ -52,7 +52,7 @@ class Table(BaseModel):
 
 
 class Card(Table):
-    """Base of techniques, models and data sources."""
+    """Base of techniques, models, data sources and checks."""
 
     name: ClassVar[str]
     registry: ClassVar[Registry[Any]]

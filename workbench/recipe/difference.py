@@ -24,8 +24,8 @@ class Change:
 
 
 def difference(before: Recipe, after: Recipe, *, names: bool = False) -> list[Change]:
-    """The changes that lead from one recipe to another; name and text only count with ``names``."""
-    ignored = set() if names else {"name", "about", "expect"}
+    """The changes that lead from one recipe to another; what changes no number of a run only counts with ``names``."""
+    ignored = set() if names else {"name", "about", "checks", "expect"}
     left, right = _flat(before), _flat(after)
     changes = []
     for path in sorted(left.keys() | right.keys(), key=_order):
@@ -57,7 +57,7 @@ def _leaves(prefix: str, table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _order(path: str) -> tuple[int, str]:
-    sections = ("name", "about", "seed", "plugins", "data", "model", "train", "techniques", "expect")
+    sections = ("name", "about", "seed", "plugins", "data", "model", "train", "techniques", "checks", "expect")
     head = path.split(".")[0]
     return (sections.index(head) if head in sections else -1, path)
 

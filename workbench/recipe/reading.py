@@ -12,13 +12,13 @@ from workbench.recipe.consistency import conflicts
 from workbench.recipe.errors import Problem, RecipeError, nearest
 from workbench.recipe.lines import Lines
 from workbench.recipe.plugins import loaded_plugins
-from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import FORMAT, MAX_SEED, Data, Expect, Recipe, Train
 from workbench.recipe.validation import parse, shown, validate
 
 T = TypeVar("T", bound=Table)
 
-TOP_LEVEL = ("format", "name", "about", "seed", "plugins", "data", "model", "train", "techniques", "expect")
+TOP_LEVEL = ("format", "name", "about", "seed", "plugins", "data", "model", "train", "techniques", "checks", "expect")
 
 
 def read_recipe(text: str, where: str = "", overrides: Sequence[str] = (), *, consistent: bool = True) -> Recipe:
@@ -83,7 +83,7 @@ class _Reader:
             value = tomllib.loads(f"value = {raw}")["value"] if "\n" not in raw else raw
         except (tomllib.TOMLDecodeError, RecursionError, ValueError):
             value = raw.strip()
-        if len(keys) == 2 and keys[0] == "techniques" and value in (True, False, "on", "off"):
+        if len(keys) == 2 and keys[0] in ("techniques", "checks") and value in (True, False, "on", "off"):
             path, keys, value = f"{path.strip()}.enabled", [*keys, "enabled"], value in (True, "on")
         table = self.tables
         for key in keys[:-1]:
@@ -115,13 +115,15 @@ class _Reader:
             rest = {k: v for k, v in model_table.items() if k != "name"}
             model = self.card(MODELS, model_table.get("name", "cnn"), "model", "model.name", rest, ("name",))
         train = self.validate(Train, "train", self.table("train"))
-        techniques = self.techniques()
+        techniques = self.cards("techniques", TECHNIQUES)
+        checks = self.cards("checks", CHECKS)
         expect = self.validate(Expect, "expect", self.table("expect"))
         if data is None or data_source is None or model is None or train is None or expect is None or top is None:
             return None
         recipe = Recipe(
-            **top, data=data, data_source=data_source, model=model, train=train, techniques=techniques, expect=expect
-        )
+            **top, data=data, data_source=data_source, model=model, train=train,
+            techniques=techniques, checks=checks, expect=expect,
+        )  # fmt: skip
         if consistent:
             self.problems += self.conflicts(recipe)
         return recipe
@@ -171,16 +173,17 @@ class _Reader:
         self.complain(key, f"expected a table, written [{key}], found {shown(value)}")
         return {}
 
-    def techniques(self) -> dict[str, Card]:
+    def cards(self, section: str, registry: Registry[Any]) -> dict[str, Card]:
+        """The tables of a section, each the card of its name."""
         found: dict[str, Card] = {}
-        for name, values in self.table("techniques").items():
-            path = f"techniques.{name}"
-            if name not in TECHNIQUES:
-                self.complain(path, TECHNIQUES.unknown(name))
+        for name, values in self.table(section).items():
+            path = f"{section}.{name}"
+            if name not in registry:
+                self.complain(path, registry.unknown(name))
             elif not isinstance(values, dict):
                 self.complain(path, f"expected a table, written [{path}], found {shown(values)}")
             else:
-                card = self.validate(TECHNIQUES[name], path, values)
+                card = self.validate(registry[name], path, values)
                 if card is not None:
                     found[name] = card
         return found
@@ -211,6 +214,8 @@ def _elsewhere(key: str) -> str:
     homes += [f"[techniques.{card.name}]" for card in TECHNIQUES if key in card.model_fields and key != "enabled"]
     if key in TECHNIQUES:
         homes = [f"[techniques.{key}]"]
+    elif key in CHECKS:
+        homes = [f"[checks.{key}]"]
     return f"; it belongs in {' or '.join(homes)}" if 0 < len(homes) <= 4 else ""
 
 

@@ -1,4 +1,4 @@
-"""The three registries, named by package so that a recipe never imports what it is made of until it is asked."""
+"""The four registries, named by package so that a recipe never imports what it is made of until it is asked."""
 
 from __future__ import annotations
 
@@ -9,3 +9,4 @@ from workbench.recipe.cards import Registry
 TECHNIQUES: Registry[Any] = Registry("technique", "workbench.techniques", "workbench.techniques")
 MODELS: Registry[Any] = Registry("model", "workbench.models", "workbench.models")
 SOURCES: Registry[Any] = Registry("data source", "workbench.data.sources", "workbench.data")
+CHECKS: Registry[Any] = Registry("check", "workbench.checks", "workbench.checks")

@@ -85,7 +85,10 @@ class Expect(Table):
 
 
 class Recipe(BaseModel):
-    """One recipe. ``data_source``, ``model`` and the techniques are cards; a technique may be present but off."""
+    """One recipe. ``data_source``, ``model``, techniques and checks are cards; a technique may be present but off.
+
+    ``checks`` holds only those whose parameters the recipe sets; what they find changes no number of a run.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -98,6 +101,7 @@ class Recipe(BaseModel):
     model: SerializeAsAny[Card]
     train: Train
     techniques: dict[str, SerializeAsAny[Card]]
+    checks: dict[str, SerializeAsAny[Card]] = {}
     expect: Expect
 
     def active(self) -> list[Any]:
@@ -135,6 +139,8 @@ def to_tables(recipe: Recipe) -> dict[str, Any]:
     tables["model"] = {"name": recipe.model.name} | _values(recipe.model)
     tables["train"] = _values(recipe.train)
     tables["techniques"] = {name: _values(card) for name, card in sorted(recipe.techniques.items())}
+    if recipe.checks:
+        tables["checks"] = {name: _values(card) for name, card in sorted(recipe.checks.items())}
     if expect := {key: value for key, value in _values(recipe.expect).items() if value != ""}:
         tables["expect"] = expect
     return tables
@@ -142,7 +148,7 @@ def to_tables(recipe: Recipe) -> dict[str, Any]:
 
 def _values(table: Table) -> dict[str, Any]:
     values = table.model_dump(mode="python", exclude_none=True)
-    if values.get("enabled") is True:
+    if "enabled" in values and values["enabled"] == type(table).model_fields["enabled"].default:
         del values["enabled"]
     return {key: _lists(value) for key, value in values.items()}
 

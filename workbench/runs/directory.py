@@ -66,6 +66,11 @@ class RunDirectory:
         return self.path / "events.jsonl"
 
     @property
+    def results_file(self) -> Path:
+        """What the last evaluation said, image by image: see :mod:`workbench.runs.results`."""
+        return self.path / "evaluation.json"
+
+    @property
     def machine_file(self) -> Path:
         """What the machine did meanwhile: one sample a line."""
         return self.path / "machine.jsonl"
@@ -153,7 +158,7 @@ def create_run(runs_root: Path, recipe: Recipe, argv: Sequence[str] | None = Non
 
 def used_plugins(recipe: Recipe) -> list[Plugin]:
     """The loaded plugins that a recipe names or whose cards it uses."""
-    cards = (recipe.model, recipe.data_source, *recipe.techniques.values())
+    cards = (recipe.model, recipe.data_source, *recipe.techniques.values(), *recipe.checks.values())
     files = {getattr(sys.modules.get(type(card).__module__), "__file__", None) for card in cards}
     return [p for p in loaded_plugins() if p.path.name in recipe.plugins or str(p.path) in files]
 

@@ -28,10 +28,12 @@ def execute(
     resume: bool = False,
     control: Control | None = None,
     on_event: Callable[[Event], None] | None = None,
+    checks: bool = True,
 ) -> str:
     """Train ``run.recipe()`` from its start or from its last checkpoint.
 
     device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. on_event hears every event after it is written, in this thread.
+    checks: whether to check before, during and after the training.
     Returns ``"finished"``, ``"stopped"``, ``"diverged"`` or ``"failed"``. What can go wrong with recipes, data,
     devices and memory becomes a Failed event; RunError is raised if another process trains this run.
     """
@@ -45,7 +47,7 @@ def execute(
                 on_event(event)
 
         try:
-            for event in _events(run, device, data_root or default_data_root(None), resume, control, say):
+            for event in _events(run, device, data_root or default_data_root(None), resume, control, say, checks):
                 say(event)
                 end = ENDS.get(type(event), end)
         except Exception as error:
@@ -60,7 +62,13 @@ def execute(
 
 
 def _events(
-    run: RunDirectory, device: str, data_root: Path, resume: bool, control: Control, say: Callable[[Event], None]
+    run: RunDirectory,
+    device: str,
+    data_root: Path,
+    resume: bool,
+    control: Control,
+    say: Callable[[Event], None],
+    checks: bool,
 ) -> Iterator[Event]:
     chosen = choose(device)
     import torch
@@ -83,7 +91,9 @@ def _events(
         try:
             for note in built.dataset.notes:
                 say(Noted(message=note))
-            yield from train(built, control, checkpoints, state, instruments)
+            yield from train(
+                built, control, checkpoints, state, instruments=instruments, checks=checks, folder=run.path
+            )
         finally:
             instruments.close()
             built.close()

@@ -26,12 +26,14 @@ def detach(
     resume: bool = False,
     plugins: Sequence[Path] = (),
     *,
+    checks: bool = True,
     folder: Path | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> int:
     """Train a run in a new session, its output in the run's log; returns the process's id at once. Raises RunError.
 
-    resume: go on from the last checkpoint; without it the run must be a new one. plugins: files to load. folder: where
+    resume: go on from the last checkpoint; without it the run must be a new one. plugins: files to load. checks:
+    whether to make them. folder: where
     the process works, here if left out. variables: its environment, this process's own if left out.
     """
     if not resume and run.started():
@@ -41,6 +43,8 @@ def detach(
     command = [sys.executable, "-P", "-m", "workbench", "run", "--resume", str(run.path), "--device", device, "--quiet"]
     if data_root is not None:
         command += ["--data-root", str(data_root.resolve())]
+    if not checks:
+        command.append("--no-checks")
     for plugin in plugins:
         command += ["--plugin", str(plugin.resolve())]
     try:

@@ -52,6 +52,7 @@ class Request:
     variables: dict[str, str] | None = None
     host: str = ""
     queued: float = 0.0
+    checks: bool = True
     before: str = "queued"
 
 
@@ -104,6 +105,7 @@ def add(
     data_root: Path | None = None,
     plugins: Sequence[Path] = (),
     *,
+    checks: bool = True,
     variables: Mapping[str, str] = os.environ,
 ) -> int:
     """Queue a run, new or to be gone on with; returns its place, the last. Raises RunError.
@@ -125,6 +127,7 @@ def add(
         variables={name: variables[name] for name in FROM_THE_SHELL if name in variables},
         host=socket.gethostname(),
         queued=time.time(),
+        checks=checks,
         before=found.state,
     )
     with changing(root):

@@ -137,8 +137,9 @@ class Worker:
         folder = Path(request.folder) if request.folder else None
         try:
             pid = detach(
-                run, device, data_root, run.started(), plugins, folder=folder, variables=_environment(request.variables)
-            )
+                run, device, data_root, run.started(), plugins,
+                checks=request.checks, folder=folder, variables=_environment(request.variables),
+            )  # fmt: skip
         except (OSError, RunError) as error:
             _fail(run, str(error))
             return False

@@ -188,6 +188,12 @@ class RunView:
 
     def fit(self) -> Fit | None:
         """What training and test accuracy said together at the newest evaluation; None before there is one."""
+        if (judged := self.checks.get("fit")) is not None:  # after the run, on clean images
+            return Fit(
+                "pass" if judged.verdict == "pass" else "warn",
+                judged.found,
+                "; ".join(text for text in (judged.reason, judged.advice) if text),
+            )
         found = self.latest("test") or self.latest("validation")
         if found is None or self.trained is None:
             return None

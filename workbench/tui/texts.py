@@ -227,7 +227,7 @@ def check_lines(found: Iterable[CheckFinished], reading: Fit | None = None) -> C
 
 
 def checks(found: Iterable[CheckFinished]) -> Content:
-    """Name, verdict, expected, found and reason of each check."""
+    """Name, verdict, expected, found and reason of each check, and what to do."""
     parts: list[Part] = []
     for check in found:
         sign, colour = SIGNS[check.verdict]
@@ -235,6 +235,7 @@ def checks(found: Iterable[CheckFinished]) -> Content:
         if check.expected != check.found:
             parts.append((f"  expected {check.expected}", MUTED))
         parts += ["\n", (check.reason, MUTED if check.verdict == "pass" else ""), "\n"]
+        parts += [(f"→ {check.advice}\n", "")] if check.advice and check.verdict != "pass" else []
     return Content.assemble(*parts)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from workbench.data.base import DataError, DataSet, Source, Split
+from workbench.data.base import DataError, DataSet, ImageFiles, Source, Split
 from workbench.recipe.cards import parameter
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Folder(Source):
             classes=tuple(train.classes),
             shape=found.shape,
             notes=tuple(notes),
+            files=ImageFiles(found.seen, *(_texts(files, folder) for files in (found.broken, found.odd))),
         )
 
     def _find(self, root: Path) -> Path:
@@ -99,6 +100,10 @@ class Folder(Source):
         if found.images is None:
             return FileSplit(part.files, labels, found.shape, self.image_size)
         return ArraySplit(torch.from_numpy(found.images[start : start + len(part.files)]), labels)
+
+
+def _texts(files: dict[Path, str], folder: Path) -> tuple[str, ...]:
+    return tuple(f"{file.relative_to(folder)}: {why}" for file, why in sorted(files.items()))
 
 
 @dataclass

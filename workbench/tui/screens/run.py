@@ -106,7 +106,8 @@ class RunScreen(Screen[None]):
 
     def _checks(self, view: RunView) -> Content:
         """The checks, the bad ones first; where there is little room, a line each before the reasons."""
-        found = sorted(view.checks.values(), key=lambda check: ("fail", "warn", "pass").index(check.verdict))
+        checks = [check for check in view.checks.values() if check.name != "fit"]  # that is the reading
+        found = sorted(checks, key=lambda check: ("fail", "warn", "pass").index(check.verdict))
         fit = view.fit()
         reading = Content("") if fit is None else texts.fit(fit)
         if not found:

@@ -1,0 +1,113 @@
+"""What every check has in common. One class in one file is the check, its TOML table and its docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from workbench.events import CheckFinished, Trained, Verdict
+from workbench.recipe.cards import Card, parameter
+from workbench.recipe.registries import CHECKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.checks.outcome import Outcome
+    from workbench.engine.build import Build
+    from workbench.engine.replay import Finding
+    from workbench.recipe.schema import Recipe
+    from workbench.step import Moment
+
+When = Literal["before", "during", "after"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found. ``reason`` is one sentence, ``advice`` what to do; ``figures`` are for programs."""
+
+    verdict: Verdict
+    expected: str
+    found: str
+    reason: str
+    advice: str = ""
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+
+class Watch:
+    """A check at work on one training. The training loop calls ``look``, what stands between two steps the rest."""
+
+    def due(self, moment: Moment) -> bool:
+        """Whether ``look`` sees something in this step."""
+        return False
+
+    def look(self, moment: Moment) -> None:
+        """See weights and gradients of a step before its update, on the device: nothing in here may wait for it."""
+
+    def judge(self, trained: Trained) -> Result | None:
+        """The present state at a point of the curves, where waiting for the device is allowed; None: nothing yet."""
+
+    def diverged(self, finding: Finding, folder: Path | None) -> Result | None:
+        """What to say of a training that diverged. folder: where to leave what helps; None: nowhere."""
+
+
+class Check(Card):
+    """Base of all checks.
+
+    A subclass in a file of this package (or of a plugin) sets ``name``, ``title`` and ``when``, has its thresholds as
+    fields and defines the one method of its time: :meth:`examine` before a run, :meth:`watch` during it,
+    :meth:`review` after it. One whose ``enabled`` is false unless asked for costs more than a run should wait for.
+    """
+
+    registry = CHECKS
+    title: ClassVar[str]
+    when: ClassVar[When]
+    rank: ClassVar[int] = 50
+    """Checks of one time come in the order of their ranks, then of their names."""
+
+    enabled: bool = parameter(True, description="false switches the check off")
+
+    @classmethod
+    def asked_for(cls) -> bool:
+        """Whether it is made only where a person or a recipe asks for it."""
+        return cls.model_fields["enabled"].default is False
+
+    def examine(self, build: Build) -> Result | None:
+        """Look at a build that has not been trained, and leave it as it is; None where there is nothing to check."""
+        raise TypeError(f"check '{self.name}' examines nothing; it must define examine(build)")
+
+    def watch(self, build: Build) -> Watch | None:
+        """Begin to watch a training; None where there is nothing to watch."""
+        raise TypeError(f"check '{self.name}' watches nothing; it must define watch(build)")
+
+    def review(self, outcome: Outcome) -> Result | None:
+        """Judge a training that is over; None where there is nothing to judge."""
+        raise TypeError(f"check '{self.name}' reviews nothing; it must define review(outcome)")
+
+    def event(self, result: Result) -> CheckFinished:
+        """The result as the run says it."""
+        return CheckFinished(
+            name=self.title,
+            verdict=result.verdict,
+            expected=result.expected,
+            found=result.found,
+            reason=result.reason,
+            advice=result.advice,
+        )
+
+
+def chosen(recipe: Recipe, when: When, only: Iterable[str] = (), *, everything: bool = False) -> list[Check]:
+    """The checks of a time with the recipe's parameters, in their order.
+
+    only: those of these names, whether they are on or not; everything: all of them; else those that are on.
+    """
+    names = set(only)
+    cards: list[Any] = [recipe.checks.get(card.name) or card() for card in CHECKS if card.when == when]
+    kept = [card for card in cards if (card.name in names if names else everything or card.enabled)]
+    return sorted(kept, key=lambda card: (card.rank, card.name))
+
+
+def failed(error: Exception) -> Result:
+    """What to say where a check itself broke: a run does not fail for that."""
+    what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return Result("warn", "an answer", "none", f"the check itself failed: {what}", "switch it off in [checks]")

@@ -1,0 +1,61 @@
+"""The checks of one run from before its first step to after its last evaluation, as the training loop calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.checks.base import chosen, failed
+from workbench.checks.outcome import Outcome, Predictions
+from workbench.checks.preflight import preflight
+from workbench.checks.watching import Watching
+from workbench.events import CheckFinished, Trained
+from workbench.runs.results import write_results
+
+if TYPE_CHECKING:
+    from workbench.engine.build import Build
+    from workbench.engine.replay import Finding
+
+
+class RunChecks:
+    """One run's checks. on: false makes none, and leaves the results of the last evaluation as they are.
+
+    folder: the run's directory, for what checks leave there; None: nowhere.
+    """
+
+    def __init__(self, build: Build, folder: Path | None = None, *, on: bool = True) -> None:
+        self._build = build
+        self._folder = folder
+        self._on = on
+        self._watching = Watching(build, chosen(build.recipe, "during") if on else (), folder)
+        self._history: list[tuple[int, float]] = []
+        self.predictions = Predictions()
+
+    def before(self) -> Iterator[CheckFinished]:
+        """Before the first step."""
+        if self._on:
+            yield from preflight(self._build)
+
+    def during(self, trained: Trained) -> Iterator[CheckFinished]:
+        """At a point of the curves."""
+        self._history.append((trained.step, trained.accuracy))
+        yield from self._watching.judge(trained)
+
+    def diverged(self, finding: Finding) -> Iterator[CheckFinished]:
+        """When loss or gradients were not finite."""
+        yield from self._watching.diverged(finding)
+
+    def after(self, loss: float, accuracy: float) -> Iterator[CheckFinished]:
+        """After the last evaluation, whose answers ``predictions`` has heard."""
+        results = self.predictions.results(self._build, loss, accuracy)
+        if self._folder is not None:
+            write_results(self._folder / "evaluation.json", results)
+        outcome = Outcome(self._build, results, tuple(self._history))
+        for card in chosen(self._build.recipe, "after") if self._on else ():
+            try:
+                result = card.review(outcome)
+            except Exception as error:
+                result = failed(error)
+            if result is not None:
+                yield card.event(result)

@@ -1,0 +1,59 @@
+"""Does the training become slower?"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+from typing import TYPE_CHECKING
+
+from workbench.checks.base import Check, Result, Watch
+from workbench.recipe.cards import parameter
+
+if TYPE_CHECKING:
+    from workbench.engine.build import Build
+    from workbench.events import Trained
+
+
+class Throughput(Check):
+    """Images per second, held against the run's own best stretch: another process, heat, or memory that runs out."""
+
+    name = "throughput"
+    title = "throughput"
+    when = "during"
+    rank = 60
+
+    window: int = parameter(10, ge=3, le=10_000, unit="points", description="points of the curve that are one stretch")
+    seconds: float = parameter(5.0, ge=0, le=1e6, unit="s", description="training time that a stretch lasts at least")
+    share: float = parameter(0.5, gt=0, lt=1, description="share of the best stretch below which it is told")
+
+    def watch(self, build: Build) -> Watch | None:
+        """Not where a technique changes the resolution, which changes the speed by design."""
+        return None if build.slots.fillers("resize") else _ThroughputWatch(self)
+
+
+class _ThroughputWatch(Watch):
+    def __init__(self, card: Throughput) -> None:
+        self.card = card
+        self.rates: deque[float] = deque()
+        self.times: deque[float] = deque()
+        self.best = 0.0
+
+    def judge(self, trained: Trained) -> Result | None:
+        if not trained.images_per_second > 0:
+            return None
+        self.rates.append(trained.images_per_second)
+        self.times.append(trained.seconds)
+        while len(self.rates) > self.card.window and self.times[-1] - self.times[1] >= self.card.seconds:
+            self.rates.popleft()
+            self.times.popleft()
+        if len(self.rates) < self.card.window or self.times[-1] - self.times[0] < self.card.seconds:
+            return None
+        now = median(self.rates)
+        self.best = max(self.best, now)
+        expected = f"at least {self.card.share:.0%} of the best stretch"
+        found = f"{now:,.0f} img/s, at best {self.best:,.0f}"
+        if now < self.card.share * self.best:
+            reason = "the training has become much slower than it was"
+            advice = "see who else uses the machine (screen 2 shows it), and whether the loader keeps up"
+            return Result("warn", expected, found, reason, advice)
+        return Result("pass", expected, found, "it keeps its speed")

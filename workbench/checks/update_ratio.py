@@ -1,0 +1,93 @@
+"""How far does an update move the weights?"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from workbench.checks.base import Check, Result, Watch
+from workbench.recipe.cards import parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.engine.build import Build
+    from workbench.events import Trained
+    from workbench.step import Moment
+
+
+class UpdateRatio(Check):
+    """The length of a step's change of each layer's weights over the length of the weights; about 1e-3 is usual.
+
+    Much more, and the network forgets faster than it learns: a warning where the loss does not fall either (Muon and
+    high rates under batch norm take large steps and do well). Much less while the learning rate is at its height, and
+    it hardly moves.
+    """
+
+    name = "update_ratio"
+    title = "update to weight"
+    when = "during"
+    rank = 20
+    source = "CS231n: update to weight ratio; skorch's SkorchDoctor"
+
+    every: int = parameter(20, ge=2, le=1_000_000, unit="steps", description="steps between two looks")
+    high: float = parameter(0.1, gt=0, le=1e6, description="median over the layers that is too much")
+    low: float = parameter(1e-6, ge=0, le=1, description="median over the layers that is too little")
+    patience: int = parameter(3, ge=1, le=1000, unit="looks", description="looks in a row before it says so")
+
+    def watch(self, build: Build) -> Watch:
+        """Weights before and after one step in ``every``."""
+        return _UpdateWatch(self, build)
+
+
+class _UpdateWatch(Watch):
+    def __init__(self, card: UpdateRatio, build: Build) -> None:
+        from workbench.checks.layers import layer_weights
+
+        self.card = card
+        self.layers = layer_weights(build.model)
+        self.weights = [weight for _, weight in self.layers]
+        self.before: list[Tensor] = []
+        self.taken = -1
+        self.ratios: Tensor | None = None
+        self.first_loss: float | None = None
+        self.high = self.low = 0
+        self.peak = 0.0
+
+    def due(self, moment: Moment) -> bool:
+        return moment.step % self.card.every == 0 or moment.step == self.taken + 1
+
+    def look(self, moment: Moment) -> None:
+        import torch
+
+        if moment.step == self.taken + 1 and self.before:
+            after = [weight.detach() for weight in self.weights]
+            changes = torch._foreach_norm(torch._foreach_sub(after, self.before), 2.0, dtype=torch.float32)
+            lengths = torch._foreach_norm(self.before, 2.0, dtype=torch.float32)
+            self.ratios = torch.stack(changes) / torch.stack(lengths).clamp(min=1e-12)
+            self.before = []
+        if moment.step % self.card.every == 0:
+            self.before = [weight.detach().clone() for weight in self.weights]
+            self.taken = moment.step
+
+    def judge(self, trained: Trained) -> Result | None:
+        self.first_loss = trained.loss if self.first_loss is None else self.first_loss
+        self.peak = max(self.peak, trained.learning_rate)
+        if self.ratios is None:
+            return None
+        ratios, self.ratios = self.ratios.tolist(), None
+        middle = median(ratios)
+        largest = max(range(len(ratios)), key=ratios.__getitem__)
+        self.high = self.high + 1 if middle > self.card.high and not trained.loss < 0.95 * self.first_loss else 0
+        at_height = trained.learning_rate > 0.5 * self.peak
+        self.low = self.low + 1 if middle < self.card.low and at_height else 0
+        expected = "about 1e-3 a step"
+        found = f"{middle:.1e}, most {ratios[largest]:.1e} in '{self.layers[largest][0]}'"
+        if self.high >= self.card.patience:
+            reason = "each step changes the weights by so much that the loss does not fall"
+            return Result("warn", expected, found, reason, "lower the learning rate, or warm up")
+        if self.low >= self.card.patience:
+            reason = "each step hardly changes the weights"
+            advice = "raise the learning rate (workbench check RECIPE --range-test suggests one)"
+            return Result("warn", expected, found, reason, advice)
+        return Result("pass", expected, found, "the weights move at a pace that learns")

@@ -1,0 +1,56 @@
+"""The checks during a run: they look on while it trains, and speak when their verdict changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.checks.base import Check, Result, Watch, failed
+from workbench.events import CheckFinished, Trained, Verdict
+
+if TYPE_CHECKING:
+    from workbench.engine.build import Build
+    from workbench.engine.replay import Finding
+
+RARER = 10
+"""Looks are so much rarer where steps are recorded: one that is looked into runs without its graph."""
+
+
+class Watching:
+    """Some checks at work on one training. Entering one in the slot ``look`` is all that the step knows of them."""
+
+    def __init__(self, build: Build, cards: Iterable[Check], folder: Path | None = None) -> None:
+        from workbench.engine.slots import Filler
+
+        self._folder = folder
+        self._verdicts: dict[str, Verdict] = {}
+        self._watches: list[tuple[Check, Watch]] = []
+        for card in cards:
+            if build.recipe.train.compile in ("graph", "max") and hasattr(card, "every"):
+                card = card.model_copy(update={"every": RARER * card.every})
+            if (watch := card.watch(build)) is not None:
+                self._watches.append((card, watch))
+                if type(watch).look is not Watch.look:
+                    build.slots.add("look", Filler(card.rank, f"checks.{card.name}", watch.look))
+                    build.slots.add("look due", Filler(card.rank, f"checks.{card.name}", watch.due))
+
+    def judge(self, trained: Trained) -> Iterator[CheckFinished]:
+        """What changed at a point of the curves."""
+        for card, watch in self._watches:
+            yield from self._changed(card, partial(watch.judge, trained))
+
+    def diverged(self, finding: Finding) -> Iterator[CheckFinished]:
+        """What there is to say of a training that diverged."""
+        for card, watch in self._watches:
+            yield from self._changed(card, partial(watch.diverged, finding, self._folder))
+
+    def _changed(self, card: Check, ask: partial[Result | None]) -> Iterator[CheckFinished]:
+        try:
+            result = ask()
+        except Exception as error:
+            result = failed(error)
+        if result is not None and self._verdicts.get(card.name) != result.verdict:
+            self._verdicts[card.name] = result.verdict
+            yield card.event(result)
