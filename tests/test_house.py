@@ -70,6 +70,7 @@ FLOORS = {
         "preview",
         "profiling.report",
         "profiling.operators",
+        "profiling.saved",
         "profiling.stack_tree",
         "techniques",
         "models",

@@ -44,6 +44,7 @@ class Stacks:
             self._refused = str(error).splitlines()[0]
             return
         self._profiler, self._begun = profiler, time.perf_counter()
+        self._steps, self._refused = 0, ""
 
     def step(self, step: int) -> bool:
         """A step has ended; True when the window is over."""

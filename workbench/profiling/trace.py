@@ -51,6 +51,7 @@ class Trace:
             schedule=schedule(wait=0, warmup=WARM_UP, active=self._wanted + 1, repeat=1),
             acc_events=True,
         )
+        self._steps = 0
         self._profile.start()
 
     def step(self, step: int) -> bool:

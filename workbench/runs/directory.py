@@ -101,6 +101,11 @@ class RunDirectory:
         return self.path / "log.txt"
 
     @property
+    def profile(self) -> Path:
+        """The folder of what was measured: phases, stacks, traces."""
+        return self.path / "profile"
+
+    @property
     def plugins(self) -> Path:
         """The folder with the sources of the plugins that the run was started with."""
         return self.path / "plugins"

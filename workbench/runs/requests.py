@@ -12,7 +12,7 @@ from workbench.runs.files import cannot_write, locked, replace_text
 from workbench.runs.json_text import dumps
 from workbench.runs.status import ACTIVE, fresh, judge, read_status
 
-Action = Literal["stop", "pause", "continue", "checkpoint"]
+Action = Literal["stop", "pause", "continue", "checkpoint", "profile", "stacks", "trace"]
 ACTIONS: tuple[str, ...] = get_args(Action)
 
 

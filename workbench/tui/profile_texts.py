@@ -1,0 +1,248 @@
+"""The texts of the Profile screen: the step as a bar of phases, ceilings, verdict, what was tried, operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual.content import Content
+
+from workbench.events import PhasesMeasured
+from workbench.profiling.operators import OperatorTable
+from workbench.profiling.report import PHASES, Phases, Process, Rate, Report, Suggestion, Transform, Trial
+from workbench.tui.forms import shown
+from workbench.tui.words import cut, rate, size
+
+Part = Content | str | tuple[str, str]
+
+MUTED = "$muted"
+COLOURS = {
+    "data wait": "$error",
+    "transfer": "$warning",
+    "augment": "$secondary",
+    "forward": "$primary",
+    "backward": "$primary-darken-2",
+    "optimizer": "$success",
+    "other": "$muted",
+}
+LETTERS = {"data wait": "D", "transfer": "T", "augment": "A", "forward": "F", "backward": "B", "optimizer": "O",
+           "other": "."}  # fmt: skip
+UNEXPLAINED = "unexplained"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A phase of the step, or what no phase explains: seconds, and its share of the step."""
+
+    name: str
+    seconds: float
+    share: float
+
+    @property
+    def letter(self) -> str:
+        """What stands for it where there is no colour or little room."""
+        return LETTERS.get(self.name, "?")
+
+
+def pieces(phases: Phases | PhasesMeasured) -> list[Piece]:
+    """The phases in their order, those that took no time left out, and last what they leave unexplained."""
+    whole = max(phases.step_seconds, sum(phases.seconds.values())) or 1.0
+    found = [Piece(name, phases.seconds.get(name, 0.0), phases.seconds.get(name, 0.0) / whole) for name in PHASES]
+    rest = whole - sum(piece.seconds for piece in found)
+    return [piece for piece in [*found, Piece(UNEXPLAINED, rest, rest / whole)] if piece.share >= 0.0005]
+
+
+def widths(parts: Sequence[Piece], room: int) -> list[int]:
+    """Cells of the bar for each piece, together exactly ``room``; rounded so that the largest remainders win."""
+    exact = [piece.share * room for piece in parts]
+    cells = [int(value) for value in exact]
+    order = sorted(range(len(parts)), key=lambda i: cells[i] - exact[i])
+    for number in order[: room - sum(cells)]:
+        cells[number] += 1
+    return cells
+
+
+def step_bar(parts: Sequence[Piece], room: int, *, ascii: bool = False) -> list[Content]:
+    """The bar in two lines: each phase in its colour and width, its name above, its share below.
+
+    ascii: its letter repeated. Without colours the name or letter at the start of each phase tells them apart.
+    """
+    above: list[Part] = []
+    below: list[Part] = []
+    for piece, cells in zip(parts, widths(parts, room), strict=True):
+        if ascii:
+            above.append(piece.letter * cells)
+            below.append(piece.letter * cells)
+            continue
+        colour = COLOURS.get(piece.name)
+        style = f"$background on {colour}" if colour else f"{MUTED} on $panel"
+        name = next((text for text in (f" {piece.name}", f" {piece.letter}", piece.letter) if len(text) < cells), "")
+        if not name and cells:
+            name = piece.letter
+        share = next((text for text in (f" {piece.share:.1%}", f" {piece.share:.0%}") if len(text) < cells), "")
+        above.append((f"{name:<{cells}}", f"bold {style}"))
+        below.append((f"{share:<{cells}}", style))
+    return [Content.assemble(*above), Content.assemble(*below)]
+
+
+def legend(parts: Sequence[Piece], room: int) -> Content:
+    """Every phase with its letter, milliseconds and share, in columns of one width."""
+    entries = []
+    for piece in parts:
+        colour = COLOURS.get(piece.name, MUTED)
+        name, took = (f"{piece.letter} ", f"bold {colour}"), f"{piece.name} {milliseconds(piece.seconds)}"
+        entries.append(Content.assemble(name, took, (f" {piece.share:.{0 if piece.share >= 0.0995 else 1}%}", MUTED)))
+    return in_columns(entries, room)
+
+
+def in_columns(entries: Sequence[Content], room: int, gap: int = 2) -> Content:
+    """Entries line by line, in as many columns as there is room for."""
+    for count in range(len(entries), 0, -1):
+        columns = [max(entry.cell_length for entry in entries[start::count]) + gap for start in range(count)]
+        if sum(columns) - gap <= room or count == 1:
+            lines = [entries[start : start + count] for start in range(0, len(entries), count)]
+            return Content("\n").join(
+                Content("").join([e.pad_right(w - e.cell_length) for e, w in zip(line, columns, strict=False)]).rstrip()
+                for line in lines
+            )
+    return Content("")
+
+
+def milliseconds(seconds: float) -> str:
+    """``212 ms``, ``12.3 ms``, ``0.41 ms``, ``3.20 s``."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    value = seconds * 1000
+    return f"{value:.0f} ms" if value >= 99.95 else f"{value:.1f} ms" if value >= 0.995 else f"{value:.2f} ms"
+
+
+def step_caption(of: Sequence[Part], phases: Phases | PhasesMeasured) -> Content:
+    """Over the bar: whose step, how long it is, how it was measured and what that cost."""
+    which = "" if phases.every == 1 else f" (1 in {phases.every})"
+    how = f"  {phases.samples} steps{which}, cost {phases.cost:.1%}"
+    return Content.assemble(*of, ("  ", ""), (milliseconds(phases.step_seconds), "bold"), " a step", (how, MUTED))
+
+
+def changed_to(changes: Mapping[str, Any]) -> str:
+    """What a change makes of a recipe: ``data.workers = 2, no cutout``."""
+    words = []
+    for path, value in changes.items():
+        name = path.removeprefix("techniques.")
+        if value is None or (path.count(".") == 1 and value is False and path.startswith("techniques.")):
+            words.append(f"no {name}")
+        elif value is True and path.startswith("techniques.") and path.count(".") == 1:
+            words.append(name)
+        else:
+            words.append(f"{name} = {shown(value)}")
+    return ", ".join(words)
+
+
+def ceilings(report: Report, room: int, *, ascii: bool = False) -> Content:
+    """Each ceiling as a bar with its rate and the spread of its windows; the end to end rate as the last."""
+    rows: list[tuple[str, Rate, str]] = [("loader alone", report.loader, "$warning")]
+    if report.loader_alone is not None:
+        rows.append(("one worker", report.loader_alone, "$warning"))
+    rows += [("compute alone", report.compute, "$primary"), ("end to end", report.end_to_end, "$success")]
+    most = max(max(entry.high, entry.images_per_second) for _, entry, _ in rows) or 1.0
+    figures = [(rate(entry.images_per_second), f"{entry.low:,.0f}–{entry.high:,.0f}") for _, entry, _ in rows]
+    first, second = (max(len(pair[i]) for pair in figures) for i in (0, 1))
+    cells = max(4, room - 14 - first - second - 3)
+    solid, spread = ("#", "+") if ascii else ("█", "▒")
+    parts: list[Part] = []
+    for (name, entry, colour), (value, between) in zip(rows, figures, strict=True):
+        full = round(min(entry.low, entry.images_per_second) / most * cells)
+        more = max(0, round(entry.high / most * cells) - full)
+        parts += [(f"{name:<14}", ""), (solid * full + spread * more, colour), " " * (cells - full - more)]
+        parts += [(f" {value:>{first}}", "bold"), (f"  {between:>{second}}\n", MUTED)]
+    return Content.assemble(*parts)
+
+
+def verdict(
+    report: Report, room: int, keys: Mapping[str, str], *, kept: bool, airy: bool, ascii: bool = False
+) -> Content:
+    """Ceilings, the verdict in its sentence, the one suggestion, what came of trying it, notes.
+
+    room: cells of a line. airy: with empty lines between them.
+    """
+    between = "\n" if airy else ""
+    workers = f", {report.workers} workers" if report.pipeline == "loader" else ""
+    head = f"{report.recipe} on {report.device}, {report.pipeline} pipeline{workers}, batch {report.batch_size}\n"
+    parts: list[Part] = [(head, MUTED), ceilings(report, room, ascii=ascii), between]
+    parts += [(f"{report.bound.capitalize()}-bound. " if report.bound != "unclear" else "", "bold $accent")]
+    parts += [(report.sentence, "bold"), "\n"]
+    trial = report.trials[-1] if report.trials else None
+    if trial is not None:
+        parts += [between, *_tried(trial, keys["keep"], kept=kept)]
+    elif report.suggestion is not None:
+        parts += [between, *_suggested(report.suggestion, report.end_to_end, keys["try"])]
+    for note in report.notes:
+        parts += [between, (f"• {note}\n", MUTED)]
+    return Content.assemble(*parts).rstrip()
+
+
+def _suggested(suggestion: Suggestion, now: Rate, key: str) -> list[Part]:
+    parts: list[Part] = [("Try: ", "bold $success"), (changed_to(suggestion.changes), "bold"), "  "]
+    parts += [suggestion.sentence]
+    if suggestion.predicted is not None and now.images_per_second > 0:
+        gain = suggestion.predicted / now.images_per_second
+        parts += [("  predicted ", MUTED), (f"{rate(suggestion.predicted)} (×{gain:.2f})", "")]
+    return [*parts, "\n", (f"{key} ", "bold $primary"), "tries it: both recipes in turns, for a few seconds each\n"]
+
+
+def _tried(trial: Trial, key: str, *, kept: bool) -> list[Part]:
+    better, worse = trial.low > 1, trial.high < 1
+    colour = "$success" if better else "$error" if worse else "$warning"
+    parts: list[Part] = [("Tried: ", f"bold {colour}"), (changed_to(trial.changes), "bold")]
+    parts += [(f"  ×{trial.gain:.2f}", f"bold {colour}"), f" (×{trial.low:.2f}–×{trial.high:.2f})"]
+    before, after = trial.before.images_per_second, trial.after.images_per_second
+    parts += [f"  {before:,.0f} → {rate(after)}\n", (trial.sentence, ""), "\n" if trial.sentence else ""]
+    if kept:
+        return [*parts, ("✓ kept in the recipe\n", "$success")]
+    said = "keeps it in the recipe" if better else "keeps it in the recipe all the same"
+    return [*parts, (f"{key} ", "bold $primary"), f"{said}\n"]
+
+
+def parts_of(report: Report, *, ascii: bool = False) -> Content:
+    """What a batch is made of in a worker, the processes, the GPU, the evaluations."""
+    sections = [_transforms(report.transforms, "#" if ascii else "▮")] if report.transforms else []
+    sections += [_processes(report.processes)] if report.processes else []
+    last: list[Part] = []
+    if report.gpu is not None:
+        gpu = report.gpu
+        busy = f"{gpu.utilisation:.0%} busy, " if gpu.utilisation is not None else ""
+        last += [("GPU ", "bold"), f"{gpu.name}: {busy}memory {size(gpu.peak)} at its peak, "]
+        last += [f"{size(gpu.reserved)} reserved of {size(gpu.total)}\n"]
+    last += [("Evaluation ", "bold"), f"{report.evaluation_share:.1%} of a run's time\n", (report.machine, MUTED)]
+    return Content("\n\n").join([*sections, Content.assemble(*last)])
+
+
+def _transforms(transforms: Sequence[Transform], sign: str) -> Content:
+    width = max(len(entry.name) for entry in transforms)
+    parts: list[Part] = [("What makes a batch, image by image\n", "bold")]
+    for entry in sorted(transforms, key=lambda entry: -entry.share):
+        parts += [f"{entry.name:<{width}} {entry.seconds_per_image * 1e6:>9,.1f} µs"]
+        parts += [(f" {entry.share:>6.1%} ", MUTED), (sign * round(entry.share * 16), "$warning"), "\n"]
+    said = "One loader worker's work, measured in the measuring process: no profiler sees into workers."
+    return Content.assemble(*parts, (said, MUTED))
+
+
+def _processes(processes: Sequence[Process]) -> Content:
+    width = max(len("Processes"), *(len(entry.name) for entry in processes))
+    parts: list[Part] = [(f"{'Processes':<{width}}   cores     memory", "bold")]
+    for entry in processes:
+        parts.append(f"\n{entry.name:<{width}}  {entry.cores:>6.2f}  {size(entry.memory):>9}")
+    return Content.assemble(*parts)
+
+
+def operators(table: OperatorTable, room: int) -> Content:
+    """The operators of a trace, the longest first."""
+    kind = "GPU" if table.device else "CPU"
+    head = f"{'share':>6} {kind + ' a step':>11} {'calls':>6}  operator\n"
+    parts: list[Part] = [(f"{table.steps} steps up to step {table.step:,}; ", MUTED)]
+    parts += [("times include the tracer's own\n", MUTED), (head, "bold")]
+    for entry in table.operators:
+        taken = milliseconds(entry.device if table.device else entry.cpu)
+        parts += [(f"{entry.share:>6.1%}", "$primary"), f" {taken:>11} {entry.calls:>6.4g}  "]
+        parts.append(f"{cut(entry.name.removeprefix('aten::'), max(8, room - 27))}\n")
+    return Content.assemble(*parts).rstrip()
