@@ -73,17 +73,20 @@ async def test_measure_try_keep_undo(make_app: AppFactory) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3", "p")
         await until(pilot, lambda: "loader alone" in line(app) or "end to end" in line(app))
-        await until(pilot, lambda: "Loader-bound. The loader makes 1,304 images" in verdict(app))
+        await until(pilot, lambda: "Loader-bound. The loader limits training" in verdict(app))
         assert "1,190 img/s  1,150–1,205" in verdict(app)
         assert "data.workers = 2, data.persistent_workers = true" in verdict(app)
-        assert "predicted 2,480 img/s (×2.08)" in " ".join(verdict(app).split())
+        assert "t tries it; predicted 2,480 img/s (×2.08)" in " ".join(verdict(app).split())
         assert "53.8 ms a step" in step(app) and "D data wait 30.1 ms 56%" in step(app)
         assert "color_jitter" in text(app, "parts") and "no profiler sees into workers" in text(app, "parts")
         await until(pilot, lambda: not app.profiling.busy)
         await pilot.press("a")  # not tried yet
         assert app.editor.recipe == before
         await pilot.press("t")
-        await until(pilot, lambda: "×1.82 (×1.75–×1.90)" in verdict(app))
+        await until(
+            pilot,
+            lambda: "1,190 → 2,166 images/s: 1.82× (1.75–1.90 in 5 pairs)" in verdict(app),
+        )
         await until(pilot, lambda: not app.profiling.busy)
         assert "a keeps it in the recipe" in verdict(app)
         await pilot.press("a")

@@ -128,13 +128,12 @@ def changed_to(changes: Mapping[str, Any]) -> str:
     """What a change makes of a recipe: ``data.workers = 2, no cutout``."""
     words = []
     for path, value in changes.items():
-        name = path.removeprefix("techniques.")
-        if value is None or (path.count(".") == 1 and value is False and path.startswith("techniques.")):
+        name = path.removeprefix("techniques.").removesuffix(".enabled")
+        switch = path.startswith("techniques.") and "." not in name
+        if value is None or (switch and value is False):
             words.append(f"no {name}")
-        elif value is True and path.startswith("techniques.") and path.count(".") == 1:
-            words.append(name)
         else:
-            words.append(f"{name} = {shown(value)}")
+            words.append(name if switch and value is True else f"{name} = {shown(value)}")
     return ", ".join(words)
 
 
@@ -182,21 +181,19 @@ def verdict(
 
 
 def _suggested(suggestion: Suggestion, now: Rate, key: str) -> list[Part]:
-    parts: list[Part] = [("Try: ", "bold $success"), (changed_to(suggestion.changes), "bold"), "  "]
-    parts += [suggestion.sentence]
+    parts: list[Part] = [("Try: ", "bold $success"), suggestion.sentence]
+    parts += [(f" ({changed_to(suggestion.changes)})", MUTED), "\n", (f"{key} ", "bold $primary"), "tries it"]
     if suggestion.predicted is not None and now.images_per_second > 0:
         gain = suggestion.predicted / now.images_per_second
-        parts += [("  predicted ", MUTED), (f"{rate(suggestion.predicted)} (×{gain:.2f})", "")]
-    return [*parts, "\n", (f"{key} ", "bold $primary"), "tries it: both recipes in turns, for a few seconds each\n"]
+        return [*parts, f"; predicted {rate(suggestion.predicted)} (×{gain:.2f})\n"]
+    return [*parts, "; how much it gains cannot be predicted\n"]
 
 
 def _tried(trial: Trial, key: str, *, kept: bool) -> list[Part]:
     better, worse = trial.low > 1, trial.high < 1
     colour = "$success" if better else "$error" if worse else "$warning"
-    parts: list[Part] = [("Tried: ", f"bold {colour}"), (changed_to(trial.changes), "bold")]
-    parts += [(f"  ×{trial.gain:.2f}", f"bold {colour}"), f" (×{trial.low:.2f}–×{trial.high:.2f})"]
-    before, after = trial.before.images_per_second, trial.after.images_per_second
-    parts += [f"  {before:,.0f} → {rate(after)}\n", (trial.sentence, ""), "\n" if trial.sentence else ""]
+    parts: list[Part] = [("Tried: ", f"bold {colour}"), (changed_to(trial.changes), "bold"), "\n"]
+    parts += [(f"{trial.sentence}\n", f"bold {colour}")]
     if kept:
         return [*parts, ("✓ kept in the recipe\n", "$success")]
     said = "keeps it in the recipe" if better else "keeps it in the recipe all the same"
