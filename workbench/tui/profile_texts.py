@@ -29,6 +29,8 @@ COLOURS = {
 LETTERS = {"data wait": "D", "transfer": "T", "augment": "A", "forward": "F", "backward": "B", "optimizer": "O",
            "other": "."}  # fmt: skip
 UNEXPLAINED = "unexplained"
+FAR = 3.0
+"""Times the end to end rate at which the bars of the ceilings end."""
 
 
 @dataclass(frozen=True)
@@ -138,21 +140,25 @@ def changed_to(changes: Mapping[str, Any]) -> str:
 
 
 def ceilings(report: Report, room: int, *, ascii: bool = False) -> Content:
-    """Each ceiling as a bar with its rate and the spread of its windows; the end to end rate as the last."""
-    rows: list[tuple[str, Rate, str]] = [("loader alone", report.loader, "$warning")]
+    """Each ceiling as a bar with its rate and the spread of its windows; the end to end rate as the last.
+
+    What is far beyond the end to end rate ends in an arrow: it limits nothing, and would press the others flat.
+    """
+    rows: list[tuple[str, Rate, str]] = [("batches alone", report.loader, "$warning")]
     if report.loader_alone is not None:
         rows.append(("one worker", report.loader_alone, "$warning"))
-    rows += [("compute alone", report.compute, "$primary"), ("end to end", report.end_to_end, "$success")]
-    most = max(max(entry.high, entry.images_per_second) for _, entry, _ in rows) or 1.0
+    rows += [("network alone", report.compute, "$primary"), ("end to end", report.end_to_end, "$success")]
     figures = [(rate(entry.images_per_second), f"{entry.low:,.0f}–{entry.high:,.0f}") for _, entry, _ in rows]
     first, second = (max(len(pair[i]) for pair in figures) for i in (0, 1))
     cells = max(4, room - 14 - first - second - 3)
-    solid, spread = ("#", "+") if ascii else ("█", "▒")
+    most = min(max(entry.high for _, entry, _ in rows), FAR * report.end_to_end.high) or 1.0
+    solid, spread, beyond = ("#", "+", ">") if ascii else ("█", "▒", "▶")
     parts: list[Part] = []
     for (name, entry, colour), (value, between) in zip(rows, figures, strict=True):
-        full = round(min(entry.low, entry.images_per_second) / most * cells)
-        more = max(0, round(entry.high / most * cells) - full)
-        parts += [(f"{name:<14}", ""), (solid * full + spread * more, colour), " " * (cells - full - more)]
+        full, more = (min(cells, round(value / most * cells)) for value in (entry.low, entry.high))
+        bar = solid * full + spread * (more - full)
+        bar = bar[:-1] + beyond if entry.high > most else bar
+        parts += [(f"{name:<14}", ""), (bar.ljust(cells), colour)]
         parts += [(f" {value:>{first}}", "bold"), (f"  {between:>{second}}\n", MUTED)]
     return Content.assemble(*parts)
 
@@ -165,7 +171,8 @@ def verdict(
     room: cells of a line. airy: with empty lines between them.
     """
     between = "\n" if airy else ""
-    workers = f", {report.workers} workers" if report.pipeline == "loader" else ""
+    count = "1 worker" if report.workers == 1 else f"{report.workers} workers"
+    workers = f", {count}" if report.pipeline == "loader" else ""
     head = f"{report.recipe} on {report.device}, {report.pipeline} pipeline{workers}, batch {report.batch_size}\n"
     parts: list[Part] = [(head, MUTED), ceilings(report, room, ascii=ascii), between]
     parts += [(f"{report.bound.capitalize()}-bound. " if report.bound != "unclear" else "", "bold $accent")]
@@ -175,6 +182,8 @@ def verdict(
         parts += [between, *_tried(trial, keys["keep"], kept=kept)]
     elif report.suggestion is not None:
         parts += [between, *_suggested(report.suggestion, report.end_to_end, keys["try"])]
+    else:
+        parts += [between, "Nothing that is known to change would make it faster.\n"]
     for note in report.notes:
         parts += [between, (f"• {note}\n", MUTED)]
     return Content.assemble(*parts).rstrip()

@@ -148,8 +148,10 @@ class ProfileScreen(Screen[None]):
         pane = self.query_one("#verdict", Pane)
         room = pane.scrollable_content_region.width
         if profiling.report is None:
-            key = app.key("profile.measure")
-            said = f" measures what limits {app.editor.recipe.name}: loading alone, computing alone, both together."
+            key = app.key("profile.cancel" if profiling.busy else "profile.measure")
+            said = f" measures what limits {app.editor.recipe.name}: batches alone, the network alone, both together."
+            if profiling.busy:
+                said = " ends the measurement of batches alone, the network alone and both together, in turns."
             pane.show(Content.assemble((key, "bold $primary"), said))
             self.query_one("#parts", Pane).show(Content.styled("nothing measured yet", "$muted"))
         else:
