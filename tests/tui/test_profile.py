@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -139,12 +140,16 @@ def gone(pid: int) -> bool:
         return True
 
 
-async def test_a_measurement_ends_when_it_is_told_to(make_app: AppFactory, recipe: Recipe) -> None:
+async def test_a_measurement_ends_when_it_is_told_to(
+    make_app: AppFactory, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     app = make_app(recipe=about(recipe, "slow"))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3", "p")
         await until(pilot, lambda: "pid" in line(app))
         pid = pid_of(app)
+        assert not list(Path(tempfile.gettempdir()).glob("workbench-*.toml"))  # also should we be killed now
         await pilot.press("p", "t")  # one at a time
         assert pid_of(app) == pid
         await pilot.press("escape")

@@ -68,10 +68,15 @@ class ProfileChild:
 
     def _work(self) -> None:
         try:
-            with tempfile.TemporaryDirectory(prefix="workbench-") as folder, tempfile.TemporaryFile("w+") as words:
-                file = Path(folder) / "recipe.toml"
-                file.write_text(self._recipe, encoding="utf-8")
-                error = self._follow(file, words)
+            descriptor, name = tempfile.mkstemp(prefix="workbench-", suffix=".toml")
+            file = Path(name)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as text:
+                text.write(self._recipe)
+            try:
+                with tempfile.TemporaryFile("w+") as words:
+                    error = self._follow(file, words)
+            finally:
+                file.unlink(missing_ok=True)
         except OSError as problem:
             error = f"the measurement cannot be started: {problem.strerror or problem}"
         self._hear(self, ProfileEnded("" if self.stopped else error))
@@ -95,6 +100,7 @@ class ProfileChild:
         assert process.stdout is not None
         reported = False
         for line in process.stdout:
+            file.unlink(missing_ok=True)  # who speaks has read it; this process may end before it can tidy up
             heard = read_line(line)
             reported |= isinstance(heard, Report)
             if heard is not None:

@@ -68,7 +68,7 @@ def widths(parts: Sequence[Piece], room: int) -> list[int]:
 def step_bar(parts: Sequence[Piece], room: int, *, ascii: bool = False) -> list[Content]:
     """The bar in two lines: each phase in its colour and width, its name above, its share below.
 
-    ascii: its letter repeated. Without colours the name or letter at the start of each phase tells them apart.
+    ascii: its letter repeated. Without colours the edge and the name or letter at the start tell phases apart.
     """
     above: list[Part] = []
     below: list[Part] = []
@@ -79,10 +79,11 @@ def step_bar(parts: Sequence[Piece], room: int, *, ascii: bool = False) -> list[
             continue
         colour = COLOURS.get(piece.name)
         style = f"$background on {colour}" if colour else f"{MUTED} on $panel"
-        name = next((text for text in (f" {piece.name}", f" {piece.letter}", piece.letter) if len(text) < cells), "")
-        if not name and cells:
-            name = piece.letter
-        share = next((text for text in (f" {piece.share:.1%}", f" {piece.share:.0%}") if len(text) < cells), "")
+        edge = "▏" if above and cells > 2 else " "
+        names = (f"{edge}{piece.name}", f"{edge}{piece.letter}")
+        name = next((text for text in names if len(text) < cells), piece.letter[:cells])
+        shares = (f"{edge}{piece.share:.1%}", f"{edge}{piece.share:.0%}", edge)
+        share = next((text for text in shares if len(text) < cells), "")
         above.append((f"{name:<{cells}}", f"bold {style}"))
         below.append((f"{share:<{cells}}", style))
     return [Content.assemble(*above), Content.assemble(*below)]

@@ -12,6 +12,7 @@ Path = tuple[tuple[str, str, int], ...]
 
 OPEN_FROM = 0.05
 """Frames with at least this share of the window are unfolded to begin with."""
+LEADS_ON = 0.98
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Folding:
         self._turned ^= {path}
 
     def rows(self, root: Frame) -> list[StackRow]:
-        """The lines from the root down; a root that only leads to one function is left out."""
-        while len(root.children) == 1 and root.own_share < 0.01:
+        """The lines from the root down; a root that does little but call one function is left out."""
+        while root.children and root.children[0].share >= LEADS_ON * root.share:
             root = root.children[0]
         return list(self._below(root, (), 0))
 
