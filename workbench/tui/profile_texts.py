@@ -48,8 +48,10 @@ class Piece:
 
 
 def pieces(phases: Phases | PhasesMeasured) -> list[Piece]:
-    """The phases in their order, those that took no time left out, and last what they leave unexplained."""
-    whole = max(phases.step_seconds, sum(phases.seconds.values())) or 1.0
+    """The phases in their order, those that took no time left out, and last what they leave unexplained; [] of no step."""
+    whole = max(phases.step_seconds, sum(phases.seconds.values()))
+    if whole <= 0:
+        return []
     found = [Piece(name, phases.seconds.get(name, 0.0), phases.seconds.get(name, 0.0) / whole) for name in PHASES]
     rest = whole - sum(piece.seconds for piece in found)
     return [piece for piece in [*found, Piece(UNEXPLAINED, rest, rest / whole)] if piece.share >= 0.0005]
