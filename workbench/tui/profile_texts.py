@@ -48,7 +48,7 @@ class Piece:
 
 
 def pieces(phases: Phases | PhasesMeasured) -> list[Piece]:
-    """The phases in their order, those that took no time left out, and last what they leave unexplained; [] of no step."""
+    """The phases that took time, in their order, and last what they leave unexplained; none of a step of 0 s."""
     whole = max(phases.step_seconds, sum(phases.seconds.values()))
     if whole <= 0:
         return []
