@@ -66,6 +66,11 @@ class RunDirectory:
         return self.path / "events.jsonl"
 
     @property
+    def results_file(self) -> Path:
+        """What the last evaluation said, image by image: see :mod:`workbench.runs.results`."""
+        return self.path / "evaluation.json"
+
+    @property
     def machine_file(self) -> Path:
         """What the machine did meanwhile: one sample a line."""
         return self.path / "machine.jsonl"

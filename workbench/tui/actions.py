@@ -80,6 +80,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("run", "pan_right", "shift+right", "Show what lies to the right", display="⇧→", palette=False),
     Action("run", "smoother", "full_stop", "Smooth the training curves more", display="."),
     Action("run", "rougher", "comma", "Smooth the training curves less", display=","),
+    Action(
+        "run", "results", "e", "How each class was recognised, and the most confident mistakes as pictures", "results"
+    ),
     Action("run", "log_scale", "l", "Logarithmic scale in the chart in focus, or back", "log"),
     Action("run", "x_axis", "x", "Count epochs, time or steps on the x axis", "x axis"),
     Action("run", "back", "escape", "Hide the cursor; leave full screen", display="esc", palette=False),
