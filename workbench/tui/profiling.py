@@ -11,7 +11,6 @@ from workbench.runs.errors import RunError
 from workbench.runs.requests import Action, ask
 from workbench.tui.messages import ProfileHeard, WorkDone
 from workbench.tui.profile_child import Heard, ProfileChild, ProfileEnded
-from workbench.tui.profile_texts import changed_to
 
 if TYPE_CHECKING:
     from workbench.runs.directory import RunDirectory
@@ -109,6 +108,8 @@ class Profiling:
 
     def keep(self) -> bool:
         """Put the tried change into the composed recipe, as one change that can be undone."""
+        from workbench.tui.profile_texts import changed_to  # with the screen's other texts: not before it is looked at
+
         app, trial = self._app, self.trial
         if trial is None or trial is self.kept:
             return False
