@@ -13,7 +13,7 @@ import sys
 import termios
 from typing import Any
 
-TABS = "workbench  1 Compose  2 Run"
+TABS = "workbench  1 Compose  2 Run  3 Profile  4 Runs"
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 _before: list[Any] | None = None

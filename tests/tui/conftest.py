@@ -10,7 +10,7 @@ import pytest
 import pytest_textual_snapshot
 from syrupy.location import PyTestLocation
 
-from tests.tui.fakes import FAKE_PREVIEW, HERE, RECIPE, FakeTraining
+from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE, HERE, RECIPE, FakeTraining
 from workbench.recipe import Recipe, read_recipe
 from workbench.tui.editing import Editor
 from workbench.tui.settings import Settings
@@ -57,6 +57,7 @@ def make_app(tmp_path: Path, recipe: Recipe) -> AppFactory:
     ) -> Workbench:
         places = Settings(Path("runs"), Path("data"), device="cpu", **(settings or {}))
         keywords.setdefault("preview_command", FAKE_PREVIEW if preview else ["sleep", "60"])
+        keywords.setdefault("profile_command", FAKE_PROFILE)
         keywords.setdefault("poll", 0.25)
         keywords.setdefault("execute", FakeTraining())
         return Workbench(places, Editor(recipe, path), **keywords)

@@ -18,11 +18,14 @@ from workbench.events import (
     Event,
     Finished,
     Paused,
+    PhasesMeasured,
     RunStarted,
     Stopped,
     Trained,
     to_json,
 )
+from workbench.profiling.operators import table_of, write_operators
+from workbench.profiling.stack_tree import Frame, StackWindow, write_stacks
 from workbench.recipe import Recipe, save_recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import new_status, write_status
@@ -30,6 +33,7 @@ from workbench.runs.writer import RunWriter
 
 HERE = Path(__file__).resolve().parent
 FAKE_PREVIEW = [sys.executable, str(HERE / "fake_preview.py")]
+FAKE_PROFILE = [sys.executable, str(HERE / "fake_profile.py")]
 NOW = 1_800_000_000.0
 
 RECIPE = """
@@ -160,3 +164,44 @@ class FakeTraining:
         while control.pause_requested and not control.stop_requested:
             control.wait(0.02)
         writer.write(Continued(step=step))
+
+
+def phases(step: int) -> PhasesMeasured:
+    """A step on a GPU that waits for its data."""
+    return PhasesMeasured(
+        time=NOW - 100 + step / 5, step=step, samples=12, every=16, step_seconds=0.2124,
+        seconds={"data wait": 0.0451, "transfer": 0.0021, "augment": 0.0064, "forward": 0.0555, "backward": 0.0882,
+                 "optimizer": 0.0079, "other": 0.0031},
+        cost=0.003,
+    )  # fmt: skip
+
+
+def profiled(run: RunDirectory) -> RunDirectory:
+    """A run with stacks and operators of its steps."""
+
+    def frame(
+        name: str, seconds: float, *children: Frame, file: str = "torch/nn/modules.py", user: bool = False
+    ) -> Frame:
+        return Frame(name, file, 79, seconds, seconds / 5.0, user, children)
+
+    def own(name: str, seconds: float, *children: Frame, file: str) -> Frame:
+        return frame(name, seconds, *children, file=f"workbench/{file}.py", user=True)
+
+    def module(name: str, seconds: float) -> Frame:
+        return frame("_call_impl", seconds, frame(f"{name}.forward", seconds))
+
+    network = frame("Net._call_impl", 1.9, frame("Net.forward", 1.9, module("Conv2d", 1.2), module("MaxPool2d", 0.5)))
+    compute = own(
+        "compute", 3.4, own("Build.forward", 1.9, network, file="engine/build"),
+        frame("Tensor.backward", 1.4, file="torch/_tensor.py"), file="engine/train",
+    )  # fmt: skip
+    crop = own("random_crop", 0.31, file="techniques/random_crop")
+    batches = own("batches", 0.9, own("DevicePipeline.epoch", 0.85, crop, file="data/device"), file="engine/train")
+    tree = own("train", 5.0, compute, batches, own("masked_step", 0.4, file="engine/guard"), file="engine/train")
+    run.profile.mkdir(parents=True)
+    write_stacks(run.profile / "stacks.json", StackWindow(150, 24, 5.0, 0.002, 2490, tree))
+    measured = [("aten::convolution_backward", 45, 0.31, 0.0), ("aten::mkldnn_convolution", 45, 0.18, 0.0),
+                ("aten::native_batch_norm", 40, 0.07, 0.0), ("aten::max_pool2d_with_indices", 15, 0.05, 0.0),
+                ("aten::copy_", 210, 0.011, 0.0)]  # fmt: skip
+    write_operators(run.profile / "operators.json", table_of(150, 5, measured))
+    return run

@@ -310,10 +310,17 @@ async def test_every_action_has_a_method_and_a_place_in_the_help(make_app: AppFa
     from workbench.tui.actions import ACTIONS
     from workbench.tui.screens.compose import ComposeScreen
     from workbench.tui.screens.help import HelpLine
+    from workbench.tui.screens.profile import ProfileScreen
     from workbench.tui.screens.run import RunScreen
     from workbench.tui.screens.runs import RunsScreen
 
-    owners = {"compose": ComposeScreen, "run": RunScreen, "runs": RunsScreen, "app": Workbench}
+    owners = {
+        "compose": ComposeScreen,
+        "run": RunScreen,
+        "profile": ProfileScreen,
+        "runs": RunsScreen,
+        "app": Workbench,
+    }
     for action in ACTIONS:
         assert hasattr(owners[action.where], f"action_{action.name.partition('(')[0]}"), action
     app = make_app()

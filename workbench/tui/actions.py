@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
-Where = Literal["compose", "run", "runs", "app"]
+Where = Literal["compose", "run", "profile", "runs", "app"]
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,31 @@ ACTIONS: tuple[Action, ...] = (
     Action("run", "pan_right", "shift+right", "Show what lies to the right", display="⇧→", palette=False),
     Action("run", "smoother", "full_stop", "Smooth the training curves more", display="."),
     Action("run", "rougher", "comma", "Smooth the training curves less", display=","),
+    Action(
+        "run", "results", "e", "How each class was recognised, and the most confident mistakes as pictures", "results"
+    ),
     Action("run", "log_scale", "l", "Logarithmic scale in the chart in focus, or back", "log"),
     Action("run", "x_axis", "x", "Count epochs, time or steps on the x axis", "x axis"),
     Action("run", "back", "escape", "Hide the cursor; leave full screen", display="esc", palette=False),
     Action("run", "scroll(1)", "j", "Scroll the log down", palette=False),
     Action("run", "scroll(-1)", "k", "Scroll the log up", palette=False),
     Action("run", "copy", "y", "Copy the command that trains the same again"),
+    Action(
+        "profile", "measure", "p", "Measure the recipe of Compose: its step, its ceilings, what limits it", "profile"
+    ),
+    Action("profile", "try", "t", "Try the suggested change: both recipes in turns, for a few seconds each", "try"),
+    Action("profile", "keep", "a", "Keep the tried change in the recipe; u in Compose takes it back", "keep"),
+    Action("profile", "view", "v", "The next pane: verdict, stacks, operators, parts", "view"),
+    Action("profile", "stacks", "s", "Sample the Python stacks of the running training for some seconds", "stacks"),
+    Action(
+        "profile", "trace", "o", "Trace some steps of the running training: operators, and a file for Perfetto", "trace"
+    ),
+    Action("profile", "code", "c", "Stacks of your code and your network, or of all code", "code"),
+    Action("profile", "fold", "space,enter", "Fold or unfold the branch of the stacks under the cursor"),
+    Action("profile", "other_step", "x", "The step of the run, or that of the measured recipe", display="x"),
+    Action("profile", "cancel", "escape", "End the measurement", display="esc"),
+    Action("profile", "scroll(1)", "ctrl+d", "Scroll the pane down", palette=False),
+    Action("profile", "scroll(-1)", "ctrl+u", "Scroll the pane up", palette=False),
     Action("runs", "watch", "enter", "Watch the run under the cursor on the Run screen", "watch"),
     Action("runs", "select", "space", "Select the run under the cursor for the chart and the comparison", "select"),
     Action("runs", "filter", "slash", "Show only some runs, such as state:finished acc>0.9 resnet", "filter"),
@@ -106,6 +125,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs", "scroll(-1)", "ctrl+u", "Scroll the details up", palette=False),
     Action("app", "show('compose')", "1", "Compose: put a recipe together"),
     Action("app", "show('run')", "2", "Run: watch the training"),
+    Action("app", "show('profile')", "3", "Profile: see where the time goes, try what makes it faster"),
     Action("app", "show('runs')", "4", "Runs: find, compare and keep them"),
     Action("app", "help", "question_mark,f1", "All keys", "help", "?"),
     Action("app", "slow_link", "B", "Slow link: send figures and charts every 5 seconds, or every second again"),

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from workbench.events import Event, Resumed
+from workbench.profiling.saved import Saved, SavedReader
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.machine import MachineReader, Sample
@@ -43,6 +44,7 @@ class Reading:
     machine: list[Sample]
     fresh: RunView | None = None
     waiting: Waiting | None = None
+    saved: Saved | None = None
 
 
 class Follower:
@@ -54,6 +56,7 @@ class Follower:
         self._reader = EventReader(run)
         self._live = LiveRuns(run.path.parent)
         self._machine = MachineReader(run)
+        self._saved = SavedReader(run.profile)
         self._readings: deque[Reading] = deque()
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -101,7 +104,8 @@ class Follower:
             view.feed_machine(samples)
             view.loss.smoothed()
             view.accuracy.smoothed()
-        self._readings.append(Reading(events, state, status, log, samples, view, self._waiting(state, status)))
+        waiting, saved = self._waiting(state, status), self._saved.read_new()
+        self._readings.append(Reading(events, state, status, log, samples, view, waiting, saved))
 
     def _waiting(self, state: str, status: Status | None) -> Waiting | None:
         if state != "queued" or (status is not None and status.pid):

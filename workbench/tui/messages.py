@@ -15,6 +15,7 @@ from workbench.tui.preview_client import PreviewEnded
 from workbench.tui.training import Training
 
 if TYPE_CHECKING:
+    from workbench.tui.profile_child import Heard, ProfileChild
     from workbench.tui.run_lister import Reading
 
 
@@ -24,6 +25,15 @@ class PreviewHeard(Message):
     def __init__(self, reply: Reply | PreviewEnded) -> None:
         super().__init__()
         self.reply = reply
+
+
+class ProfileHeard(Message):
+    """A measurement of the composed recipe said something."""
+
+    def __init__(self, child: ProfileChild, heard: Heard) -> None:
+        super().__init__()
+        self.child = child
+        self.heard = heard
 
 
 class LiveRunSeen(Message):

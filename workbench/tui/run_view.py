@@ -19,6 +19,7 @@ from workbench.events import (
     Finished,
     Noted,
     Paused,
+    PhasesMeasured,
     Resumed,
     RunStarted,
     Stopped,
@@ -48,6 +49,7 @@ class RunView:
         self.started: RunStarted | None = None
         self.trained: Trained | None = None
         self.ended: Event | None = None
+        self.phases: PhasesMeasured | None = None
         self.checks: dict[str, CheckFinished] = {}
         self.steps_seen: array[float] = array("d")
         self.seconds: array[float] = array("d")
@@ -97,6 +99,8 @@ class RunView:
             case Evaluated():
                 self.evaluated.setdefault(event.split, []).append(event)
                 self.version += 1
+            case PhasesMeasured():
+                self.phases = event
             case CheckpointSaved():
                 self.checkpoints += 1
             case Paused():

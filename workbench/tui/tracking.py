@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from workbench.events import Diverged, Failed
+from workbench.profiling.saved import Saved
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import ACTIVE, Status
 from workbench.tui.follower import Follower, Waiting
@@ -24,6 +25,7 @@ class Tracked:
         self.state = "queued"
         self.status: Status | None = None
         self.waiting: Waiting | None = None
+        self.saved = Saved()
         self.asked = ""
         self._checkpoints = 0
         self._read = False
@@ -64,7 +66,8 @@ class Tracked:
                 self.view.feed_machine(reading.machine)
             for text in reading.log:
                 self.view.say(Line(text, "quiet"))
-            changed |= reading.waiting != self.waiting
+            changed |= reading.waiting != self.waiting or reading.saved is not None
+            self.saved = reading.saved or self.saved
             self._read = True
             self.state, self.status, self.waiting = reading.state, reading.status, reading.waiting
         if self.asked and self._done():

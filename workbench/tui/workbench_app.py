@@ -14,7 +14,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
 from workbench.runs.speed import Estimate
-from workbench.tui import clipboard, files, leaving, queueing, running, suspending
+from workbench.tui import clipboard, files, leaving, modes, profile_child, queueing, running, suspending
 from workbench.tui.actions import Action, bindings
 from workbench.tui.device_app import DeviceApp
 from workbench.tui.driver import SurvivingDriver
@@ -25,6 +25,7 @@ from workbench.tui.messages import (
     DevicesSeen,
     LiveRunSeen,
     PreviewHeard,
+    ProfileHeard,
     QueueMoved,
     RunSent,
     TrainingMoved,
@@ -32,7 +33,7 @@ from workbench.tui.messages import (
 )
 from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
-from workbench.tui.screens.compose import ComposeScreen
+from workbench.tui.profiling import Profiling
 from workbench.tui.screens.help import HelpScreen, places_in_words
 from workbench.tui.session import NO_SESSION, Session, keep
 from workbench.tui.settings import Settings
@@ -41,20 +42,10 @@ from workbench.tui.training import Execute, Training
 from workbench.tui.widgets.top_bar import TopBar, top_texts
 
 if TYPE_CHECKING:
+    from workbench.tui.screens.compose import ComposeScreen
+    from workbench.tui.screens.profile import ProfileScreen
     from workbench.tui.screens.run import RunScreen
     from workbench.tui.screens.runs import RunsScreen
-
-
-def _run_screen() -> RunScreen:
-    from workbench.tui.screens.run import RunScreen  # with the charts: not before somebody looks at a run
-
-    return RunScreen()
-
-
-def _runs_screen() -> RunsScreen:
-    from workbench.tui.screens.runs import RunsScreen
-
-    return RunsScreen()
 
 
 class Workbench(DeviceApp):
@@ -64,8 +55,8 @@ class Workbench(DeviceApp):
     """
 
     TITLE = "workbench"
-    CSS_PATH = ["styles/base.tcss", "styles/compose.tcss", "styles/run.tcss", "styles/runs.tcss", "styles/dialogs.tcss"]
-    MODES = {"compose": ComposeScreen, "run": _run_screen, "runs": _runs_screen}
+    CSS_PATH = [f"styles/{name}.tcss" for name in ("base", "compose", "run", "profile", "runs", "dialogs")]
+    MODES = modes.MODES
     DEFAULT_MODE = "compose"
     BINDINGS = bindings("app")
 
@@ -78,6 +69,7 @@ class Workbench(DeviceApp):
         descriptors: Descriptors | None = None,
         execute: Execute | None = None,
         preview_command: Sequence[str] = COMMAND,
+        profile_command: Sequence[str] = profile_child.COMMAND,
         gpus: Callable[[], list[Gpu]] = list_gpus,
         poll: float = 1.0,
         now: Callable[[], float] = time.time,
@@ -100,6 +92,8 @@ class Workbench(DeviceApp):
         self.layout: dict[str, dict[str, Any]] = dict(session.screens)
         self.session_path = session_path
         self.kept = ""
+        self.profile_command = profile_command
+        self.profiling = Profiling(self)
         log = descriptors.log if descriptors is not None else None
         self._queue = queueing.QueueWatcher(settings.runs, self.post_message, poll)
         self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
@@ -125,6 +119,7 @@ class Workbench(DeviceApp):
 
     def on_unmount(self) -> None:
         self._client.close()
+        self.profiling.stop()
         keep(self)
         self._queue.stop()
         if self.tracked is not None:
@@ -154,6 +149,11 @@ class Workbench(DeviceApp):
         """Show it."""
         if self.preview.hear(message.reply) and self.composer is not None and self.is_running:
             self.composer.refresh_preview()
+
+    def on_profile_heard(self, message: ProfileHeard) -> None:
+        """Show it."""
+        if self.profiling.hear(message.child, message.heard) and self.is_running:
+            self.show_profile()
 
     # The run
 
@@ -232,7 +232,13 @@ class Workbench(DeviceApp):
         """What is known of the run on screen."""
         if self.current_mode == "run":
             cast("RunScreen", self.screen_stack[0]).refresh_run()  # also behind a dialog
+        self.show_profile()
         self.refresh_top()
+
+    def show_profile(self) -> None:
+        """What is known of where the time goes."""
+        if self.current_mode == "profile":
+            cast("ProfileScreen", self.screen_stack[0]).refresh_profile()
 
     def refresh_top(self) -> None:
         """The first line of the screen in front."""

@@ -9,10 +9,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 
+from workbench.events import Finished
 from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
 from workbench.tui.clipboard import rerun_command
 from workbench.tui.screens.confirm import ConfirmScreen
+from workbench.tui.screens.results import show_results
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Line, Pane, Text
 from workbench.tui.widgets.run_charts import RunCharts
@@ -125,9 +127,20 @@ class RunScreen(Screen[None]):
             if tracked is not None and tracked.waiting is not None:  # no process yet: it can only be taken out
                 return True if action == "stop" else None
             return True if tracked is not None and tracked.live else None
+        if action == "results":
+            return True if self._finished() is not None else None
         return True
 
     # Actions
+
+    def _finished(self) -> Tracked | None:
+        tracked = self.workbench.tracked
+        return tracked if tracked is not None and isinstance(tracked.view.ended, Finished) else None
+
+    def action_results(self) -> None:
+        """What the last evaluation said, image by image."""
+        if (tracked := self._finished()) is not None:
+            show_results(self.workbench, tracked.run)
 
     def _live(self) -> Tracked | None:
         tracked = self.workbench.tracked

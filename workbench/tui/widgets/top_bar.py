@@ -11,7 +11,7 @@ from workbench.tui.tracking import Tracked
 from workbench.tui.widgets.pane import Text
 from workbench.tui.widgets.run_head import STATES
 
-SCREENS = {"compose": "1 Compose", "run": "2 Run", "runs": "4 Runs"}
+SCREENS = {"compose": "1 Compose", "run": "2 Run", "profile": "3 Profile", "runs": "4 Runs"}
 
 
 class Tab(Text):

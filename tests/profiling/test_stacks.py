@@ -1,0 +1,155 @@
+"""Python stacks of a thread: where a planted delay shows, and what is left when libraries are folded."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from workbench.events import Noted
+from workbench.profiling.stack_tree import Frame, StackWindow, own_code, read_stacks, write_stacks
+from workbench.profiling.stacks import Stacks
+
+
+def slow() -> None:
+    end = time.perf_counter() + 0.03
+    while time.perf_counter() < end:
+        sum(range(100))
+
+
+def quick() -> None:
+    end = time.perf_counter() + 0.01
+    while time.perf_counter() < end:
+        sum(range(100))
+
+
+def loop(stacks: Stacks) -> Iterator[int]:
+    stacks.start()
+    step = 0
+    while True:
+        slow()
+        quick()
+        step += 1
+        if stacks.step(step):
+            return
+        yield step
+
+
+def every(frame: Frame) -> Iterator[Frame]:
+    yield frame
+    for child in frame.children:
+        yield from every(child)
+
+
+def named(frame: Frame, name: str) -> Frame:
+    return next(found for found in every(frame) if found.name == name)
+
+
+def test_the_slow_function_is_found(tmp_path: Path) -> None:
+    stacks = Stacks(seconds=0.5)
+    done = list(loop(stacks))
+    (noted,) = stacks.finish(tmp_path / "profile")
+    assert isinstance(noted, Noted) and "profile/stacks.html" in noted.message
+    window = read_stacks(tmp_path / "profile" / "stacks.json")
+    assert window is not None
+    assert window.step == window.steps == done[-1] + 1
+    assert 0.5 <= window.seconds < 3
+    assert named(window.tree, "slow").share > 2 * named(window.tree, "quick").share
+    assert named(window.tree, "slow").user
+    assert abs(window.tree.share - 1) < 1e-6
+    assert named(window.tree, "slow").file.endswith("test_stacks.py")
+    assert "</html>" in (tmp_path / "profile" / "stacks.html").read_text()
+    scope = json.loads((tmp_path / "profile" / "stacks.speedscope.json").read_text())
+    assert any(frame["name"] == "slow" for frame in scope["shared"]["frames"])
+
+
+def test_only_the_thread_that_started_it_is_seen(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def elsewhere() -> None:
+        while not over.is_set():
+            quick()
+
+    other = threading.Thread(target=elsewhere)
+    other.start()
+    stacks = Stacks(seconds=0.2)
+    stacks.start()
+    while not stacks.step(1):
+        slow()
+    over.set()
+    list(stacks.finish(tmp_path))
+    window = read_stacks(tmp_path / "stacks.json")
+    assert window is not None
+    assert "quick" not in {frame.name for frame in every(window.tree)}
+
+
+def test_a_window_without_a_step_writes_nothing(tmp_path: Path) -> None:
+    stacks = Stacks()
+    stacks.start()
+    (noted,) = stacks.finish(tmp_path)
+    assert isinstance(noted, Noted) and "before a step" in noted.message
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_at_once_are_two_windows(tmp_path: Path) -> None:
+    outer, inner = Stacks(seconds=0.1), Stacks(seconds=0.1)
+    outer.start()
+    inner.start()
+    slow()
+    inner.step(1)
+    outer.step(1)
+    assert [type(event) for event in (*inner.finish(tmp_path / "a"), *outer.finish(tmp_path / "b"))] == [Noted, Noted]
+    assert (tmp_path / "a" / "stacks.json").exists() and (tmp_path / "b" / "stacks.json").exists()
+
+
+def frame(name: str, share: float, *children: Frame, user: bool = False) -> Frame:
+    return Frame(name, "a.py", 1, share * 10, share, user, children)
+
+
+TREE = frame(
+    "train", 1.0,
+    frame("compute", 0.9,
+        frame("Net._wrapped_call_impl", 0.5,
+            frame("Net._call_impl", 0.5,
+                frame("Net.forward", 0.5,
+                    frame("_call_impl", 0.49,
+                        frame("Conv2d.forward", 0.3, frame("_conv_forward", 0.3)),
+                        frame("mine", 0.19, user=True))))),
+        frame("backward", 0.4, frame("_engine_run_backward", 0.4)),
+        user=True),
+    frame("_private", 0.06, frame("sort", 0.06)),
+    user=True,
+)  # fmt: skip
+
+
+def test_own_code_keeps_the_user_the_network_and_the_door_to_libraries() -> None:
+    def outline(tree: Frame) -> object:
+        return (tree.name, round(tree.share, 2), [outline(child) for child in tree.children])
+
+    assert outline(own_code(TREE)) == (
+        "train", 1.0, [
+            ("compute", 0.9, [
+                ("Net.forward", 0.5, [("Conv2d.forward", 0.3, [("_conv_forward", 0.3, [])]), ("mine", 0.19, [])]),
+                ("backward", 0.4, []),
+            ]),
+            ("sort", 0.06, []),
+        ],
+    )  # fmt: skip
+
+
+def test_the_file_leaves_out_what_is_too_small_to_see(tmp_path: Path) -> None:
+    window = StackWindow(10, 5, 1.0, 0.002, 500, frame("train", 1.0, frame("big", 0.9), frame("tiny", 0.0001)))
+    write_stacks(tmp_path / "stacks.json", window)
+    read = read_stacks(tmp_path / "stacks.json")
+    assert read is not None
+    assert [child.name for child in read.tree.children] == ["big"]
+    assert read.tree.own_share > 0.09
+
+
+def test_a_file_that_is_something_else_is_no_tree(tmp_path: Path) -> None:
+    assert read_stacks(tmp_path / "stacks.json") is None
+    for text in ("", "[]", "{}", '{"tree": 3}'):
+        (tmp_path / "stacks.json").write_text(text)
+        assert read_stacks(tmp_path / "stacks.json") is None

@@ -1,0 +1,79 @@
+"""A ``workbench profile`` without torch, for tests: progress, then a report; ``--try`` adds a trial.
+
+In the recipe's about: ``refuse`` ends it with an error, ``slow`` lets it stay at half way, ``many`` says a lot.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from workbench.profiling.report import (
+    Phases,
+    Process,
+    Progress,
+    Rate,
+    Report,
+    Suggestion,
+    Transform,
+    Trial,
+    to_plain,
+)
+from workbench.recipe import read_recipe_file
+
+CHANGES = {"data.workers": 2, "data.persistent_workers": True}
+
+
+def report(name: str, device: str, *, trying: bool) -> Report:
+    before = Rate(1190.4, 1150.0, 1205.2, 5)
+    return Report(
+        recipe=name, device=device, machine="2 cores, 3.8 GB, torch 2.15", pipeline="loader", workers=0, batch_size=64,
+        end_to_end=before, loader=Rate(1304.0, 1280.0, 1321.0, 5), compute=Rate(3400.0, 3350.0, 3420.0, 5),
+        phases=Phases(
+            0.0538,
+            {"data wait": 0.0301, "transfer": 0.0002, "augment": 0.0, "forward": 0.0081, "backward": 0.0117,
+             "optimizer": 0.0026, "other": 0.0006},
+            48, 1, 0.004,
+        ),
+        bound="loader",
+        sentence="The loader limits training: batches alone 1,304 images/s, network alone 3,400, together 1,190.",
+        suggestion=Suggestion("Let two workers prepare batches while the network computes.", CHANGES, 2480.0),
+        loader_alone=Rate(1240.0, 1220.0, 1260.0, 3),
+        transforms=[
+            Transform("reading", 0.0000121, 0.02), Transform("random_crop", 0.000151, 0.2),
+            Transform("color_jitter", 0.00059, 0.78),
+        ],
+        processes=[Process("training", 4711, 0.98, 612_000_000), Process("worker 1", 4712, 0.91, 210_000_000)],
+        evaluation_share=0.061,
+        notes=["a core is shared with other programs: the load was 1.2 before"],
+        trials=[Trial(CHANGES, before, Rate(2166.0, 2050.0, 2230.0, 5), 1.82, 1.75, 1.9,
+                      "1,190 → 2,166 images/s: 1.82× (1.75–1.90 in 5 pairs), faster.")] if trying else [],
+    )  # fmt: skip
+
+
+def say(kind: str, values: dict[str, object]) -> None:
+    print(json.dumps({"kind": kind, **values}), flush=True)
+
+
+def main() -> None:
+    recipe = read_recipe_file(Path(sys.argv[1]))
+    assert "--json-lines" in sys.argv
+    if "refuse" in recipe.about:
+        print("a library's warning", file=sys.stderr)
+        print("error: the data set is not there; get it with: workbench data get cifar10", file=sys.stderr)
+        sys.exit(1)
+    say("progress", to_plain(Progress("loader alone", 0.25)))
+    print("not a line of JSON")
+    if "slow" in recipe.about:
+        say("progress", to_plain(Progress(f"loader alone, pid {os.getpid()}", 0.5)))
+        time.sleep(60)
+    say("progress", to_plain(Progress("end to end", 0.75)))
+    device = sys.argv[sys.argv.index("--device") + 1]
+    say("report", to_plain(report(recipe.name, device, trying="--try" in sys.argv)))
+
+
+if __name__ == "__main__":
+    main()

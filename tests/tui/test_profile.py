@@ -1,0 +1,353 @@
+"""The Profile screen: measuring, trying, keeping, the run's own steps, stacks and operators."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from textual.widget import Widget
+
+from tests.tui.conftest import AppFactory
+from tests.tui.fakes import CHECKS, NOW, history, phases, profiled, started, trained, written
+from tests.tui.test_compose import until
+from workbench.events import Finished, to_json
+from workbench.recipe import Recipe
+from workbench.runs.directory import RunDirectory
+from workbench.runs.requests import take_requests
+from workbench.tui.profiling import changed_recipe
+from workbench.tui.screens.help import HelpScreen
+from workbench.tui.screens.profile import ProfileScreen
+from workbench.tui.widgets.pane import Line, Pane, Text
+from workbench.tui.widgets.stack_view import StackView
+from workbench.tui.widgets.step_bar import StepBar
+from workbench.tui.workbench_app import Workbench
+
+RUN = "20261120-142501-small-3f9c"
+
+
+def text(app: Workbench, name: str) -> str:
+    return app.screen.query_one(f"#{name}", Pane).text.plain if isinstance(app.screen, ProfileScreen) else ""
+
+
+def verdict(app: Workbench) -> str:
+    return text(app, "verdict")
+
+
+def line(app: Workbench) -> str:
+    return app.screen.query_one("#profile-line", Line).plain
+
+
+def step(app: Workbench) -> str:
+    return app.screen.query_one(StepBar).plain if isinstance(app.screen, ProfileScreen) else ""
+
+
+def stacks(app: Workbench) -> StackView:
+    return app.screen.query_one(StackView)
+
+
+def about(recipe: Recipe, words: str) -> Recipe:
+    return recipe.model_copy(update={"about": words})
+
+
+async def test_before_anything_was_measured_it_says_what_it_can_do(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        assert isinstance(app.screen, ProfileScreen)
+        said = app.screen.query_one("#profile-nothing", Text).plain
+        assert said.startswith("p measures where the time of small goes")
+        assert not app.screen.query_one("#profile").display
+        await pilot.press("t", "a")  # nothing to try, nothing to keep
+        assert not app.profiling.busy and not app.editor.unsaved
+        await pilot.press("s", "o")
+        assert not app.profiling.awaited
+
+
+async def test_measure_try_keep_undo(make_app: AppFactory) -> None:
+    app = make_app()
+    before = app.editor.recipe
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "loader alone" in line(app) or "end to end" in line(app))
+        await until(pilot, lambda: "Loader-bound. The loader limits training" in verdict(app))
+        assert "1,190 img/s  1,150–1,205" in verdict(app)
+        assert "data.workers = 2, data.persistent_workers = true" in verdict(app)
+        assert "t tries it; predicted 2,480 img/s (×2.08)" in " ".join(verdict(app).split())
+        assert "53.8 ms a step" in step(app) and "D data wait 30.1 ms 56%" in step(app)
+        assert "color_jitter" in text(app, "parts") and "no profiler sees into workers" in text(app, "parts")
+        await until(pilot, lambda: not app.profiling.busy)
+        await pilot.press("a")  # not tried yet
+        assert app.editor.recipe == before
+        await pilot.press("t")
+        await until(
+            pilot,
+            lambda: "1,190 → 2,166 images/s: 1.82× (1.75–1.90 in 5 pairs)" in verdict(app),
+        )
+        await until(pilot, lambda: not app.profiling.busy)
+        assert "a keeps it in the recipe" in verdict(app)
+        await pilot.press("a")
+        assert app.editor.recipe.data.workers == 2
+        assert "✓ kept" in verdict(app)
+        assert not line(app).strip()
+        await pilot.press("a", "1", "u")  # the second time there is nothing left to keep
+        assert app.editor.recipe == before
+        await pilot.press("3")
+    assert app.editor.recipe == before
+
+
+async def test_a_change_after_the_measurement_is_said(make_app: AppFactory, recipe: Recipe) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "Loader-bound" in verdict(app) and not app.profiling.busy)
+        app.editor.change(about(recipe, "another"))
+        await pilot.press("1", "3")
+        assert "small was changed since it was measured; p measures it anew" in line(app)
+
+
+async def test_what_is_wrong_is_one_line(make_app: AppFactory, recipe: Recipe) -> None:
+    app = make_app(recipe=about(recipe, "refuse"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "workbench data get cifar10" in line(app))
+        assert "warning" not in line(app)
+        app.editor.change(recipe.without_technique("sgd"))
+        await pilot.press("p")
+        assert "optimizer" in line(app) and not app.profiling.busy
+
+
+async def test_a_program_that_is_not_there(make_app: AppFactory) -> None:
+    app = make_app(profile_command=["/nowhere/workbench"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "cannot be started" in line(app))
+
+
+def pid_of(app: Workbench) -> int:
+    assert app.profiling.progress is not None
+    return int(app.profiling.progress.message.rpartition(" ")[2])
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def test_a_measurement_ends_when_it_is_told_to(
+    make_app: AppFactory, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    app = make_app(recipe=about(recipe, "slow"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "pid" in line(app))
+        pid = pid_of(app)
+        assert not list(Path(tempfile.gettempdir()).glob("workbench-*.toml"))  # also should we be killed now
+        await pilot.press("p", "t")  # one at a time
+        assert pid_of(app) == pid
+        await pilot.press("escape")
+        assert not app.profiling.busy
+        await until(pilot, lambda: gone(pid))
+        await pilot.pause(0.2)
+        assert not line(app).strip()  # its end is no error
+
+
+async def test_a_measurement_ends_with_the_app(make_app: AppFactory, recipe: Recipe) -> None:
+    app = make_app(recipe=about(recipe, "slow"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "pid" in line(app))
+        pid = pid_of(app)
+        await pilot.press("q")
+    end = time.monotonic() + 5
+    while not gone(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert gone(pid)
+
+
+async def test_a_measurement_that_is_killed_says_so(make_app: AppFactory, recipe: Recipe) -> None:
+    app = make_app(recipe=about(recipe, "slow"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "pid" in line(app))
+        os.kill(pid_of(app), signal.SIGKILL)
+        await until(pilot, lambda: "ended with code -9" in line(app))
+
+
+@pytest.fixture
+def run(tmp_path: Path, recipe: Recipe) -> RunDirectory:
+    return written(tmp_path / "runs" / RUN, recipe, history(until=50))
+
+
+async def test_the_run_on_screen_is_measured_while_the_screen_shows_it(make_app: AppFactory, run: RunDirectory) -> None:
+    clock = [NOW]
+    app = make_app(watch=run, now=lambda: clock[0], poll=0.05)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.tracked is not None and app.tracked.view.step == 50)
+        assert take_requests(run) == []
+        await pilot.press("3")
+        await until(pilot, lambda: take_requests(run) == ["profile"])
+        assert "its steps are measured in a moment" in step(app)
+        with run.events_file.open("a") as file:
+            file.write(to_json(trained(60)) + "\n" + to_json(phases(60)) + "\n")
+        await until(pilot, lambda: "212 ms a step" in step(app))
+        assert "Run small 3f9c live" in step(app) and "12 steps (1 in 16), cost 0.3%" in step(app)
+        assert "? unexplained 4.1 ms 1.9%" in step(app)
+        assert take_requests(run) == []
+        clock[0] += 20
+        await until(pilot, lambda: take_requests(run) == ["profile"])
+        await pilot.press("1")
+        clock[0] += 20
+        await pilot.pause(0.3)
+        assert take_requests(run) == []  # nobody looks: it ends by itself
+
+
+async def test_a_run_that_ended_is_not_asked(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
+    end = Finished(time=NOW, step=230, seconds=9, test_loss=0.1, test_accuracy=0.9)
+    done = written(tmp_path / "runs" / RUN, recipe, [started(), *CHECKS, trained(10), phases(10), end], "finished")
+    app = make_app(watch=done)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.tracked is not None and app.tracked.state == "finished")
+        await pilot.press("3")
+        assert "Run small 3f9c finished" in step(app) and "212 ms a step" in step(app)
+        await pilot.press("s", "o")
+        assert "r in Compose trains the recipe" in text(app, "operators")
+        assert take_requests(done) == []
+
+
+async def test_the_recipes_step_or_the_runs(make_app: AppFactory, run: RunDirectory) -> None:
+    with run.events_file.open("a") as file:
+        file.write(to_json(phases(60)) + "\n")
+    app = make_app(watch=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        await until(pilot, lambda: "212 ms a step" in step(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "Recipe small  53.8 ms a step" in step(app) and not app.profiling.busy)
+        assert f"measured while {RUN} trained on this machine" in line(app)
+        await pilot.press("x")
+        assert "Run small 3f9c" in step(app)
+
+
+async def test_stacks_and_operators_of_the_run(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, poll=0.05)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        await until(pilot, lambda: take_requests(run) == ["profile"])
+        await pilot.press("s", "o")
+        asked: list[str] = []
+
+        def both() -> bool:
+            asked.extend(take_requests(run))
+            return sorted(asked) == ["stacks", "trace"]
+
+        await until(pilot, both)
+        assert "asked for stacks and trace" in line(app) and "tracing" in text(app, "operators")
+        profiled(run)
+        await until(pilot, lambda: "convolution_backward" in text(app, "operators"))
+        await until(pilot, lambda: not line(app).strip())
+        assert "49.9%     62.0 ms      9  convolution_backward" in text(app, "operators")
+        assert [row.frame.name for row in stacks(app).rows[:4]] == ["train", "compute", "Build.forward", "Net.forward"]
+
+
+async def test_folding_and_all_code(make_app: AppFactory, run: RunDirectory) -> None:
+    profiled(run)
+    app = make_app(watch=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "v")
+        await until(pilot, lambda: len(stacks(app).rows) > 0)
+        view = stacks(app)
+        count = len(view.rows)
+        await pilot.press("j", "space")  # compute
+        assert view.row is not None and (view.row.frame.name, view.row.open) == ("compute", False)
+        assert len(view.rows) < count
+        await pilot.press("right")
+        assert len(view.rows) == count
+        await pilot.press("j", "j", "left")  # folds Net.forward
+        await pilot.press("left")  # up to Build.forward
+        assert view.row.frame.name == "Build.forward"
+        folded = len(view.rows)
+        await pilot.press("c")
+        assert any(row.frame.name.endswith("_call_impl") for row in view.rows)
+        await pilot.press("c")
+        assert len(view.rows) == folded  # what was folded stays folded
+        await pilot.click(StackView, offset=(30, 1))
+        assert view.cursor == 0
+        await pilot.press("G", "g", "pagedown", "up")
+
+
+async def test_the_view_and_the_filter_are_remembered(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "v", "v", "c")
+        remembered = app.layout["profile"]
+    assert remembered == {"view": "operators", "own_code": False}
+    again = make_app()
+    again.layout["profile"] = remembered
+    async with again.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        assert isinstance(again.screen, ProfileScreen)
+        assert (again.screen.view, again.screen.own_code) == ("operators", False)
+
+
+async def test_an_idle_profile_screen_draws_nothing(
+    make_app: AppFactory, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiled(run)
+    with run.events_file.open("a") as file:
+        file.write(to_json(phases(60)) + "\n")
+    app = make_app(watch=run, now=lambda: NOW)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("3", "p")
+        await until(pilot, lambda: "Loader-bound" in verdict(app) and not app.profiling.busy)
+        await until(pilot, lambda: len(stacks(app).rows) > 0)
+        await pilot.pause(0.6)
+        drawn: list[str] = []
+        refresh = Widget.refresh
+
+        def counted(self: Widget, *arguments: object, **keywords: object) -> Widget:
+            drawn.append(repr(self))
+            return refresh(self, *arguments, **keywords)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Widget, "refresh", counted)
+        await pilot.pause(0.8)
+        assert drawn == []
+
+
+async def test_its_keys_are_in_the_help(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape", "v", "ctrl+d", "ctrl+u")
+
+
+async def test_at_160_columns_all_panes_are_in_sight(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await pilot.press("3")
+        await pilot.pause()
+        assert all(app.screen.query_one(f"#{name}").display for name in ("verdict", "stacks", "operators", "parts"))
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        shown = [
+            name for name in ("verdict", "stacks", "operators", "parts") if app.screen.query_one(f"#{name}").display
+        ]
+        assert shown == ["verdict"]
+
+
+def test_changes_as_with_set(recipe: Recipe) -> None:
+    changed = changed_recipe(
+        recipe, {"data.batch_size": 128, "techniques.he_init": None, "techniques.channels_last": True}
+    )
+    assert changed.data.batch_size == 128
+    assert "he_init" not in changed.techniques and changed.on("channels_last")
+    faster = changed_recipe(recipe, {"techniques.mixed_precision.dtype": "bf16"})
+    assert faster.on("mixed_precision")

@@ -1,0 +1,125 @@
+"""A measurement in a process of its own: ``workbench profile``, whose lines are heard as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from workbench.profiling.report import Progress, Report, from_plain
+from workbench.runs.launch import child_environment
+
+COMMAND = (sys.executable, "-P", "-m", "workbench", "profile")
+
+
+@dataclass(frozen=True)
+class ProfileEnded:
+    """The process has ended. error: its last words in one line, "" where all went well."""
+
+    error: str = ""
+
+
+Heard = Progress | Report | ProfileEnded
+
+
+class ProfileChild:
+    """One measurement. ``hear(self, what)`` is called in a thread; the last that it hears is a ProfileEnded.
+
+    recipe: as TOML. The process is the first of a group, so that loader workers end with it.
+    """
+
+    def __init__(
+        self,
+        recipe: str,
+        hear: Callable[[ProfileChild, Heard], object],
+        *,
+        command: Sequence[str] = COMMAND,
+        options: Sequence[str] = (),
+    ) -> None:
+        self._recipe = recipe
+        self._hear = hear
+        self._command = list(command)
+        self._options = list(options)
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self.stopped = False
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        threading.Thread(target=self._work, daemon=True, name="profiling").start()
+
+    def stop(self) -> None:
+        """End the process; does not wait for it."""
+        with self._lock:
+            self.stopped = True
+            process = self._process
+        if process is not None and process.poll() is None:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGTERM)
+
+    def _work(self) -> None:
+        try:
+            descriptor, name = tempfile.mkstemp(prefix="workbench-", suffix=".toml")
+            file = Path(name)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as text:
+                text.write(self._recipe)
+            try:
+                with tempfile.TemporaryFile("w+") as words:
+                    error = self._follow(file, words)
+            finally:
+                file.unlink(missing_ok=True)
+        except OSError as problem:
+            error = f"the measurement cannot be started: {problem.strerror or problem}"
+        self._hear(self, ProfileEnded("" if self.stopped else error))
+
+    def _follow(self, file: Path, words: IO[str]) -> str:
+        """Run the command to its end; returns what it said was wrong."""
+        with self._lock:
+            if self.stopped:
+                return ""
+            process = self._process = subprocess.Popen(
+                [*self._command, str(file), "--json-lines", *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=words,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env=child_environment(),
+                start_new_session=True,
+            )
+        assert process.stdout is not None
+        reported = False
+        for line in process.stdout:
+            file.unlink(missing_ok=True)  # who speaks has read it; this process may end before it can tidy up
+            heard = read_line(line)
+            reported |= isinstance(heard, Report)
+            if heard is not None:
+                self._hear(self, heard)
+        code = process.wait()
+        if code == 0 and reported:
+            return ""
+        words.seek(0)
+        said = [text for text in words.read()[-4000:].splitlines() if text.strip()]
+        return said[-1].strip().replace(str(file), "recipe") if said else f"the measurement ended with code {code}"
+
+
+def read_line(line: str) -> Progress | Report | None:
+    """What a line of ``workbench profile --json-lines`` says; None for anything else."""
+    try:
+        values = json.loads(line)
+        kinds = {"progress": Progress, "report": Report}
+        found = from_plain(kinds[values.pop("kind")], values)
+        assert isinstance(found, Progress | Report)
+        return found
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

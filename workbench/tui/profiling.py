@@ -1,0 +1,188 @@
+"""What the app knows of where the time goes, and how it comes to know more: measurements, requests to the run."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from workbench.profiling.report import Progress, Report, Trial
+from workbench.recipe import Recipe, RecipeError, read_recipe, write_recipe
+from workbench.runs.errors import RunError
+from workbench.runs.requests import Action, ask
+from workbench.tui.messages import ProfileHeard, WorkDone
+from workbench.tui.profile_child import Heard, ProfileChild, ProfileEnded
+
+if TYPE_CHECKING:
+    from workbench.runs.directory import RunDirectory
+    from workbench.tui.workbench_app import Workbench
+
+ASK_AGAIN = 15.0
+"""Seconds after which a run on screen is asked again to measure its steps; it goes on for twice as long unasked."""
+
+
+class Profiling:
+    """The measurement of the composed recipe, and the requests to the run on screen.
+
+    report: the last one, of ``measured``. kept: the trial whose change went into the recipe.
+    """
+
+    def __init__(self, app: Workbench) -> None:
+        self._app = app
+        self.report: Report | None = None
+        self.measured: Recipe | None = None
+        self.progress: Progress | None = None
+        self.error = ""
+        self.shares = ""
+        self.trying = False
+        self.kept: Trial | None = None
+        self.awaited: dict[str, tuple[RunDirectory, Any]] = {}
+        self._child: ProfileChild | None = None
+        self._next: Recipe | None = None
+        self._asked: tuple[RunDirectory | None, float] = (None, 0.0)
+
+    # The composed recipe
+
+    @property
+    def busy(self) -> bool:
+        """Whether a measurement is at work."""
+        return self._child is not None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the composed recipe is another one than the report is about."""
+        return self.measured is not None and self._app.editor.recipe != self.measured
+
+    @property
+    def trial(self) -> Trial | None:
+        """The suggestion as it was tried."""
+        return self.report.trials[-1] if self.report is not None and self.report.trials else None
+
+    def measure(self, *, trying: bool = False) -> None:
+        """Measure the composed recipe in a process of its own; ``trying``: and the suggested change."""
+        app = self._app
+        if self.busy:
+            return
+        if problems := app.editor.conflicts():
+            self.error = f"{problems[0].path}: {problems[0].message}"
+            return
+        self._next = app.editor.recipe
+        self.error, self.trying = "", trying
+        self.shares = self._sharing()
+        self.progress = Progress("starting", 0.0)
+        options = ["--device", app.device, "--data-root", str(app.settings.data_root)]
+        options += [word for plugin in app.settings.plugins for word in ("--plugin", str(plugin))]
+        self._child = ProfileChild(
+            write_recipe(self._next),
+            lambda child, heard: app.post_message(ProfileHeard(child, heard)),
+            command=app.profile_command,
+            options=[*options, "--try"] if trying else options,
+        )
+        self._child.start()
+
+    def _sharing(self) -> str:
+        """The run that this machine works on at the same time, "" for none."""
+        app = self._app
+        if app.training is not None and app.training.alive and app.training.run is not None:
+            return app.training.run.name
+        tracked = app.tracked
+        return tracked.run.name if tracked is not None and tracked.state == "running" else ""
+
+    def stop(self) -> None:
+        """End the measurement; what was known before stays."""
+        if self._child is not None:
+            self._child.stop()
+        self._child, self.progress = None, None
+
+    def hear(self, child: ProfileChild, heard: Heard) -> bool:
+        """Take in what a measurement says; False if it is one that was stopped."""
+        if child is not self._child:
+            return False
+        match heard:
+            case Progress():
+                self.progress = heard
+            case Report():
+                self.report, self.measured, self.kept = heard, self._next, None
+            case ProfileEnded():
+                self._child, self.progress, self.error = None, None, heard.error
+        return True
+
+    def keep(self) -> bool:
+        """Put the tried change into the composed recipe, as one change that can be undone."""
+        from workbench.tui.profile_texts import changed_to  # with the screen's other texts: not before it is looked at
+
+        app, trial = self._app, self.trial
+        if trial is None or trial is self.kept:
+            return False
+        try:
+            recipe = changed_recipe(app.editor.recipe, trial.changes)
+        except RecipeError as error:
+            app.notify(str(error), severity="error", markup=False)
+            return False
+        self.kept = trial
+        if app.editor.change(recipe):
+            app.recipe_changed()
+        undo = app.key("compose.undo")
+        app.notify(f"The recipe now has {changed_to(trial.changes)}; {undo} in Compose takes it back.", markup=False)
+        return True
+
+    # The run on screen
+
+    def watch(self) -> None:
+        """Have the run on screen measure its steps, as long as this is called at least every few seconds."""
+        tracked, now = self._app.tracked, self._app.now()
+        if tracked is None or tracked.state != "running" or tracked.waiting is not None:
+            return
+        run, when = self._asked
+        if run != tracked.run or not 0 <= now - when < ASK_AGAIN:
+            self._asked = (tracked.run, now)
+            self._ask(tracked.run, "profile", quiet=True)
+
+    def ask(self, what: Action) -> None:
+        """Ask the run on screen for ``"stacks"`` or a ``"trace"``."""
+        tracked = self._app.tracked
+        if tracked is None or not tracked.live:
+            return
+        saved = tracked.saved
+        self.awaited[what] = (tracked.run, saved.stacks if what == "stacks" else saved.operators)
+        self._ask(tracked.run, what)
+
+    def awaiting(self, what: Action) -> bool:
+        """Whether something that was asked for has not come yet."""
+        tracked = self._app.tracked
+        if what not in self.awaited or tracked is None:
+            return False
+        run, before = self.awaited[what]
+        now = tracked.saved.stacks if what == "stacks" else tracked.saved.operators
+        if run != tracked.run or now is not before or not tracked.live:
+            del self.awaited[what]
+            return False
+        return True
+
+    def _ask(self, run: RunDirectory, what: Action, *, quiet: bool = False) -> None:
+        """In a thread, for the disk may be slow."""
+        app = self._app
+
+        def work() -> None:
+            try:
+                ask(run, what)
+            except RunError as error:
+                text = str(error)
+                if not quiet:
+                    app.post_message(WorkDone(lambda: app.notify(text, severity="error", markup=False)))
+
+        threading.Thread(target=work, daemon=True, name=f"asking for {what}").start()
+
+
+def changed_recipe(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """A recipe with some dotted keys set, as with ``--set``; None takes a technique out. Raises RecipeError."""
+    import tomli_w
+
+    for path, value in changes.items():
+        if value is None:
+            recipe = recipe.without_technique(path.removeprefix("techniques."))
+    overrides = [
+        f"{path}={tomli_w.dumps({'v': value}).partition('= ')[2].strip()}"
+        for path, value in changes.items()
+        if value is not None
+    ]
+    return read_recipe(write_recipe(recipe), overrides=overrides, consistent=False)
