@@ -1,29 +1,55 @@
-"""What one image costs a network: multiply-adds, counted on a copy without weights."""
+"""What one image costs a network: multiply-adds, counted while a copy evaluates one."""
 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 
 def multiply_adds(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
     """Multiply-adds of convolutions and matrix products in evaluating one image ``[1, *image_shape]``.
 
-    torch counts an addition and a multiplication as two operations; this is half of that. The model stays as it is,
-    and may be on the meta device. None for a network that cannot run there, because what it does depends on values.
+    torch counts an addition and a multiplication as two operations; this is half of that. The model stays as it is.
+    Its copy runs on the CPU in fp32, as on the meta device torch loads its compiler for the shapes; that of a model on
+    the meta device stays there. None if it cannot run so: on the meta device what it does must not depend on values.
     """
-    meta = copy.deepcopy(model).to("meta").eval()
     parameters = list(model.parameters())
-    dtype = parameters[0].dtype if parameters else torch.float32
+    device = "meta" if any(p.is_meta for p in parameters) else "cpu"
+    twin = copy.deepcopy(model).to(device, torch.float32).eval()
+    operations = _Operations()  # type: ignore[no-untyped-call]
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            meta(torch.empty(1, *image_shape, dtype=dtype, device="meta"))
+        # With gradients, and attention as plain products, as torch has formulas for few of its fused kernels.
+        with torch.random.fork_rng(devices=[]), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), operations:
+            twin(torch.zeros(1, *image_shape, device=device))
     except RuntimeError:  # NotImplementedError among them
         return None
-    return int(counter.get_total_flops()) // 2
+    return int(operations.count) // 2
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up what torch's own formulas say of every operation.
+
+    torch's FlopCounterMode does the same and more, but hides itself from torch.compile, which loads the compiler: as
+    long again as ``import torch`` takes, before the first step of a run.
+    """
+
+    count = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func._overloadpacket):
+            self.count += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 def warm_up() -> None:
