@@ -9,34 +9,32 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 
 def multiply_adds(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
     """Multiply-adds of convolutions and matrix products in evaluating one image ``[1, *image_shape]``.
 
-    torch counts an addition and a multiplication as two operations; this is half of that. The model stays as it is.
-    Its copy runs on the CPU in fp32, as on the meta device torch loads its compiler for the shapes; that of a model on
-    the meta device stays there. None if it cannot run so: on the meta device what it does must not depend on values.
+    The model stays as it is. Its copy runs on the CPU in fp32, as on the meta device torch loads its compiler for the
+    shapes; only the copy of a model that is there stays there. None if it cannot run: without values, for example.
     """
     parameters = list(model.parameters())
     device = "meta" if any(p.is_meta for p in parameters) else "cpu"
     twin = copy.deepcopy(model).to(device, torch.float32).eval()
     operations = _Operations()  # type: ignore[no-untyped-call]
     try:
-        # With gradients, and attention as plain products, as torch has formulas for few of its fused kernels.
+        # With gradients, and attention as plain products, which are what can be counted.
         with torch.random.fork_rng(devices=[]), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), operations:
             twin(torch.zeros(1, *image_shape, device=device))
     except RuntimeError:  # NotImplementedError among them
         return None
-    return int(operations.count) // 2
+    return operations.count
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up what torch's own formulas say of every operation.
+    """Adds up the multiply-adds of what runs inside it.
 
-    torch's FlopCounterMode does the same and more, but hides itself from torch.compile, which loads the compiler: as
-    long again as ``import torch`` takes, before the first step of a run.
+    torch's FlopCounterMode knows more kinds of operations, but loads Triton and, to hide itself from it, torch's
+    compiler: longer than ``import torch`` takes, before the first step of a run.
     """
 
     count = 0
@@ -45,10 +43,16 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _should_skip_dynamo(cls) -> bool:
         return False
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if formula := flop_registry.get(func._overloadpacket):
-            self.count += formula(*args, **(kwargs or {}), out_val=result)
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        operation, aten = function._overloadpacket, torch.ops.aten
+        if operation is aten.convolution:
+            images, filters, transposed = args[0], args[1], args[6]
+            self.count += (images if transposed else result).numel() * filters[0].numel()
+        elif operation in (aten.mm, aten.bmm):
+            self.count += result.numel() * args[0].shape[-1]
+        elif operation in (aten.addmm, aten.baddbmm):
+            self.count += result.numel() * args[1].shape[-1]
         return result
 
 
