@@ -9,6 +9,7 @@ from torch import nn
 from workbench.models.base import ModelOptions
 from workbench.models.cnn import CNN
 from workbench.models.resnet import ResNet
+from workbench.models.vgg import VGG
 
 NORMS = ModelOptions(norm2d=nn.BatchNorm2d, norm1d=nn.BatchNorm1d)
 ALL = ModelOptions(norm2d=nn.BatchNorm2d, norm1d=nn.BatchNorm1d, residual=True)
@@ -49,6 +50,17 @@ def test_a_stage_without_blocks_is_left_out() -> None:
     dreamfire = ResNet(channels=(64, 128, 256, 512), blocks=(3, 5, 3, 0)).build((3, 32, 32), 10, ALL)
     assert [name for name, _ in dreamfire.named_children()] == ["stem", "stage1", "stage2", "stage3", "pool", "output"]
     assert count(dreamfire) < 5_000_000
+
+
+def test_poolings_stand_where_they_are_wanted() -> None:
+    model = VGG(widths=(8, 8, 16, 16), pool_after=(1, 3)).build((3, 32, 32), 10, NORMS)
+    kinds = [[type(layer).__name__ for layer in part] for part in list(model)[:-2]]  # type: ignore[call-overload]
+    group = ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "ReLU"]
+    assert kinds == [group, group]
+    whole = VGG(widths=(4, 8), pool_after=()).build((3, 1, 1), 10, NORMS)
+    assert whole(torch.randn(2, 3, 1, 1)).shape == (2, 10)
+    with pytest.raises(ValueError, match="halves the image 2 times"):
+        VGG(widths=(8, 8), pool_after=(1, 2)).build((3, 3, 32), 10, NORMS)
 
 
 def test_images_that_are_too_small_are_named() -> None:

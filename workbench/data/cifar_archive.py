@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from workbench.data.base import DataError, DataSet, Source
+from workbench.data.cache import Cache
 
 
 @dataclass
@@ -50,7 +51,10 @@ class CifarSource(Source):
     archive: ClassVar[Archive]
 
     def load(self, root: Path, report: Callable[[str], None] = lambda message: None) -> DataSet:
-        """Read and check the archive's folder in ``root``. Raises DataError if a file is missing or not official."""
+        """Read and check the archive's folder in ``root``, or map what an earlier run kept of the same files.
+
+        Raises DataError if a file is missing or not official.
+        """
         archive = self.archive
         folder = root.expanduser() / archive.folder
         absent = [name for name in archive.md5s if not (folder / name).is_file()]
@@ -58,6 +62,16 @@ class CifarSource(Source):
             more = f" (and {len(absent) - 1} more files)" if len(absent) > 1 else ""
             raise DataError(f"{self.name}: {absent[0]}{more} not found in {folder}; {archive.how}")
         report(f"reading {self.name} in {folder}")
+        files = [folder / name for name in archive.md5s]
+        cache = Cache(folder.parent / f"{archive.folder}.cache", files, archive.md5s.values())
+        if (kept := cache.read()) is not None:
+            return kept
+        data = self._decode(folder)
+        cache.write(data)
+        return data
+
+    def _decode(self, folder: Path) -> DataSet:
+        archive = self.archive
         with ThreadPoolExecutor() as pool:
             read = pool.map(lambda name: _read(archive, folder / name), archive.md5s)
             contents = dict(zip(archive.md5s, read, strict=True))

@@ -22,12 +22,18 @@ def backend(recipe: Recipe) -> Iterator[None]:
     try:
         if recipe.train.threads is not None:
             torch.set_num_threads(recipe.train.threads)
-        torch.use_deterministic_algorithms(recipe.train.deterministic, warn_only=True)
+        _set_deterministic(recipe.train.deterministic, warn_only=True)
         torch.backends.cudnn.benchmark = not recipe.train.deterministic
         torch.manual_seed(key(recipe.seed, "layers"))
         yield
     finally:
         torch.random.set_rng_state(generator)
         torch.backends.cudnn.benchmark = benchmark
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        _set_deterministic(deterministic, warn_only=warn_only)
         torch.set_num_threads(threads)
+
+
+def _set_deterministic(mode: bool, *, warn_only: bool) -> None:
+    """``torch.use_deterministic_algorithms``, unless it is off and stays so: the call loads torch's compiler."""
+    if mode or torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(mode, warn_only=warn_only)

@@ -1,4 +1,4 @@
-"""What one image costs a network: multiply-adds and memory, counted on a copy without weights."""
+"""What one image costs a network: multiply-adds and memory, counted while a copy sees it."""
 
 from __future__ import annotations
 
@@ -7,55 +7,41 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 
 def multiply_adds(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
     """Multiply-adds of convolutions and matrix products in evaluating one image ``[1, *image_shape]``.
 
-    The model stays as it is. None for a network that cannot run without values, because what it does depends on them.
+    The model stays as it is. Its copy runs on the CPU in fp32, as on the meta device torch loads its compiler for the
+    shapes; only the copy of a model that is there stays there. None if it cannot run: without values, for example.
     """
-    return multiply_adds_on_meta(copy.deepcopy(model).to("meta"), image_shape)
+    device = "meta" if any(p.is_meta for p in model.parameters()) else "cpu"
+    return multiply_adds_in_place(copy.deepcopy(model).to(device, torch.float32), image_shape)
 
 
-def multiply_adds_on_meta(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
-    """The same for a model on the meta device, which is in evaluation mode afterwards."""
-    dtype = next((p.dtype for p in model.parameters()), torch.float32)
-    counter = _Operations()
+def multiply_adds_in_place(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
+    """The same for an fp32 model that nobody needs any more: no copy, and it is in evaluation mode afterwards."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    operations = _Operations()  # type: ignore[no-untyped-call]
     try:
-        with torch.no_grad(), counter:
-            model.eval()(torch.empty(1, *image_shape, dtype=dtype, device="meta"))
+        # With gradients, and attention as plain products, which are what can be counted.
+        with torch.random.fork_rng(devices=[]), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), operations:
+            model.eval()(torch.zeros(1, *image_shape, device=device))
     except RuntimeError:  # NotImplementedError among them
         return None
-    return counter.total // 2
-
-
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts additions and multiplications by torch's own formulas.
-
-    torch's FlopCounterMode knows modules too and takes twice the time; a person waits for this after every toggle.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.total = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if (formula := flop_registry.get(func.overloadpacket)) is not None:
-            self.total += int(formula(*args, **(kwargs or {}), out_val=result))
-        return result
+    return operations.count
 
 
 def saved_bytes(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
     """Bytes that one image's forward pass in training keeps for the backward pass, all numbers in fp32.
 
-    Counted on a copy on the meta device; what is kept twice counts once, weights not at all. None for a network that
-    cannot run there.
+    Counted on a copy on the CPU; what is kept twice counts once, weights not at all. None for a network that cannot run
+    there.
     """
-    meta = copy.deepcopy(model).float().to("meta").train()
-    weights = {weight.untyped_storage()._cdata for weight in meta.parameters()}
+    twin = copy.deepcopy(model).to("cpu", torch.float32).train()
+    weights = {weight.untyped_storage()._cdata for weight in twin.parameters()}
     kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -65,12 +51,39 @@ def saved_bytes(model: nn.Module, image_shape: tuple[int, int, int]) -> int | No
         return tensor
 
     images = 2  # batch norms refuse a single one where a channel is one pixel
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     try:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            meta(torch.empty(images, *image_shape, device="meta"))
+        with torch.random.fork_rng(devices=[]), torch.enable_grad(), hooks:
+            twin(torch.zeros(images, *image_shape))
     except RuntimeError:
         return None
     return sum(storage.nbytes() for storage in kept.values()) // images
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the multiply-adds of what runs inside it.
+
+    torch's FlopCounterMode knows more kinds of operations, but loads Triton and, to hide itself from it, torch's
+    compiler: longer than ``import torch`` takes, before the first step of a run.
+    """
+
+    count = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        operation, aten = function._overloadpacket, torch.ops.aten
+        if operation is aten.convolution:
+            images, filters, transposed = args[0], args[1], args[6]
+            self.count += (images if transposed else result).numel() * filters[0].numel()
+        elif operation in (aten.mm, aten.bmm):
+            self.count += result.numel() * args[0].shape[-1]
+        elif operation in (aten.addmm, aten.baddbmm):
+            self.count += result.numel() * args[1].shape[-1]
+        return result
 
 
 def warm_up() -> None:

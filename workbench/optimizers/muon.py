@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
+from workbench.optimizers.eager import Eager
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic a·x + b·x³ + c·x⁵: the steepest at 0 that keeps singular values near 1, between about 0.7 and 1.2."""
 
@@ -32,7 +34,7 @@ def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
     return x.mT if tall else x
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Eager):
     """Groups with ``orthogonalise`` take Muon's step, the others SGD's, each with its own rate and momentum.
 
     Muon's step: ``w ← (1 − lr · weight_decay) · w − lr · max(1, rows / columns)^½ · orthogonalise(direction)``, where a

@@ -40,11 +40,10 @@ class Adam(Technique):
         build.add("optimizer", self._optimizer)
 
     def _optimizer(self, model: nn.Module) -> Optimizer:
-        import torch
-
         from workbench.engine.parameter_groups import parameter_groups
+        from workbench.optimizers import eager
 
-        return torch.optim.Adam(
+        return eager.Adam(
             parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),
             lr=self.learning_rate,
             betas=(self.beta1, self.beta2),

@@ -9,6 +9,8 @@ from workbench.recipe.cards import parameter
 from workbench.techniques.base import Need, Technique
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from workbench.engine.slots import Builder
     from workbench.models.base import ModelOptions
 
@@ -31,6 +33,11 @@ class BatchNorm(Technique):
     momentum: float = parameter(0.1, gt=0, le=1, description="weight of a new batch in the running averages")
     eps: float = parameter(1e-5, gt=0, le=1, description="added to the variance before the root")
 
+    trained_scale: bool = parameter(
+        True,
+        description="whether the scale of each channel is trained; false keeps it at 1, and trains the shift alone",
+    )
+
     def contribute(self, build: Builder) -> None:
         """Have the model make batch norms."""
         build.add("model options", self._options)
@@ -40,6 +47,11 @@ class BatchNorm(Technique):
 
         return replace(
             options,
-            norm2d=lambda width: nn.BatchNorm2d(width, eps=self.eps, momentum=self.momentum),
-            norm1d=lambda width: nn.BatchNorm1d(width, eps=self.eps, momentum=self.momentum),
+            norm2d=lambda width: self._made(nn.BatchNorm2d, width),
+            norm1d=lambda width: self._made(nn.BatchNorm1d, width),
         )
+
+    def _made(self, kind: type[nn.BatchNorm1d | nn.BatchNorm2d], width: int) -> nn.Module:
+        norm = kind(width, eps=self.eps, momentum=self.momentum)
+        norm.weight.requires_grad_(self.trained_scale)
+        return norm

@@ -34,16 +34,18 @@ class FreezeLayers(Technique):
 
     def contribute(self, build: Builder) -> None:
         """Freeze at the start of epochs."""
-        parts: list[nn.Module] = []
+        parts: list[list[nn.Parameter]] = []
         epochs = build.recipe.train.epochs
 
         def remember(model: nn.Module, optimizer: Optimizer) -> None:
-            parts[:] = [part for part in model.children() if any(True for _ in part.parameters())]
+            trained = ([p for p in part.parameters() if p.requires_grad] for part in model.children())
+            parts[:] = filter(None, trained)
 
         def freeze(epoch: int) -> None:
             count = frozen_parts(epoch / epochs, len(parts), self.start, self.share)
             for number, part in enumerate(parts):
-                part.requires_grad_(number >= count)
+                for weight in part:
+                    weight.requires_grad_(number >= count)
 
         build.add("prepared", remember)
         build.add("epoch start", freeze)

@@ -47,11 +47,10 @@ class SGD(Technique):
         build.add("optimizer", self._optimizer)
 
     def _optimizer(self, model: nn.Module) -> Optimizer:
-        import torch
-
         from workbench.engine.parameter_groups import parameter_groups
+        from workbench.optimizers import eager
 
-        return torch.optim.SGD(
+        return eager.SGD(
             parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),
             lr=self.learning_rate,
             momentum=self.momentum,

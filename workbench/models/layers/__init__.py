@@ -5,5 +5,6 @@ from workbench.models.layers.blur import Blur
 from workbench.models.layers.global_max_pool import GlobalMaxPool
 from workbench.models.layers.residual import Pair, Shortcut
 from workbench.models.layers.scale import Scale
+from workbench.models.layers.whitening import Whitening
 
-__all__ = ["Block", "Blur", "GlobalMaxPool", "Pair", "Scale", "Shortcut"]
+__all__ = ["Block", "Blur", "GlobalMaxPool", "Pair", "Scale", "Shortcut", "Whitening"]

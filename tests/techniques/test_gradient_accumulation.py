@@ -1,0 +1,39 @@
+"""A batch in parts gives the gradient of the whole, also with the techniques that wrap it or change its loss."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.engine.conftest import Make
+from workbench.engine.build import Build
+from workbench.engine.train import batches, forward_and_backward
+
+
+def gradients(built: Build) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+    built.model.train()
+    batch, moment = next(batches(built))
+    loss, logits = forward_and_backward(built)(*built.prepare(batch, moment))
+    return loss, logits, [p.grad for p in built.parameters if p.grad is not None]
+
+
+@pytest.mark.parametrize("other", ["", "loss_sum", "mixup", "label_smoothing", "sam"])
+@pytest.mark.parametrize("size", [16, 24, 64, 100])  # 64 images: four parts, an uneven last one, one part
+def test_gradients_are_those_of_the_whole_batch(make: Make, size: int, other: str) -> None:
+    extra = (f"techniques.gradient_accumulation.micro_batch_size={size}", "techniques.batch_norm.enabled=false")
+    others = (other,) if other else ()
+    whole = gradients(make(*others, extra=extra[1:]))
+    parts = gradients(make("gradient_accumulation", *others, extra=extra))
+    assert whole[0] == pytest.approx(float(parts[0]), rel=1e-5)
+    assert whole[1].shape == parts[1].shape
+    assert torch.allclose(whole[1], parts[1], rtol=1e-4, atol=1e-5)
+    assert len(whole[2]) == len(parts[2]) > 0
+    for a, b in zip(whole[2], parts[2], strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-6 + 1e-4 * float(a.abs().max()))
+
+
+def test_norms_see_each_part_by_itself(make: Make) -> None:
+    built = make("gradient_accumulation", extra=("techniques.gradient_accumulation.micro_batch_size=16",))
+    norm = next(m for m in built.model.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    gradients(built)
+    assert int(norm.num_batches_tracked) == 4  # type: ignore[arg-type]

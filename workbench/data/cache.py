@@ -1,0 +1,92 @@
+"""Decoded image sets kept beside their files, so that a later run maps them into memory and reads nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from safetensors import SafetensorError, safe_open
+
+from workbench.data.base import DataSet
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+SETTLED_SECONDS = 2.0
+"""A file changed less than this ago may change again without a later time stamp: clocks of file systems are coarse."""
+
+
+class Cache:
+    """The decoded form of some files whose content is known by its digests.
+
+    It holds for as long as every file is the very one that was read: same inode, size, and times of its last change, to
+    the nanosecond, of which the kernel's own (ctime) cannot be set back. Any difference means that the files are to be
+    read and checked again. Nothing in the cache is executed. What cannot be written or read is left out silently.
+    """
+
+    def __init__(self, folder: Path, files: Iterable[Path], digests: Iterable[str]) -> None:
+        self._files = tuple(files)
+        key = hashlib.sha256("\n".join((str(FORMAT), *digests)).encode()).hexdigest()[:32]
+        self.path = folder / f"{key}.safetensors"
+        self._marks = self._signature()
+
+    def read(self) -> DataSet | None:
+        """The set, its images mapped from the file, or None where there is no cache that holds."""
+        from workbench.data.splits import ArraySplit
+
+        try:
+            with safe_open(self.path, framework="pt") as opened:
+                about = opened.metadata() or {}
+                if self._marks is None or about.get("files") != self._marks:
+                    return None
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            train, test = (ArraySplit(tensors[f"{s}.images"], tensors[f"{s}.labels"]) for s in ("train", "test"))
+            channels, height, width = tensors["test.images"].shape[1:]
+            return DataSet(train, test, tuple(json.loads(about["classes"])), (channels, height, width))
+        except (OSError, SafetensorError, KeyError, ValueError):
+            return None
+
+    def write(self, data: DataSet) -> None:
+        """Keep a set that was read from the files after this object was made; not if they may have changed meanwhile.
+
+        Written aside, flushed and renamed: whoever reads sees a whole file or none, and of two writers the last one
+        wins, with the same bytes.
+        """
+        from safetensors.torch import save_file
+
+        if self._marks is None or self._signature() != self._marks or not self._settled():
+            return
+        tensors: dict[str, Tensor] = {}
+        for name, split in (("train", data.train), ("test", data.test)):
+            tensors |= {f"{name}.images": split.images(), f"{name}.labels": split.labels}
+        partial = self.path.with_suffix(f".{uuid4().hex}.partial")
+        with suppress(OSError, SafetensorError):
+            self.path.parent.mkdir(exist_ok=True)
+            try:
+                save_file(tensors, partial, metadata={"files": self._marks, "classes": json.dumps(data.classes)})
+                with partial.open("rb+") as file:
+                    os.fsync(file.fileno())
+                partial.chmod(self._files[0].stat().st_mode & 0o666)  # whoever may read the files may read this
+                partial.replace(self.path)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def _signature(self) -> str | None:
+        """What tells that the files are those of another time; None if one is not there."""
+        try:
+            found = [file.stat() for file in self._files]
+        except OSError:
+            return None
+        return json.dumps([(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found])
+
+    def _settled(self) -> bool:
+        newest = max(max(modified, changed) for *_, modified, changed in json.loads(self._marks or "[]"))
+        return bool(time.time() - newest / 1e9 >= SETTLED_SECONDS)
