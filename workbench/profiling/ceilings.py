@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from workbench.profiling.parts import (
     worker_pids,
     working_copy,
 )
-from workbench.profiling.rate import Processes, rate
+from workbench.profiling.rate import PATIENCE, Processes, rate
 from workbench.profiling.report import PHASES, Gpu, Phases, Process, Progress, Rate
 
 ROUNDS = 4
@@ -73,7 +74,8 @@ class Measurement:
         self._busy: list[float] = []
         self._processes: list[Process] = []
         self._memory = (0, 0)
-        each, device = seconds / ROUNDS, build.device
+        self._each = each = seconds / ROUNDS
+        device = build.device
         batch, steps = build.pipeline.batch(0, 0), len(build.pipeline)
         settle = kept_ready(build.pipeline, build)
         self._whole = Training(working_copy(build), each, folder, phases=True)
@@ -92,9 +94,13 @@ class Measurement:
             self._parts[DEVICE] = Batches(another_pipeline(build, pipeline="device"), device, each, 1)
 
     def run(self) -> Iterator[Progress]:
-        """Measure every part in turns. Raises DataError or ProfileError."""
+        """Measure every part in turns, in fewer of them where steps are slow. Raises DataError or ProfileError."""
         windows = [(turn, name) for turn in range(ROUNDS) for name in self._parts]
+        began = time.perf_counter()
         for done, (turn, name) in enumerate(windows):
+            spent, whole = time.perf_counter() - began, ROUNDS * len(self._parts) * self._each
+            if done == turn * len(self._parts) and turn and spent / turn * (turn + 1) > PATIENCE * whole:
+                break
             yield Progress(f"{name}, window {turn + 1} of {ROUNDS}", done / len(windows))
             self._window(name, self._parts[name])
 

@@ -83,9 +83,8 @@ def _measured(built: Build, data_root: Path, machine: str, seconds: float, folde
     evidence = _evidence(built, ceilings, found, share, _syncs(built, folder))
     limit = bound(evidence)
     yield Progress("what could be changed", 0.96)
-    suggestion = suggest(
-        evidence, built.recipe, limit, lambda changed: network_gain(built, changed, data_root, seconds)
-    )
+    probe = partial(network_gain, built, data_root=data_root, seconds=seconds)
+    suggestion = suggest(evidence, built.recipe, limit, probe)
     yield Report(
         recipe=built.recipe.name,
         device=str(built.device),
