@@ -83,9 +83,7 @@ def run(
         raise InputError("--detach begins at once, --queue when the device is free; give one of them")
     background = detach or queue
     if phases and background:
-        raise InputError(
-            "--profile is for a run in this terminal; one in the background is asked by the Profile screen"
-        )
+        raise InputError("--profile is for a run in this terminal; the Profile screen asks one in the background")
     if resume is not None:
         if recipe is not None or asked:
             raise InputError(f"a run's recipe stays as it is; start a new run with: workbench run {resume} --set …")
@@ -103,11 +101,10 @@ def run(
         enqueue(directory, settings, shown(directory, settings), as_json)
     elif detach:
         _leave_running(directory, settings, chosen, as_json)
-    elif train_here(directory, settings, chosen, as_json=as_json, quiet=quiet, phases=phases) not in (
-        "finished",
-        "stopped",
-    ):
-        raise typer.Exit(FAILED)
+    else:
+        state = train_here(directory, settings, chosen, as_json=as_json, quiet=quiet, phases=phases)
+        if state not in ("finished", "stopped"):
+            raise typer.Exit(FAILED)
 
 
 def resumable(settings: Settings, text: str) -> RunDirectory:
