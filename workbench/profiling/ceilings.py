@@ -34,6 +34,9 @@ ROUNDS = 4
 FITS = 0.25
 """The share of free memory up to which a data set counts as small enough for the device pipeline."""
 
+READ_SECONDS = 10.0
+"""The device pipeline is not tried with a set that takes longer to read as a whole."""
+
 WHOLE, LOADER, NETWORK = "end to end", "loader alone", "network alone"
 ONE_WORKER, DEVICE, TWICE = "one worker alone", "device pipeline alone", "network alone, twice the images"
 
@@ -174,7 +177,12 @@ def another_pipeline(build: Build, **changes: object) -> Pipeline:
 
 
 def fits(split: Split, device: torch.device) -> bool:
-    """Whether a split is small beside the device's free memory."""
+    """Whether a split is small beside the device's free memory, and read in some seconds (from files it may not be)."""
+    some = torch.arange(min(len(split), 64))
+    began = time.perf_counter()
+    split.images(some)
+    if (time.perf_counter() - began) * len(split) / len(some) > READ_SECONDS:
+        return False
     if device.type == "cuda":
         free = torch.cuda.mem_get_info(device)[0]
     else:
