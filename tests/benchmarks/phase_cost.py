@@ -5,8 +5,8 @@
 One training each of a network so small that launching its operations is all its work ("tiny", batches of 16 digits) and
 of a ResNet-20 in batches of 64 ("real": CIFAR-10 where --data-root has it, else digits). Windows in turns, off and on,
 in the same training, so that a pair differs in nothing else; on is as a screen asks for it. Everything between two
-steps counts, also what the measuring writes. Two ratios: by the wall clock, and by the CPU time of the training thread, which
-on the CPU is what measuring costs even while others use the machine.
+steps counts, also what the measuring writes. Two ratios: by the wall clock, and by the CPU time of the training thread,
+which on the CPU is what measuring costs even while others use the machine.
 """
 
 from __future__ import annotations

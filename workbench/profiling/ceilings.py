@@ -31,6 +31,9 @@ from workbench.profiling.report import PHASES, Gpu, Phases, Process, Progress, R
 ROUNDS = 4
 """Every part is measured so many times, in turns, so that what else the machine does meets all of them."""
 
+FEWEST_ROUNDS = 2
+"""So many turns are taken even where steps are slow."""
+
 FITS = 0.25
 """The share of free memory up to which a data set counts as small enough for the device pipeline."""
 
@@ -102,7 +105,11 @@ class Measurement:
         began = time.perf_counter()
         for done, (turn, name) in enumerate(windows):
             spent, whole = time.perf_counter() - began, ROUNDS * len(self._parts) * self._each
-            if done == turn * len(self._parts) and turn and spent / turn * (turn + 1) > PATIENCE * whole:
+            if (
+                done == turn * len(self._parts)
+                and turn >= FEWEST_ROUNDS
+                and spent / turn * (turn + 1) > PATIENCE * whole
+            ):
                 break
             yield Progress(f"{name}, window {turn + 1} of {ROUNDS}", done / len(windows))
             self._window(name, self._parts[name])
