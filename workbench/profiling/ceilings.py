@@ -49,7 +49,8 @@ class Ceilings:
     """What was measured; rates as in :class:`workbench.profiling.report.Report`.
 
     device_loader: batches of the device pipeline, where the recipe has another and the set fits. doubled: the network
-    alone on twice the images. asleep: the share of its time that the training thread slept in the network alone.
+    alone on twice the images. asleep, asleep_whole: the share of its time that the training thread slept in the network
+    alone, and end to end.
     loader_cpu, compute_cpu: CPU seconds of an image. begin_seconds: until the first batch is there. retries: how often
     the GPU's memory had to be tidied up to go on.
     """
@@ -62,6 +63,7 @@ class Ceilings:
     device_loader: Rate | None
     doubled: Rate | None
     asleep: float
+    asleep_whole: float
     loader_cpu: float
     compute_cpu: float
     begin_seconds: float
@@ -75,7 +77,6 @@ class Measurement:
 
     def __init__(self, build: Build, seconds: float, folder: Path) -> None:
         self._build = build
-        self._asleep: list[float] = []
         self._compute_cpu: list[float] = []
         self._busy: list[float] = []
         self._processes: list[Process] = []
@@ -123,7 +124,6 @@ class Measurement:
         processes = Processes(worker_pids(self._build.pipeline))
         found = part.window()
         if name == NETWORK:
-            self._asleep.append(found.asleep)
             self._compute_cpu.append(processes.cores() * found.seconds / found.images)
         elif name == WHOLE:
             self._processes = processes.found()  # of the last window: before the first one there are no workers yet
@@ -149,7 +149,8 @@ class Measurement:
             loader_alone=self._rate_if(ONE_WORKER),
             device_loader=self._rate_if(DEVICE),
             doubled=self._rate_if(TWICE),
-            asleep=median(self._asleep),
+            asleep=median(window.asleep for window in self._parts[NETWORK].windows),
+            asleep_whole=median(window.asleep for window in self._whole.windows),
             loader_cpu=self._loader.cpu_seconds,
             compute_cpu=median(self._compute_cpu),
             begin_seconds=self._loader.first_seconds,

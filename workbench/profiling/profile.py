@@ -129,6 +129,7 @@ def _evidence(
         device_loader=found.device_loader.images_per_second if found.device_loader else None,
         doubled=found.doubled.images_per_second if found.doubled else None,
         asleep=found.asleep,
+        asleep_whole=found.asleep_whole,
         loader_cpu=found.loader_cpu,
         compute_cpu=found.compute_cpu,
         syncs=syncs,
