@@ -70,6 +70,11 @@ def test_more_workers_never_more_than_cores(recipe: Read) -> None:
     assert crowded is not None and crowded.changes == {"data.workers": 2} and crowded.predicted is None
 
 
+def test_workers_that_idle_are_left_alone(recipe: Read) -> None:
+    found = suggest(replace(COMPUTING, workers=16), recipe("data.pipeline=loader", "data.workers=16"), "compute")
+    assert found is not None and "data.workers" not in found.changes
+
+
 def test_no_more_workers_than_help(recipe: Read) -> None:
     """The fewest that nearly reach the network's own rate."""
     found = suggest(replace(LOADED, compute=1600), recipe("data.pipeline=loader"), "loader")

@@ -151,8 +151,8 @@ def _copying(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
 
 
 def _serial_feeding(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
-    """A network that pauses while its batches are made, or shares its cores with more workers than there are."""
-    if e.wait >= 0.1 or (e.overlapped and e.workers > e.cores):
+    """A network that pauses while its batches are made; workers that idle cost nothing, however many they are."""
+    if e.wait >= 0.1:
         yield from _feeding(e, recipe)
 
 
