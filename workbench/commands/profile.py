@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -14,7 +14,7 @@ from rich.status import Status
 
 from workbench.commands import options
 from workbench.commands.options import settings_of
-from workbench.commands.output import complain, on_terminal, say
+from workbench.commands.output import complain, on_terminal, say, terminal_width
 from workbench.commands.profile_text import lines
 from workbench.devices import choose
 from workbench.places import resolve_recipe, saved_recipes
@@ -80,7 +80,7 @@ def profile_command(
     elif as_json:
         say(dumps(to_plain(report)))
     else:
-        for line in lines(report, Console().width if on_terminal() else 80):
+        for line in lines(report, terminal_width() if on_terminal() else 80):
             say(line)
     _keep(wanted, report, target, tell=complain if as_json or json_lines else say)
 
@@ -116,7 +116,7 @@ def _target(name: str | None, try_it: bool) -> Path | None:
     return path
 
 
-def _keep(recipe: Recipe, report: Report, target: Path | None, tell) -> None:  # type: ignore[no-untyped-def]
+def _keep(recipe: Recipe, report: Report, target: Path | None, tell: Callable[[str], None]) -> None:
     if target is None:
         return
     if not report.trials or report.trials[0].low <= 1:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
-from workbench.profiling.report import PHASES, Phases, Rate, Report
+from workbench.profiling.report import PHASES, Phases, Rate, Report, from_plain
 
 LETTERS = {
     "data wait": "w", "transfer": "t", "augment": "a", "forward": "f", "backward": "b", "optimizer": "o", "other": ".",
@@ -20,7 +22,7 @@ def lines(report: Report, width: int = 80) -> Iterator[str]:
     yield from (f"note: {note}" for note in report.notes)
     yield ""
     if report.phases.samples:
-        yield from _step(report.phases, width)
+        yield from step_lines(report.phases, width)
         yield ""
     yield from _ceilings(report, width)
     yield from _machine(report)
@@ -35,7 +37,17 @@ def lines(report: Report, width: int = 80) -> Iterator[str]:
         yield f"tried: {trial.sentence}"
 
 
-def _step(phases: Phases, width: int) -> Iterator[str]:
+def read_phases(folder: Path) -> Phases | None:
+    """What a run's ``profile/phases.json`` says of its last seconds; None where it cannot be read."""
+    try:
+        found: Phases = from_plain(Phases, json.loads((folder / "phases.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found
+
+
+def step_lines(phases: Phases, width: int) -> Iterator[str]:
+    """A mean step as one bar, and its phases one a line."""
     parts: dict[str, float] = {phase: phases.seconds.get(phase, 0.0) for phase in PHASES}
     parts["unexplained"] = max(0.0, phases.step_seconds - sum(parts.values()))
     whole = sum(parts.values())

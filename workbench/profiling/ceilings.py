@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,20 @@ from workbench.profiling.parts import (
     worker_pids,
     working_copy,
 )
-from workbench.profiling.rate import Processes, rate
+from workbench.profiling.rate import PATIENCE, Processes, rate
 from workbench.profiling.report import PHASES, Gpu, Phases, Process, Progress, Rate
 
 ROUNDS = 4
 """Every part is measured so many times, in turns, so that what else the machine does meets all of them."""
 
+FEWEST_ROUNDS = 2
+"""So many turns are taken even where steps are slow."""
+
 FITS = 0.25
 """The share of free memory up to which a data set counts as small enough for the device pipeline."""
+
+READ_SECONDS = 10.0
+"""The device pipeline is not tried with a set that takes longer to read as a whole."""
 
 WHOLE, LOADER, NETWORK = "end to end", "loader alone", "network alone"
 ONE_WORKER, DEVICE, TWICE = "one worker alone", "device pipeline alone", "network alone, twice the images"
@@ -42,7 +49,8 @@ class Ceilings:
     """What was measured; rates as in :class:`workbench.profiling.report.Report`.
 
     device_loader: batches of the device pipeline, where the recipe has another and the set fits. doubled: the network
-    alone on twice the images. asleep: the share of its time that the training thread slept in the network alone.
+    alone on twice the images. asleep, asleep_whole: the share of its time that the training thread slept in the network
+    alone, and end to end.
     loader_cpu, compute_cpu: CPU seconds of an image. begin_seconds: until the first batch is there. retries: how often
     the GPU's memory had to be tidied up to go on.
     """
@@ -55,6 +63,7 @@ class Ceilings:
     device_loader: Rate | None
     doubled: Rate | None
     asleep: float
+    asleep_whole: float
     loader_cpu: float
     compute_cpu: float
     begin_seconds: float
@@ -68,12 +77,12 @@ class Measurement:
 
     def __init__(self, build: Build, seconds: float, folder: Path) -> None:
         self._build = build
-        self._asleep: list[float] = []
         self._compute_cpu: list[float] = []
         self._busy: list[float] = []
         self._processes: list[Process] = []
         self._memory = (0, 0)
-        each, device = seconds / ROUNDS, build.device
+        self._each = each = seconds / ROUNDS
+        device = build.device
         batch, steps = build.pipeline.batch(0, 0), len(build.pipeline)
         settle = kept_ready(build.pipeline, build)
         self._whole = Training(working_copy(build), each, folder, phases=True)
@@ -92,9 +101,17 @@ class Measurement:
             self._parts[DEVICE] = Batches(another_pipeline(build, pipeline="device"), device, each, 1)
 
     def run(self) -> Iterator[Progress]:
-        """Measure every part in turns. Raises DataError or ProfileError."""
+        """Measure every part in turns, in fewer of them where steps are slow. Raises DataError or ProfileError."""
         windows = [(turn, name) for turn in range(ROUNDS) for name in self._parts]
+        began = time.perf_counter()
         for done, (turn, name) in enumerate(windows):
+            spent, whole = time.perf_counter() - began, ROUNDS * len(self._parts) * self._each
+            if (
+                done == turn * len(self._parts)
+                and turn >= FEWEST_ROUNDS
+                and spent / turn * (turn + 1) > PATIENCE * whole
+            ):
+                break
             yield Progress(f"{name}, window {turn + 1} of {ROUNDS}", done / len(windows))
             self._window(name, self._parts[name])
 
@@ -107,7 +124,6 @@ class Measurement:
         processes = Processes(worker_pids(self._build.pipeline))
         found = part.window()
         if name == NETWORK:
-            self._asleep.append(found.asleep)
             self._compute_cpu.append(processes.cores() * found.seconds / found.images)
         elif name == WHOLE:
             self._processes = processes.found()  # of the last window: before the first one there are no workers yet
@@ -133,7 +149,8 @@ class Measurement:
             loader_alone=self._rate_if(ONE_WORKER),
             device_loader=self._rate_if(DEVICE),
             doubled=self._rate_if(TWICE),
-            asleep=median(self._asleep),
+            asleep=median(window.asleep for window in self._parts[NETWORK].windows),
+            asleep_whole=median(window.asleep for window in self._whole.windows),
             loader_cpu=self._loader.cpu_seconds,
             compute_cpu=median(self._compute_cpu),
             begin_seconds=self._loader.first_seconds,
@@ -168,7 +185,12 @@ def another_pipeline(build: Build, **changes: object) -> Pipeline:
 
 
 def fits(split: Split, device: torch.device) -> bool:
-    """Whether a split is small beside the device's free memory."""
+    """Whether a split is small beside the device's free memory, and read in some seconds (from files it may not be)."""
+    some = torch.arange(min(len(split), 64))
+    began = time.perf_counter()
+    split.images(some)
+    if (time.perf_counter() - began) * len(split) / len(some) > READ_SECONDS:
+        return False
     if device.type == "cuda":
         free = torch.cuda.mem_get_info(device)[0]
     else:

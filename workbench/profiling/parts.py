@@ -118,7 +118,7 @@ class Training:
             control.measure("phases", math.inf)
         window = Window(build.device, seconds, kept_ready(build.pipeline, build))
         self._instruments = Instruments(folder, INSTRUMENTS | {"rate": lambda build, clock: StepRate(build, window)})
-        self._events: Iterator[Event] = train(build, control, instruments=self._instruments)
+        self._events: Iterator[Event] = train(build, control, instruments=self._instruments, checks=False)
 
     def window(self) -> RateMeasured:
         """Train for one window. Raises ProfileError if the network's numbers are not finite from the start."""

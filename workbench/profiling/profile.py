@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -82,9 +83,8 @@ def _measured(built: Build, data_root: Path, machine: str, seconds: float, folde
     evidence = _evidence(built, ceilings, found, share, _syncs(built, folder))
     limit = bound(evidence)
     yield Progress("what could be changed", 0.96)
-    suggestion = suggest(
-        evidence, built.recipe, limit, lambda changed: network_gain(built, changed, data_root, seconds)
-    )
+    probe = partial(network_gain, built, data_root=data_root, seconds=seconds)
+    suggestion = suggest(evidence, built.recipe, limit, probe)
     yield Report(
         recipe=built.recipe.name,
         device=str(built.device),
@@ -129,6 +129,7 @@ def _evidence(
         device_loader=found.device_loader.images_per_second if found.device_loader else None,
         doubled=found.doubled.images_per_second if found.doubled else None,
         asleep=found.asleep,
+        asleep_whole=found.asleep_whole,
         loader_cpu=found.loader_cpu,
         compute_cpu=found.compute_cpu,
         syncs=syncs,

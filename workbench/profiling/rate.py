@@ -20,6 +20,9 @@ from workbench.profiling.report import Process, Rate
 FEWEST_STEPS = 2
 """A window has at least this many steps."""
 
+PATIENCE = 3.0
+"""Steps before a window take at most so many times its seconds, or one step."""
+
 WARM_UP = 3
 """Steps before the first window: memory is taken, kernels are chosen."""
 
@@ -80,6 +83,7 @@ class Window:
         """Begin anew."""
         self._left, self._warm_up = self._settle + self._warm_up, 0
         self._images = self._steps = 0
+        self._started = time.perf_counter()
         if not self._left:
             self._begin()
 
@@ -87,7 +91,8 @@ class Window:
         """A step with so many images is done; True: the window is over."""
         if self._left:
             self._left -= 1
-            if not self._left:
+            if not self._left or time.perf_counter() - self._started > PATIENCE * self._seconds:
+                self._left = 0
                 self._begin()
             return False
         self._images += images

@@ -50,10 +50,20 @@ def suggest(evidence: Evidence, recipe: Recipe, bound: Bound, probe: Probe | Non
     return None
 
 
+def _promise(e: Evidence, loader: float, compute: float, *, overlapped: bool, now: Evidence | None = None) -> float:
+    """The rate to expect with other parts: what is measured now, times what the parts alone say of the change.
+
+    So what slows both, such as other users of the machine, is not taken for something that the change would cure.
+    """
+    now = now or e
+    present = together(now, now.loader, now.compute, overlapped=now.overlapped)
+    return e.end_to_end * together(e, loader, compute, overlapped=overlapped) / present
+
+
 def _probed(s: Suggestion, e: Evidence, recipe: Recipe, probe: Probe) -> Suggestion:
     gain = probe(changed(recipe, s.changes))
     faster = replace(e, compute_cpu=e.compute_cpu / gain) if gain else e
-    predicted = together(faster, e.loader, gain * e.compute, overlapped=e.overlapped) if gain else 0.0
+    predicted = _promise(faster, e.loader, gain * e.compute, overlapped=e.overlapped, now=e) if gain else 0.0
     return replace(s, predicted=predicted)
 
 
@@ -74,7 +84,7 @@ def _feeding(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
         yield Suggestion(
             "Use the device pipeline: the set fits, and whole batches are gathered and augmented where they are used.",
             {"data.pipeline": "device"},
-            together(e, e.device_loader, e.compute, overlapped=False),
+            _promise(e, e.device_loader, e.compute, overlapped=False),
         )
     if e.workers > e.cores and e.overlapped:
         yield _workers(
@@ -91,7 +101,7 @@ def _feeding(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
 
 
 def _with_workers(e: Evidence, workers: int) -> float:
-    return together(e, workers * e.per_worker, e.compute, overlapped=True)
+    return _promise(e, workers * e.per_worker, e.compute, overlapped=True)
 
 
 def _workers(count: int, e: Evidence, why: str) -> Suggestion:
@@ -129,7 +139,7 @@ def _cheaper_transforms(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
             f"Replace '{e.dearest_transform}' with something cheaper: it takes {100 * e.dearest_share:.0f} % of making "
             "a batch. Tried without it; that changes what the network learns.",
             {f"techniques.{e.dearest_transform}.enabled": False},
-            min(e.compute, together(e, without, e.compute, overlapped=e.overlapped)),
+            _promise(e, without, e.compute, overlapped=e.overlapped),
         )
 
 
@@ -141,8 +151,8 @@ def _copying(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
 
 
 def _serial_feeding(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
-    """A network that pauses while its batches are made, or shares its cores with more workers than there are."""
-    if e.wait >= 0.1 or (e.overlapped and e.workers > e.cores):
+    """A network that pauses while its batches are made; workers that idle cost nothing, however many they are."""
+    if e.wait >= 0.1:
         yield from _feeding(e, recipe)
 
 
@@ -171,7 +181,7 @@ def _bigger_batches(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
             f"Use batches of {2 * e.batch_size}: a step has the same overhead for more images. The learning rate may "
             "have to grow with it.",
             {"data.batch_size": 2 * e.batch_size},
-            together(e, e.loader, e.doubled, overlapped=e.overlapped),
+            _promise(e, e.loader, e.doubled, overlapped=e.overlapped),
         )
 
 

@@ -33,6 +33,7 @@ class Evidence:
     """Measured figures; rates in images per second, CPU figures in seconds an image, shares 0–1.
 
     device_loader, loader_alone, doubled: None where not measured; see :class:`workbench.profiling.ceilings.Ceilings`.
+    asleep, asleep_whole: the share of its time that the training thread slept in the network alone, and end to end.
     syncs: places in the step that wait for the GPU, the most frequent first. begin_share: of an epoch, until its first
     batch is there. bf16: whether the device computes in it faster than in fp32.
     """
@@ -50,6 +51,7 @@ class Evidence:
     device_loader: float | None = None
     doubled: float | None = None
     asleep: float = 0.0
+    asleep_whole: float = 0.0
     loader_cpu: float = 0.0
     compute_cpu: float = 0.0
     syncs: tuple[str, ...] = ()
@@ -113,7 +115,10 @@ def bound(e: Evidence) -> Bound:
     if e.loader <= e.compute or (e.pipeline == "loader" and e.wait >= 0.5):
         return "loader"
     if expected >= GAP * e.end_to_end:
-        return "loader" if e.wait >= 0.25 else "sync"
+        if e.wait >= 0.25:
+            return "loader"
+        if e.on_gpu or e.asleep_whole - e.wait >= ASLEEP:  # else others use the processor, more at times than at others
+            return "sync"
     if e.asleep >= ASLEEP and not e.on_gpu:
         return "sync"
     if e.syncs and e.stretch <= FLAT_BESIDE_SYNCS:
