@@ -102,6 +102,7 @@ class Profiling:
                 self.progress = heard
             case Report():
                 self.report, self.measured, self.kept = heard, self._next, None
+                self.shares = self.shares or self._sharing()  # also a run that began meanwhile
             case ProfileEnded():
                 self._child, self.progress, self.error = None, None, heard.error
         return True
