@@ -1,8 +1,9 @@
-"""What the Run and Profile screens cost: bytes a second to the terminal and share of a core, following a live run and idle.
+"""What the Run and Profile screens cost: bytes a second to the terminal and share of a core, following a run and idle.
 
 ``python tests/benchmarks/terminal_traffic.py`` opens the real app in a pseudo-terminal of 160×48 cells, watching a run
-that this process writes: six charts, ten points a second, near step 100 and near step 20,000 of 64,000, or the phases of its
-steps every two seconds; and a run that has finished. CPU is the app's own user and system time, so a busy machine does not change it much.
+that this process writes: six charts, ten points a second, near step 100 and near step 20,000 of 64,000; the phases of
+its steps every two seconds; and a run that has finished. CPU is the app's own user and system time, so a busy machine
+does not change it much.
 """
 
 from __future__ import annotations
