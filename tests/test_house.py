@@ -35,15 +35,15 @@ FLOORS = {
         "engine.tensors",
     },
     "data": {"recipe", "step", "randomness", "engine.slots"},
-    "engine": {"recipe", "step", "randomness", "events", "control", "models", "data", "checks"},
+    "engine": {"recipe", "step", "randomness", "events", "control", "models", "data", "checks", "profiling"},
     "checks": {"recipe", "events", "engine"},
-    "profiling": {"events"},
+    "profiling": {"recipe", "step", "randomness", "events", "control", "engine", "data", "devices"},
     "places": {"recipe", "runs"},
     "devices": set(),
     "first_frame": set(),
     "entry": {"first_frame", "cli", "tui", "commands"},
     "settings": {"recipe", "devices"},
-    "runs": {"recipe", "events", "control", "engine", "data", "places", "devices"},
+    "runs": {"recipe", "events", "control", "engine", "data", "places", "devices", "profiling"},
     "commands": {
         "recipe",
         "runs",
@@ -55,6 +55,7 @@ FLOORS = {
         "data",
         "techniques",
         "checks",
+        "profiling",
         "tui",
         "first_frame",
     },
@@ -79,7 +80,18 @@ FLOORS = {
     },
 }
 HEAVY = {"torch", "torchvision", "sklearn", "textual", "plotext"}
-MAY_IMPORT_TORCH_EARLY = ("engine/", "image_operations/", "optimizers/", "checks/", "models/layers/", "data/")
+MAY_IMPORT_TORCH_EARLY = (
+    "engine/",
+    "image_operations/",
+    "optimizers/",
+    "checks/",
+    "models/layers/",
+    "data/",
+    *(
+        f"profiling/{name}.py"
+        for name in ("ceilings", "costs", "parts", "profile", "rate", "syncs", "timelines", "trial")
+    ),
+)
 
 
 def imports(path: Path, *, early: bool) -> set[str]:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__, first_frame
-from workbench.commands import cards, keeping, options, queue, recipes, run_list, runs, screens, training
+from workbench.commands import cards, keeping, options, profile, queue, recipes, run_list, runs, screens, training
 from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import say
@@ -30,6 +30,7 @@ TRAIN, LOOK_UP, LOOK_AFTER, KEEP = "Train", "Look up", "Look after runs", "Keep 
 
 app.command("run", rich_help_panel=TRAIN)(training.run)
 app.command("check", rich_help_panel=TRAIN)(recipes.check)
+app.command("profile", rich_help_panel=TRAIN)(profile.profile_command)
 app.command("recipes", rich_help_panel=LOOK_UP)(recipes.recipes)
 app.command("techniques", rich_help_panel=LOOK_UP)(cards.techniques)
 app.command("models", rich_help_panel=LOOK_UP)(cards.models)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 
 class Control:
@@ -13,6 +14,8 @@ class Control:
         self._paused = threading.Event()
         self._checkpoint = threading.Event()
         self._wake = threading.Event()
+        self._measuring: dict[str, float] = {}
+        self._guard = threading.Lock()
 
     def stop(self) -> None:
         """Finish the step, save a checkpoint and leave; the run can be resumed."""
@@ -34,6 +37,15 @@ class Control:
         self._checkpoint.set()
         self._wake.set()
 
+    def measure(self, instrument: str, seconds: float = 0.0) -> None:
+        """Begin to measure after the present step: ``"phases"``, ``"stacks"`` or ``"trace"``.
+
+        seconds: how long to begin anew whenever a window is over; 0 measures one window. Asking again while it is on
+        only moves that moment on.
+        """
+        with self._guard:
+            self._measuring[instrument] = max(time.monotonic() + seconds, self._measuring.get(instrument, 0.0))
+
     @property
     def stop_requested(self) -> bool:
         """Whether the run was asked to stop."""
@@ -50,6 +62,17 @@ class Control:
             return False
         self._checkpoint.clear()
         return True
+
+    @property
+    def measuring_requested(self) -> bool:
+        """Whether measuring was asked for."""
+        return bool(self._measuring)
+
+    def take_measuring_requests(self) -> dict[str, float]:
+        """The instruments asked for, each with the ``time.monotonic`` until which it shall measure; takes them back."""
+        with self._guard:
+            requests, self._measuring = self._measuring, {}
+        return requests
 
     def wait(self, seconds: float) -> None:
         """Sleep until a request arrives or the time is over."""

@@ -1,7 +1,8 @@
-"""What a training step passes along: the batch that it sees and the moment at which it sees it."""
+"""What a training step passes along: the batch that it sees and its moment; and where its phases begin."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,3 +50,24 @@ class Moment:
     def progress(self) -> float:
         """The share of the run that is done, 0 ≤ progress < 1."""
         return self.step / self.steps
+
+
+def _nobody_measures(phase: str) -> None:
+    """What :attr:`Marks.at` is while no step is measured."""
+
+
+class Marks:
+    """Where the phases of a step begin: ``marks.at("forward")`` ends the phase before and begins this one.
+
+    Phases are those of :data:`workbench.profiling.report.PHASES`, or "" for what belongs to none; they may come several
+    times in a step. Whoever measures puts a function of its own in the place of ``at``, from step to step.
+    """
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at: Callable[[str], None] = _nobody_measures
+
+    def off(self) -> None:
+        """Nobody measures any more."""
+        self.at = _nobody_measures

@@ -44,6 +44,7 @@ def _from_engine(error: Exception) -> bool:
         ("workbench.engine.build", "BuildError"),
         ("workbench.engine.slots", "TechniqueError"),
         ("workbench.engine.state", "CheckpointError"),
+        ("workbench.profiling.parts", "ProfileError"),
     )
     kinds = tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)
     return isinstance(error, kinds)

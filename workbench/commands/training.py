@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from workbench.commands import options
 from workbench.commands.display import Display, make_display
 from workbench.commands.errors import FAILED
 from workbench.commands.options import Settings, settings_of
-from workbench.commands.output import complain, on_terminal, say, say_json
+from workbench.commands.output import complain, on_terminal, say, say_json, terminal_width
+from workbench.commands.profile_text import read_phases, step_lines
 from workbench.commands.queue import enqueue
 from workbench.commands.streams import interruptible, own_streams
 from workbench.control import Control
@@ -47,6 +49,9 @@ def run(
     queue: Annotated[
         bool, typer.Option("--queue", help="Train in the background, when the device is free of earlier runs.")
     ] = False,
+    phases: Annotated[
+        bool, typer.Option("--profile", help="Measure the phases of its steps all the while; see profile/phases.json.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only how it ended.")] = False,
     device: options.Device = None,
@@ -77,6 +82,8 @@ def run(
     if queue and detach:
         raise InputError("--detach begins at once, --queue when the device is free; give one of them")
     background = detach or queue
+    if phases and background:
+        raise InputError("--profile is for a run in this terminal; the Profile screen asks one in the background")
     if resume is not None:
         if recipe is not None or asked:
             raise InputError(f"a run's recipe stays as it is; start a new run with: workbench run {resume} --set …")
@@ -94,8 +101,10 @@ def run(
         enqueue(directory, settings, shown(directory, settings), as_json)
     elif detach:
         _leave_running(directory, settings, chosen, as_json)
-    elif train_here(directory, settings, chosen, as_json=as_json, quiet=quiet) not in ("finished", "stopped"):
-        raise typer.Exit(FAILED)
+    else:
+        state = train_here(directory, settings, chosen, as_json=as_json, quiet=quiet, phases=phases)
+        if state not in ("finished", "stopped"):
+            raise typer.Exit(FAILED)
 
 
 def resumable(settings: Settings, text: str) -> RunDirectory:
@@ -127,9 +136,13 @@ def _choose(option: str) -> str:
     return device
 
 
-def train_here(directory: RunDirectory, settings: Settings, device: str, *, as_json: bool, quiet: bool) -> str:
+def train_here(
+    directory: RunDirectory, settings: Settings, device: str, *, as_json: bool, quiet: bool, phases: bool = False
+) -> str:
     """Train a run in this process and show it; returns its final state."""
     control = Control()
+    if phases:
+        control.measure("phases", math.inf)
     resume = directory.started()
     if not as_json and not quiet:
         say(f"run: {directory.path}")
@@ -148,6 +161,9 @@ def train_here(directory: RunDirectory, settings: Settings, device: str, *, as_j
             )
     if showing.broken and state == "stopped":
         complain(f"nobody reads any more: stopped; go on with: workbench run --resume {shown(directory, settings)}")
+    if phases and not as_json and not quiet and (measured := read_phases(directory.profile)) is not None:
+        for line in step_lines(measured, terminal_width() if on_terminal() else 80):
+            say(line)
     if settings.debug and state == "failed" and (text := _written_since(directory.log_file, logged)):
         complain(text)
     return state

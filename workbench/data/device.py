@@ -10,7 +10,7 @@ from torch import Tensor
 from workbench.data.base import DataError, Split
 from workbench.data.batches import Plan, augment
 from workbench.engine.slots import Filler
-from workbench.step import Batch
+from workbench.step import Batch, Marks
 
 _CHUNK = 64 * 2**20  # bytes uploaded at a time, so that a split on disk never lies in memory as a whole
 
@@ -32,10 +32,12 @@ class DevicePipeline:
         """How many images a step of an epoch has."""
         return self._plan.batch_size_of(step)
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, skip: int = 0, marks: Marks | None = None) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out."""
+        marks = marks or Marks()
         order = self._plan.order(epoch).to(self._device)
         for step in range(skip, len(self)):
+            marks.at("augment")
             yield self._batch(epoch, order[self._plan.part(step)])
 
     def batch(self, epoch: int, step: int) -> Batch:
@@ -45,8 +47,12 @@ class DevicePipeline:
     def close(self) -> None:
         """Nothing to end; the images go with the pipeline."""
 
+    def gather(self, indices: Tensor) -> Tensor:
+        """The images at these positions (on the device) as they are before augmentation."""
+        return self._images.index_select(0, indices)
+
     def _batch(self, epoch: int, indices: Tensor) -> Batch:
-        images = self._images.index_select(0, indices)
+        images = self.gather(indices)
         images = augment(images, indices, epoch, self._plan.seed, self._augmentations)
         return Batch(images, self._labels.index_select(0, indices), indices)
 

@@ -18,7 +18,7 @@ from workbench.data.batches import Plan, augment
 from workbench.data.workers import cause_of_death, start_method, start_workers
 from workbench.engine.slots import Filler
 from workbench.recipe.schema import Data
-from workbench.step import Batch
+from workbench.step import Batch, Marks
 
 Place = tuple[int, list[int]]
 """What the sampler tells a worker: an epoch, and the positions of a batch's images in the split."""
@@ -52,7 +52,10 @@ class _Images(Dataset[Any]):
             return _Failure(str(error))
 
     def make(self, epoch: int, indices: Tensor) -> Tensor:
-        return augment(self._split.images(indices), indices, epoch, self._seed, self._augmentations)
+        return augment(self.read(indices), indices, epoch, self._seed, self._augmentations)
+
+    def read(self, indices: Tensor) -> Tensor:
+        return self._split.images(indices)
 
 
 class _Places(Sampler[Place]):
@@ -98,19 +101,26 @@ class LoaderPipeline:
         """The process ids of the workers that live now."""
         return tuple(w.pid for w in self._workers() if w.is_alive() and w.pid is not None)
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, skip: int = 0, marks: Marks | None = None) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out."""
         self._places.epoch, self._places.skip = epoch, skip
         if skip >= len(self):
             return
+        marks = marks or Marks()
         try:
             self._begin()
             order = self._plan.order(epoch).to(self._device)
             for step in range(skip, len(self)):
-                yield self._batch(self._next(), order[self._plan.part(step)])
+                images = self._next()
+                marks.at("transfer")
+                yield self._batch(images, order[self._plan.part(step)])
         finally:
             if not self._data.persistent_workers:
                 self.close()
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """The images at these positions (on the CPU) as they are before augmentation, read here."""
+        return self._images.read(indices)
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Any batch of any epoch, made here."""

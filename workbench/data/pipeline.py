@@ -17,7 +17,7 @@ from workbench.data.device import DevicePipeline, upload
 from workbench.data.loader import LoaderPipeline
 from workbench.engine.slots import Filler
 from workbench.recipe.schema import Data
-from workbench.step import Batch
+from workbench.step import Batch, Marks
 
 __all__ = ["EvaluationSet", "Pipeline", "evaluation_batches", "make_pipeline", "order", "split_bytes"]
 
@@ -36,15 +36,20 @@ class Pipeline(Protocol):
         """How many images a step of an epoch has."""
         ...
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, skip: int = 0, marks: Marks | None = None) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out (and not made). One epoch at a time.
 
-        Raises DataError if a file cannot be read or a worker dies.
+        marks hears where "transfer" and "augment" begin; what comes before is the wait for data. Raises DataError if a
+        file cannot be read or a worker dies.
         """
         ...
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Any batch of any epoch, the same bits as :meth:`epoch` gives; made in the calling thread."""
+        ...
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """uint8 ``[n, C, H, W]``: images before augmentation, where augmentation takes place; indices lie there too."""
         ...
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from workbench.engine.precision import Precision
 from workbench.engine.slots import SlotError, Slots
 from workbench.randomness import key
 from workbench.recipe import Problem, Recipe, RecipeError, conflicts
-from workbench.step import Batch, Moment
+from workbench.step import Batch, Marks, Moment
 
 
 class BuildError(Exception):
@@ -46,6 +46,7 @@ class Build:
     steps: int
     step: int = 0
     base_rates: list[float] = field(default_factory=list)
+    marks: Marks = field(default_factory=Marks)
 
     def __post_init__(self) -> None:
         self.steps_per_epoch = len(self.pipeline)

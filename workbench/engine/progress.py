@@ -25,15 +25,19 @@ from workbench.events import (
     Stopped,
     Trained,
 )
+from workbench.profiling.instruments import Instruments
 
 
 class Progress:
     """One run's guard, meter and clock, and the events that they give rise to. ``over``: the run ends early."""
 
-    def __init__(self, build: Build, control: Control, checkpoints: Checkpoints | None) -> None:
+    def __init__(
+        self, build: Build, control: Control, checkpoints: Checkpoints | None, instruments: Instruments | None
+    ) -> None:
         self.build = build
         self.control = control
         self.checkpoints = checkpoints
+        self.instruments = instruments
         self.guard = Guard(build.model, build.device, scaled=build.precision.scaled)
         self.meter = Meter(build.device, counts_correct=not build.mixes_targets)
         self.clock = Clock()
@@ -84,22 +88,31 @@ class Progress:
             return
         if logs:
             yield self._trained()
-        if not (evaluates or saves or asked):
-            return
-        with self.clock.standing_still():
-            if evaluates:
-                yield from self._evaluations()
-            if saves:
-                yield from self._save("last")
-            if control.pause_requested and not last:
-                yield from self._pause()
-            if control.stop_requested and not last:
-                self.over = True
-                yield from self._save("last")
-                yield Stopped(step=build.step)
+        if evaluates or saves or asked:
+            with self.clock.standing_still():
+                yield from self._rest(evaluates=evaluates, saves=saves)
+        if self.instruments is not None and not self.over:
+            yield from self.instruments.after_step(build, self.clock, control)
+
+    def _rest(self, *, evaluates: bool, saves: bool) -> Iterator[Event]:
+        """What is no training: evaluate, save, wait, stop."""
+        build, control = self.build, self.control
+        last = build.step == build.steps
+        if evaluates:
+            yield from self._evaluations()
+        if saves:
+            yield from self._save("last")
+        if control.pause_requested and not last:
+            yield from self._pause()
+        if control.stop_requested and not last:
+            self.over = True
+            yield from self._end_measuring()
+            yield from self._save("last")
+            yield Stopped(step=build.step)
 
     def finish(self) -> Iterator[Event]:
         """After the last step: the last evaluation, the last checkpoint, the result."""
+        yield from self._end_measuring()
         for function in self.build.slots.functions("finish"):
             function(self.build.one_more_epoch)
         seconds = self.clock.seconds
@@ -116,6 +129,10 @@ class Progress:
             test_accuracy=results["test"].accuracy,
             best_validation_accuracy=self.best,
         )
+
+    def _end_measuring(self) -> Iterator[Event]:
+        if self.instruments is not None:
+            yield from self.instruments.finish()
 
     def _due(self, epochs: float) -> bool:
         return self.build.step % max(1, round(epochs * self.build.steps_per_epoch)) == 0

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Phase = Literal["data wait", "transfer", "augment", "forward", "backward", "optimizer", "other"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
+READING = "reading the images"
+"""The name of the transform that comes before all others: getting the images from memory or files."""
 Bound = Literal["loader", "compute", "launch", "sync", "transfer", "memory", "evaluation", "unclear"]
 
 

@@ -69,6 +69,7 @@ def _events(
     from workbench.engine.build import build
     from workbench.engine.state import Checkpoints
     from workbench.engine.train import train
+    from workbench.profiling.instruments import Instruments
 
     recipe = _resolved(run, torch.get_num_threads())
     checkpoints = Checkpoints(run.checkpoints)
@@ -76,13 +77,15 @@ def _events(
     if resume and state is None:
         say(Resumed(step=0))
         say(Noted(message="there was no checkpoint yet; the run starts from its beginning"))
+    instruments = Instruments(run.profile)
     with backend(recipe):
         built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
         try:
             for note in built.dataset.notes:
                 say(Noted(message=note))
-            yield from train(built, control, checkpoints, state)
+            yield from train(built, control, checkpoints, state, instruments)
         finally:
+            instruments.close()
             built.close()
 
 

@@ -15,6 +15,9 @@ from workbench.runs.status import ACTIVE, fresh, judge, read_status
 Action = Literal["stop", "pause", "continue", "checkpoint", "profile", "stacks", "trace"]
 ACTIONS: tuple[str, ...] = get_args(Action)
 
+PROFILE_SECONDS = 30.0
+"""How long a run measures its phases when asked to ``"profile"``: who watches asks again before that is over."""
+
 
 def ask(run: RunDirectory, action: Action) -> None:
     """Ask a live run for something; it answers within about a second. Raises RunError if nobody is there to hear it."""

@@ -8,6 +8,7 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +32,7 @@ from workbench.runs.errors import RunError
 from workbench.runs.files import Claim, cannot_write
 from workbench.runs.machine import Sampler
 from workbench.runs.reader import read_events
-from workbench.runs.requests import take_requests
+from workbench.runs.requests import PROFILE_SECONDS, take_requests
 from workbench.runs.status import Status, going_on, new_status, read_status, write_status
 
 POLL_SECONDS = 1.0
@@ -155,12 +156,16 @@ class RunWriter:
             self._over.wait(POLL_SECONDS)
 
     def _forward(self, action: str) -> None:
-        {
+        answers: dict[str, Callable[[], None]] = {
             "stop": self.control.stop,
             "pause": self.control.pause,
             "continue": self.control.go_on,
             "checkpoint": self.control.checkpoint,
-        }[action]()
+            "profile": lambda: self.control.measure("phases", PROFILE_SECONDS),
+            "stacks": lambda: self.control.measure("stacks"),
+            "trace": lambda: self.control.measure("trace"),
+        }
+        answers[action]()
 
     def _close(self) -> None:
         if self._file >= 0:

@@ -1,0 +1,49 @@
+"""Planted bottlenecks, known to recipes while a test runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from workbench.profiling.profile import profile
+from workbench.profiling.report import Report
+from workbench.recipe import Recipe, read_recipe
+from workbench.recipe.registries import TECHNIQUES
+
+RECIPE = """
+name = "planted"
+[data]
+source = "digits"
+batch_size = 64
+[model]
+name = "cnn"
+widths = [4, 8]
+hidden = []
+[train]
+epochs = 50
+[techniques.sgd]
+learning_rate = 0.01
+"""
+
+Read = Callable[..., Recipe]
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> Read:
+    """The small recipe with overrides, in which the plants can be named."""
+    known = {card.name: card for card in TECHNIQUES}
+    monkeypatch.setattr(TECHNIQUES, "_cards", known)
+    from tests.profiling.plants import PLANTS
+
+    for plant in PLANTS:
+        TECHNIQUES.add(plant)
+    return lambda *overrides: read_recipe(RECIPE, overrides=overrides)
+
+
+def report_of(recipe: Recipe, folder: Path, device: str = "cpu", seconds: float = 1.2, try_it: bool = False) -> Report:
+    """A whole profile."""
+    *_, last = profile(recipe, device, folder, seconds=seconds, try_it=try_it)
+    assert isinstance(last, Report)
+    return last

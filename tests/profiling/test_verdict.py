@@ -1,0 +1,168 @@
+"""The rules by themselves, on figures that were never measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.profiling.conftest import Read
+from workbench.profiling.report import Phases, Suggestion
+from workbench.profiling.suggestions import changed, suggest
+from workbench.profiling.trial import trial
+from workbench.profiling.verdict import Evidence, bound, sentence, together
+from workbench.recipe import RecipeError
+
+
+def step(**shares: float) -> Phases:
+    """A step of 100 ms."""
+    seconds = {name.replace("_", " "): share / 10 for name, share in shares.items()}
+    return Phases(0.1, seconds, samples=10, every=1, cost=0.0)
+
+
+BALANCED = step(forward=0.5, backward=0.5)
+WAITING = step(data_wait=0.7, forward=0.15, backward=0.15)
+
+LOADED = Evidence(
+    on_gpu=True, pipeline="loader", workers=2, batch_size=128, cores=8,
+    end_to_end=1000, loader=1050, compute=5000, phases=WAITING, loader_alone=525, doubled=5500,
+)  # fmt: skip
+COMPUTING = replace(LOADED, end_to_end=4900, loader=20_000, loader_alone=10_000, phases=BALANCED)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (LOADED, "loader"),
+        (COMPUTING, "compute"),
+        (replace(COMPUTING, doubled=9900.0), "launch"),
+        (replace(COMPUTING, end_to_end=2000), "sync"),
+        (replace(COMPUTING, end_to_end=2000, on_gpu=False), "compute"),
+        (replace(COMPUTING, end_to_end=2000, on_gpu=False, asleep_whole=0.5), "sync"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), doubled=7000.0), "sync"),
+        (replace(COMPUTING, syncs=("loop.py:7 (1×)",), doubled=5200.0), "compute"),
+        (replace(COMPUTING, on_gpu=False, asleep=0.6), "sync"),
+        (replace(COMPUTING, evaluation_share=0.6), "evaluation"),
+        (replace(COMPUTING, phases=step(transfer=0.5, forward=0.2, backward=0.3)), "transfer"),
+        (replace(COMPUTING, memory_share=0.99), "memory"),
+        (replace(COMPUTING, memory_retries=3), "memory"),
+        (replace(LOADED, workers=0, pipeline="device", end_to_end=860, phases=step(augment=0.8)), "loader"),
+        (replace(COMPUTING, workers=0, loader=10_000, end_to_end=3300, phases=step(data_wait=0.33)), "compute"),
+    ],
+)  # fmt: skip
+def test_each_figure_has_its_verdict(evidence: Evidence, expected: str) -> None:
+    assert bound(evidence) == expected
+    said = sentence(evidence, bound(evidence))
+    assert said.count(". ") == 0 and said.endswith("."), "one sentence"
+    assert f"{evidence.end_to_end:,.0f}" in said
+
+
+def test_more_workers_never_more_than_cores(recipe: Read) -> None:
+    wanted = recipe("data.pipeline=loader", "data.workers=2")
+    found = suggest(LOADED, wanted, "loader")
+    assert found is not None and found.changes == {"data.workers": 8}
+    assert found.predicted == pytest.approx(4200)
+    few = suggest(replace(LOADED, cores=4), wanted, "loader")
+    assert few is not None and few.changes == {"data.workers": 4}
+    full = suggest(replace(LOADED, cores=2), wanted, "loader")
+    assert full is None or "data.workers" not in full.changes
+    crowded = suggest(replace(LOADED, cores=2, workers=4), recipe("data.pipeline=loader", "data.workers=4"), "loader")
+    assert crowded is not None and crowded.changes == {"data.workers": 2} and crowded.predicted is None
+
+
+def test_no_more_workers_than_help(recipe: Read) -> None:
+    """The fewest that nearly reach the network's own rate."""
+    found = suggest(replace(LOADED, compute=1600), recipe("data.pipeline=loader"), "loader")
+    assert found is not None and found.changes == {"data.workers": 3} and found.predicted == 1575
+
+
+def test_the_device_pipeline_where_it_promises_more(recipe: Read) -> None:
+    found = suggest(replace(LOADED, device_loader=50_000), recipe("data.pipeline=loader"), "loader")
+    assert found is not None and found.changes == {"data.pipeline": "device"}
+    assert found.predicted == pytest.approx(1 / (1 / 50_000 + 1 / 5000))
+
+
+def test_on_the_cpu_workers_and_network_share_the_cores() -> None:
+    shared = replace(LOADED, on_gpu=False, cores=2, loader_cpu=0.001, compute_cpu=0.001)
+    assert together(shared, 2000, 1500, overlapped=True) == pytest.approx(1000)
+    assert together(shared, 2000, 2000, overlapped=False) == pytest.approx(1000)
+
+
+def test_nothing_is_suggested_that_is_on_already(recipe: Read) -> None:
+    first = suggest(COMPUTING, recipe(), "compute")
+    assert first is not None and first.changes == {"techniques.channels_last.enabled": True}
+    also = suggest(COMPUTING, changed(recipe(), first.changes), "compute")
+    assert also is None or also.changes.keys().isdisjoint(first.changes)
+    bf16 = suggest(replace(COMPUTING, bf16=True), recipe(), "compute")
+    assert bf16 is not None and bf16.changes["techniques.mixed_precision.dtype"] == "bf16"
+    assert suggest(replace(COMPUTING, bf16=True), recipe("techniques.half_weights=on"), "compute") == first
+    quiet = recipe("train.log_every=1")
+    spread = replace(COMPUTING, phases=step(forward=0.4, backward=0.4), doubled=None)
+    rarer = suggest(spread, quiet, "sync")
+    assert rarer is not None and rarer.changes == {"train.log_every": 50}
+    assert suggest(spread, changed(quiet, rarer.changes), "sync") is None
+
+
+def test_the_speed_alone_changes_before_what_is_learned(recipe: Read) -> None:
+    dear = replace(LOADED, cores=2, dearest_transform="slow_transform", dearest_share=0.9)
+    wanted = recipe("data.pipeline=loader", "techniques.slow_transform=on")
+    last = suggest(dear, wanted, "loader")
+    assert last is not None and last.changes == {"techniques.slow_transform.enabled": False}
+    assert last.predicted == pytest.approx(5000)
+    before = suggest(replace(dear, cores=8), wanted, "loader")
+    assert before is not None and "data.workers" in before.changes
+
+
+def test_starting_workers_for_every_epoch(recipe: Read) -> None:
+    wanted = recipe("data.pipeline=loader", "data.persistent_workers=false")
+    found = suggest(replace(LOADED, cores=2, begin_share=0.2), wanted, "loader")
+    assert found is not None and found.changes == {"data.persistent_workers": True}
+    assert found.predicted == pytest.approx(1250)
+
+
+def test_number_formats_are_measured_where_they_can_be(recipe: Read) -> None:
+    """Which one helps differs from machine to machine; one that does not is not suggested."""
+    e = replace(COMPUTING, bf16=True)
+    gains = {"mixed_precision": 0.5, "channels_last": 1.4}
+    found = suggest(e, recipe(), "compute", lambda changed: gains[changed.active()[0].name])
+    assert found is not None and found.changes == {"techniques.channels_last.enabled": True}
+    assert found.predicted == pytest.approx(1.4 * 5000)
+    none = suggest(replace(e, doubled=None), recipe(), "compute", lambda changed: 0.9)
+    assert none is None
+
+
+def test_rarer_evaluations(recipe: Read) -> None:
+    found = suggest(replace(COMPUTING, evaluation_share=0.5), recipe(), "evaluation")
+    assert found is not None and found.changes == {"train.eval_every": 9.0}
+
+
+def test_pinned_memory_smaller_batches_fp16_on_a_cpu(recipe: Read) -> None:
+    unpinned = recipe("data.pipeline=loader", "data.pin_memory=false")
+    assert suggest(COMPUTING, unpinned, "transfer").changes == {"data.pin_memory": True}
+    formats = recipe("techniques.channels_last=on", "data.batch_size=128")
+    assert suggest(COMPUTING, formats, "memory").changes == {"data.batch_size": 64}
+    fp16 = recipe("techniques.mixed_precision.dtype=fp16")
+    found = suggest(replace(COMPUTING, on_gpu=False), fp16, "compute")
+    assert found.changes == {"techniques.mixed_precision.enabled": False}
+
+
+def test_changes_are_made_as_set_would(recipe: Read) -> None:
+    before = recipe("techniques.mixup=on")
+    after = changed(before, {"techniques.mixup": None, "data.workers": 0, "techniques.channels_last.enabled": True})
+    assert "mixup" not in after.techniques and after.on("channels_last") and after.data.workers == 0
+    with pytest.raises(RecipeError):
+        changed(before, {"data.workers": -1})
+
+
+@pytest.mark.parametrize(
+    ("pairs", "word"),
+    [
+        ([(100, 200), (110, 210), (90, 200)], "faster."),
+        ([(100, 50), (100, 60)], "slower; leave the recipe as it is."),
+        ([(100, 130), (100, 90)], "no clear gain."),
+    ],
+)
+def test_a_trial_says_what_its_pairs_say(pairs: list[tuple[float, float]], word: str) -> None:
+    found = trial(Suggestion("Try it.", {"data.workers": 1}), pairs)
+    assert found.sentence.endswith(word)
+    assert found.low <= found.gain <= found.high

@@ -1,0 +1,184 @@
+"""workbench profile: what it prints, what it keeps; and a live run that another process asks for its phases."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.runs.helpers import SMALL, Command, invoke
+from workbench.commands.profile_text import bar, lines
+from workbench.control import Control
+from workbench.events import PhasesMeasured
+from workbench.profiling.report import Phases, Rate, Report, Suggestion, Transform, from_plain
+from workbench.recipe import read_recipe, read_recipe_file
+from workbench.recipe.registries import TECHNIQUES
+from workbench.runs.directory import create_run
+from workbench.runs.errors import RunError
+from workbench.runs.execute import execute
+from workbench.runs.reader import read_events
+from workbench.runs.requests import ask
+from workbench.runs.status import read_status
+
+PROFILE = ("profile", "small.toml", "--device", "cpu", "--seconds", "0.2")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one small recipe."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("WORKBENCH_RUNS", "WORKBENCH_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(TECHNIQUES, "_cards", {card.name: card for card in TECHNIQUES})
+    (tmp_path / "small.toml").write_text(SMALL)
+    return tmp_path
+
+
+@pytest.fixture
+def workbench(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Call the command line."""
+    return lambda *arguments: invoke(capsys, *arguments)
+
+
+def test_a_profile_in_words(workbench: Command, folder: Path) -> None:
+    result = workbench(*PROFILE, "--set", "data.pipeline=loader", "--set", "data.workers=0")
+    assert result.code == 0, result.err
+    text = result.out
+    assert text.startswith("small on cpu (")
+    assert "loader pipeline, no workers, batches of 64" in text
+    for part in ("a step takes", "f forward", "batches alone", "network alone", "end to end", "evaluations:"):
+        assert part in text
+    assert [p.name for p in folder.iterdir()] == ["small.toml"], "nothing is written"
+
+
+def test_a_profile_for_programs(workbench: Command) -> None:
+    result = workbench(*PROFILE, "--json")
+    report = from_plain(Report, json.loads(result.out))
+    assert report.recipe == "small" and report.device == "cpu" and report.end_to_end.images_per_second > 0
+
+
+def test_what_is_measured_is_said_line_by_line(workbench: Command, folder: Path) -> None:
+    """Also with a plugin that prints: what it says is no result."""
+    (folder / "loud.py").write_text("""
+from workbench.techniques.base import Technique
+
+class Loud(Technique):
+    name = "loud"
+    group = "augmentation"
+
+    def contribute(self, build):
+        build.add("image augmentation", self._say)
+
+    def _say(self, images, draws):
+        print("augmenting")
+        return images
+""")
+    result = workbench(*PROFILE, "--json-lines", "--plugin", "loud.py", "--set", "techniques.loud=on")
+    assert result.code == 0, result.err
+    *progress, last = map(json.loads, result.out.splitlines())
+    assert {line["kind"] for line in progress} == {"progress"} and last["kind"] == "report"
+    shares = [line["share"] for line in progress]
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] < 1
+    assert from_plain(Report, last).transforms[0].name in ("loud", "reading the images")
+    assert "augmenting" in result.err
+
+
+def test_a_change_that_was_faster_is_kept(workbench: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from workbench.profiling import profile as module
+
+    monkeypatch.setattr(module, "compare", _faster)
+    result = workbench(*PROFILE, "--try", "--save", "quick")
+    assert result.code == 0, result.err
+    assert "tried: 100 → 200 images/s: 2.00× (2.00–2.00 in 2 pairs), faster." in result.out
+    assert result.out.splitlines()[-1] == "saved as recipes/quick.toml"
+    kept = read_recipe_file(folder / "recipes" / "quick.toml")
+    assert kept.name == "quick" and kept != read_recipe(SMALL).model_copy(update={"name": "quick"})
+    again = workbench(*PROFILE, "--try", "--save", "quick")
+    assert again.code == 2 and "is there already" in again.err
+
+
+def test_a_change_that_was_not_faster_is_not_kept(
+    workbench: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.profiling import profile as module
+
+    monkeypatch.setattr(module, "compare", _slower)
+    result = workbench(*PROFILE, "--try", "--save", "slow")
+    assert result.out.splitlines()[-1] == "not saved: it was not faster in every pair"
+    assert not (folder / "recipes").exists()
+
+
+def _faster(before, after, suggestion, seconds, folder):
+    from workbench.profiling.trial import trial
+
+    yield trial(suggestion, [(100, 200), (100, 200)])
+
+
+def _slower(before, after, suggestion, seconds, folder):
+    from workbench.profiling.trial import trial
+
+    yield trial(suggestion, [(100, 90), (100, 120)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing-like-it",), "no recipe 'nothing-like-it'"),
+        (("small.toml", "--save", "x"), "give --try too"),
+        (("small.toml", "--try", "--save", "a/b"), "give a name"),
+        (("small.toml", "--set", "data.workrs=1"), "workers"),
+        (("small.toml", "--seconds", "0"), "0.1"),
+    ],
+)
+def test_wrong_input_is_one_line(workbench: Command, arguments: tuple[str, ...], said: str) -> None:
+    result = workbench("profile", *arguments, "--device", "cpu")
+    assert result.code == 2
+    assert said in result.err and len(result.err.splitlines()) == 1
+
+
+def test_a_bar_is_exactly_as_wide_as_it_should_be() -> None:
+    assert bar({"w": 0.5, "f": 0.25, "b": 0.25}, 8) == "wwwwffbb"
+    assert bar({"w": 1 / 3, "f": 1 / 3, "b": 1 / 3}, 10) == "wwwfffffbbb"[:3] + "ffff" + "bbb"
+    assert len(bar(dict.fromkeys("abcdefg", 1 / 7), 61)) == 61
+
+
+def test_lines_fit_a_narrow_terminal() -> None:
+    rate = Rate(1234.5, 1000, 2000, 4)
+    report = Report(
+        recipe="r", device="cpu", machine="m", pipeline="loader", workers=2, batch_size=8, end_to_end=rate,
+        loader=rate, compute=rate, bound="loader", sentence="A sentence.", loader_alone=rate,
+        phases=Phases(0.01, {"data wait": 0.008, "forward": 0.0015}, samples=5, every=2, cost=0.001),
+        suggestion=Suggestion("Do this.", {"data.workers": 4}, 2469.0), transforms=[Transform("crop", 1e-6, 1.0)],
+    )  # fmt: skip
+    text = list(lines(report, 60))
+    assert max(map(len, text)) <= 80 and all(len(line) <= 60 for line in text if "█" in line or "[" in line)
+    assert "  ? unexplained    0.50 ms    5.0 %" in text
+    assert "     --set data.workers=4 (predicted: 2,469 images/s, 2.00×)" in text
+
+
+def test_a_live_run_tells_its_phases_to_who_asks(folder: Path) -> None:
+    recipe = read_recipe(SMALL, overrides=["train.epochs=10000", "train.eval_every=10000"])
+    run, control = create_run(folder / "runs", recipe), Control()
+    training = threading.Thread(target=lambda: execute(run, device="cpu", control=control))
+    training.start()
+    try:
+        wait_for(lambda: (status := read_status(run)) is not None and status.step > 0)
+        ask(run, "profile")
+        wait_for(lambda: any(isinstance(event, PhasesMeasured) for event in read_events(run)))
+        assert json.loads((run.profile / "phases.json").read_text())["samples"] >= 4
+    finally:
+        control.stop()
+        training.join()
+    with pytest.raises(RunError, match="stopped"):
+        ask(run, "profile")
+
+
+def wait_for(happened) -> None:
+    """Until something is so, at most a minute."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,124 @@
+"""A profile for people: the step as one bar of phases, the ceilings as three, the verdict and the change to try."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from workbench.profiling.report import PHASES, Phases, Rate, Report, from_plain
+
+LETTERS = {
+    "data wait": "w", "transfer": "t", "augment": "a", "forward": "f", "backward": "b", "optimizer": "o", "other": ".",
+    "unexplained": "?",
+}  # fmt: skip
+"""What a phase is drawn with: letters are told apart in any terminal."""
+
+
+def lines(report: Report, width: int = 80) -> Iterator[str]:
+    """The report as lines of at most ``width`` characters, sentences apart."""
+    feeding = f"loader pipeline, {_workers(report.workers)}" if report.pipeline == "loader" else "device pipeline"
+    yield f"{report.recipe} on {report.device} ({report.machine}): {feeding}, batches of {report.batch_size}"
+    yield from (f"note: {note}" for note in report.notes)
+    yield ""
+    if report.phases.samples:
+        yield from step_lines(report.phases, width)
+        yield ""
+    yield from _ceilings(report, width)
+    yield from _machine(report)
+    yield ""
+    yield report.sentence
+    if report.suggestion is not None:
+        yield f"try: {report.suggestion.sentence}"
+        yield f"     {_settings(report.suggestion.changes)}{_predicted(report)}"
+    else:
+        yield "nothing that we know to change would make it faster"
+    for trial in report.trials:
+        yield f"tried: {trial.sentence}"
+
+
+def read_phases(folder: Path) -> Phases | None:
+    """What a run's ``profile/phases.json`` says of its last seconds; None where it cannot be read."""
+    try:
+        found: Phases = from_plain(Phases, json.loads((folder / "phases.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found
+
+
+def step_lines(phases: Phases, width: int) -> Iterator[str]:
+    """A mean step as one bar, and its phases one a line."""
+    parts: dict[str, float] = {phase: phases.seconds.get(phase, 0.0) for phase in PHASES}
+    parts["unexplained"] = max(0.0, phases.step_seconds - sum(parts.values()))
+    whole = sum(parts.values())
+    measured = f"{phases.samples} steps, 1 in {phases.every}; measuring took {100 * phases.cost:.2f} %"
+    yield f"a step takes {_milliseconds(phases.step_seconds)} ({measured})"
+    yield f"  [{bar({LETTERS[name]: seconds / whole for name, seconds in parts.items()}, max(10, width - 4))}]"
+    for name, seconds in parts.items():
+        if seconds / whole >= 0.0005:
+            yield f"  {LETTERS[name]} {name:<12}{_milliseconds(seconds):>10}{100 * seconds / whole:>7.1f} %"
+
+
+def bar(shares: dict[str, float], width: int) -> str:
+    """Letters in proportion to their shares, exactly ``width`` of them: each ends where its shares so far do."""
+    text, total = "", 0.0
+    for letter, share in shares.items():
+        total += share
+        text += letter * (round(min(1.0, total) * width) - len(text))
+    return text
+
+
+def _ceilings(report: Report, width: int) -> Iterator[str]:
+    rates = {"batches alone": report.loader, "network alone": report.compute, "end to end": report.end_to_end}
+    if report.loader_alone is not None:
+        rates = {"one worker alone": report.loader_alone, **rates}
+    most = max(rate.images_per_second for rate in rates.values())
+    yield "images a second: median of the windows (lowest to highest)"
+    for name, rate in rates.items():
+        text = f"  {name:<17}{rate.images_per_second:>9,.0f}  {_span(rate):<19}"
+        yield f"{text} {'█' * max(1, round(rate.images_per_second / most * max(5, width - len(text) - 1)))}"
+
+
+def _machine(report: Report) -> Iterator[str]:
+    if report.transforms:
+        costs = (f"{t.name} {1e6 * t.seconds_per_image:,.1f} µs ({100 * t.share:.0f} %)" for t in report.transforms)
+        yield f"an image in the making: {', '.join(costs)}"
+    if report.processes:
+        yield "cores busy: " + ", ".join(f"{p.name} {p.cores:.2f}" for p in report.processes)
+    if (gpu := report.gpu) is not None:
+        busy = "" if gpu.utilisation is None else f"{100 * gpu.utilisation:.0f} % of the time busy, "
+        memory = f"memory at most {_gib(gpu.peak)}, {_gib(gpu.reserved)} reserved of {_gib(gpu.total)}"
+        yield f"{gpu.name}: {busy}{memory}"
+    yield f"evaluations: {100 * report.evaluation_share:.1f} % of a whole run"
+
+
+def _predicted(report: Report) -> str:
+    assert report.suggestion is not None
+    predicted = report.suggestion.predicted
+    if predicted is None:
+        return " (what it gains is not known before it is tried)"
+    gain = predicted / report.end_to_end.images_per_second
+    return f" (predicted: {predicted:,.0f} images/s, {gain:.2f}×)"
+
+
+def _settings(changes: dict[str, object]) -> str:
+    def shown(value: object) -> str:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return " ".join(f"--set {path}={shown(value)}" for path, value in changes.items())
+
+
+def _workers(count: int) -> str:
+    return "no workers" if count == 0 else "1 worker" if count == 1 else f"{count} workers"
+
+
+def _span(rate: Rate) -> str:
+    return f"({rate.low:,.0f} to {rate.high:,.0f})"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.2f} ms" if seconds < 0.1 else f"{1000 * seconds:,.0f} ms"
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,222 @@
+"""The ceilings of a training: how fast its batches come alone, its network alone, and both together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from workbench.data.base import Split
+from workbench.data.device import DevicePipeline
+from workbench.data.pipeline import Pipeline, make_pipeline, split_bytes
+from workbench.devices import gpu_of, gpu_use
+from workbench.engine.build import Build
+from workbench.profiling.parts import (
+    Batches,
+    CachedPipeline,
+    Part,
+    Training,
+    doubled,
+    kept_ready,
+    worker_pids,
+    working_copy,
+)
+from workbench.profiling.rate import PATIENCE, Processes, rate
+from workbench.profiling.report import PHASES, Gpu, Phases, Process, Progress, Rate
+
+ROUNDS = 4
+"""Every part is measured so many times, in turns, so that what else the machine does meets all of them."""
+
+FEWEST_ROUNDS = 2
+"""So many turns are taken even where steps are slow."""
+
+FITS = 0.25
+"""The share of free memory up to which a data set counts as small enough for the device pipeline."""
+
+READ_SECONDS = 10.0
+"""The device pipeline is not tried with a set that takes longer to read as a whole."""
+
+WHOLE, LOADER, NETWORK = "end to end", "loader alone", "network alone"
+ONE_WORKER, DEVICE, TWICE = "one worker alone", "device pipeline alone", "network alone, twice the images"
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """What was measured; rates as in :class:`workbench.profiling.report.Report`.
+
+    device_loader: batches of the device pipeline, where the recipe has another and the set fits. doubled: the network
+    alone on twice the images. asleep, asleep_whole: the share of its time that the training thread slept in the network
+    alone, and end to end.
+    loader_cpu, compute_cpu: CPU seconds of an image. begin_seconds: until the first batch is there. retries: how often
+    the GPU's memory had to be tidied up to go on.
+    """
+
+    end_to_end: Rate
+    loader: Rate
+    compute: Rate
+    phases: Phases
+    loader_alone: Rate | None
+    device_loader: Rate | None
+    doubled: Rate | None
+    asleep: float
+    asleep_whole: float
+    loader_cpu: float
+    compute_cpu: float
+    begin_seconds: float
+    processes: list[Process]
+    gpu: Gpu | None
+    retries: int
+
+
+class Measurement:
+    """All parts of one build; :meth:`found` when :meth:`run` has gone through. The caller closes it."""
+
+    def __init__(self, build: Build, seconds: float, folder: Path) -> None:
+        self._build = build
+        self._compute_cpu: list[float] = []
+        self._busy: list[float] = []
+        self._processes: list[Process] = []
+        self._memory = (0, 0)
+        self._each = each = seconds / ROUNDS
+        device = build.device
+        batch, steps = build.pipeline.batch(0, 0), len(build.pipeline)
+        settle = kept_ready(build.pipeline, build)
+        self._whole = Training(working_copy(build), each, folder, phases=True)
+        self._loader = Batches(another_pipeline(build), device, each, settle)
+        self._parts: dict[str, Part] = {
+            WHOLE: self._whole,
+            LOADER: self._loader,
+            NETWORK: Training(working_copy(build, CachedPipeline(batch, steps)), each, folder),
+            TWICE: Training(working_copy(build, CachedPipeline(doubled(batch), steps)), each, folder),
+        }
+        data = build.recipe.data
+        if data.pipeline == "loader" and data.workers > 1:
+            one = another_pipeline(build, workers=1)
+            self._parts[ONE_WORKER] = Batches(one, device, each, 1 + data.prefetch)
+        if data.pipeline == "loader" and fits(build.training, device):
+            self._parts[DEVICE] = Batches(another_pipeline(build, pipeline="device"), device, each, 1)
+
+    def run(self) -> Iterator[Progress]:
+        """Measure every part in turns, in fewer of them where steps are slow. Raises DataError or ProfileError."""
+        windows = [(turn, name) for turn in range(ROUNDS) for name in self._parts]
+        began = time.perf_counter()
+        for done, (turn, name) in enumerate(windows):
+            spent, whole = time.perf_counter() - began, ROUNDS * len(self._parts) * self._each
+            if (
+                done == turn * len(self._parts)
+                and turn >= FEWEST_ROUNDS
+                and spent / turn * (turn + 1) > PATIENCE * whole
+            ):
+                break
+            yield Progress(f"{name}, window {turn + 1} of {ROUNDS}", done / len(windows))
+            self._window(name, self._parts[name])
+
+    def close(self) -> None:
+        """End all parts."""
+        for part in self._parts.values():
+            part.close()
+
+    def _window(self, name: str, part: Part) -> None:
+        processes = Processes(worker_pids(self._build.pipeline))
+        found = part.window()
+        if name == NETWORK:
+            self._compute_cpu.append(processes.cores() * found.seconds / found.images)
+        elif name == WHOLE:
+            self._processes = processes.found()  # of the last window: before the first one there are no workers yet
+            self._look_at_gpu()
+
+    def _look_at_gpu(self) -> None:
+        device = self._build.device
+        if device.type != "cuda":
+            return
+        if not self._busy:  # before any other part took memory
+            self._memory = torch.cuda.max_memory_allocated(device), torch.cuda.memory_reserved(device)
+        gpu = gpu_of(str(device))
+        use = gpu_use(gpu.uuid) if gpu is not None else None
+        self._busy.append(float("nan") if use is None else use.busy)
+
+    def found(self) -> Ceilings:
+        """The figures."""
+        return Ceilings(
+            end_to_end=self._rate(WHOLE),
+            loader=self._rate(LOADER),
+            compute=self._rate(NETWORK),
+            phases=mean_phases(self._whole),
+            loader_alone=self._rate_if(ONE_WORKER),
+            device_loader=self._rate_if(DEVICE),
+            doubled=self._rate_if(TWICE),
+            asleep=median(window.asleep for window in self._parts[NETWORK].windows),
+            asleep_whole=median(window.asleep for window in self._whole.windows),
+            loader_cpu=self._loader.cpu_seconds,
+            compute_cpu=median(self._compute_cpu),
+            begin_seconds=self._loader.first_seconds,
+            processes=self._processes,
+            gpu=self._gpu(),
+            retries=_retries(self._build.device),
+        )
+
+    def _rate(self, name: str) -> Rate:
+        return rate([window.images_per_second for window in self._parts[name].windows])
+
+    def _rate_if(self, name: str) -> Rate | None:
+        return self._rate(name) if name in self._parts else None
+
+    def _gpu(self) -> Gpu | None:
+        device = self._build.device
+        if device.type != "cuda":
+            return None
+        properties = torch.cuda.get_device_properties(device)
+        busy = [share for share in self._busy if share == share]
+        peak, reserved = self._memory
+        return Gpu(properties.name, median(busy) if busy else None, peak, reserved, int(properties.total_memory))
+
+
+def another_pipeline(build: Build, **changes: object) -> Pipeline:
+    """A pipeline of the recipe's own kind, or a changed one, that can be used beside the build's."""
+    if isinstance(build.pipeline, DevicePipeline) and not changes:
+        return build.pipeline  # holds no place in an epoch, so two may use it; and the images would lie there twice
+    data = build.recipe.data.model_copy(update=changes)
+    augmentations = build.slots.fillers("image augmentation")
+    return make_pipeline(data, build.training, build.device, build.recipe.seed, augmentations)
+
+
+def fits(split: Split, device: torch.device) -> bool:
+    """Whether a split is small beside the device's free memory, and read in some seconds (from files it may not be)."""
+    some = torch.arange(min(len(split), 64))
+    began = time.perf_counter()
+    split.images(some)
+    if (time.perf_counter() - began) * len(split) / len(some) > READ_SECONDS:
+        return False
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        import psutil
+
+        free = psutil.virtual_memory().available
+    return split_bytes(split) <= FITS * free
+
+
+def mean_phases(part: Training) -> Phases:
+    """The phases of all windows of a part, together."""
+    samples = sum(window.samples for window in part.phases)
+    if not samples:
+        return Phases(0.0, dict.fromkeys(map(str, PHASES), 0.0), 0, 1, 0.0)
+
+    def mean(values: Iterator[float]) -> float:
+        return sum(value * window.samples for value, window in zip(values, part.phases, strict=True)) / samples
+
+    return Phases(
+        step_seconds=mean(window.step_seconds for window in part.phases),
+        seconds={phase: mean(window.seconds[phase] for window in part.phases) for phase in PHASES},
+        samples=samples,
+        every=max(window.every for window in part.phases),
+        cost=mean(window.cost for window in part.phases),
+    )
+
+
+def _retries(device: torch.device) -> int:
+    return int(torch.cuda.memory_stats(device).get("num_alloc_retries", 0)) if device.type == "cuda" else 0

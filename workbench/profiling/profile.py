@@ -1,0 +1,183 @@
+"""A whole profile: build a recipe, measure its parts on copies, judge, and try the change that the verdict suggests."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from workbench.data.splits import usable_cores
+from workbench.devices import busy
+from workbench.engine.backend import backend
+from workbench.engine.build import Build, build
+from workbench.profiling.ceilings import Ceilings, Measurement
+from workbench.profiling.costs import evaluation_seconds, evaluation_share, transforms
+from workbench.profiling.parts import CachedPipeline, Training, working_copy
+from workbench.profiling.report import READING, Progress, Report, Transform, Trial
+from workbench.profiling.suggestions import changed, suggest
+from workbench.profiling.syncs import found_syncs
+from workbench.profiling.trial import compare, network_gain
+from workbench.profiling.verdict import Evidence, bound, sentence
+from workbench.recipe import Recipe
+
+SECONDS = 4.0
+"""How long each part is measured, in all its windows."""
+
+
+def profile(
+    recipe: Recipe, device: str, data_root: Path, *, machine: str = "", seconds: float = SECONDS, try_it: bool = False
+) -> Iterator[Progress | Report]:
+    """Measure a recipe on a device, nothing of it written anywhere; the last item is the report.
+
+    machine: what it is called in the report. try_it: measure the suggested change too. Raises RecipeError, DataError,
+    BuildError, TechniqueError or ProfileError.
+    """
+    notes = _surroundings(device)
+    part = 1 / (2 if try_it else 1)
+    with backend(recipe), tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        yield Progress("building", 0.0)
+        built = build(recipe, device, data_root)
+        try:
+            report: Report | None = None
+            for item in _measured(built, data_root, machine, seconds, folder):
+                if isinstance(item, Progress):
+                    yield replace(item, share=part * item.share)
+                else:
+                    report = replace(item, notes=[*notes, *item.notes])
+            assert report is not None
+            if try_it and report.suggestion is not None:
+                yield Progress("building the change", part)
+                other = build(changed(recipe, report.suggestion.changes), device, data_root)
+                try:
+                    for found in compare(built, other, report.suggestion, 2 * seconds, folder):
+                        if isinstance(found, Trial):
+                            report = replace(report, trials=[found])
+                        else:
+                            yield replace(found, share=part + (1 - part) * found.share)
+                finally:
+                    other.close()
+        finally:
+            built.close()
+    yield report
+
+
+def _measured(built: Build, data_root: Path, machine: str, seconds: float, folder: Path) -> Iterator[Progress | Report]:
+    measurement = Measurement(built, seconds, folder)
+    try:
+        for progress in measurement.run():
+            yield replace(progress, share=0.85 * progress.share)
+    finally:
+        measurement.close()
+    ceilings = measurement.found()
+    built.pipeline.close()
+    yield Progress("each transform", 0.85)
+    found = transforms(built, seconds / 4)
+    yield Progress("evaluation", 0.93)
+    share = evaluation_share(built, evaluation_seconds(built), ceilings.end_to_end.images_per_second)
+    evidence = _evidence(built, ceilings, found, share, _syncs(built, folder))
+    limit = bound(evidence)
+    yield Progress("what could be changed", 0.96)
+    probe = partial(network_gain, built, data_root=data_root, seconds=seconds)
+    suggestion = suggest(evidence, built.recipe, limit, probe)
+    yield Report(
+        recipe=built.recipe.name,
+        device=str(built.device),
+        machine=machine,
+        pipeline=evidence.pipeline,
+        workers=evidence.workers,
+        batch_size=evidence.batch_size,
+        end_to_end=ceilings.end_to_end,
+        loader=ceilings.loader,
+        compute=ceilings.compute,
+        phases=ceilings.phases,
+        bound=limit,
+        sentence=sentence(evidence, limit),
+        suggestion=suggestion,
+        loader_alone=ceilings.loader_alone,
+        transforms=found,
+        processes=ceilings.processes,
+        gpu=ceilings.gpu,
+        evaluation_share=share,
+        notes=_remarks(evidence),
+    )
+
+
+def _evidence(
+    built: Build, found: Ceilings, transforms: list[Transform], evaluation: float, syncs: tuple[str, ...]
+) -> Evidence:
+    data = built.recipe.data
+    overlapped = data.pipeline == "loader" and data.workers > 0
+    epoch_seconds = len(built.training) / found.end_to_end.images_per_second
+    dearest = max((t for t in transforms if t.name != READING), key=lambda t: t.share, default=None)
+    return Evidence(
+        on_gpu=built.device.type == "cuda",
+        pipeline=data.pipeline,
+        workers=data.workers if data.pipeline == "loader" else 0,
+        batch_size=data.batch_size,
+        cores=usable_cores(),
+        end_to_end=found.end_to_end.images_per_second,
+        loader=found.loader.images_per_second,
+        compute=found.compute.images_per_second,
+        phases=found.phases,
+        loader_alone=found.loader_alone.images_per_second if found.loader_alone else None,
+        device_loader=found.device_loader.images_per_second if found.device_loader else None,
+        doubled=found.doubled.images_per_second if found.doubled else None,
+        asleep=found.asleep,
+        asleep_whole=found.asleep_whole,
+        loader_cpu=found.loader_cpu,
+        compute_cpu=found.compute_cpu,
+        syncs=syncs,
+        evaluation_share=evaluation,
+        begin_share=min(0.99, found.begin_seconds / epoch_seconds) if overlapped else 0.0,
+        memory_share=found.gpu.reserved / found.gpu.total if found.gpu else 0.0,
+        memory_retries=found.retries,
+        dearest_transform=dearest.name if dearest else "",
+        dearest_share=dearest.share if dearest else 0.0,
+        bf16=_bf16(built.device),
+    )
+
+
+def _syncs(built: Build, folder: Path) -> tuple[str, ...]:
+    """Where the network's step waits for the GPU, the most frequent places first."""
+    with found_syncs(built.device) as places:
+        if built.device.type == "cuda":
+            cached = CachedPipeline(built.pipeline.batch(0, 0), len(built.pipeline))
+            part = Training(working_copy(built, cached), 0.2, folder)
+            part.window()
+            part.close()
+    return tuple(f"{place} ({count}×)" for place, count in places.most_common())
+
+
+def _bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    units = torch.cpu.get_capabilities()
+    return bool(units.get("amx_bf16") or units.get("avx512_bf16"))
+
+
+def _surroundings(device: str) -> list[str]:
+    """What else the machine does, before anything is measured."""
+    notes = []
+    load, cores = os.getloadavg()[0], usable_cores()
+    if load > 0.25 * cores:
+        notes.append(f"the machine was not idle before: load {load:.1f} on {cores} cores")
+    if warning := busy(device):
+        notes.append(warning)
+    return notes
+
+
+def _remarks(e: Evidence) -> list[str]:
+    notes = []
+    if e.overlapped:
+        notes.append(
+            "workers cannot be looked into: the transforms were timed in this process, as one worker does them"
+        )
+    if e.phases.samples == 0:
+        notes.append("the steps were too few for their phases; measure longer with --seconds")
+    return notes

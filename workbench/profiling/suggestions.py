@@ -1,0 +1,214 @@
+"""The one change to try for what limits a training. Pure and torch-free."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from workbench.profiling.report import Bound, Suggestion
+from workbench.profiling.verdict import Evidence, together
+from workbench.recipe import Recipe, RecipeError, read_recipe, write_recipe
+
+WORTH = 1.05
+"""A predicted gain below this factor is not worth a change."""
+
+QUIET_EVALUATION = 0.1
+"""The share of a run that evaluations should not exceed."""
+
+
+def changed(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """The recipe with the changes of a suggestion made. Raises RecipeError where they cannot stand in it."""
+    for path, value in changes.items():
+        if value is None:
+            recipe = recipe.without_technique(path.removeprefix("techniques."))
+    values = [f"{path}={json.dumps(value)}" for path, value in changes.items() if value is not None]
+    return read_recipe(write_recipe(recipe), overrides=values)
+
+
+Probe = Callable[[Recipe], float]
+"""Measures a changed recipe's network alone: its rate, divided by the present one's; 0 where it cannot be built."""
+
+
+def suggest(evidence: Evidence, recipe: Recipe, bound: Bound, probe: Probe | None = None) -> Suggestion | None:
+    """The change that promises most, else the first that fits; None where none of those we know is left.
+
+    What changes only the speed comes before what changes what the network learns. probe: to measure what other number
+    formats promise, which differs from machine to machine.
+    """
+    for candidates in _CANDIDATES[bound]:
+        found = [s for s in candidates(evidence, recipe) if _possible(s, recipe)]
+        if candidates is _number_formats and probe is not None:
+            found = [_probed(s, evidence, recipe, probe) for s in found]
+        promising = [s for s in found if s.predicted is not None and s.predicted >= WORTH * evidence.end_to_end]
+        if promising:
+            return max(promising, key=lambda s: s.predicted or 0.0)
+        if unknown := [s for s in found if s.predicted is None]:
+            return unknown[0]
+    return None
+
+
+def _probed(s: Suggestion, e: Evidence, recipe: Recipe, probe: Probe) -> Suggestion:
+    gain = probe(changed(recipe, s.changes))
+    faster = replace(e, compute_cpu=e.compute_cpu / gain) if gain else e
+    predicted = together(faster, e.loader, gain * e.compute, overlapped=e.overlapped) if gain else 0.0
+    return replace(s, predicted=predicted)
+
+
+def _possible(suggestion: Suggestion, recipe: Recipe) -> bool:
+    """Whether it changes something and leaves a recipe that can be trained."""
+    try:
+        return changed(recipe, suggestion.changes) != recipe
+    except RecipeError:
+        return False
+
+
+Candidates = Callable[[Evidence, Recipe], Iterator[Suggestion]]
+
+
+def _feeding(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    """Other ways to the same batches."""
+    if e.device_loader is not None:
+        yield Suggestion(
+            "Use the device pipeline: the set fits, and whole batches are gathered and augmented where they are used.",
+            {"data.pipeline": "device"},
+            together(e, e.device_loader, e.compute, overlapped=False),
+        )
+    if e.workers > e.cores and e.overlapped:
+        yield _workers(
+            max(1, e.cores - (not e.on_gpu)), e, f"more workers than {e.cores} cores only get in each other's way"
+        )
+        return
+    if e.on_gpu and e.pipeline == "device":
+        return  # how fast a worker's processor would augment was not measured
+    counts = [n for n in range(1, e.cores + 1) if n > e.workers or e.pipeline == "device"]
+    if counts:
+        best = max(_with_workers(e, n) for n in counts)
+        fewest = next(n for n in counts if _with_workers(e, n) >= 0.97 * best)
+        yield _workers(fewest, e, "batches are then made while the network works")
+
+
+def _with_workers(e: Evidence, workers: int) -> float:
+    return together(e, workers * e.per_worker, e.compute, overlapped=True)
+
+
+def _workers(count: int, e: Evidence, why: str) -> Suggestion:
+    changes: dict[str, Any] = {"data.workers": count}
+    if e.pipeline == "device":
+        changes = {"data.pipeline": "loader", **changes}
+    more = "fewer" if e.overlapped and count < e.workers else "more" if e.overlapped else "loader"
+    predicted = None if more == "fewer" else _with_workers(e, count)
+    return Suggestion(f"Use {more} workers, {count}: {why}.", changes, predicted)
+
+
+def _keeping(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    """Between epochs and batches."""
+    if e.overlapped and not recipe.data.persistent_workers and e.begin_share > 0:
+        yield Suggestion(
+            f"Keep the workers from epoch to epoch: starting them takes {100 * e.begin_share:.0f} % of one.",
+            {"data.persistent_workers": True},
+            e.end_to_end / (1 - e.begin_share) if e.begin_share < 1 else None,
+        )
+
+
+def _more_ready(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    if e.overlapped and e.loader > 1.1 * e.compute and e.wait >= 0.1:
+        yield Suggestion(
+            "Keep more batches ready: the workers are fast enough on average, but the step waits for some batches.",
+            {"data.prefetch": min(64, 4 * recipe.data.prefetch)},
+        )
+
+
+def _cheaper_transforms(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    """The dearest transform, where it dominates: without it the network learns something else."""
+    if e.dearest_share >= 0.3 and e.dearest_transform in recipe.techniques:
+        without = e.loader / (1 - e.dearest_share) if e.dearest_share < 1 else math.inf
+        yield Suggestion(
+            f"Replace '{e.dearest_transform}' with something cheaper: it takes {100 * e.dearest_share:.0f} % of making "
+            "a batch. Tried without it; that changes what the network learns.",
+            {f"techniques.{e.dearest_transform}.enabled": False},
+            min(e.compute, together(e, without, e.compute, overlapped=e.overlapped)),
+        )
+
+
+def _copying(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    if e.on_gpu and e.pipeline == "loader" and not recipe.data.pin_memory:
+        yield Suggestion(
+            "Pin the batches' memory: copies then overlap with the network's work.", {"data.pin_memory": True}
+        )
+
+
+def _serial_feeding(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    """A network that pauses while its batches are made, or shares its cores with more workers than there are."""
+    if e.wait >= 0.1 or (e.overlapped and e.workers > e.cores):
+        yield from _feeding(e, recipe)
+
+
+def _number_formats(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    mixed = recipe.techniques.get("mixed_precision")
+    if not e.on_gpu and recipe.on("mixed_precision") and getattr(mixed, "dtype", "") == "fp16":
+        yield Suggestion(
+            "Leave fp16 to GPUs: a CPU computes convolutions in it far more slowly than in fp32.",
+            {"techniques.mixed_precision.dtype": "bf16"} if e.bf16 else {"techniques.mixed_precision.enabled": False},
+        )
+    if e.bf16 and not recipe.on("mixed_precision") and not recipe.on("half_weights"):
+        yield Suggestion(
+            "Compute in bf16 (mixed precision): the device has units for it.",
+            {"techniques.mixed_precision.enabled": True, "techniques.mixed_precision.dtype": "bf16"},
+        )
+    if not recipe.on("channels_last"):
+        yield Suggestion(
+            "Store images and filters with channels last, as convolutions read them.",
+            {"techniques.channels_last.enabled": True},
+        )
+
+
+def _bigger_batches(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    if e.doubled is not None:
+        yield Suggestion(
+            f"Use batches of {2 * e.batch_size}: a step has the same overhead for more images. The learning rate may "
+            "have to grow with it.",
+            {"data.batch_size": 2 * e.batch_size},
+            together(e, e.loader, e.doubled, overlapped=e.overlapped),
+        )
+
+
+def _rarer_logging(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    if recipe.train.log_every < 10 and 1 - e.phases.explained >= 0.1:
+        yield Suggestion(
+            f"Log every 50 steps: each time the step waits for its figures ({100 * (1 - e.phases.explained):.0f} % of "
+            "a step lies between the phases).",
+            {"train.log_every": 50},
+            e.end_to_end / e.phases.explained,
+        )
+
+
+def _rarer_evaluation(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    odds, wanted = e.evaluation_share / (1 - e.evaluation_share), QUIET_EVALUATION / (1 - QUIET_EVALUATION)
+    epochs = float(math.ceil(recipe.train.eval_every * odds / wanted))
+    yield Suggestion(
+        f"Evaluate every {epochs:g} epochs instead of {recipe.train.eval_every:g}.", {"train.eval_every": epochs}
+    )
+
+
+def _smaller_batches(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    if e.batch_size > 1:
+        yield Suggestion(
+            f"Use batches of {e.batch_size // 2}: they need about half the memory.",
+            {"data.batch_size": e.batch_size // 2},
+        )
+
+
+_CANDIDATES: dict[Bound, tuple[Candidates, ...]] = {
+    "loader": (_feeding, _keeping, _more_ready, _cheaper_transforms),
+    "compute": (_serial_feeding, _more_ready, _number_formats, _bigger_batches),
+    "launch": (_serial_feeding, _bigger_batches),
+    "sync": (_rarer_logging, _bigger_batches),
+    "transfer": (_copying, _feeding),
+    "memory": (_number_formats, _smaller_batches),
+    "evaluation": (_rarer_evaluation,),
+    "unclear": (),
+}
+"""What to consider for each bound, group by group in this order."""

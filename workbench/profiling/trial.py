@@ -1,0 +1,87 @@
+"""A change tried: both recipes trained in turns, window by window, so that the machine's moods meet both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import torch
+
+from workbench.engine.build import Build, BuildError, build
+from workbench.profiling.costs import evaluation_seconds, evaluation_share
+from workbench.profiling.parts import CachedPipeline, Training, working_copy
+from workbench.profiling.rate import rate
+from workbench.profiling.report import Progress, Suggestion, Trial
+from workbench.recipe import Recipe
+
+PAIRS = 4
+PROBES = 3
+"""Pairs of windows in a trial, and in a quick look at the network alone."""
+
+
+def compare(
+    before: Build, after: Build, suggestion: Suggestion, seconds: float, folder: Path
+) -> Iterator[Progress | Trial]:
+    """Train working copies of both in turns, ``seconds`` each in all; the last item is the trial.
+
+    Where the change is one of evaluation, rates are those of the whole run, evaluations reckoned in.
+    """
+    parts = [Training(working_copy(build), seconds / PAIRS, folder) for build in (before, after)]
+    factors = [1.0, 1.0]
+    try:
+        pairs: list[tuple[float, float]] = []
+        for pair in range(PAIRS):
+            yield Progress(f"trying the change, pair {pair + 1} of {PAIRS}", pair / PAIRS)
+            a, b = (part.window().images_per_second for part in parts)
+            pairs.append((a, b))
+        if "train.eval_every" in suggestion.changes:
+            factors = [
+                1
+                - evaluation_share(build, evaluation_seconds(build), median(w.images_per_second for w in part.windows))
+                for build, part in zip((before, after), parts, strict=True)
+            ]
+    finally:
+        for part in parts:
+            part.close()
+    yield trial(suggestion, [(a * factors[0], b * factors[1]) for a, b in pairs])
+
+
+def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float) -> float:
+    """The network alone of a changed recipe, divided by that of a build; windows in turns. 0 if it cannot be built."""
+    try:
+        after = build(changed, before.device, data_root)
+    except (BuildError, torch.OutOfMemoryError):
+        return 0.0
+    batch, steps = before.pipeline.batch(0, 0), len(before.pipeline)
+    with TemporaryDirectory() as folder:
+        parts = [
+            Training(working_copy(each, CachedPipeline(batch, steps)), seconds / PAIRS, Path(folder))
+            for each in (before, after)
+        ]
+        try:
+            pairs = [[part.window().images_per_second for part in parts] for _ in range(PROBES)]
+        finally:
+            for part in parts:
+                part.close()
+            after.close()
+    return median(b / a for a, b in pairs)
+
+
+def trial(suggestion: Suggestion, pairs: list[tuple[float, float]]) -> Trial:
+    """What pairs of rates, before and after, say about a change."""
+    before, after = rate([a for a, _ in pairs]), rate([b for _, b in pairs])
+    gains = sorted(b / a for a, b in pairs)
+    gain, low, high = median(gains), gains[0], gains[-1]
+    found = (
+        f"{before.images_per_second:,.0f} → {after.images_per_second:,.0f} images/s: "
+        f"{gain:.2f}× ({low:.2f}–{high:.2f} in {len(pairs)} pairs)"
+    )
+    if low > 1:
+        verdict = "faster"
+    elif high < 1:
+        verdict = "slower; leave the recipe as it is"
+    else:
+        verdict = "no clear gain"
+    return Trial(suggestion.changes, before, after, gain, low, high, f"{found}, {verdict}.")

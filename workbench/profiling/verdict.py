@@ -1,0 +1,171 @@
+"""What limits a training, by rule, from measured figures. Pure and torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.profiling.report import Bound, Phases
+
+EVALUATION = 0.35
+"""A run that evaluates for this share of its time is bound by that."""
+
+TRANSFER = 0.3
+"""The share of a step that copying to the device takes, from which on it is what limits."""
+
+ASLEEP = 0.25
+"""A training thread that sleeps for this share of the network's own time is kept waiting by something."""
+
+FLAT = 1.35
+"""Twice the images take at most so many times as long: most of a step is launching operations, not working."""
+
+FLAT_BESIDE_SYNCS = 1.6
+"""The same, where the step is known to wait for the device."""
+
+GAP = 1.3
+"""A step that takes so many times what its parts explain waits for something between them."""
+
+FULL = 0.95
+"""The share of a GPU's memory from which on it is short."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Measured figures; rates in images per second, CPU figures in seconds an image, shares 0–1.
+
+    device_loader, loader_alone, doubled: None where not measured; see :class:`workbench.profiling.ceilings.Ceilings`.
+    asleep, asleep_whole: the share of its time that the training thread slept in the network alone, and end to end.
+    syncs: places in the step that wait for the GPU, the most frequent first. begin_share: of an epoch, until its first
+    batch is there. bf16: whether the device computes in it faster than in fp32.
+    """
+
+    on_gpu: bool
+    pipeline: str
+    workers: int
+    batch_size: int
+    cores: int
+    end_to_end: float
+    loader: float
+    compute: float
+    phases: Phases
+    loader_alone: float | None = None
+    device_loader: float | None = None
+    doubled: float | None = None
+    asleep: float = 0.0
+    asleep_whole: float = 0.0
+    loader_cpu: float = 0.0
+    compute_cpu: float = 0.0
+    syncs: tuple[str, ...] = ()
+    evaluation_share: float = 0.0
+    begin_share: float = 0.0
+    memory_share: float = 0.0
+    memory_retries: int = 0
+    dearest_transform: str = ""
+    dearest_share: float = 0.0
+    bf16: bool = False
+
+    @property
+    def overlapped(self) -> bool:
+        """Whether batches are made while the network works."""
+        return self.pipeline == "loader" and self.workers > 0
+
+    @property
+    def per_worker(self) -> float:
+        """What one worker alone makes."""
+        return self.loader_alone or self.loader / max(1, self.workers)
+
+    @property
+    def wait(self) -> float:
+        """The share of a step that waits for data, or on the device pipeline makes it."""
+        if self.pipeline == "device":
+            return self.share("augment")
+        return self.share("data wait")
+
+    @property
+    def stretch(self) -> float:
+        """How many times as long twice the images take in the network alone; 2 where that was not measured."""
+        return 2 * self.compute / self.doubled if self.doubled else 2.0
+
+    def share(self, phase: str) -> float:
+        """The share of a step that a phase takes."""
+        whole = self.phases.step_seconds
+        return self.phases.seconds.get(phase, 0.0) / whole if whole > 0 else 0.0
+
+
+def together(evidence: Evidence, loader: float, compute: float, *, overlapped: bool) -> float:
+    """The rate that a loader and a network should reach together, each with its rate alone.
+
+    One after the other their times add up. Side by side the slower one decides, and on
+    the CPU the cores that both share.
+    """
+    if not overlapped:
+        return 1 / (1 / loader + 1 / compute)
+    shared = 0.0 if evidence.on_gpu else (evidence.loader_cpu + evidence.compute_cpu) / evidence.cores
+    return 1 / max(1 / loader, 1 / compute, shared)
+
+
+def bound(e: Evidence) -> Bound:
+    """What limits the training."""
+    if e.memory_retries or e.memory_share >= FULL:
+        return "memory"
+    if e.evaluation_share >= EVALUATION:
+        return "evaluation"
+    if e.share("transfer") >= TRANSFER:
+        return "transfer"
+    expected = together(e, e.loader, e.compute, overlapped=e.overlapped)
+    if e.loader <= e.compute or (e.pipeline == "loader" and e.wait >= 0.5):
+        return "loader"
+    if expected >= GAP * e.end_to_end:
+        if e.wait >= 0.25:
+            return "loader"
+        if e.on_gpu or e.asleep_whole - e.wait >= ASLEEP:  # else others use the processor, more at times than at others
+            return "sync"
+    if e.asleep >= ASLEEP and not e.on_gpu:
+        return "sync"
+    if e.syncs and e.stretch <= FLAT_BESIDE_SYNCS:
+        return "sync"
+    return "launch" if e.stretch <= FLAT else "compute"
+
+
+def sentence(e: Evidence, bound: Bound) -> str:
+    """One sentence with the numbers."""
+    rates = f"batches alone {_count(e.loader)} images/s, network alone {_count(e.compute)}"
+    return f"{_reason(e, bound)}; {rates}, together {_count(e.end_to_end)}."
+
+
+def _reason(e: Evidence, bound: Bound) -> str:
+    wait = f"{_percent(e.wait)} of a step"
+    match bound:
+        case "memory":
+            taken = f"{_percent(e.memory_share)} of the GPU's is taken"
+            return f"Memory limits training: {taken}, and it had to be tidied up {e.memory_retries} times"
+        case "evaluation":
+            return f"Evaluating limits the run: it takes {_percent(e.evaluation_share)} of its time"
+        case "transfer":
+            return f"Copying to the device limits training: {_percent(e.share('transfer'))} of a step"
+        case "loader" if e.pipeline == "device":
+            return f"Augmentation limits training: {wait} is spent on it"
+        case "loader" if e.overlapped and e.workers > e.cores:
+            return f"Loading limits training: {e.workers} workers crowd {e.cores} cores, {wait} waits for data"
+        case "loader":
+            return f"Loading limits training: {wait} waits for data"
+        case "sync" if e.syncs:
+            return f"Waiting for the GPU limits training: the step stops for it at {', '.join(e.syncs[:2])}"
+        case "sync" if e.asleep >= ASLEEP:
+            asleep = f"{_percent(e.asleep)} of the network's own time"
+            return f"Waiting limits training: its thread sleeps for {asleep}, and not for data"
+        case "sync":
+            return "Waiting limits training: it is far below both its parts, and does not wait for data"
+        case "launch":
+            longer = f"{_percent(max(0.0, e.stretch - 1))} longer"
+            return f"Launching operations limits training: twice the images take only {longer}"
+        case _:
+            reached = _percent(min(1.0, e.end_to_end / e.compute))
+            return f"The network limits training: with data it reaches {reached} of its rate alone"
+
+
+def _count(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
