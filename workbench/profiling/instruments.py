@@ -42,7 +42,19 @@ def _phases(build: Build, clock: Clock) -> Instrument:
     return StepPhases(build.marks, build.device, clock)
 
 
-INSTRUMENTS: dict[str, Make] = {"phases": _phases}
+def _stacks(build: Build, clock: Clock) -> Instrument:
+    from workbench.profiling.stacks import Stacks
+
+    return Stacks()
+
+
+def _trace(build: Build, clock: Clock) -> Instrument:
+    from workbench.profiling.trace import Trace
+
+    return Trace()
+
+
+INSTRUMENTS: dict[str, Make] = {"phases": _phases, "stacks": _stacks, "trace": _trace}
 """By the name under which :meth:`workbench.control.Control.measure` asks for them."""
 
 
