@@ -73,6 +73,7 @@ FLOORS = {
         "profiling.operators",
         "profiling.saved",
         "profiling.stack_tree",
+        "profiling.suggestions",
         "techniques",
         "models",
         "data",

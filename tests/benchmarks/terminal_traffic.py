@@ -1,8 +1,9 @@
-"""What the Run screen costs: bytes a second to the terminal and share of a core, following a live run and idle.
+"""What the Run and Profile screens cost: bytes a second to the terminal and share of a core, following a run and idle.
 
 ``python tests/benchmarks/terminal_traffic.py`` opens the real app in a pseudo-terminal of 160×48 cells, watching a run
-that this process writes: six charts, ten points a second, near step 100 and near step 20,000 of 64,000; and a run that
-has finished. CPU is the app's own user and system time, so a busy machine does not change it much.
+that this process writes: six charts, ten points a second, near step 100 and near step 20,000 of 64,000; the phases of
+its steps every two seconds; and a run that has finished. CPU is the app's own user and system time, so a busy machine
+does not change it much.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ import tempfile
 import termios
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.tui.fakes import CHECKS, FAKE_PREVIEW, RECIPE, started
-from workbench.events import Evaluated, Event, Finished, RunStarted, Trained, to_json
+from tests.tui.fakes import CHECKS, FAKE_PREVIEW, RECIPE, phases, started
+from workbench.events import Evaluated, Event, Finished, PhasesMeasured, RunStarted, Trained, to_json
 from workbench.recipe import read_recipe, save_recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.writer import RunWriter
@@ -52,6 +54,12 @@ def evaluation(step: int, at: float) -> Evaluated:
     return Evaluated(
         time=at, step=step, epoch=step / EPOCH, split="test", loss=0.4, accuracy=accuracy, seconds=step / 10
     )
+
+
+def measured(step: int) -> PhasesMeasured:
+    """Noisy phases."""
+    seconds = {name: value * random.uniform(0.95, 1.05) for name, value in phases(step).seconds.items()}
+    return replace(phases(step), time=time.time(), seconds=seconds, step_seconds=1.02 * sum(seconds.values()))
 
 
 def history(until: int) -> list[Event]:
@@ -79,16 +87,18 @@ def make_run(folder: Path, until: int) -> RunDirectory:
 
 
 def write_on(writer: RunWriter, step: int, over: threading.Event) -> None:
-    """Ten points a second."""
+    """Ten points a second; phases every two seconds."""
     while not over.wait(0.1):
         step += 1
         writer.write(point(step, time.time()))
+        if step % 20 == 0:
+            writer.write(measured(step))
         if step % EPOCH == 0:
             writer.write(evaluation(step, time.time()))
 
 
-def watched(run: RunDirectory) -> tuple[float, float]:
-    """Bytes a second and share of a core of the app that watches a run, once it has settled."""
+def watched(run: RunDirectory, keys: bytes = b"") -> tuple[float, float]:
+    """Bytes a second and share of a core of the app that watches a run after some keys, once it has settled."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
     process = subprocess.Popen(
@@ -99,7 +109,9 @@ def watched(run: RunDirectory) -> tuple[float, float]:
     )  # fmt: skip
     os.close(slave)
     try:
-        took(master, SETTLE)
+        took(master, SETTLE / 2)
+        os.write(master, keys)
+        took(master, SETTLE / 2)
         own = psutil.Process(process.pid)
         before, at = own.cpu_times(), time.monotonic()
         count = took(master, SECONDS)
@@ -131,21 +143,23 @@ def watch(path: Path) -> None:
 def main() -> None:
     """Measure and print."""
     random.seed(0)
-    print(f"Run screen at {WIDTH}×{HEIGHT}, {SECONDS:.0f} s each")
+    print(f"At {WIDTH}×{HEIGHT}, {SECONDS:.0f} s each")
     with tempfile.TemporaryDirectory() as folder:
-        for step in (100, 20_000):
+        for screen, keys, step in (("Run", b"2", 100), ("Run", b"2", 20_000), ("Profile", b"3", 1000)):
             run, over = make_run(Path(folder), step), threading.Event()
             with RunWriter(run) as writer:
                 writer.write(history(0)[0])
                 thread = threading.Thread(target=write_on, args=(writer, step, over))
                 thread.start()
-                rate, share = watched(run)
+                rate, share = watched(run, keys)
                 over.set()
                 thread.join()
                 writer.write(Finished(step=step + 1, seconds=1.0, test_loss=0.1, test_accuracy=0.9))
-            print(f"following at step {step:6,}: {rate:7,.0f} bytes/s  {share:.1%} of a core", flush=True)
-        rate, share = watched(run)
-        print(f"idle, a finished run:     {rate:7,.0f} bytes/s  {share:.1%} of a core")
+            said = f"{screen} screen, following at step {step:,}"
+            print(f"{said:<45}{rate:7,.0f} bytes/s  {share:.1%} of a core", flush=True)
+        for screen, keys in (("Run", b"2"), ("Profile", b"3")):
+            rate, share = watched(run, keys)
+            print(f"{f'{screen} screen, a finished run':<45}{rate:7,.0f} bytes/s  {share:.1%} of a core", flush=True)
 
 
 if __name__ == "__main__":

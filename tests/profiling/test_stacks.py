@@ -8,21 +8,30 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from workbench.events import Noted
 from workbench.profiling.stack_tree import Frame, StackWindow, own_code, read_stacks, write_stacks
 from workbench.profiling.stacks import Stacks
 
+TOOK = {"slow": 0.0, "quick": 0.0}
+"""Seconds that they really took: on a busy machine that is not what they were asked to take."""
+
+
+def work(name: str, seconds: float) -> None:
+    begun = now = time.perf_counter()
+    while now - begun < seconds:
+        sum(range(100))
+        now = time.perf_counter()
+    TOOK[name] += now - begun
+
 
 def slow() -> None:
-    end = time.perf_counter() + 0.03
-    while time.perf_counter() < end:
-        sum(range(100))
+    work("slow", 0.03)
 
 
 def quick() -> None:
-    end = time.perf_counter() + 0.01
-    while time.perf_counter() < end:
-        sum(range(100))
+    work("quick", 0.01)
 
 
 def loop(stacks: Stacks) -> Iterator[int]:
@@ -48,6 +57,7 @@ def named(frame: Frame, name: str) -> Frame:
 
 
 def test_the_slow_function_is_found(tmp_path: Path) -> None:
+    TOOK.update(slow=0.0, quick=0.0)
     stacks = Stacks(seconds=0.5)
     done = list(loop(stacks))
     (noted,) = stacks.finish(tmp_path / "profile")
@@ -55,8 +65,9 @@ def test_the_slow_function_is_found(tmp_path: Path) -> None:
     window = read_stacks(tmp_path / "profile" / "stacks.json")
     assert window is not None
     assert window.step == window.steps == done[-1] + 1
-    assert 0.5 <= window.seconds < 3
-    assert named(window.tree, "slow").share > 2 * named(window.tree, "quick").share
+    assert window.seconds >= 0.5
+    for name, seconds in TOOK.items():
+        assert named(window.tree, name).seconds == pytest.approx(seconds, rel=0.2, abs=0.05)
     assert named(window.tree, "slow").user
     assert abs(window.tree.share - 1) < 1e-6
     assert named(window.tree, "slow").file.endswith("test_stacks.py")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,8 +81,9 @@ def test_a_run_that_ends_too_early_says_so(tmp_path: Path) -> None:
     assert "trace of 2 steps" in traced(tmp_path, Trace(steps=2))
 
 
-def test_what_the_tracer_writes_itself_goes_where_the_run_writes(tmp_path: Path) -> None:
-    """The C++ of a trace writes to descriptor 2; a run's is its log."""
+@pytest.mark.parametrize("asked", [{}, {"KINETO_LOG_LEVEL": "0"}], ids=["quiet", "as asked for"])
+def test_what_the_tracer_writes_itself_never_reaches_the_terminal(tmp_path: Path, asked: dict[str, str]) -> None:
+    """The C++ of a trace writes to descriptor 2, which a run points at its log; there it says nothing unasked."""
     code = (
         "import sys, pathlib; from workbench.commands.streams import own_streams\n"
         "from tests.profiling.test_trace import Trace, traced\n"
@@ -91,12 +91,16 @@ def test_what_the_tracer_writes_itself_goes_where_the_run_writes(tmp_path: Path)
         "with own_streams(folder / 'log.txt'): traced(folder, Trace(steps=2))\n"
     )
     repository = Path(__file__).resolve().parents[2]
+    variables = {name: value for name, value in environment(**asked).items() if asked or name != "KINETO_LOG_LEVEL"}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=repository,
-        env=environment(KINETO_LOG_LEVEL="0"), check=True,
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=repository, env=variables,
+        check=True,
     )  # fmt: skip
     assert done.stdout + done.stderr == ""
-    assert os.stat(tmp_path / "log.txt").st_size > 0
+    said = (tmp_path / "log.txt").read_text()
+    assert ("profiler_start" in said) == bool(asked)
+    if not asked:
+        assert "ERROR" not in said
 
 
 def test_the_gpu_decides_where_there_is_one() -> None:

@@ -19,7 +19,6 @@ from workbench.events import Finished, to_json
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.requests import take_requests
-from workbench.tui.profiling import changed_recipe
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.profile import ProfileScreen
 from workbench.tui.widgets.pane import Line, Pane, Text
@@ -341,13 +340,3 @@ async def test_at_160_columns_all_panes_are_in_sight(make_app: AppFactory, run: 
             name for name in ("verdict", "stacks", "operators", "parts") if app.screen.query_one(f"#{name}").display
         ]
         assert shown == ["verdict"]
-
-
-def test_changes_as_with_set(recipe: Recipe) -> None:
-    changed = changed_recipe(
-        recipe, {"data.batch_size": 128, "techniques.he_init": None, "techniques.channels_last": True}
-    )
-    assert changed.data.batch_size == 128
-    assert "he_init" not in changed.techniques and changed.on("channels_last")
-    faster = changed_recipe(recipe, {"techniques.mixed_precision.dtype": "bf16"})
-    assert faster.on("mixed_precision")

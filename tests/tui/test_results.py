@@ -98,6 +98,11 @@ def test_the_matrix_has_true_classes_in_rows() -> None:
     assert max(map(len, lines)) <= 78
 
 
+def test_short_names_stand_under_the_heading() -> None:
+    lines = classes(results(tuple("0123456789")), 78).plain.splitlines()
+    assert len({len(line) for line in lines[:11]}) == 1
+
+
 def test_many_classes_are_lists() -> None:
     text = classes(results(tuple(f"class{n}" for n in range(100))), 78).plain
     assert text.splitlines()[:2] == ["most frequent mistakes", " 1188× class99 taken for class0"]

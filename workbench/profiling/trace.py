@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ class Trace:
         if torch._C._autograd._profiler_enabled():  # a plugin's own
             _in_use.release()
             return
+        # What its C++ says about its stages, and about GPUs that are not there, helps nobody who reads the run's log.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         activities = [ProfilerActivity.CPU]
         if torch.cuda.is_available():
             activities.append(ProfilerActivity.CUDA)

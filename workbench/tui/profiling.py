@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from workbench.profiling.report import Progress, Report, Trial
-from workbench.recipe import Recipe, RecipeError, read_recipe, write_recipe
+from workbench.recipe import Recipe, RecipeError, write_recipe
 from workbench.runs.errors import RunError
 from workbench.runs.requests import Action, ask
 from workbench.tui.messages import ProfileHeard, WorkDone
@@ -102,19 +102,22 @@ class Profiling:
                 self.progress = heard
             case Report():
                 self.report, self.measured, self.kept = heard, self._next, None
+                self.shares = self.shares or self._sharing()  # also a run that began meanwhile
             case ProfileEnded():
                 self._child, self.progress, self.error = None, None, heard.error
         return True
 
     def keep(self) -> bool:
         """Put the tried change into the composed recipe, as one change that can be undone."""
-        from workbench.tui.profile_texts import changed_to  # with the screen's other texts: not before it is looked at
+        # With the screen: not before it is looked at.
+        from workbench.profiling.suggestions import changed
+        from workbench.tui.profile_texts import changed_to
 
         app, trial = self._app, self.trial
         if trial is None or trial is self.kept:
             return False
         try:
-            recipe = changed_recipe(app.editor.recipe, trial.changes)
+            recipe = changed(app.editor.recipe, trial.changes)
         except RecipeError as error:
             app.notify(str(error), severity="error", markup=False)
             return False
@@ -171,18 +174,3 @@ class Profiling:
                     app.post_message(WorkDone(lambda: app.notify(text, severity="error", markup=False)))
 
         threading.Thread(target=work, daemon=True, name=f"asking for {what}").start()
-
-
-def changed_recipe(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
-    """A recipe with some dotted keys set, as with ``--set``; None takes a technique out. Raises RecipeError."""
-    import tomli_w
-
-    for path, value in changes.items():
-        if value is None:
-            recipe = recipe.without_technique(path.removeprefix("techniques."))
-    overrides = [
-        f"{path}={tomli_w.dumps({'v': value}).partition('= ')[2].strip()}"
-        for path, value in changes.items()
-        if value is not None
-    ]
-    return read_recipe(write_recipe(recipe), overrides=overrides, consistent=False)

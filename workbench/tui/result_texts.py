@@ -13,6 +13,7 @@ from workbench.tui.words import cut, percent
 Part = Content | str | tuple[str, str]
 
 MUTED = "$muted"
+TRUE = "true class"
 NAME = 12
 """Cells for the name of a class at most."""
 LISTED = 20
@@ -30,12 +31,13 @@ def title(results: Results) -> str:
 def classes(results: Results, room: int) -> Content:
     """The confusion matrix with each class's accuracy; the most frequent confusions where it has no room."""
     width = max(4, len(str(max((max(row) for row in results.confusion), default=0))) + 1)
-    names = min(NAME, max(map(len, results.classes)))
+    longest = min(NAME, max(map(len, results.classes)))
+    names = max(len(TRUE), longest)
     cells = (room - names - 8) // len(results.classes)
     if cells < width:
-        return _lists(results, names)
+        return _lists(results, longest)
     width = min(cells, 1 + max(width - 1, *map(len, results.classes)))
-    parts: list[Part] = [(f"{'true class':<{names}}{'right':>8}", "bold")]
+    parts: list[Part] = [(f"{TRUE:<{names}}{'right':>8}", "bold")]
     parts += [(f"{cut(name, width - 1):>{width}}", "bold") for name in results.classes]
     for label, row in enumerate(results.confusion):
         whole = sum(row) or 1
@@ -44,7 +46,7 @@ def classes(results: Results, room: int) -> Content:
             style = "bold $success" if answer == label else _wrong(count / whole)
             parts.append((f"{count if count else '·':>{width}}", style))
     if any(results.confusions(1)):
-        parts += ["\n\n", *_most_frequent(results, names, BELOW)]
+        parts += ["\n\n", *_most_frequent(results, longest, BELOW)]
     return Content.assemble(*parts)
 
 
