@@ -2,9 +2,9 @@
 
     python tests/benchmarks/check_cost.py RECIPE [--data-root FOLDER] [--set …] [--steps 200] [--pairs 5]
 
-Processor time, because other processes do not count in it; on a GPU (--device cuda) it is wall time. The same build's checks before a run are timed three times, the median counts. Then two builds of the recipe train in
-turns, one with the checks during a run and one without, ``--steps`` steps each time; evaluations, checkpoints and the
-checks before and after are left out.
+Processor time, because other processes do not count in it; on a GPU (--device cuda:0) it is wall time. The same build's
+checks before a run are timed three times, the median counts. Then builds of the recipe train in turns, one with the
+checks during a run and one without, ``--steps`` steps each time; what is before, after and an evaluation is left out.
 """
 
 from __future__ import annotations
