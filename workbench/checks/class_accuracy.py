@@ -27,6 +27,10 @@ class ClassAccuracy(Check):
         0.5, gt=0, le=1, description="share of the whole accuracy below which a class's own is told"
     )
 
+    least: float = parameter(
+        0.5, ge=0, le=1, description="whole accuracy below which nothing is told: a network that has hardly learned"
+    )
+
     def review(self, outcome: Outcome) -> Result | None:
         """Classes without test images do not count."""
         results = outcome.results
@@ -37,8 +41,9 @@ class ClassAccuracy(Check):
         names, row = results.classes, results.confusion[label]
         expected = f"each at least {self.share:.0%} of the whole accuracy"
         found = f"{worst:.1%} ({names[label]}) to {best:.1%} ({names[other]})"
-        if worst >= self.share * results.accuracy:
-            return Result("pass", expected, found, "no class is left behind")
+        if worst >= self.share * results.accuracy or results.accuracy < self.least:
+            left = "no class is left behind" if results.accuracy >= self.least else "it has hardly learned yet"
+            return Result("pass", expected, found, left)
         taken = max((i for i in range(len(names)) if i != label), key=row.__getitem__)
         reason = f"'{names[label]}' is recognised in {worst:.1%} of its images, and mostly taken for '{names[taken]}'"
         advice = "look at its images and labels (workbench show RUN --mistakes), or give it more of them"

@@ -27,7 +27,7 @@ class OverfitBatch(Check):
     enabled: bool = parameter(False, description="true makes it before every run; it takes seconds to minutes")
     images: int = parameter(32, ge=2, le=4096, unit="images", description="size of the batch")
     steps: int = parameter(200, ge=1, le=100_000, unit="steps", description="steps at most")
-    rate: float = parameter(1e-3, gt=0, le=1, description="Adam's learning rate")
+    rate: float = parameter(3e-3, gt=0, le=1, description="Adam's learning rate")
     goal: float = parameter(0.05, gt=0, le=10, unit="nats", description="loss at which the batch counts as learned")
 
     def examine(self, build: Build) -> Result:

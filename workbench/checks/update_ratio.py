@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 class UpdateRatio(Check):
     """The length of a step's change of each layer's weights over the length of the weights; about 1e-3 is usual.
 
-    Much more, and the network forgets faster than it learns: a warning where the loss does not fall either (Muon and
-    high rates under batch norm take large steps and do well). Much less while the learning rate is at its height, and
-    it hardly moves.
+    Much more, and the network forgets faster than it learns: a warning where the loss is not below ln(classes)
+    either (Muon and high rates under batch norm take large steps and do well). Much less while the learning rate is at
+    its height, and it hardly moves.
     """
 
     name = "update_ratio"
@@ -50,7 +51,7 @@ class _UpdateWatch(Watch):
         self.before: list[Tensor] = []
         self.taken = -1
         self.ratios: Tensor | None = None
-        self.first_loss: float | None = None
+        self.ignorant = math.log(max(2, len(build.dataset.classes)))
         self.high = self.low = 0
         self.peak = 0.0
 
@@ -71,14 +72,13 @@ class _UpdateWatch(Watch):
             self.taken = moment.step
 
     def judge(self, trained: Trained) -> Result | None:
-        self.first_loss = trained.loss if self.first_loss is None else self.first_loss
         self.peak = max(self.peak, trained.learning_rate)
         if self.ratios is None:
             return None
         ratios, self.ratios = self.ratios.tolist(), None
         middle = median(ratios)
         largest = max(range(len(ratios)), key=ratios.__getitem__)
-        self.high = self.high + 1 if middle > self.card.high and not trained.loss < 0.95 * self.first_loss else 0
+        self.high = self.high + 1 if middle > self.card.high and not trained.loss < 0.95 * self.ignorant else 0
         at_height = trained.learning_rate > 0.5 * self.peak
         self.low = self.low + 1 if middle < self.card.low and at_height else 0
         expected = "about 1e-3 a step"

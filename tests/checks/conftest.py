@@ -1,0 +1,93 @@
+"""Small builds on the embedded data set, and what the checks say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from workbench.checks.base import chosen
+from workbench.control import Control
+from workbench.data.base import DataSet
+from workbench.data.splits import ArraySplit
+from workbench.engine.backend import backend
+from workbench.engine.build import Build, build
+from workbench.engine.slots import Filler
+from workbench.engine.train import train
+from workbench.events import CheckFinished, Event
+from workbench.recipe import Recipe, read_recipe
+from workbench.recipe.registries import CHECKS
+
+Make = Callable[..., Build]
+
+
+@pytest.fixture
+def make(digits_recipe: str, tmp_path: Path) -> Iterator[Make]:
+    """Build the small recipe with overrides, perhaps on another data set; closed at the end."""
+    made: list[Build] = []
+
+    def _make(*overrides: str, dataset: DataSet | None = None) -> Build:
+        recipe = read_recipe(digits_recipe, overrides=overrides)
+        made.append(build(recipe if dataset is None else feeding(recipe, dataset), "cpu", tmp_path))
+        return made[-1]
+
+    yield _make
+    for one in made:
+        one.close()
+
+
+def feeding(recipe: Recipe, dataset: DataSet) -> Recipe:
+    """The recipe on a data set that is there already."""
+
+    class Source:
+        def load(self, *arguments: Any) -> DataSet:
+            return dataset
+
+    return recipe.model_copy(update={"data_source": Source()})
+
+
+def digits() -> DataSet:
+    """The embedded data set."""
+    source = read_recipe("", consistent=False).data_source
+    found: DataSet = source.load(Path())  # type: ignore[attr-defined]
+    return found
+
+
+def split_of(images: torch.Tensor, labels: torch.Tensor) -> ArraySplit:
+    """Some images as a split."""
+    return ArraySplit(images.contiguous(), labels.contiguous())
+
+
+def before(build: Build, *only: str) -> dict[str, CheckFinished]:
+    """What the checks before a run say, by their names in a recipe: those that are on, or those of these names."""
+    found = {}
+    for card in chosen(build.recipe, "before", only):
+        result = card.examine(build)
+        if result is not None:
+            found[card.name] = card.event(result)
+    return found
+
+
+def wrong(found: dict[str, CheckFinished]) -> dict[str, str]:
+    """The verdicts of those that did not pass."""
+    return {name: check.verdict for name, check in found.items() if check.verdict != "pass"}
+
+
+def whole_run(build: Build, folder: Path | None = None, *, checks: bool = True) -> list[Event]:
+    """Every event of a training."""
+    with backend(build.recipe):
+        return list(train(build, Control(), checks=checks, folder=folder))
+
+
+def said(events: list[Event]) -> dict[str, CheckFinished]:
+    """The last word of every check, by its name in a recipe."""
+    names = {card.title: card.name for card in CHECKS}
+    return {names[event.name]: event for event in events if isinstance(event, CheckFinished)}
+
+
+def plant(build: Build, slot: str, function: Callable[..., Any]) -> None:
+    """Put a fault into a slot."""
+    build.slots.add(slot, Filler(0, "planted", function))

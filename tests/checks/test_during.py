@@ -1,0 +1,160 @@
+"""Known answers during a run, and that looking on changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from tests.checks.conftest import Make, plant, said, whole_run, wrong
+from workbench.checks.base import chosen
+from workbench.checks.throughput import Throughput
+from workbench.engine.build import Build
+from workbench.events import CheckFinished, Diverged, Evaluated, Trained
+from workbench.recipe import read_recipe
+from workbench.step import Moment
+
+OFTEN = (
+    "checks.gradient_norm.every=2",
+    "checks.update_ratio.every=2",
+    "checks.dead_units.every=2",
+    "checks.norm_statistics.every=5",
+)
+NAMES = [card.name for card in chosen(read_recipe("", consistent=False), "during")]
+
+
+def during(build: Build, folder: Path | None = None) -> dict[str, str]:
+    """The verdicts during a run that are no pass."""
+    return {name: verdict for name, verdict in wrong(said(whole_run(build, folder))).items() if name in NAMES}
+
+
+def test_a_healthy_run_says_so_once(make: Make) -> None:
+    events = whole_run(make(*OFTEN, "train.epochs=3", "checks.throughput.seconds=0"))
+    found = said(events)
+    assert set(NAMES) <= set(found)
+    assert {name: found[name].verdict for name in NAMES} == dict.fromkeys(NAMES, "pass")
+    names = [event.name for event in events if isinstance(event, CheckFinished)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("techniques.dropout.rate=0.3", "techniques.mixup.alpha=0.4", "data.validation=0.2"),
+        ("techniques.ema=on", "techniques.sam=on", "techniques.cutout=on"),
+        ("techniques.freeze_layers.start=0.3", "techniques.mixed_precision.dtype=bf16"),
+    ],
+)
+def test_checks_change_no_bit(make: Make, overrides: tuple[str, ...]) -> None:
+    def run(checks: bool) -> tuple[list[tuple[float, ...]], dict[str, Tensor]]:
+        build = make(*OFTEN, *overrides)
+        events = whole_run(build, checks=checks)
+        assert any(isinstance(event, CheckFinished) for event in events) == checks
+        numbers = [(e.step, e.loss) for e in events if isinstance(e, Trained | Evaluated)]
+        return numbers, build.model.state_dict()
+
+    (numbers, weights), (others, other_weights) = run(True), run(False)
+    assert numbers == others
+    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+
+
+def test_a_layer_that_is_cut_off(make: Make) -> None:
+    build = make(*OFTEN)
+    build.model.block1.register_forward_hook(lambda module, inputs, output: output.detach())  # type: ignore[union-attr]
+    assert during(build) == {"gradient_norm": "fail"}
+
+
+def test_layers_that_are_frozen_on_purpose_are_not_cut_off(make: Make) -> None:
+    assert during(make(*OFTEN, "techniques.freeze_layers.start=0")) == {}
+
+
+def test_a_gradient_that_explodes(make: Make) -> None:
+    build = make(*OFTEN, "techniques.gradient_clipping.limit=1e6", "techniques.sgd.learning_rate=1e-5")
+    weight = build.model.hidden[1].weight  # type: ignore[union-attr,index]
+    weight.register_hook(lambda gradient: gradient * 1e5 if build.step == 40 else gradient)
+    assert during(build) == {"gradient_norm": "warn"}
+
+
+def test_updates_that_are_too_large_and_too_small(make: Make) -> None:
+    large = make(*OFTEN, "techniques.batch_norm=off")
+
+    def throw(moment: Moment, skip: Tensor) -> None:
+        with torch.no_grad():
+            for weight in large.parameters:
+                weight.add_(0.5 * weight.norm() / weight.numel() ** 0.5 * torch.randn(weight.shape))
+
+    plant(large, "after step", throw)
+    assert during(large)["update_ratio"] == "warn"
+    small = make(*OFTEN, "techniques.sgd.learning_rate=1e-9")
+    assert during(small) == {"update_ratio": "warn"}
+
+
+def test_units_that_never_fire(make: Make) -> None:
+    build = make(*OFTEN, "techniques.batch_norm=off")
+    with torch.no_grad():
+        build.model.hidden[1].bias[:20] = -1000.0  # type: ignore[union-attr,index]
+    assert during(build) == {"dead_units": "warn"}
+
+
+def test_statistics_out_of_bounds(make: Make) -> None:
+    build = make(*OFTEN)
+    build.model.block2[0].register_forward_hook(lambda m, i, output: output * 1e5)  # type: ignore[union-attr,index]
+    found = said(whole_run(build))["norm_statistics"]
+    assert found.verdict == "warn" and "'block2.1'" in found.reason
+
+
+def test_a_loss_that_jumps(make: Make) -> None:
+    build = make(*OFTEN, "train.epochs=4")
+
+    def criterion(logits: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits, targets) + (50.0 if build.step == 75 else 0.0)
+
+    plant(build, "criterion", criterion)
+    assert during(build) == {"loss_spikes": "warn"}
+
+
+def test_a_training_that_becomes_slower(make: Make) -> None:
+    def verdicts(rates: list[float]) -> list[str]:
+        watch = Throughput(window=5, seconds=5).watch(make())
+        assert watch is not None
+        found = []
+        for step, rate in enumerate(rates):
+            result = watch.judge(
+                Trained(
+                    step=step, epoch=0, loss=1, accuracy=0, learning_rate=1, images_per_second=rate, seconds=2.0 * step
+                )
+            )
+            found += [result.verdict] if result else []
+        return found
+
+    assert set(verdicts([1000.0] * 30)) == {"pass"}
+    assert set(verdicts([1000.0, 300.0, 900.0, 1000.0] * 8)) == {"pass"}
+    assert verdicts([1000.0] * 20 + [300.0] * 10)[-1] == "warn"
+
+
+def test_speed_is_not_judged_where_the_resolution_changes(make: Make) -> None:
+    build = make()
+    plant(build, "resize", lambda images, moment: images)
+    assert Throughput().watch(build) is None
+
+
+def test_a_batch_that_is_not_finite_is_kept(make: Make, tmp_path: Path) -> None:
+    build = make(*OFTEN)
+
+    def criterion(logits: Tensor, targets: Tensor) -> Tensor:
+        loss = nn.functional.cross_entropy(logits, targets)
+        return loss * float("nan") if build.step >= 13 else loss
+
+    plant(build, "criterion", criterion)
+    events = whole_run(build, tmp_path)
+    assert isinstance(events[-1], Diverged)
+    found = said(events)["non_finite"]
+    assert found.verdict == "fail" and "bad_batch.safetensors" in found.advice
+    with safe_open(tmp_path / "bad_batch.safetensors", "pt") as file:
+        assert file.metadata()["layer"] == "criterion"
+        assert tuple(file.get_tensor("indices").tolist()) == events[-1].indices
+        assert file.get_tensor("images").shape == (64, 3, 32, 32)
+    assert wrong(said(events)).keys() == {"non_finite"}

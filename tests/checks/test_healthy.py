@@ -1,0 +1,45 @@
+"""Ten packaged recipes raise nothing, before, during and after a run: on the embedded digits, to take seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.checks.conftest import digits, feeding, said, whole_run, wrong
+from workbench.engine.build import build
+from workbench.recipe import Recipe, read_recipe_file
+
+RECIPES = Path(__file__).resolve().parent.parent.parent / "recipes"
+NAMES = ("digits", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "basic-cnn", "resnet20")
+
+
+def on_digits(name: str) -> Recipe:
+    """A recipe for 90 steps on the digits, with their own statistics, in fp32 (fp16 is slow here), without a claim."""
+    path = RECIPES / f"{name}.toml"
+    on = read_recipe_file(path).techniques
+    short = ["techniques.mixed_precision=off"] if "mixed_precision" in on else []
+    short += ["techniques.cosine.warmup_epochs=0.5"] if "cosine" in on else []
+    found = read_recipe_file(
+        path,
+        [
+            "data.source=digits",
+            "data.batch_size=32",
+            "train.epochs=4",
+            "train.log_every=5",
+            "train.eval_every=9",
+            *short,
+        ],
+    )
+    data = found.data.model_copy(update={"mean": None, "std": None})
+    expect = found.expect.model_copy(update={"accuracy": None})
+    return feeding(found.model_copy(update={"data": data, "expect": expect}), digits())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_healthy_recipe_raises_nothing(name: str, tmp_path: Path) -> None:
+    made = build(on_digits(name), "cpu", tmp_path)
+    found = said(whole_run(made, tmp_path))
+    made.close()
+    assert len(found) >= 14
+    assert wrong(found) == {}, [(check.name, check.found, check.reason) for check in found.values()]

@@ -1,0 +1,130 @@
+"""The commands about checks, with the real engine: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.runs.helpers import Command, invoke
+from workbench.commands.range_chart import range_chart
+from workbench.recipe.registries import CHECKS
+from workbench.runs.directory import RunDirectory
+from workbench.runs.results import Mistake, Results, write_results
+
+PLUGIN = """
+from workbench.checks.base import Check, Result
+
+
+class SeedIsOdd(Check):
+    \"\"\"The seed must be odd.\"\"\"
+
+    name = "seed_is_odd"
+    title = "odd seed"
+    when = "before"
+
+    def examine(self, build):
+        seed = build.recipe.seed
+        return Result("pass" if seed % 2 else "fail", "odd", str(seed), "even seeds bring bad luck", "take another")
+"""
+
+
+@pytest.fixture
+def workbench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], digits_recipe: str
+) -> Command:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WORKBENCH_RUNS", raising=False)
+    Path("small.toml").write_text(digits_recipe)
+    return lambda *arguments: invoke(capsys, *arguments)
+
+
+def test_a_failed_check_exits_with_3_and_says_what_to_do(workbench: Command) -> None:
+    assert workbench("check", "small.toml", "--device", "cpu").code == 0
+    result = workbench("check", "small.toml", "--device", "cpu", "--set", "expect.parameters=5")
+    assert result.code == 3
+    assert "check parameters: fail" in result.out and "take expect.parameters out" in result.out
+    off = ("--set", "checks.parameter_count=off")
+    assert workbench("check", "small.toml", "--device", "cpu", "--set", "expect.parameters=5", *off).code == 0
+
+
+def test_one_check_alone_and_the_range_test(workbench: Command) -> None:
+    found = json.loads(
+        workbench("check", "small.toml", "--device", "cpu", "--only", "overfit_batch", "--range-test", "--json").out
+    )
+    assert [check["name"] for check in found["checks"]] == ["one batch by heart", "learning rate range"]
+    tested = found["figures"]["learning_rate_range"]
+    rates = [rate for rate, _ in tested["points"]]
+    assert rates == sorted(rates) and rates[0] < tested["suggestion"] < rates[-1]
+    out = workbench("check", "small.toml", "--device", "cpu", "--range-test").out
+    assert f"try {tested['suggestion']:.2g}" in out and "┊" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--only", "overfit_bach"), "did you mean 'overfit_batch'?"),
+        (("--only", "loss_spikes"), "is made during a run"),
+        (("--all", "--range-test"), "leave out"),
+    ],
+)
+def test_what_cannot_be_meant(workbench: Command, arguments: tuple[str, ...], words: str) -> None:
+    result = workbench("check", "small.toml", *arguments)
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert words in result.err
+
+
+def test_the_cards(workbench: Command) -> None:
+    out = workbench("checks").out
+    assert all(name in out for name in CHECKS.names())
+    card = workbench("checks", "loss_spikes").out
+    assert "factor" in card and "during" in card
+    (found,) = [c for c in json.loads(workbench("checks", "--json").out) if c["name"] == "overfit_batch"]
+    assert found["asked_for"] and found["when"] == "before"
+    assert "did you mean 'loss_spikes'" in workbench("checks", "loss_spike").err
+
+
+def test_a_run_with_and_without(workbench: Command) -> None:
+    assert workbench("run", "small.toml", "--device", "cpu", "--json", "--no-checks").out.count("check_finished") == 0
+    run = RunDirectory(next(Path("runs").iterdir()))
+    assert run.results_file.exists()
+    out = workbench("run", "small.toml", "--device", "cpu").out
+    assert "checks passed: input statistics, initial loss" in out
+
+
+def test_a_check_of_ones_own(workbench: Command) -> None:
+    Path("odd.py").write_text(PLUGIN)
+    try:
+        result = workbench("check", "small.toml", "--device", "cpu", "--plugin", "odd.py", "--set", "seed=2")
+        assert result.code == 3
+        assert "check odd seed: fail: expected odd, found 2; even seeds bring bad luck; take another" in result.out
+        only = ("--only", "seed_is_odd", "--set", "checks.seed_is_odd.enabled=true")
+        assert workbench("check", "small.toml", "--device", "cpu", "--seed", "3", *only).code == 0
+    finally:
+        CHECKS._cards.pop("seed_is_odd", None)
+
+
+def test_the_last_evaluation_in_words(workbench: Command) -> None:
+    assert workbench("show", "last", "--confusion").code == 2
+    run = RunDirectory(Path("runs") / "20261121-100000-small-0000")
+    run.path.mkdir(parents=True)
+    run.recipe_file.write_text(Path("small.toml").read_text())
+    missing = workbench("show", "last", "--mistakes")
+    assert (missing.code, missing.err.count("\n")) == (1, 1) and "has no evaluation.json" in missing.err
+    pixels = bytes(range(2 * 2 * 3))
+    results = Results("test", 7, 0.5, 0.8, ("cat", "dog"), ((3, 1), (0, 1)), 2, 2, (Mistake(4, 0, 1, 0.93, pixels),))
+    write_results(run.results_file, results)
+    matrix = workbench("show", "last", "--confusion").out.splitlines()
+    assert matrix[0] == "test accuracy 80.00 % of 5 images after step 7"
+    assert matrix[2].split() == ["cat", "75.00", "%", "3", "1"]
+    assert workbench("show", "last", "--mistakes").out.splitlines()[1].split() == ["4", "cat", "dog", "93.00", "%"]
+    plain = json.loads(workbench("show", "last", "--mistakes", "--json").out)
+    assert plain["mistakes"][0]["pixels"] == list(pixels)
+
+
+def test_a_chart_leaves_out_what_is_not_finite() -> None:
+    lines = range_chart([(0.001, 2.3), (0.01, 2.0), (0.1, 1.0), (1.0, float("inf"))], 0.03)
+    assert lines[-1].split() == ["1.0e-03", "try", "0.03", "1.0e-01"]
+    assert lines[0].split()[0] == "2.3" and lines[-2].split()[0] == "1"
+    assert range_chart([(0.1, float("nan"))], 0.1) == ["the loss was never finite"]
