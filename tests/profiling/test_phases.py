@@ -17,6 +17,7 @@ from tests.profiling.conftest import Read
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
+from workbench.engine.evaluate import Hear
 from workbench.engine.meter import Clock
 from workbench.engine.train import train
 from workbench.events import Event, Finished, Noted, PhasesMeasured, Stopped
@@ -102,9 +103,9 @@ def test_an_evaluation_is_no_part_of_a_step(recipe: Read, tmp_path: Path, monkey
 
     evaluate = progress.evaluate
 
-    def slowly(built: Build, split: str) -> tuple[float, float]:
+    def slowly(built: Build, split: str, hear: Hear) -> tuple[float, float]:
         time.sleep(0.2)
-        return evaluate(built, split)
+        return evaluate(built, split, hear)
 
     monkeypatch.setattr(progress, "evaluate", slowly)
     events, _ = trained(recipe("train.epochs=3", "train.eval_every=0.1"), tmp_path, "phases")

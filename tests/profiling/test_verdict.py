@@ -108,6 +108,20 @@ def test_nothing_is_suggested_that_is_on_already(recipe: Read) -> None:
     assert suggest(spread, changed(quiet, rarer.changes), "sync") is None
 
 
+def test_on_a_gpu_steps_are_recorded_where_launching_limits_them_and_networks_compiled_last(recipe: Read) -> None:
+    launched = replace(COMPUTING, doubled=9900.0)
+    found = suggest(launched, recipe(), "launch")
+    assert found is not None and found.changes == {"train.compile": "graph"}
+    for mode in ("graph", "max"):
+        found = suggest(launched, recipe(f"train.compile={mode}"), "launch")
+        assert found is not None and "data.batch_size" in found.changes
+    found = suggest(replace(launched, on_gpu=False), recipe(), "launch")
+    assert found is not None and "data.batch_size" in found.changes
+    fast = recipe("techniques.channels_last=on", "train.compile=graph")
+    found = suggest(COMPUTING, fast, "compute")
+    assert found is not None and found.changes == {"train.compile": "max"}
+
+
 def test_the_speed_alone_changes_before_what_is_learned(recipe: Read) -> None:
     dear = replace(LOADED, cores=2, dearest_transform="slow_transform", dearest_share=0.9)
     wanted = recipe("data.pipeline=loader", "techniques.slow_transform=on")
@@ -132,7 +146,7 @@ def test_number_formats_are_measured_where_they_can_be(recipe: Read) -> None:
     found = suggest(e, recipe(), "compute", lambda changed: gains[changed.active()[0].name])
     assert found is not None and found.changes == {"techniques.channels_last.enabled": True}
     assert found.predicted == pytest.approx(1.4 * 4900)
-    none = suggest(replace(e, doubled=None), recipe(), "compute", lambda changed: 0.9)
+    none = suggest(replace(e, doubled=None, on_gpu=False), recipe(), "compute", lambda changed: 0.9)
     assert none is None
 
 

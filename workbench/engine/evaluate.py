@@ -17,13 +17,17 @@ Hear = Callable[[Batch, Tensor], object]
 """Hears each batch and its logits in fp32."""
 
 
-def evaluate(build: Build, split: str, hear: Hear = lambda batch, logits: None) -> tuple[float, float]:
+def nobody(batch: Batch, logits: Tensor) -> None:
+    """Hears nothing."""
+
+
+def evaluate(build: Build, split: str, hear: Hear = nobody) -> tuple[float, float]:
     """:func:`score` on ``"validation"`` or ``"test"``."""
     return score(build, build.evaluation[split], hear)
 
 
 @torch.no_grad()
-def score(build: Build, images: EvaluationSet, hear: Hear = lambda batch, logits: None) -> tuple[float, float]:
+def score(build: Build, images: EvaluationSet, hear: Hear = nobody) -> tuple[float, float]:
     """Mean cross-entropy (nats, without label smoothing) and accuracy (0–1) on some images.
 
     Everything stays on the device until the end; the model is left in the mode in which it was.

@@ -12,7 +12,7 @@ from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.build import Build, parameter_counts
 from workbench.engine.cost import multiply_adds
-from workbench.engine.evaluate import Hear, evaluate
+from workbench.engine.evaluate import Hear, evaluate, nobody
 from workbench.engine.guard import Guard
 from workbench.engine.meter import Clock, Meter
 from workbench.engine.replay import replay
@@ -176,11 +176,12 @@ class Progress:
             **self.meter.fetch(seconds),
         )
 
-    def _evaluations(self, hear: Hear | None = None) -> Iterator[Event]:
+    def _evaluations(self, hear: Hear = nobody) -> Iterator[Event]:
         """Evaluate every split; a better validation accuracy saves ``best.pt``. hear: hears the test's answers."""
         build, seconds = self.build, self.clock.seconds
         for split in build.evaluation:
-            loss, accuracy = evaluate(build, split, *([hear] if hear and split == "test" else []))
+            heard = hear if split == "test" else nobody
+            loss, accuracy = evaluate(build, split, heard)
             epoch = build.step / build.steps_per_epoch
             yield Evaluated(step=build.step, epoch=epoch, split=split, loss=loss, accuracy=accuracy, seconds=seconds)
             if split == "validation" and (self.best is None or accuracy > self.best):

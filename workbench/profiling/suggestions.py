@@ -175,6 +175,23 @@ def _number_formats(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
         )
 
 
+def _recorded(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    if e.on_gpu and recipe.train.compile in ("off", "default"):
+        yield Suggestion(
+            "Record whole steps as a CUDA graph: launching their operations one by one then costs nothing.",
+            {"train.compile": "graph" if recipe.train.compile == "off" else "max"},
+        )
+
+
+def _compiled(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    if e.on_gpu and recipe.train.compile in ("off", "graph"):
+        yield Suggestion(
+            "Compile the network: norms and activations are then fused with what is before them; it takes minutes to "
+            "build.",
+            {"train.compile": "default" if recipe.train.compile == "off" else "max"},
+        )
+
+
 def _bigger_batches(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
     if e.doubled is not None:
         yield Suggestion(
@@ -213,8 +230,8 @@ def _smaller_batches(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
 
 _CANDIDATES: dict[Bound, tuple[Candidates, ...]] = {
     "loader": (_feeding, _keeping, _more_ready, _cheaper_transforms),
-    "compute": (_serial_feeding, _more_ready, _number_formats, _bigger_batches),
-    "launch": (_serial_feeding, _bigger_batches),
+    "compute": (_serial_feeding, _more_ready, _number_formats, _compiled, _bigger_batches),
+    "launch": (_serial_feeding, _recorded, _bigger_batches),
     "sync": (_rarer_logging, _bigger_batches),
     "transfer": (_copying, _feeding),
     "memory": (_number_formats, _smaller_batches),
