@@ -6,13 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.profiling.report import PHASES, Phases, Rate, Report, from_plain
-
-LETTERS = {
-    "data wait": "w", "transfer": "t", "augment": "a", "forward": "f", "backward": "b", "optimizer": "o", "other": ".",
-    "unexplained": "?",
-}  # fmt: skip
-"""What a phase is drawn with: letters are told apart in any terminal."""
+from workbench.profiling.report import LETTERS, PHASES, Phases, Rate, Report, from_plain
 
 
 def lines(report: Report, width: int = 80) -> Iterator[str]:

@@ -9,6 +9,11 @@ Phase = Literal["data wait", "transfer", "augment", "forward", "backward", "opti
 PHASES: tuple[Phase, ...] = get_args(Phase)
 READING = "reading the images"
 """The name of the transform that comes before all others: getting the images from memory or files."""
+LETTERS: dict[str, str] = {
+    "data wait": "D", "transfer": "T", "augment": "A", "forward": "F", "backward": "B", "optimizer": "O", "other": ".",
+    "unexplained": "?",
+}  # fmt: skip
+"""What a phase is drawn with where there is no colour."""
 Bound = Literal["loader", "compute", "launch", "sync", "transfer", "memory", "evaluation", "unclear"]
 
 

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from workbench.events import PhasesMeasured
 from workbench.profiling.operators import OperatorTable
-from workbench.profiling.report import PHASES, Phases, Process, Rate, Report, Suggestion, Transform, Trial
+from workbench.profiling.report import LETTERS, PHASES, Phases, Process, Rate, Report, Suggestion, Transform, Trial
 from workbench.tui.forms import shown
 from workbench.tui.words import cut, rate, size
 
@@ -26,8 +26,6 @@ COLOURS = {
     "optimizer": "$success",
     "other": "$muted",
 }
-LETTERS = {"data wait": "D", "transfer": "T", "augment": "A", "forward": "F", "backward": "B", "optimizer": "O",
-           "other": "."}  # fmt: skip
 UNEXPLAINED = "unexplained"
 FAR = 3.0
 """Times the end to end rate at which the bars of the ceilings end."""
