@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.test_recipes import PATHS, Noise, recipe
 from workbench.data.base import DataError
@@ -63,6 +64,14 @@ def test_resnet20_as_the_paper_counts_it(tmp_path: Path) -> None:
     second = (16 * 32 + 5 * 32 * 32) * 9 * 16**2 + 16 * 32 * 16**2
     third = (32 * 64 + 5 * 64 * 64) * 9 * 8**2 + 32 * 64 * 8**2
     assert count == stem + first + second + third + 64 * 10
+
+
+@pytest.mark.parametrize("name", ["v2", "resnet20", "resnet18", "ninety-four"])
+def test_the_count_is_that_of_torch_s_own_counter(name: str, tmp_path: Path) -> None:
+    found = outline(on_noise(recipe(name, "data.batch_size=8")), tmp_path)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        found.model.eval()(torch.empty(1, *found.image_shape, device="meta"))
+    assert multiply_adds(found.model, found.image_shape) == counter.get_total_flops() // 2
 
 
 def test_what_is_wrong_is_said_as_a_build_says_it(tmp_path: Path) -> None:

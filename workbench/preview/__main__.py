@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Answer requests from stdin on stdout, with one thread a stage; what libraries print goes to stderr."""
+    """Answer requests from stdin on stdout; what libraries print goes to stderr."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,12 +18,17 @@ def main() -> None:
     torch.set_num_threads(1)
     sys.setswitchinterval(0.001)  # the stages' threads share one interpreter; the quick ones shall not wait for it
 
-    # No lower priority: a thread that waits for the processor while it holds the interpreter holds up all stages.
     from workbench.preview.answers import Answers
+    from workbench.preview.beside import split_off
     from workbench.preview.child import serve
+    from workbench.preview.protocol import SLOW, STAGES
 
+    answer = Answers()
+    # No lower priority here: a thread that waits for the processor while it holds the interpreter holds up all stages.
+    beside = split_off(lambda requests, out: serve(requests, out, answer, SLOW))
+    quick = STAGES if beside is None else tuple(stage for stage in STAGES if stage not in SLOW)
     with contextlib.suppress(KeyboardInterrupt):
-        serve(sys.stdin, replies, Answers())
+        serve(sys.stdin, replies, answer, quick, beside)
     # The reading thread may still hold stdin, which would stop an ordinary exit.
     sys.stderr.flush()
     os._exit(0)

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.checks.preflight import report
 from workbench.engine.build import build, parameter_counts
-from workbench.engine.cost import multiply_adds, warm_up
+from workbench.engine.cost import multiply_adds_on_meta, warm_up
 from workbench.engine.outline import Outline, outline
 from workbench.engine.samples import samples
 from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
@@ -46,20 +46,20 @@ class Answers:
             pixels, labels = samples(recipe, root, request.count, request.side, request.roll)
             return Samples(request.id, request.side, base64.b64encode(pixels.numpy().tobytes()).decode("ascii"), labels)
         if request.stage == "checks":
-            checked = _checks(request, recipe, root)
-            if not self._warm:
-                self._warm = True
-                threading.Thread(target=_warm_up, args=(recipe, root), daemon=True, name="warm-up").start()
-            return checked
+            return _checks(request, recipe, root)
         found = outline(recipe, root)
-        return static(request.id, found, self._multiply_adds(found))
+        answered = static(request.id, found, self._multiply_adds(found))
+        if not self._warm:
+            self._warm = True
+            threading.Thread(target=_warm_up, args=(recipe, root), daemon=True, name="warm-up").start()
+        return answered
 
     def _multiply_adds(self, found: Outline) -> int | None:
         """Counting takes most of an answer's time, and most toggles leave the network as it is."""
         with self._counting:
             if found.architecture not in self._counted:
                 self._counted = dict([*self._counted.items()][-8:])
-                self._counted[found.architecture] = multiply_adds(found.model, found.image_shape)
+                self._counted[found.architecture] = multiply_adds_on_meta(found.model, found.image_shape)
             return self._counted[found.architecture]
 
     def _remembering(self, recipe: Recipe) -> Recipe:

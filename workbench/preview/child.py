@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO
 
-from workbench.preview.protocol import STAGES, Refused, Reply, Request, read_request, to_line
+from workbench.preview.beside import Beside
+from workbench.preview.protocol import STAGES, Refused, Reply, Request, Stage, read_request, to_line
 
 Answer = Callable[[Request], Reply]
 """Replies to a request; what it raises is refused with one line. Called in a thread for each stage, at once."""
@@ -52,27 +55,49 @@ class Newest:
             return self._closed or request.id != self._newest
 
 
-def serve(requests: IO[str], replies: IO[str], answer: Answer) -> None:
+def serve(
+    requests: IO[str],
+    replies: IO[str],
+    answer: Answer,
+    stages: Sequence[Stage] = STAGES,
+    beside: Beside | None = None,
+) -> None:
     """Answer until ``requests`` ends, each stage in a thread of its own: what takes long delays nothing else.
 
+    Requests of other stages go ``beside``, whose replies are passed on; if that process dies, so does this one.
     Does not wait for answers that nobody will hear any more.
     """
     lock = threading.Lock()
-    stages = {stage: Newest() for stage in STAGES}
-    for stage, newest in stages.items():
-        work = (newest, replies, lock, answer)
-        threading.Thread(target=_work, args=work, daemon=True, name=stage).start()
+    newest = {stage: Newest() for stage in stages}
+    for stage, held in newest.items():
+        threading.Thread(target=_work, args=(held, replies, lock, answer), daemon=True, name=stage).start()
+    if beside is not None:
+        threading.Thread(target=_pass_on, args=(beside, replies, lock), daemon=True, name="beside").start()
     try:
         for line in requests:
             try:
                 request = read_request(line)
             except ValueError as error:
                 print(f"preview: {error}", file=sys.stderr)
-            else:
-                stages[request.stage].put(request)
+                continue
+            if request.stage in newest:
+                newest[request.stage].put(request)
+            elif beside is not None:
+                with contextlib.suppress(OSError):  # it died: the thread that hears it ends this process
+                    beside.requests.write(line)
+                    beside.requests.flush()
     finally:
-        for newest in stages.values():
-            newest.close()
+        for held in newest.values():
+            held.close()
+
+
+def _pass_on(beside: Beside, replies: IO[str], lock: threading.Lock) -> None:
+    for line in beside.replies:
+        with lock, contextlib.suppress(OSError, ValueError):
+            replies.write(line)
+            replies.flush()
+    code = beside.wait()
+    os._exit(code if code >= 0 else 128 - code)
 
 
 def _work(newest: Newest, replies: IO[str], lock: threading.Lock, answer: Answer) -> None:

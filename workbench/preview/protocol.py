@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Stage = Literal["static", "baseline", "samples", "checks"]
 STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
+SLOW: tuple[Stage, ...] = ("samples", "checks")
+"""Stages that compute with images, for up to seconds."""
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,12 @@ def find_run(root: Path, text: str) -> RunDirectory:
 
 def newest_live_run(root: Path) -> RunDirectory:
     """The run started last among those at work. Raises RunNotFound."""
-    for found in list_runs(root):
-        if found.live:
-            return found.run
+    found = list_runs(root)
+    for listed in found:
+        if listed.live:
+            return listed.run
+    if not found:
+        raise RunNotFound(f"no run in {root} is live: there are none; start one with: workbench run RECIPE")
     raise RunNotFound(f"no run in {root} is live; name one: workbench runs lists them")
 
 

@@ -13,8 +13,10 @@ Point = tuple[float, float]
 Writer = Callable[[float], str]
 """How a number is written beside its tick."""
 
-FLOOR = 1e-6
-"""Values are not drawn below this on a logarithmic axis."""
+FLOOR = 1e-30
+"""What zero and less count as on a logarithmic axis."""
+DECADES = 12
+"""A logarithmic axis holds no more; what lies below is drawn at its edge."""
 
 ASCII_SIGNS = {
     "◆": "o",
@@ -180,10 +182,11 @@ def span_axis(values: Iterable[float], height: int, *, write: Writer | None = No
 
 
 def log_axis(values: Iterable[float], height: int, write: Writer | None = None) -> Axis:
-    """Whole decades in log10 that hold all values."""
+    """Whole decades in log10 that hold all values above zero."""
     found = [v for v in values if math.isfinite(v) and v > 0]
-    low = math.floor(math.log10(max(FLOOR, min(found, default=0.1))))
-    high = max(low + 1, math.ceil(math.log10(max(FLOOR, max(found, default=1.0)))))
+    low = math.floor(math.log10(min(found, default=0.1)))
+    high = max(low + 1, math.ceil(math.log10(max(found, default=1.0))))
+    low = max(low, high - DECADES)
     steps = (1, 2, 5) if (high - low) * 3 <= height else (1,)
     ticks = [(d + math.log10(s), (write or _number)(s * 10.0**d)) for d in range(low, high) for s in steps] + [
         (float(high), (write or _number)(10.0**high))

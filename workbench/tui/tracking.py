@@ -98,7 +98,7 @@ class Tracked:
     def advice(self, now: float) -> tuple[str, str]:
         """Why the run stands still and what to do; two empty texts if all is well."""
         name, ended = self.run.name, self.view.ended
-        resume = f"workbench run --resume {name}"
+        resume = f"c in Runs (4), or workbench run --resume {name}"
         if isinstance(ended, Diverged):
             bf16 = "bf16 in mixed_precision needs no loss scale. " if ended.what == "loss scale" else ""
             return (

@@ -158,7 +158,10 @@ class RunScreen(Screen[None]):
             answers = [("stop", "Take it out of the queue")]
             self.app.push_screen(ConfirmScreen("Take this run out of the queue?", question, answers), answered)
             return
-        question = f"{tracked.run.name} saves a checkpoint and stops; it can go on later with workbench run --resume."
+        question = (
+            f"{tracked.run.name} saves a checkpoint and stops. It can go on later: c on the Runs screen (4), "
+            "or workbench run --resume."
+        )
         self.app.push_screen(ConfirmScreen("Stop this run?", question, [("stop", "Stop at a checkpoint")]), answered)
 
     def _make_room(self) -> None:
