@@ -17,18 +17,24 @@ def multiply_adds(model: nn.Module, image_shape: tuple[int, int, int]) -> int | 
     The model stays as it is. Its copy runs on the CPU in fp32, as on the meta device torch loads its compiler for the
     shapes; only the copy of a model that is there stays there. None if it cannot run: without values, for example.
     """
-    device = "meta" if any(p.is_meta for p in model.parameters()) else "cpu"
-    return multiply_adds_in_place(copy.deepcopy(model).to(device, torch.float32), image_shape)
+    if any(parameter.is_meta for parameter in model.parameters()):
+        return multiply_adds_on_meta(copy.deepcopy(model), image_shape)
+    return _counted(copy.deepcopy(model).to("cpu", torch.float32), torch.zeros(1, *image_shape))
 
 
-def multiply_adds_in_place(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
-    """The same for an fp32 model that nobody needs any more: no copy, and it is in evaluation mode afterwards."""
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+def multiply_adds_on_meta(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
+    """The same for a model on the meta device, which is in evaluation mode afterwards."""
+    dtype = next((p.dtype for p in model.parameters()), torch.float32)
+    return _counted(model, torch.empty(1, *image_shape, dtype=dtype, device="meta"))
+
+
+def _counted(model: nn.Module, image: torch.Tensor) -> int | None:
     operations = _Operations()  # type: ignore[no-untyped-call]
+    # Attention as the plain products that can be counted: torch takes another way on a CPU where no gradients are kept.
+    keeps = not image.is_meta
     try:
-        # With gradients, and attention as plain products, which are what can be counted.
-        with torch.random.fork_rng(devices=[]), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), operations:
-            model.eval()(torch.zeros(1, *image_shape, device=device))
+        with torch.random.fork_rng([]), torch.set_grad_enabled(keeps), sdpa_kernel(SDPBackend.MATH), operations:
+            model.eval()(image)
     except RuntimeError:  # NotImplementedError among them
         return None
     return operations.count
