@@ -49,7 +49,7 @@ def test_a_profile_in_words(workbench: Command, folder: Path) -> None:
     text = result.out
     assert text.startswith("small on cpu (")
     assert "loader pipeline, no workers, batches of 64" in text
-    for part in ("a step takes", "f forward", "batches alone", "network alone", "end to end", "evaluations:"):
+    for part in ("a step takes", "F forward", "batches alone", "network alone", "end to end", "evaluations:"):
         assert part in text
     assert [p.name for p in folder.iterdir()] == ["small.toml"], "nothing is written"
 

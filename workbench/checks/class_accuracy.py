@@ -28,7 +28,7 @@ class ClassAccuracy(Check):
     )
 
     least: float = parameter(
-        0.5, ge=0, le=1, description="whole accuracy below which nothing is told: a network that has hardly learned"
+        0.8, ge=0, le=1, description="whole accuracy below which nothing is told: a network that is still learning"
     )
 
     def review(self, outcome: Outcome) -> Result | None:
@@ -42,7 +42,7 @@ class ClassAccuracy(Check):
         expected = f"each at least {self.share:.0%} of the whole accuracy"
         found = f"{worst:.1%} ({names[label]}) to {best:.1%} ({names[other]})"
         if worst >= self.share * results.accuracy or results.accuracy < self.least:
-            left = "no class is left behind" if results.accuracy >= self.least else "it has hardly learned yet"
+            left = "no class is left behind" if results.accuracy >= self.least else "it is still learning"
             return Result("pass", expected, found, left)
         taken = max((i for i in range(len(names)) if i != label), key=row.__getitem__)
         reason = f"'{names[label]}' is recognised in {worst:.1%} of its images, and mostly taken for '{names[taken]}'"
