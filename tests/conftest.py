@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from workbench.recipe import plugins
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -16,6 +18,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def _nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of whoever runs the tests change nothing."""
     monkeypatch.setenv("WORKBENCH_SETTINGS", str(tmp_path / "no settings.toml"))
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test loads, no other sees."""
+    monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
 
 
 @pytest.fixture(scope="session")

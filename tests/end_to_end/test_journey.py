@@ -40,6 +40,8 @@ def test_from_composing_to_saving_with_a_lost_terminal_between(
     (run,) = [found.run for found in list_runs(tmp_path / "runs") if found.state == "running"]
     status = read_status(run)
     assert status is not None
+    first.keys("p")  # so that it is still at work when the next terminal is there
+    first.wait_for("paused")
 
     # the terminal is lost, with everything in it but the training
     first.close()
@@ -49,11 +51,12 @@ def test_from_composing_to_saving_with_a_lost_terminal_between(
     # another terminal has the whole history and full control
     second = Terminal(f"{WORKBENCH} watch", tmp_path, width, height)
     terminals.append(second)
-    second.wait_for(run.name, "epoch 1: test" if width > 80 else "running")
+    second.wait_for(run.name, "epoch 1" if width > 80 else "paused")
+    second.keys("p")
+    second.wait_for("running")
     second.keys("p")
     second.wait_for("paused")
     second.keys("p")
-    second.wait_for("running")
     second.wait_for("finished", "100 %")
     wait_until(lambda: not psutil.pid_exists(status.pid), seconds=20)
     assert [step for step, _ in losses(run.path)] == sorted({step for step, _ in losses(run.path)})

@@ -56,7 +56,7 @@ def test_it_learns_and_says_so(make: Make) -> None:
     assert [e.step for e in events if isinstance(e, Evaluated)] == [23, 46, 69]
     assert [s for s, _ in losses(events)] == [*range(5, 69, 5), 69]
     assert losses(events)[0][1] > 1.5 > 0.5 > losses(events)[-1][1]
-    assert {e.name for e in events if isinstance(e, CheckFinished)} == {"input statistics", "initial loss"}
+    assert {e.name for e in events if isinstance(e, CheckFinished)} >= {"input statistics", "initial loss", "fit"}
 
 
 def test_the_same_recipe_gives_the_same_bits(make: Make) -> None:

@@ -210,7 +210,7 @@ class Started:
 
     def __call__(
         self, run: RunDirectory, device: str, data_root: Path | None, resume: bool, plugins: list[Path], *,
-        folder: Path | None, variables: dict[str, str],
+        checks: bool, folder: Path | None, variables: dict[str, str],
     ) -> int:  # fmt: skip
         if self.error is not None:
             raise self.error
