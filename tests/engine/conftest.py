@@ -40,11 +40,13 @@ def run(
     checkpoints: Checkpoints | None = None,
     resume: dict[str, Any] | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
+    *,
+    checks: bool = False,
 ) -> list[Event]:
-    """All events of a training."""
+    """All events of a training, without checks unless asked for: they cost more than a few small steps."""
     events = []
     with backend(build.recipe):
-        for event in train(build, control or Control(), checkpoints, resume):
+        for event in train(build, control or Control(), checkpoints, resume, checks=checks):
             events.append(event)
             on_event(event)
     return events

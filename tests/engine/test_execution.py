@@ -27,7 +27,6 @@ TECHNIQUES = (
     "techniques.freeze_layers.start=0.3",
     "train.epochs=3",
 )
-NO_LOOKS = [f"checks.{name}.enabled=false" for name in ("dead_units", "gradient_norm", "update_ratio")]
 
 
 class Repeater:
@@ -70,7 +69,7 @@ def optimizer(name: str) -> list[str]:
 def test_repeated_steps_are_the_steps(
     make: Make, repeater: Repeater, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    changes = (*TECHNIQUES, *optimizer(name), *NO_LOOKS)
+    changes = (*TECHNIQUES, *optimizer(name))
     found = make(*changes)
     events = run(found)
     assert repeater.recorded == 2  # frozen layers are another kind of step
@@ -87,12 +86,12 @@ def test_steps_that_checks_look_into_run_as_written(
 ) -> None:
     changes = ("train.epochs=3",)
     found = make(*changes)
-    events = run(found)
+    events = run(found, checks=True)
     looked_into = sum(found.watched(found.moment(step)) for step in range(found.steps))
     assert 0 < looked_into < found.steps / 4
     assert 0 < repeater.repeated < found.steps - 2 * WARM_UP - 3
     monkeypatch.undo()
-    assert checks(events) == checks(run(make(*changes)))
+    assert checks(events) == checks(run(make(*changes), checks=True))
 
 
 def checks(events: list[Event]) -> list[tuple[str, str]]:

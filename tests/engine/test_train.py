@@ -47,7 +47,7 @@ def losses(events: list[Event]) -> list[tuple[int, float]]:
 
 
 def test_it_learns_and_says_so(make: Make) -> None:
-    events = run(make("train.epochs=3"))
+    events = run(make("train.epochs=3"), checks=True)
     assert isinstance(events[0], RunStarted)
     assert [type(e) for e in events if not isinstance(e, CheckFinished)][-2:] == [Evaluated, Finished]
     end = events[-1]
