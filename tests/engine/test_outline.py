@@ -81,10 +81,10 @@ def test_what_is_wrong_is_said_as_a_build_says_it(tmp_path: Path) -> None:
         outline(on_noise(recipe("resnet20", "data.batch_size=41", "data.drop_last=true")), tmp_path)
 
 
-def test_a_network_that_needs_values_is_not_counted_without_them() -> None:
+def test_a_network_that_looks_at_values_is_counted_with_and_without_them() -> None:
     class Chooses(torch.nn.Linear):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return super().forward(images if images.sum().item() > 0 else -images)
 
-    assert multiply_adds(Chooses(8, 5, device="meta"), (3, 8, 8)) is None
+    assert multiply_adds(Chooses(8, 5, device="meta"), (3, 8, 8)) == 3 * 8 * 8 * 5
     assert multiply_adds(Chooses(8, 5), (3, 8, 8)) == 3 * 8 * 8 * 5

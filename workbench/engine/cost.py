@@ -14,27 +14,30 @@ from torch.utils._python_dispatch import TorchDispatchMode
 def multiply_adds(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
     """Multiply-adds of convolutions and matrix products in evaluating one image ``[1, *image_shape]``.
 
-    The model stays as it is. Its copy runs on the CPU in fp32, as on the meta device torch loads its compiler for the
-    shapes; only the copy of a model that is there stays there. None if it cannot run: without values, for example.
+    The model stays as it is; what runs is a copy on the CPU, in fp32. None if it cannot run.
     """
-    if any(parameter.is_meta for parameter in model.parameters()):
-        return multiply_adds_on_meta(copy.deepcopy(model), image_shape)
-    return _counted(copy.deepcopy(model).to("cpu", torch.float32), torch.zeros(1, *image_shape))
+    return multiply_adds_of_last(copy.deepcopy(model), image_shape)
 
 
-def multiply_adds_on_meta(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
-    """The same for a model on the meta device, which is in evaluation mode afterwards."""
-    dtype = next((p.dtype for p in model.parameters()), torch.float32)
-    return _counted(model, torch.empty(1, *image_shape, dtype=dtype, device="meta"))
+def multiply_adds_of_last(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
+    """The same for a model that nobody needs any more, which saves the copy.
 
-
-def _counted(model: nn.Module, image: torch.Tensor) -> int | None:
+    One on the meta device becomes one of zeros: to run it there, torch would load its compiler, which takes seconds,
+    and be slower after that, too.
+    """
+    for module in model.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            if weight.is_meta:
+                module._parameters[name] = nn.Parameter(torch.zeros(weight.shape))
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta:
+                module._buffers[name] = torch.zeros(buffer.shape, dtype=buffer.dtype)
+    model.to("cpu", torch.float32).eval()
     operations = _Operations()  # type: ignore[no-untyped-call]
-    # Attention as the plain products that can be counted: torch takes another way on a CPU where no gradients are kept.
-    keeps = not image.is_meta
     try:
-        with torch.random.fork_rng([]), torch.set_grad_enabled(keeps), sdpa_kernel(SDPBackend.MATH), operations:
-            model.eval()(image)
+        # With gradients, and attention as plain products, which are what can be counted.
+        with torch.random.fork_rng(devices=[]), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), operations:
+            model(torch.zeros(1, *image_shape))
     except RuntimeError:  # NotImplementedError among them
         return None
     return operations.count
@@ -90,19 +93,3 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif operation in (aten.addmm, aten.baddbmm):
             self.count += result.numel() * args[1].shape[-1]
         return result
-
-
-def warm_up() -> None:
-    """Count a small network with the usual operations: torch imports what it needs for each when it first meets it."""
-    with torch.device("meta"):
-        body = nn.Sequential(
-            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.GELU(), nn.SiLU(), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Dropout(),
-            nn.AdaptiveAvgPool2d(1), nn.Sigmoid(), nn.Flatten(), nn.Linear(4, 2),
-        )  # fmt: skip
-    multiply_adds(body, (3, 16, 16))
-    multiply_adds(_Scaled(), (3, 16, 16))
-
-
-class _Scaled(nn.Module):
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return images * images.mean(dim=(2, 3), keepdim=True).sigmoid() + images.amax(dim=(2, 3), keepdim=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.checks.preflight import report
 from workbench.engine.build import build, parameter_counts
-from workbench.engine.cost import multiply_adds_on_meta, warm_up
+from workbench.engine.cost import multiply_adds_of_last
 from workbench.engine.outline import Outline, outline
 from workbench.engine.samples import samples
 from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
@@ -59,7 +59,7 @@ class Answers:
         with self._counting:
             if found.architecture not in self._counted:
                 self._counted = dict([*self._counted.items()][-8:])
-                self._counted[found.architecture] = multiply_adds_on_meta(found.model, found.image_shape)
+                self._counted[found.architecture] = multiply_adds_of_last(found.model, found.image_shape)
             return self._counted[found.architecture]
 
     def _remembering(self, recipe: Recipe) -> Recipe:
@@ -123,7 +123,6 @@ def sample_steps(steps: int, steps_per_epoch: int, points: int = POINTS) -> list
 
 def _warm_up(recipe: Recipe, root: Path) -> None:
     """Try every technique once while nobody waits: what it imports late takes up to half a second the first time."""
-    warm_up()
     for card in TECHNIQUES:
         with contextlib.suppress(
             Exception
