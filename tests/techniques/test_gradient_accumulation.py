@@ -13,7 +13,7 @@ from workbench.engine.train import batches, forward_and_backward
 def gradients(built: Build) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
     built.model.train()
     batch, moment = next(batches(built))
-    loss, logits = forward_and_backward(built)(*built.prepare(batch, moment))
+    loss, logits = forward_and_backward(built, built.model)(*built.prepare(batch, moment))
     return loss, logits, [p.grad for p in built.parameters if p.grad is not None]
 
 
