@@ -112,8 +112,10 @@ def test_the_whole_main_job(
     terminal.type("label")
     terminal.keys("Enter", "Space")
     terminal.wait_for("[x] label_smoothing", "unsaved")
-    terminal.keys("Escape", "/", *["BSpace"] * 5, "Enter", "Home", "Down", "Down", "Down", "Enter")
-    terminal.wait_for("log_every")
+    terminal.keys("Escape")
+    terminal.wait_for("he_init")  # a key that came right after the escape would be one with Alt
+    terminal.keys("Home", "Down", "Down", "Down", "Enter")
+    terminal.wait_for("log_every", "Cancel")
     terminal.keys("BSpace", "BSpace")
     terminal.type("x")
     terminal.wait_for("found 'x'")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Literal
 
 import pytest
 import torch
+import torchvision.ops
 from torch import Tensor, nn
 
+from workbench.models import layers as layer_kinds
 from workbench.models.base import ModelOptions
 from workbench.models.cnn import CNN
 from workbench.models.layers import Blur, Pair
@@ -109,17 +112,36 @@ def test_images_are_left_out_one_by_one_and_the_mean_stays() -> None:
 @pytest.mark.parametrize(("name", "places"), [("cnn", 2), ("resnet", 3), ("vgg", 3)])
 def test_squeeze_and_excitation_weighs_channels(name: str, places: int) -> None:
     model = SqueezeExcite(ratio=4, minimum=2)._append(networks()[name])
-    layers = [m for m in model.modules() if type(m).__name__ == "SqueezeExcitation"]
+    layers = [m for m in model.modules() if isinstance(m, layer_kinds.SqueezeExcite)]
     assert len(layers) == places
     layer = layers[0]
-    width = layer.fc2.out_channels
-    assert layer.fc1.out_channels == max(2, width // 4)
+    width = layer.excite.out_channels
+    assert layer.squeeze.out_channels == max(2, width // 4)
     x = torch.rand(2, width, 5, 5)
     factors = (layer(x) / x).detach()
     assert float(factors.amin()) >= 0
     assert float(factors.amax()) <= 1
     assert float((factors - factors[:, :, :1, :1]).abs().max()) < 1e-6
     assert model(images()).shape == (4, 10)
+
+
+def test_squeeze_and_excitation_is_torchvisions() -> None:
+    ours, reference = layer_kinds.SqueezeExcite(16, 4), torchvision.ops.SqueezeExcitation(16, 4)
+    for mine, theirs in zip(ours.parameters(), reference.parameters(), strict=True):
+        theirs.data.copy_(mine.data)
+    x = torch.randn(3, 16, 7, 5)
+    assert torch.allclose(ours(x), reference(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("per", ["image", "batch"])
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+def test_stochastic_depth_is_torchvisions(rate: float, per: Literal["image", "batch"]) -> None:
+    x = torch.randn(64, 4, 3, 3)
+    torch.manual_seed(1)
+    ours = layer_kinds.StochasticDepth(rate, per)(x)
+    torch.manual_seed(1)
+    reference = torchvision.ops.stochastic_depth(x, rate, "row" if per == "image" else "batch")
+    assert torch.allclose(ours, reference)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -22,7 +22,7 @@ class SqueezeExcite(Technique):
 
     name = "squeeze_excite"
     group = "architecture"
-    source = "Hu et al. 2018, arXiv:1709.01507; torchvision.ops.SqueezeExcitation"
+    source = "Hu et al. 2018, arXiv:1709.01507"
     tradeoff = (
         "Some tenths of a point for a few parameters; many small operations, so a GPU slows down more than it counts."
     )
@@ -36,9 +36,8 @@ class SqueezeExcite(Technique):
         build.add("model edits", self._append, rank=30)
 
     def _append(self, model: nn.Module) -> nn.Module:
-        from torchvision.ops import SqueezeExcitation
-
         from workbench.models.layers import Block, Pair
+        from workbench.models.layers import SqueezeExcite as Layer
         from workbench.models.layers.surgery import channels_out
 
         pairs = [module for module in model.modules() if isinstance(module, Pair)]
@@ -49,5 +48,5 @@ class SqueezeExcite(Technique):
         ]
         for part in [*(pair.branch for pair in pairs), *plain]:
             width = channels_out(part)
-            part.add_module("squeeze_excite", SqueezeExcitation(width, max(self.minimum, width // self.ratio)))
+            part.add_module("squeeze_excite", Layer(width, max(self.minimum, width // self.ratio)))
         return model

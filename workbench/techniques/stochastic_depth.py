@@ -21,7 +21,7 @@ class StochasticDepth(Technique):
 
     name = "stochastic_depth"
     group = "architecture"
-    source = "Huang et al. 2016, arXiv:1603.09382; torchvision.ops.StochasticDepth"
+    source = "Huang et al. 2016, arXiv:1603.09382"
     tradeoff = "Pays in deep networks and long runs; in shallow ones it takes away capacity."
     needs: ClassVar[tuple[Need, ...]] = (
         Need(technique="residual", why="without a skip connection nothing would be left of a block"),
@@ -39,13 +39,12 @@ class StochasticDepth(Technique):
         build.add("model edits", self._edit, rank=50)
 
     def _edit(self, model: nn.Module) -> nn.Module:
-        from torchvision.ops import StochasticDepth as Layer
-
         from workbench.models.layers import Pair
+        from workbench.models.layers import StochasticDepth as Layer
 
         pairs = [module for module in model.modules() if isinstance(module, Pair) and module.shortcut is not None]
         for rate, pair in zip(drop_rates(len(pairs), self.rate, self.rule), pairs, strict=True):
-            pair.branch.add_module("stochastic_depth", Layer(rate, "row" if self.unit == "image" else "batch"))
+            pair.branch.add_module("stochastic_depth", Layer(rate, self.unit))
         return model
 
 

@@ -84,7 +84,7 @@ class RunScreen(Screen[None]):
         self.query_one(RunHead).show(tracked, now)
         self.query_one("#checks", Pane).show(self._checks(view))
         log = self.query_one(RunLog)
-        where = place(tracked.run.path, max(12, self.size.width // 2 - 6))
+        where = place(tracked.run.path, max(12, log.outer_size.width - 6))  # its end stays: the run's name
         if where != self._where:  # setting it repaints the whole log, changed or not
             self._where = log.border_subtitle = where
         log.show(view)
