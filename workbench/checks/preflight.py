@@ -35,14 +35,17 @@ def preflight_report(
 
     Keys: parameters, parameters_by_part, multiply_adds (of one image; None where they cannot be counted), initial_loss,
     expected_initial_loss (nats), checks (name, verdict, expected, found, reason, advice each), figures (by the name of
-    the check: what some of them have for programs). only, everything: see :func:`workbench.checks.base.chosen`.
+    the check: what some of them have for programs), notes (what the device has in place of what the recipe says).
+    only, everything: see :func:`workbench.checks.base.chosen`.
     Raises what :func:`workbench.engine.build.build` raises.
     """
     from workbench.engine.build import build
+    from workbench.engine.suited import suited
 
+    recipe, notes = suited(recipe, device)
     built = build(recipe, device, data_root)
     try:
-        return report(built, chosen(recipe, "before", only, everything=everything))
+        return report(built, chosen(recipe, "before", only, everything=everything)) | {"notes": notes}
     finally:
         built.close()
 

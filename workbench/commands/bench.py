@@ -115,6 +115,8 @@ def _say_bench(found: Bench) -> None:
             f"floor: {1000 * floor.seconds:.2f} ms a step: {floor.operations / 1e9:.1f} GFLOP at "
             f"{floor.matrix_rate / 1e12:.2f} TFLOP/s, {floor.bytes / 1e9:.3f} GB at {floor.copy_rate / 1e9:.0f} GB/s"
         )
+    for note in found.notes:
+        say(note)
     for variant in found.variants:
         for note in variant.notes:
             say(f"{variant.compile}, {variant.pipeline}: {note}")
@@ -139,6 +141,8 @@ def _time_to(target: float, recipe: Recipe, device: str, settings: options.Setti
 
 def _say_time(found: TimeTo) -> None:
     verdict = "reached" if found.reached else "not reached"
+    for note in found.notes:
+        say(note)
     say(
         f"{found.accuracy:.2%} ± {found.deviation:.2%} in {found.seconds:.2f} s (mean of {len(found.runs)} seeds, "
         f"standard error {found.error:.2%}): {found.target:.2%} {verdict}"

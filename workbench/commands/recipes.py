@@ -178,6 +178,8 @@ def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
         ("expected", figure(report["expected_initial_loss"])),
     ]
     say_pairs(pairs)
+    for note in report["notes"]:
+        say(note)
     for found in report["checks"]:
         say(check_line(CheckFinished(**found)))
     if tested := report.get("figures", {}).get("learning_rate_range"):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from workbench.engine.memory import keep_freed_memory
 from workbench.randomness import key
 from workbench.recipe import Recipe
 
@@ -14,6 +15,7 @@ from workbench.recipe import Recipe
 @contextmanager
 def backend(recipe: Recipe) -> Iterator[None]:
     """Threads, determinism and the generators that layers such as dropout draw from, as the recipe wants them."""
+    keep_freed_memory()
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -31,6 +33,17 @@ def backend(recipe: Recipe) -> Iterator[None]:
         torch.backends.cudnn.benchmark = benchmark
         _set_deterministic(deterministic, warn_only=warn_only)
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def threads_limited(count: int) -> Iterator[None]:
+    """torch's operations on the CPU use ``count`` threads meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _set_deterministic(mode: bool, *, warn_only: bool) -> None:

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from workbench.data.base import DataError, DataSet, Split
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import hold_out
+from workbench.engine.backend import threads_limited
 from workbench.engine.contributions import Contributions, contributions, network
 from workbench.engine.inputs import normalisation, prepared
 from workbench.engine.precision import Precision
@@ -219,8 +220,8 @@ def _model(found: Contributions, training: Split, normalise: Callable[[Tensor], 
         images = training.images(torch.arange(min(count, len(training))))
         return normalise(images.to(found.device)).cpu()
 
-    # Weights are drawn on the CPU, so that they are the same whatever device trains them.
-    with torch.random.fork_rng(devices=[]):
+    # Weights are drawn on the CPU by one thread, so that they are the same whatever trains them.
+    with torch.random.fork_rng(devices=[]), threads_limited(1):
         torch.default_generator.manual_seed(key(found.recipe.seed, "initialisation"))
         model = network(found)
         for initialise in found.slots.functions("initialisation"):

@@ -11,6 +11,20 @@ import torch
 from torch import Tensor, nn
 
 
+def native_formats(device: torch.device) -> tuple[str, ...]:
+    """The 16-bit formats that a device computes in by itself, the faster first; others are emulated, far slower.
+
+    CPU: "bf16" with AVX512-BF16 or AMX. CUDA: "fp16", and "bf16" from compute capability 8.0 on.
+    """
+    if device.type == "cpu":
+        # torch has no public question for this in all of its versions that we run on.
+        asked = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)
+        return ("bf16",) if any(has() for has in asked) else ()
+    if device.type == "cuda":
+        return ("bf16", "fp16") if torch.cuda.get_device_capability(device) >= (8, 0) else ("fp16",)
+    return ("bf16", "fp16")
+
+
 class NoScaler:
     """A loss scaler that does nothing, where gradients cannot underflow. The same methods as torch.amp.GradScaler."""
 

@@ -14,6 +14,7 @@ from workbench.engine.build import build, parameter_counts
 from workbench.engine.cost import multiply_adds_of_last
 from workbench.engine.outline import Outline, outline
 from workbench.engine.samples import samples
+from workbench.engine.suited import suited
 from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.plugins import load_plugin
@@ -131,9 +132,10 @@ def _warm_up(recipe: Recipe, root: Path) -> None:
 
 
 def _checks(request: Request, recipe: Recipe, root: Path) -> Checks:
+    recipe, notes = suited(recipe, request.device)
     built = build(recipe, request.device, root)
     try:
         found = report(built)
     finally:
         built.close()
-    return Checks(request.id, found["initial_loss"], found["expected_initial_loss"], found["checks"])
+    return Checks(request.id, found["initial_loss"], found["expected_initial_loss"], found["checks"], notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Stage = Literal["static", "baseline", "samples", "checks"]
@@ -69,12 +69,16 @@ class Samples:
 
 @dataclass(frozen=True)
 class Checks:
-    """What the untrained network says. checks: name, verdict, expected, found, reason each; losses in nats."""
+    """What the untrained network says. checks: name, verdict, expected, found, reason each; losses in nats.
+
+    notes: what the device has in place of what the recipe says, a sentence each.
+    """
 
     id: int
     initial_loss: float
     expected_initial_loss: float
     checks: list[dict[str, str]]
+    notes: list[str] = field(default_factory=list)
     kind: str = "checks"
 
 

@@ -12,6 +12,8 @@ import torch
 
 from workbench.engine.backend import backend
 from workbench.engine.build import build
+from workbench.engine.suited import suited
+from workbench.engine.threads import use_threads
 from workbench.profiling.floor import Floor, measure_floor
 from workbench.profiling.parts import Training, working_copy
 from workbench.profiling.rate import rate
@@ -36,13 +38,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Bench:
-    """What ``workbench bench`` says."""
+    """What ``workbench bench`` says. notes: what the device has in place of what the recipe says."""
 
     recipe: str
     device: str
     batch_size: int
     threads: int
     floor: Floor | None
+    notes: list[str]
     variants: list[Variant]
 
 
@@ -53,6 +56,7 @@ def bench(
 
     The steps are those of the training loop itself, on copies that learn nothing. Raises what building raises.
     """
+    recipe, notes = suited(recipe, device)
     with ExitStack() as stack:
         stack.enter_context(backend(recipe))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -62,6 +66,7 @@ def bench(
                 yield Progress(f"building {mode} with the {pipeline} pipeline", 0.0)
                 built = build(_variant(recipe, mode, pipeline), device, data_root)
                 stack.callback(built.close)
+                use_threads(built)
                 part = Training(working_copy(built), seconds / ROUNDS, folder)
                 stack.callback(part.close)
                 part.window()  # compiles, records, settles
@@ -77,6 +82,7 @@ def bench(
             batch_size=recipe.data.batch_size,
             threads=torch.get_num_threads(),
             floor=floor,
+            notes=notes,
             variants=[_found(name, part, floor) for name, part in parts.items()],
         )
 

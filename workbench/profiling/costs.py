@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 
 import torch
 
 from workbench.data.pipeline import EvaluationSet
 from workbench.data.splits import Subset
+from workbench.engine.backend import threads_limited
 from workbench.engine.build import Build
 from workbench.engine.evaluate import evaluate
 from workbench.profiling.rate import synchronize
@@ -33,7 +33,8 @@ def transforms(build: Build, seconds: float) -> list[Transform]:
     order = torch.randperm(len(build.training), generator=torch.Generator().manual_seed(build.recipe.seed))
     size = min(build.recipe.data.batch_size, len(build.training))
     images_done, began = -size, time.perf_counter()  # the first batch is warm-up
-    with _threads(1 if build.recipe.data.pipeline == "loader" and build.recipe.data.workers else None):
+    as_a_worker = build.recipe.data.pipeline == "loader" and build.recipe.data.workers > 0
+    with threads_limited(1) if as_a_worker else nullcontext():
         while images_done < FEWEST_BATCHES * size or time.perf_counter() - began < seconds:
             start = (images_done + size) % (len(build.training) - size + 1)
             indices = order[start : start + size].to(device)
@@ -89,13 +90,3 @@ class _Lap:
         synchronize(self._device)
         before, self._since = self._since, time.perf_counter()
         return self._since - before
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -9,12 +9,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from workbench.data.splits import usable_cores
 from workbench.devices import busy
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
+from workbench.engine.precision import native_formats
+from workbench.engine.suited import suited
+from workbench.engine.threads import use_threads
 from workbench.profiling.ceilings import Ceilings, Measurement
 from workbench.profiling.costs import evaluation_seconds, evaluation_share, transforms
 from workbench.profiling.parts import CachedPipeline, Training, working_copy
@@ -37,13 +38,15 @@ def profile(
     machine: what it is called in the report. try_it: measure the suggested change too. Raises RecipeError, DataError,
     BuildError, TechniqueError or ProfileError.
     """
-    notes = _surroundings(device)
+    recipe, substitutes = suited(recipe, device)
+    notes = [*substitutes, *_surroundings(device)]
     part = 1 / (2 if try_it else 1)
     with backend(recipe), tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         yield Progress("building", 0.0)
         built = build(recipe, device, data_root)
         try:
+            use_threads(built)
             report: Report | None = None
             for item in _measured(built, data_root, machine, seconds, folder):
                 if isinstance(item, Progress):
@@ -139,7 +142,7 @@ def _evidence(
         memory_retries=found.retries,
         dearest_transform=dearest.name if dearest else "",
         dearest_share=dearest.share if dearest else 0.0,
-        bf16=_bf16(built.device),
+        bf16="bf16" in native_formats(built.device),
     )
 
 
@@ -152,13 +155,6 @@ def _syncs(built: Build, folder: Path) -> tuple[str, ...]:
             part.window()
             part.close()
     return tuple(f"{place} ({count}×)" for place, count in places.most_common())
-
-
-def _bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    units = torch.cpu.get_capabilities()
-    return bool(units.get("amx_bf16") or units.get("avx512_bf16"))
 
 
 def _surroundings(device: str) -> list[str]:

@@ -16,6 +16,8 @@ from pathlib import Path
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import build
+from workbench.engine.suited import suited
+from workbench.engine.threads import use_threads
 from workbench.engine.train import train
 from workbench.events import Diverged, Finished
 from workbench.recipe import Recipe
@@ -34,10 +36,14 @@ class Timed:
 
 @dataclass(frozen=True)
 class TimeTo:
-    """All seeds. Deviations are those of single runs; error: the standard error of the mean accuracy."""
+    """All seeds. Deviations are those of single runs; error: the standard error of the mean accuracy.
+
+    notes: what the device has in place of what the recipe says.
+    """
 
     target: float
     runs: list[Timed]
+    notes: list[str]
 
     @property
     def accuracy(self) -> float:
@@ -71,13 +77,13 @@ def time_to(target: float, recipe: Recipe, device: str, data_root: Path, seeds: 
     target: a share of 1.
     """
     quiet = {"eval_every": 100_000.0, "checkpoint_every": 100_000.0}
-    recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update=quiet)})
+    recipe, notes = suited(recipe.model_copy(update={"train": recipe.train.model_copy(update=quiet)}), device)
     _timed(recipe, device, data_root, WARM_UP_STEPS)
     runs = []
     for seed in range(recipe.seed, recipe.seed + seeds):
         runs.append(_timed(recipe.model_copy(update={"seed": seed}), device, data_root))
         yield runs[-1]
-    yield TimeTo(target, runs)
+    yield TimeTo(target, runs, notes)
 
 
 def _timed(recipe: Recipe, device: str, data_root: Path, steps: int | None = None) -> Timed:
@@ -85,6 +91,7 @@ def _timed(recipe: Recipe, device: str, data_root: Path, steps: int | None = Non
         built = build(recipe, device, data_root)
         built.steps = steps or built.steps
         try:
+            use_threads(built)
             for event in train(built, Control(), checks=False):
                 if isinstance(event, Finished):
                     return Timed(recipe.seed, built.initialisation_seconds + event.seconds, event.test_accuracy)

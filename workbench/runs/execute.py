@@ -71,15 +71,16 @@ def _events(
     checks: bool,
 ) -> Iterator[Event]:
     chosen = choose(device)
-    import torch
 
     from workbench.engine.backend import backend
     from workbench.engine.build import build
     from workbench.engine.state import Checkpoints
+    from workbench.engine.suited import suited
+    from workbench.engine.threads import use_threads
     from workbench.engine.train import train
     from workbench.profiling.instruments import Instruments
 
-    recipe = _resolved(run, torch.get_num_threads())
+    recipe, notes = suited(run.recipe(), chosen)
     checkpoints = Checkpoints(run.checkpoints)
     state = checkpoints.load() if resume else None
     if resume and state is None:
@@ -89,8 +90,12 @@ def _events(
     with backend(recipe):
         built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
         try:
-            for note in built.dataset.notes:
+            threads = use_threads(built)
+            if threads.seconds:
+                notes.append(str(threads))
+            for note in [*notes, *built.dataset.notes]:
                 say(Noted(message=note))
+            built.recipe = _written_out(run, recipe, threads.count)
             yield from train(
                 built, control, checkpoints, state, instruments=instruments, checks=checks, folder=run.path
             )
@@ -99,11 +104,11 @@ def _events(
             built.close()
 
 
-def _resolved(run: RunDirectory, threads: int) -> Recipe:
-    """The run's recipe with every choice of this machine written out, in the directory too."""
-    recipe = run.recipe()
+def _written_out(run: RunDirectory, recipe: Recipe, threads: int) -> Recipe:
+    """The recipe with every choice of this machine, in the run's directory too: they change the last bits or more."""
     if recipe.train.threads is None:
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"threads": threads})})
+    if recipe != run.recipe():
         save_recipe(recipe, run.recipe_file)
     return recipe
 

@@ -10,6 +10,8 @@ from workbench.recipe.cards import Card, parameter
 from workbench.recipe.registries import TECHNIQUES
 
 if TYPE_CHECKING:
+    import torch
+
     from workbench.engine.slots import Builder
     from workbench.recipe.schema import Recipe
 
@@ -37,6 +39,15 @@ class Need:
     capability: str = ""
 
 
+@dataclass(frozen=True)
+class Substitute:
+    """What takes a technique's place: cards to put into the recipe, this one's changed or switched off among them."""
+
+    cards: tuple[Card, ...]
+    why: str
+    """One sentence that names both and the reason."""
+
+
 class Technique(Card):
     """Base of all techniques.
 
@@ -58,6 +69,10 @@ class Technique(Card):
     def problems(self, recipe: Recipe) -> Iterable[tuple[str, str]]:
         """What is wrong with these parameters in this recipe: pairs of parameter name (or "") and sentence."""
         return ()
+
+    def substitute(self, device: torch.device) -> Substitute | None:
+        """What to train with instead on a device that does badly what this asks for; None if it suits."""
+        return None
 
     def require_channels(self, build: Builder, *wanted: int) -> None:
         """Raise ValueError, one sentence, where the data set's images have another number of channels."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from workbench.recipe.cards import parameter
-from workbench.techniques.base import Technique
+from workbench.recipe.registries import TECHNIQUES
+from workbench.techniques.base import Substitute, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,20 @@ class HalfWeights(Technique):
                     "dtype",
                     f'the squared gradients of {name} underflow to 0 in fp16; use "bf16", or another optimizer',
                 )
+
+    def substitute(self, device: torch.device) -> Substitute | None:
+        """Mixed precision in a format that the device computes in, or 32 bits throughout."""
+        from workbench.engine.precision import native_formats
+
+        formats = native_formats(device)
+        if self.dtype in formats:
+            return None
+        off = self.model_copy(update={"enabled": False})
+        what = f"half_weights: this {device.type.upper()} does not compute in {self.dtype}"
+        if not formats:
+            return Substitute((off,), f"{what}; 32-bit weights and arithmetic are used in their place")
+        mixed = TECHNIQUES["mixed_precision"](dtype=formats[0])
+        return Substitute((off, mixed), f"{what}; mixed_precision in {formats[0]} is used in its place")
 
     def contribute(self, build: Builder) -> None:
         """Convert the network and the images."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from workbench.recipe.cards import parameter
-from workbench.techniques.base import Technique
+from workbench.techniques.base import Substitute, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,19 @@ class MixedPrecision(Technique):
     growth_interval: int = parameter(
         2000, ge=1, le=1_000_000, unit="steps", description="fp16: good steps before the scale doubles"
     )
+
+    def substitute(self, device: torch.device) -> Substitute | None:
+        """The other format or none, where the device would emulate this one."""
+        from workbench.engine.precision import native_formats
+
+        formats = native_formats(device)
+        if self.dtype in formats:
+            return None
+        what = f"mixed_precision: this {device.type.upper()} does not compute in {self.dtype}"
+        if formats:
+            card = self.model_copy(update={"dtype": formats[0]})
+            return Substitute((card,), f"{what}; {formats[0]} is used in its place")
+        return Substitute((self.model_copy(update={"enabled": False}),), f"{what}; it is left out")
 
     def contribute(self, build: Builder) -> None:
         """Run the forward pass under autocast."""

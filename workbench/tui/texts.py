@@ -208,7 +208,12 @@ def preview_checks(picture: Picture) -> Content:
     """The checks of the preview, each with its reason; quiet where they belong to an earlier version."""
     if picture.checks is None:
         return Content("")
-    found = checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
+    sign, colour = SIGNS["warn"]
+    notes = [Content.assemble((f"{sign} ", f"bold {colour}"), f"{note}\n") for note in picture.checks.notes]
+    found = Content.assemble(
+        *notes,
+        checks([CheckFinished(**check) for check in picture.checks.checks]),  # type: ignore[arg-type]
+    )
     return Content.styled(found.plain, MUTED) if picture.checks_stale else found
 
 
