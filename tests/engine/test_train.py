@@ -180,3 +180,12 @@ def test_torchs_settings_are_put_back(make: Make) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_products_have_the_format_that_the_recipe_says(digits_recipe: str, tf32: bool) -> None:
+    products = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [each.fp32_precision for each in products]
+    with backend(read_recipe(digits_recipe, overrides=[f"train.tf32={str(tf32).lower()}"])):
+        assert [each.fp32_precision for each in products] == ["tf32" if tf32 else "ieee"] * 2
+    assert [each.fp32_precision for each in products] == before

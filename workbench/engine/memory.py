@@ -7,9 +7,7 @@ import functools
 import os
 
 # mallopt's parameters, from malloc.h
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
-LARGEST = 32 * 2**20
-"""Bytes: larger tensors come from the operating system each time; the C library allows no more."""
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
 
 
 @functools.cache
@@ -18,7 +16,8 @@ def keep_freed_memory() -> bool:
 
     Without it every large tensor of a step on the CPU is fresh memory, which the kernel clears and hands over in pages
     of 4 kB: about a sixth of the CPU time of a ResNet-20's step in bf16 (0.33 s without, 0.28 s with it). Results do
-    not change. The process keeps the memory of its largest moment until it ends.
+    not change. The process keeps the memory of its largest moment until it ends, and that moment is an eighth larger
+    (ResNet-18: 2.1 GB in place of 1.9). Called before other threads have begun, it serves them all.
     """
     # torch reads it at its first large tensor and asks for huge pages from then on.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
@@ -26,6 +25,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # another C library
         return False
-    settings = ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, LARGEST), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26))
+    settings = ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26))
     done = [mallopt(parameter, value) == 1 for parameter, value in settings]
     return all(done)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from workbench import first_frame
+from workbench.engine.memory import keep_freed_memory
 from workbench.recipe import Recipe
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
@@ -50,6 +51,7 @@ def run_app(
     device: as the command line resolved them. plugins: files that are loaded already; the preview process loads them
     too. screens, ascii, keymap: how they look, and the user's keys by action id.
     """
+    keep_freed_memory()
     screens = screens or Screens()
     settings = Settings(runs, data_root, device, tuple(plugins), screens, ascii, keymap or {})
     session_path = session_file(Path.cwd())
