@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.engine.conftest import Make, run, same, weights
 from workbench.control import Control
+from workbench.engine.backend import backend
 from workbench.engine.state import CheckpointError, Checkpoints
 from workbench.events import (
     CheckFinished,
@@ -25,6 +27,7 @@ from workbench.events import (
     Trained,
     to_json,
 )
+from workbench.recipe import read_recipe
 
 EVERYTHING = (
     "techniques.he_init.fan=in",
@@ -184,7 +187,7 @@ def test_torchs_settings_are_put_back(make: Make) -> None:
 
 @pytest.mark.parametrize("tf32", [True, False])
 def test_products_have_the_format_that_the_recipe_says(digits_recipe: str, tf32: bool) -> None:
-    products = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    products: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
     before = [each.fp32_precision for each in products]
     with backend(read_recipe(digits_recipe, overrides=[f"train.tf32={str(tf32).lower()}"])):
         assert [each.fp32_precision for each in products] == ["tf32" if tf32 else "ieee"] * 2

@@ -19,9 +19,7 @@ class ChannelsLast(Technique):
     name = "channels_last"
     group = "precision and speed"
     source = "PyTorch, channels-last memory format"
-    tradeoff = (
-        "A tenth to a third less time a step on CPUs; made for 16 bits on GPUs, where fp32 can be slower with it."
-    )
+    tradeoff = "A tenth to a third less time a step on CPUs; made for 16 bits on GPUs, where fp32 can be slower."
 
     def contribute(self, build: Builder) -> None:
         """Convert model and batches."""
