@@ -257,6 +257,7 @@ REPORT = {
     "initial_loss": 2.3,
     "expected_initial_loss": float("nan"),
     "checks": [{"name": "n", "verdict": "pass", "expected": "e", "found": "f", "reason": "r"}],
+    "notes": ["another format is used"],
 }
 
 
@@ -288,3 +289,4 @@ def test_check_speaks_to_people(workbench: Command, monkeypatch: pytest.MonkeyPa
     fake_preflight(monkeypatch, "warn")
     out = workbench("--device", "cpu", "check", "digits").out
     assert "check n: warn: expected e, found f; r" in out and "2.3000" in out
+    assert "\nanother format is used\n" in out

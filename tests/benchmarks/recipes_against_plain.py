@@ -2,13 +2,12 @@
 
     python tests/benchmarks/recipes_against_plain.py accuracy --data-root FOLDER [--recipes v0 v1] [--seeds 42 43 44]
     python tests/benchmarks/recipes_against_plain.py loss --data-root FOLDER --recipes resnet18
-    python tests/benchmarks/recipes_against_plain.py speed --data-root FOLDER
 
 accuracy: on the test set after the first part of each recipe (PARTS; schedules as long as the whole recipe's), ours and
 the plain script at the same time, one thread and one core each, cores swapped from seed to seed. loss: for networks too
-large for that, the mean training loss over the second half of the first STEPS steps. speed: a fifth of an epoch with
-two threads, one after the other in turns. Every measurement is a process of its own and a JSON line in ``--results``;
-what stands there is not measured again. Prints a table, and the lines for recipes/measured.jsonl.
+large for that, the mean training loss over the second half of the first STEPS steps. Every measurement is a process of
+its own and a JSON line in ``--results``; what stands there is not measured again. Prints a table, and the lines for
+recipes/measured.jsonl. Speed is ``speed_against_plain.py``'s.
 """
 
 from __future__ import annotations
@@ -44,21 +43,20 @@ IN_FP32 = ("mixed_precision", "half_weights")
 
 
 class Measurement:
-    """One training in a process of its own, on given cores with as many threads."""
+    """One training in a process of its own, on one core with one thread."""
 
-    def __init__(self, who: str, recipe: str, seed: int, epochs: float | None, cores: set[int], data_root: str) -> None:
+    def __init__(self, who: str, recipe: str, seed: int, epochs: float | None, core: int, data_root: str) -> None:
         self.who, self.loss = who, epochs is None
         self._folder = tempfile.TemporaryDirectory()
-        threads = str(len(cores))
         if who == "plain":
             command = [sys.executable, str(HERE / "plain_recipes.py"), recipe, "--seed", str(seed)]
             command += ["--steps", str(STEPS)] if self.loss else ["--epochs", str(epochs)]
-            command += ["--threads", threads]
+            command += ["--threads", "1"]
         else:
             command = [sys.executable, "-m", "workbench", "run", recipe, "--json", "--device", "cpu"]
             command += ["--runs", self._folder.name, "--seed", str(seed)]
             settings = [f"train.eval_every={epochs or 1000}", f"train.log_every={STEPS // 2 if self.loss else 10}"]
-            settings += [f"train.threads={threads}", "train.checkpoint_every=1000"]
+            settings += ["train.threads=1", "train.checkpoint_every=1000"]
             text = (HERE.parent.parent / "recipes" / f"{recipe}.toml").read_text()
             settings += [f"techniques.{name}.enabled=false" for name in IN_FP32 if f"[techniques.{name}]" in text]
             for setting in settings:
@@ -68,7 +66,7 @@ class Measurement:
             stdout=subprocess.PIPE,
             text=True,
             cwd=HERE.parent.parent,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
 
     def result(self) -> dict[str, Any]:
@@ -105,7 +103,7 @@ class Measurement:
 def main() -> None:
     """Measure what is missing, print the table."""
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("what", choices=["accuracy", "loss", "speed"])
+    arguments.add_argument("what", choices=["accuracy", "loss"])
     arguments.add_argument("--data-root", required=True)
     arguments.add_argument("--recipes", nargs="+", choices=PARTS, default=["v0", "v1", "v2"])
     arguments.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
@@ -119,44 +117,32 @@ def main() -> None:
     for turn, seed in enumerate(given.seeds):
         for recipe in given.recipes:
             pair = WHO if turn % 2 == 0 else WHO[::-1]
-            if given.what != "speed":
-                epochs = PARTS[recipe] if given.what == "accuracy" else None
-                running = [
-                    Measurement(who, recipe, seed, epochs, {core}, given.data_root)
-                    for who, core in zip(pair, cores, strict=True)
-                    if (recipe, seed, who) not in done
-                ]
-                measured = [(one.who, one.result()) for one in running]
-            else:
-                measured = [
-                    (who, Measurement(who, recipe, seed, 0.2, set(cores), given.data_root).result())
-                    for who in pair
-                    if (recipe, seed, who) not in done
-                ]
-            for who, result in measured:
+            epochs = PARTS[recipe] if given.what == "accuracy" else None
+            running = [
+                Measurement(who, recipe, seed, epochs, core, given.data_root)
+                for who, core in zip(pair, cores, strict=True)
+                if (recipe, seed, who) not in done
+            ]
+            for one in running:
+                who, result = one.who, one.result()
                 done[recipe, seed, who] = {"recipe": recipe, "seed": seed, "who": who, **result}
                 with results.open("a") as file:
                     file.write(json.dumps(done[recipe, seed, who]) + "\n")
                 print(json.dumps(done[recipe, seed, who]), file=sys.stderr, flush=True)
     table(list(done.values()), given.what)
-    if given.what != "speed":
-        for recipe in dict.fromkeys(recipe for recipe, _, _ in done):
-            rows = [r for r in done.values() if r["recipe"] == recipe]
-            print(json.dumps(published(recipe, rows, loss=given.what == "loss")))
+    for recipe in dict.fromkeys(recipe for recipe, _, _ in done):
+        rows = [r for r in done.values() if r["recipe"] == recipe]
+        print(json.dumps(published(recipe, rows, loss=given.what == "loss")))
 
 
 def table(done: list[dict[str, Any]], what: str) -> None:
-    """Means and deviations of the accuracy or the loss, or medians and ranges of the speed."""
-    column = "images/s, median (min to max)" if what == "speed" else f"{what}, mean ± std"
-    print(f"| recipe | who | {column} | seeds |\n|---|---|---|---|")
+    """Means and deviations of the accuracy or the loss."""
+    print(f"| recipe | who | {what}, mean ± std | seeds |\n|---|---|---|---|")
     for recipe in dict.fromkeys(r["recipe"] for r in done):
         for who in WHO:
             rows = [r for r in done if (r["recipe"], r["who"]) == (recipe, who)]
-            rate = [r["images_per_second"] for r in rows]
-            found = summary(rows, loss=what == "loss") if what != "speed" else {}
-            speed = f"{statistics.median(rate):,.0f} ({min(rate):,.0f} to {max(rate):,.0f})"
-            shown = speed if what == "speed" else f"{found['mean']:.4f} ± {found['std']:.4f}"
-            print(f"| {recipe} | {who} | {shown} | {len(rows)} |")
+            found = summary(rows, loss=what == "loss")
+            print(f"| {recipe} | {who} | {found['mean']:.4f} ± {found['std']:.4f} | {len(rows)} |")
 
 
 def summary(rows: list[dict[str, Any]], *, loss: bool) -> dict[str, Any]:
