@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# As .ci/run does, before anything imports torch: small steps on several threads wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from workbench.recipe import plugins

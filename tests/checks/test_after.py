@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.checks.conftest import Make, digits, said, split_of, whole_run, wrong
+from tests.checks.conftest import Make, digits, said, small_digits, split_of, whole_run, wrong
 from workbench.checks.outcome import still_rising
 from workbench.events import Finished
 from workbench.runs.results import half_blocks, read_results, write_results
@@ -26,23 +26,23 @@ def after(found: dict[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("claim", "verdict"), [("[0.5, 1.0]", "pass"), ("[0.1, 0.2]", "pass"), ("[0.9999, 1.0]", "fail")]
 )
-def test_a_result_is_held_against_the_claim(make: Make, claim: str, verdict: str) -> None:
-    events = whole_run(make(f"expect.accuracy={claim}", "train.epochs=3"))
+def test_a_result_is_held_against_the_claim(make_small: Make, claim: str, verdict: str) -> None:
+    events = whole_run(make_small(f"expect.accuracy={claim}", "train.epochs=3"))
     assert said(events)["expected_accuracy"].verdict == verdict
     assert after(wrong(said(events))) == ({} if verdict == "pass" else {"expected_accuracy": verdict})
 
 
-def test_a_result_just_below_the_claim_may_be_chance(make: Make) -> None:
-    end = whole_run(make("train.epochs=3"))[-1]
+def test_a_result_just_below_the_claim_may_be_chance(make_small: Make) -> None:
+    end = whole_run(make_small("train.epochs=3"))[-1]
     assert isinstance(end, Finished)
     low = end.test_accuracy + 0.005
-    found = said(whole_run(make(f"expect.accuracy=[{low}, 1.0]", "train.epochs=3")))["expected_accuracy"]
+    found = said(whole_run(make_small(f"expect.accuracy=[{low}, 1.0]", "train.epochs=3")))["expected_accuracy"]
     assert found.verdict == "warn" and "alone is ±" in found.reason
 
 
 @pytest.mark.parametrize("mixing", [(), ("techniques.mixup.alpha=0.2", "techniques.mixup.probability=0.3")])
 def test_a_network_that_memorises_is_seen_under_mixing_too(make: Make, mixing: tuple[str, ...]) -> None:
-    whole = digits()
+    whole = small_digits()
     few = split_of(whole.train.images(torch.arange(40)), whole.train.labels[:40])
     build = make("train.epochs=60", "data.batch_size=20", *mixing, dataset=replace(whole, train=few))
     found = said(whole_run(build))["fit"]

@@ -31,8 +31,8 @@ def during(build: Build, folder: Path | None = None) -> dict[str, str]:
     return {name: verdict for name, verdict in wrong(said(whole_run(build, folder))).items() if name in NAMES}
 
 
-def test_a_healthy_run_says_so_once(make: Make) -> None:
-    events = whole_run(make(*OFTEN, "train.epochs=3", "checks.throughput.seconds=0"))
+def test_a_healthy_run_says_so_once(make_small: Make) -> None:
+    events = whole_run(make_small(*OFTEN, "train.epochs=3", "checks.throughput.seconds=0"))
     found = said(events)
     assert set(NAMES) <= set(found)
     assert {name: found[name].verdict for name in NAMES} == dict.fromkeys(NAMES, "pass")
@@ -48,9 +48,9 @@ def test_a_healthy_run_says_so_once(make: Make) -> None:
         ("techniques.freeze_layers.start=0.3", "techniques.mixed_precision.dtype=bf16"),
     ],
 )
-def test_checks_change_no_bit(make: Make, overrides: tuple[str, ...]) -> None:
+def test_checks_change_no_bit(make_small: Make, overrides: tuple[str, ...]) -> None:
     def run(checks: bool) -> tuple[list[tuple[float, ...]], dict[str, Tensor]]:
-        build = make(*OFTEN, *overrides)
+        build = make_small(*OFTEN, *overrides)
         events = whole_run(build, checks=checks)
         assert any(isinstance(event, CheckFinished) for event in events) == checks
         numbers = [(e.step, e.loss) for e in events if isinstance(e, Trained | Evaluated)]
@@ -61,25 +61,25 @@ def test_checks_change_no_bit(make: Make, overrides: tuple[str, ...]) -> None:
     assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
 
 
-def test_a_layer_that_is_cut_off(make: Make) -> None:
-    build = make(*OFTEN)
+def test_a_layer_that_is_cut_off(make_small: Make) -> None:
+    build = make_small(*OFTEN)
     build.model.block1.register_forward_hook(lambda module, inputs, output: output.detach())  # type: ignore[union-attr]
     assert during(build) == {"gradient_norm": "fail"}
 
 
-def test_layers_that_are_frozen_on_purpose_are_not_cut_off(make: Make) -> None:
-    assert during(make(*OFTEN, "techniques.freeze_layers.start=0")) == {}
+def test_layers_that_are_frozen_on_purpose_are_not_cut_off(make_small: Make) -> None:
+    assert during(make_small(*OFTEN, "techniques.freeze_layers.start=0")) == {}
 
 
-def test_a_gradient_that_explodes(make: Make) -> None:
-    build = make(*OFTEN, "techniques.gradient_clipping.limit=1e6", "techniques.sgd.learning_rate=1e-5")
+def test_a_gradient_that_explodes(make_small: Make) -> None:
+    build = make_small(*OFTEN, "techniques.gradient_clipping.limit=1e6", "techniques.sgd.learning_rate=1e-5")
     weight = build.model.hidden[1].weight  # type: ignore[union-attr,index]
     weight.register_hook(lambda gradient: gradient * 1e5 if build.step == 40 else gradient)
     assert during(build) == {"gradient_norm": "warn"}
 
 
-def test_updates_that_are_too_large_and_too_small(make: Make) -> None:
-    large = make(*OFTEN, "techniques.batch_norm=off")
+def test_updates_that_are_too_large_and_too_small(make_small: Make) -> None:
+    large = make_small(*OFTEN, "techniques.batch_norm=off")
 
     def throw(moment: Moment, skip: Tensor) -> None:
         with torch.no_grad():
@@ -88,26 +88,26 @@ def test_updates_that_are_too_large_and_too_small(make: Make) -> None:
 
     plant(large, "after step", throw)
     assert during(large)["update_ratio"] == "warn"
-    small = make(*OFTEN, "techniques.sgd.learning_rate=1e-9")
+    small = make_small(*OFTEN, "techniques.sgd.learning_rate=1e-9")
     assert during(small) == {"update_ratio": "warn"}
 
 
-def test_units_that_never_fire(make: Make) -> None:
-    build = make(*OFTEN, "techniques.batch_norm=off")
+def test_units_that_never_fire(make_small: Make) -> None:
+    build = make_small(*OFTEN, "techniques.batch_norm=off")
     with torch.no_grad():
         build.model.hidden[1].bias[:20] = -1000.0  # type: ignore[union-attr,index]
     assert during(build) == {"dead_units": "warn"}
 
 
-def test_statistics_out_of_bounds(make: Make) -> None:
-    build = make(*OFTEN)
+def test_statistics_out_of_bounds(make_small: Make) -> None:
+    build = make_small(*OFTEN)
     build.model.block2[0].register_forward_hook(lambda m, i, output: output * 1e5)  # type: ignore[union-attr,index]
     found = said(whole_run(build))["norm_statistics"]
     assert found.verdict == "warn" and "'block2.1'" in found.reason
 
 
-def test_a_loss_that_jumps(make: Make) -> None:
-    build = make(*OFTEN, "train.epochs=4")
+def test_a_loss_that_jumps(make_small: Make) -> None:
+    build = make_small(*OFTEN, "train.epochs=4")
 
     def criterion(logits: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(logits, targets) + (50.0 if build.step == 75 else 0.0)
@@ -116,9 +116,9 @@ def test_a_loss_that_jumps(make: Make) -> None:
     assert during(build) == {"loss_spikes": "warn"}
 
 
-def test_a_training_that_becomes_slower(make: Make) -> None:
+def test_a_training_that_becomes_slower(make_small: Make) -> None:
     def verdicts(rates: list[float]) -> list[str]:
-        watch = Throughput(window=5, seconds=5).watch(make())
+        watch = Throughput(window=5, seconds=5).watch(make_small())
         assert watch is not None
         found = []
         for step, rate in enumerate(rates):
@@ -135,14 +135,14 @@ def test_a_training_that_becomes_slower(make: Make) -> None:
     assert verdicts([1000.0] * 20 + [300.0] * 10)[-1] == "warn"
 
 
-def test_speed_is_not_judged_where_the_resolution_changes(make: Make) -> None:
-    build = make()
+def test_speed_is_not_judged_where_the_resolution_changes(make_small: Make) -> None:
+    build = make_small()
     plant(build, "resize", lambda images, moment: images)
     assert Throughput().watch(build) is None
 
 
-def test_a_batch_that_is_not_finite_is_kept(make: Make, tmp_path: Path) -> None:
-    build = make(*OFTEN)
+def test_a_batch_that_is_not_finite_is_kept(make_small: Make, tmp_path: Path) -> None:
+    build = make_small(*OFTEN)
 
     def criterion(logits: Tensor, targets: Tensor) -> Tensor:
         loss = nn.functional.cross_entropy(logits, targets)
@@ -156,5 +156,5 @@ def test_a_batch_that_is_not_finite_is_kept(make: Make, tmp_path: Path) -> None:
     with safe_open(tmp_path / "bad_batch.safetensors", "pt") as file:
         assert file.metadata()["layer"] == "criterion"
         assert tuple(file.get_tensor("indices").tolist()) == events[-1].indices
-        assert file.get_tensor("images").shape == (64, 3, 32, 32)
+        assert file.get_tensor("images").shape == (64, 3, 16, 16)
     assert wrong(said(events)).keys() == {"non_finite"}

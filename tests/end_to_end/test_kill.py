@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 import torch
 
 from tests.engine.conftest import run
+from tests.runs.helpers import invoke
 from workbench.engine.build import build
 from workbench.engine.state import Checkpoints
 from workbench.events import Trained
@@ -37,7 +36,7 @@ depth = 1
 hidden = [32]
 
 [train]
-epochs = 4
+epochs = 2
 threads = 1
 log_every = 3
 checkpoint_every = 0.4
@@ -75,9 +74,40 @@ REPRESENTATIVES = {
 """What has state, draws numbers or changes the course of a step; all but the first with loader workers."""
 
 
-def command(folder: Path, *arguments: str) -> list[str]:
-    whole = [sys.executable, "-m", "workbench", "run", *arguments]
-    return [*whole, "--runs", str(folder / "runs"), "--device", "cpu", "--json"]
+KILLED = """
+import json, os, signal, sys
+from workbench.entry import main
+from workbench.events import CheckpointSaved, Trained
+from workbench.runs import execute
+from workbench.runs.writer import RunWriter
+import workbench.checks.run_checks, workbench.engine.train
+
+write, saved = RunWriter.write, 0
+
+def and_die(writer, event):
+    global saved
+    write(writer, event)
+    if isinstance(event, CheckpointSaved):
+        saved = event.step
+    if isinstance(event, Trained) and event.step > saved + 3 and event.step > 30:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+RunWriter.write = and_die
+for arguments in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        sys.argv[1:] = arguments
+        main()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, arguments
+"""
+"""Runs that are killed some steps after a checkpoint: at the same step, however slowly who waits for them reads.
+
+Each is a process of its own; all are forked from one, so that torch is loaded once.
+"""
+
+
+def arguments(folder: Path, *more: str) -> list[str]:
+    return ["run", *more, "--runs", str(folder / "runs"), "--device", "cpu", "--json"]
 
 
 def losses(run: Path) -> list[tuple[int, float]]:
@@ -101,29 +131,35 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
     return {path: value}
 
 
-@pytest.mark.parametrize("overrides", REPRESENTATIVES.values(), ids=REPRESENTATIVES.keys())
-def test_a_killed_run_resumes_bit_identical(tmp_path: Path, overrides: tuple[str, ...]) -> None:
-    (tmp_path / "killed.toml").write_text(RECIPE)
-    settings = [argument for override in overrides for argument in ("--set", override)]
-    started = command(tmp_path, str(tmp_path / "killed.toml"), *settings)
-    process = subprocess.Popen(started, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    saved = 0
-    for line in process.stdout:
-        event = json.loads(line)
-        if event["kind"] == "checkpoint_saved":
-            saved = event["step"]
-        if saved and event["kind"] == "trained" and event["step"] > saved + 3 and event["step"] > 60:
-            break
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    (killed,) = (tmp_path / "runs").iterdir()
-    assert saved % 23 != 0  # in the middle of an epoch
+@pytest.fixture(scope="module")
+def killed_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A folder with a killed run of each representative."""
+    folders = {name: tmp_path_factory.mktemp("killed") for name in REPRESENTATIVES}
+    commands = []
+    for name, folder in folders.items():
+        (folder / "killed.toml").write_text(RECIPE)
+        settings = [argument for override in REPRESENTATIVES[name] for argument in ("--set", override)]
+        commands.append(arguments(folder, str(folder / "killed.toml"), *settings))
+    command = [sys.executable, "-c", KILLED, json.dumps(commands)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    return folders
+
+
+@pytest.mark.parametrize("name", REPRESENTATIVES)
+def test_a_killed_run_resumes_bit_identical(
+    killed_runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """The run that was killed had a process of its own; it goes on in this one, which trains it alone before."""
+    folder, overrides = killed_runs[name], REPRESENTATIVES[name]
+    (killed,) = (folder / "runs").iterdir()
+    saved = Checkpoints(killed / "checkpoints").load()
+    assert saved is not None
+    assert 23 < saved["step"] < 46  # in the middle of the second epoch
+    assert losses(killed)[-1][0] > saved["step"]  # and some steps of it are lost
     with (killed / "events.jsonl").open("a") as file:
         file.write('{"kind":"trained","st')  # and the last line was torn
 
-    # meanwhile, the same recipe left alone in this process
+    # the same recipe left alone
     alone, checkpoints = (
         build(read_recipe(RECIPE, overrides=overrides), "cpu", tmp_path),
         Checkpoints(tmp_path / "alone"),
@@ -131,10 +167,9 @@ def test_a_killed_run_resumes_bit_identical(tmp_path: Path, overrides: tuple[str
     expected = [(e.step, e.loss) for e in run(alone, checkpoints=checkpoints) if isinstance(e, Trained)]
     alone.close()
 
-    resumed = subprocess.run(
-        command(tmp_path, "--resume", killed.name), check=True, capture_output=True, text=True, timeout=120
-    )
-    assert json.loads(resumed.stdout.splitlines()[-1])["kind"] == "finished"
+    resumed = invoke(capsys, *arguments(folder, "--resume", killed.name))
+    assert resumed.code == 0
+    assert json.loads(resumed.out.splitlines()[-1])["kind"] == "finished"
     assert losses(killed) == expected
     left, found = leaves(checkpoints.load()), leaves(Checkpoints(killed / "checkpoints").load())
     times = {"/seconds", "/meter/since"}

@@ -11,21 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_terminal import Terminal, losses, pytestmark, terminals  # noqa: F401
+from tests.end_to_end.test_terminal import Terminal, losses, pytestmark, terminals, wait_until  # noqa: F401
 from workbench.places import packaged_recipes
 from workbench.runs.listing import RunSummary, list_runs
 from workbench.runs.worker import worker_lives
 
 WORKBENCH = f"{sys.executable} -m workbench"
-
-
-def wait_until(what: object, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():  # type: ignore[operator]
-            return
-        time.sleep(0.2)
-    raise AssertionError("it did not come about in time")
 
 
 def shell(folder: Path, width: int, height: int) -> Terminal:
@@ -79,7 +70,7 @@ def test_a_queued_run_and_one_that_goes_on_in_the_background(
         [sys.executable, "-m", "workbench", "queue", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert json.loads(listed.stdout) == []
-    wait_until(lambda: not worker_lives(root), 20)
+    wait_until(lambda: not worker_lives(root))
     assert losses(second)[-1] == losses(first)[-1]  # stopped and gone on with, or not: the same numbers
 
 
@@ -98,8 +89,10 @@ def test_suspending_and_coming_back(tmp_path: Path, terminals: list[Terminal]) -
     terminal.type("fg")
     terminal.keys("Enter")
     terminal.wait_for("[x] batch_norm", "156,554")
-    wait_until(lambda: terminal.screen() == before, 10)
+    wait_until(lambda: terminal.screen() == before)
     terminal.keys("q")
+    # what is typed before the shell is back would be the app's
+    wait_until(lambda: "42 of the shell" in terminal.screen() and terminal.screen().rstrip().endswith(">"))
     terminal.type("echo $((7 * 7)) afterwards")
     terminal.keys("Enter")
     terminal.wait_for("49 afterwards")
@@ -126,7 +119,7 @@ def test_suspending_while_training_asks(tmp_path: Path, terminals: list[Terminal
     terminal.type("fg")
     terminal.keys("Enter")
     terminal.wait_for("running", "of 4,600")
-    wait_until(lambda: os.path.getsize(run.events_file) > size, 20)
+    wait_until(lambda: os.path.getsize(run.events_file) > size)
     terminal.keys("q")
     terminal.wait_for("Stop at a checkpoint and quit")
     terminal.keys("Enter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from tests.checks.conftest import feeding, small_digits
 from workbench.control import Control
+from workbench.data.base import DataSet
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.state import Checkpoints
@@ -22,16 +25,23 @@ Make = Callable[..., Build]
 
 @pytest.fixture
 def make(digits_recipe: str, tmp_path: Path) -> Iterator[Make]:
-    """Build the small recipe with overrides; closed at the end."""
+    """Build the small recipe with overrides, perhaps on another data set; closed at the end."""
     made: list[Build] = []
 
-    def _make(*overrides: str, device: str = "cpu") -> Build:
-        made.append(build(read_recipe(digits_recipe, overrides=overrides), device, tmp_path))
+    def _make(*overrides: str, device: str = "cpu", dataset: DataSet | None = None) -> Build:
+        recipe = read_recipe(digits_recipe, overrides=overrides)
+        made.append(build(recipe if dataset is None else feeding(recipe, dataset), device, tmp_path))
         return made[-1]
 
     yield _make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def make_small(make: Make) -> Make:
+    """Build it on images of half the size: as many steps, a quarter of the time."""
+    return functools.partial(make, dataset=small_digits())
 
 
 def run(

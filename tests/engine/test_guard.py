@@ -16,16 +16,16 @@ from workbench.engine.state import Checkpoints
 from workbench.events import CheckpointSaved, Diverged, Trained
 
 
-def poison_at(step: int, make: Make, where: str, *overrides: str) -> tuple[object, dict[str, Tensor]]:
+def poison_at(step: int, make_small: Make, where: str, *overrides: str) -> tuple[object, dict[str, Tensor]]:
     """Train with a layer that breaks at a step; return the last event and the weights before that step."""
-    healthy = make(*overrides)
+    healthy = make_small(*overrides)
     snapshots: dict[int, dict[str, Tensor]] = {}
     healthy.slots.add(
         "after step",
         Filler(0, "snapshot", lambda moment, skip: snapshots.__setitem__(moment.step + 1, weights(healthy))),
     )
     run(healthy)
-    broken = make(*overrides)
+    broken = make_small(*overrides)
 
     def criterion(logits: Tensor, targets: Tensor) -> Tensor:
         loss = nn.functional.cross_entropy(logits, targets)
@@ -47,16 +47,16 @@ def poison_at(step: int, make: Make, where: str, *overrides: str) -> tuple[objec
 
 
 @pytest.mark.parametrize("where", ["loss", "layer", "gradient"])
-def test_weights_and_statistics_stay_those_before_the_bad_step(make: Make, where: str) -> None:
-    last, state = poison_at(13, make, where)
+def test_weights_and_statistics_stay_those_before_the_bad_step(make_small: Make, where: str) -> None:
+    last, state = poison_at(13, make_small, where)
     assert isinstance(last, Diverged)
     assert last.step == 13
     assert all(torch.isfinite(value.float()).all() for value in state.values())
 
 
-def test_a_diverging_learning_rate_names_layer_batch_and_remedy(make: Make, tmp_path: Path) -> None:
+def test_a_diverging_learning_rate_names_layer_batch_and_remedy(make_small: Make, tmp_path: Path) -> None:
     # a decay of 1 at this rate multiplies the weights by −999 a step
-    build = make(
+    build = make_small(
         "techniques.sgd.learning_rate=1000", "techniques.sgd.weight_decay=1", "techniques.batch_norm.enabled=false"
     )
     events = run(build, checkpoints=Checkpoints(tmp_path))
@@ -71,8 +71,8 @@ def test_a_diverging_learning_rate_names_layer_batch_and_remedy(make: Make, tmp_
     assert not any(isinstance(e, CheckpointSaved) for e in events)
 
 
-def test_gradients_that_are_finite_one_by_one_but_not_together_are_named_so(make: Make) -> None:
-    build = make()
+def test_gradients_that_are_finite_one_by_one_but_not_together_are_named_so(make_small: Make) -> None:
+    build = make_small()
     with torch.no_grad():
         build.model.output.weight.copy_(torch.arange(10.0)[:, None] * 1e25)  # type: ignore[union-attr]
         build.model.hidden[1].weight.mul_(1e-10)  # type: ignore[union-attr,index]
@@ -81,17 +81,17 @@ def test_gradients_that_are_finite_one_by_one_but_not_together_are_named_so(make
     assert "so large that their norm is not finite" in found.reason
 
 
-def test_scaler_overflows_are_skips_and_twenty_in_a_row_are_divergence(make: Make) -> None:
+def test_scaler_overflows_are_skips_and_twenty_in_a_row_are_divergence(make_small: Make) -> None:
     fp16 = (
         "techniques.mixed_precision.dtype=fp16",
         "techniques.mixed_precision.initial_scale=4294967296.0",
         "train.epochs=3",
     )
-    events = run(make(*fp16))
+    events = run(make_small(*fp16))
     skipped = sum(e.skipped for e in events if isinstance(e, Trained))
     assert 0 < skipped < MAX_SKIPS
     assert not any(isinstance(e, Diverged) for e in events)
-    build = make("techniques.mixed_precision.dtype=fp16", "train.epochs=3")
+    build = make_small("techniques.mixed_precision.dtype=fp16", "train.epochs=3")
     build.model.output.weight.register_hook(lambda g: g * float("inf"))  # type: ignore[union-attr]
     end = run(build)[-1]
     assert isinstance(end, Diverged)

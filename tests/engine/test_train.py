@@ -49,8 +49,8 @@ def losses(events: list[Event]) -> list[tuple[int, float]]:
     return [(e.step, e.loss) for e in events if isinstance(e, Trained)]
 
 
-def test_it_learns_and_says_so(make: Make) -> None:
-    events = run(make("train.epochs=3"), checks=True)
+def test_it_learns_and_says_so(make_small: Make) -> None:
+    events = run(make_small("train.epochs=3"), checks=True)
     assert isinstance(events[0], RunStarted)
     assert [type(e) for e in events if not isinstance(e, CheckFinished)][-2:] == [Evaluated, Finished]
     end = events[-1]
@@ -62,11 +62,11 @@ def test_it_learns_and_says_so(make: Make) -> None:
     assert {e.name for e in events if isinstance(e, CheckFinished)} >= {"input statistics", "initial loss", "fit"}
 
 
-def test_the_same_recipe_gives_the_same_bits(make: Make) -> None:
-    one, two = make(*EVERYTHING), make(*EVERYTHING)
+def test_the_same_recipe_gives_the_same_bits(make_small: Make) -> None:
+    one, two = make_small(*EVERYTHING), make_small(*EVERYTHING)
     assert losses(run(one)) == losses(run(two))
     assert same(weights(one), weights(two))
-    other = make(*EVERYTHING, "seed=4")
+    other = make_small(*EVERYTHING, "seed=4")
     run(other)
     assert not same(weights(one), weights(other))
 
@@ -76,10 +76,10 @@ def test_the_same_recipe_gives_the_same_bits(make: Make) -> None:
     "extra", [(), EVERYTHING, ("techniques.mixed_precision.dtype=fp16",)], ids=["plain", "all", "fp16"]
 )
 def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(
-    make: Make, tmp_path: Path, pipeline: str, extra: tuple[str, ...]
+    make_small: Make, tmp_path: Path, pipeline: str, extra: tuple[str, ...]
 ) -> None:
     overrides = (f"data.pipeline={pipeline}", *extra)
-    whole = make(*overrides)
+    whole = make_small(*overrides)
     expected = run(whole)
 
     control, checkpoints = Control(), Checkpoints(tmp_path / "checkpoints")
@@ -88,12 +88,12 @@ def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(
         if isinstance(event, Trained) and event.step == 30:
             control.stop()
 
-    first = run(make(*overrides), control, checkpoints, on_event=stop_at)
+    first = run(make_small(*overrides), control, checkpoints, on_event=stop_at)
     stopped = first[-1]
     assert isinstance(stopped, Stopped)
     # neither an epoch's end nor a window's
     assert stopped.step % len(whole.pipeline) > 0
-    again = make(*overrides)
+    again = make_small(*overrides)
     second = run(again, Control(), checkpoints, checkpoints.load())
     assert isinstance(second[1], Resumed)
     assert losses(first) + losses(second) == losses(expected)
@@ -101,19 +101,19 @@ def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(
     assert isinstance(second[-1], Finished)
 
 
-def test_checkpoints_hold_nothing_that_executes(make: Make, tmp_path: Path) -> None:
+def test_checkpoints_hold_nothing_that_executes(make_small: Make, tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
-    run(make(), checkpoints=checkpoints)
+    run(make_small(), checkpoints=checkpoints)
     state = checkpoints.load()  # weights_only=True
     assert state is not None
     assert state["step"] == 46
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(make: Make, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_recipe_is_refused(make_small: Make, tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
-    run(make(), checkpoints=checkpoints)
+    run(make_small(), checkpoints=checkpoints)
     with pytest.raises(CheckpointError, match="another recipe"):
-        run(make("techniques.sgd.learning_rate=0.06"), resume=checkpoints.load())
+        run(make_small("techniques.sgd.learning_rate=0.06"), resume=checkpoints.load())
 
 
 def test_a_broken_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_broken_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path / "nowhere").load() is None
 
 
-def test_pause_checkpoint_continue_and_stop(make: Make, tmp_path: Path) -> None:
+def test_pause_checkpoint_continue_and_stop(make_small: Make, tmp_path: Path) -> None:
     control, checkpoints, paused = Control(), Checkpoints(tmp_path), 0
 
     def react(event: Event) -> None:
@@ -138,16 +138,16 @@ def test_pause_checkpoint_continue_and_stop(make: Make, tmp_path: Path) -> None:
         if isinstance(event, Trained) and event.step == 20:
             control.stop()
 
-    events = run(make(), control, checkpoints, on_event=react)
+    events = run(make_small(), control, checkpoints, on_event=react)
     kinds = [type(e).__name__ for e in events if not isinstance(e, Trained | CheckFinished | RunStarted)]
     assert kinds == ["Paused", "CheckpointSaved", "Continued", "CheckpointSaved", "Stopped"]
     assert any(isinstance(e, Continued) for e in events)
 
 
-def test_best_exists_only_with_a_validation_split(make: Make, tmp_path: Path) -> None:
-    run(make(), checkpoints=Checkpoints(tmp_path / "a"))
+def test_best_exists_only_with_a_validation_split(make_small: Make, tmp_path: Path) -> None:
+    run(make_small(), checkpoints=Checkpoints(tmp_path / "a"))
     assert not (tmp_path / "a" / "best.pt").exists()
-    events = run(make("data.validation=0.2"), checkpoints=Checkpoints(tmp_path / "b"))
+    events = run(make_small("data.validation=0.2"), checkpoints=Checkpoints(tmp_path / "b"))
     assert (tmp_path / "b" / "best.pt").exists()
     end = events[-1]
     assert isinstance(end, Finished)
@@ -155,31 +155,31 @@ def test_best_exists_only_with_a_validation_split(make: Make, tmp_path: Path) ->
     assert end.best_validation_accuracy == max(validation)
 
 
-def test_fractions_of_epochs_are_whole_steps(make: Make) -> None:
-    events = run(make("train.epochs=0.5", "train.eval_every=0.25"))
+def test_fractions_of_epochs_are_whole_steps(make_small: Make) -> None:
+    events = run(make_small("train.epochs=0.5", "train.eval_every=0.25"))
     assert events[-1].step == 12  # type: ignore[attr-defined]
     assert [e.step for e in events if isinstance(e, Evaluated)] == [6, 12]
 
 
-def test_every_event_is_a_line_of_strict_json(make: Make) -> None:
-    for event in run(make()):
+def test_every_event_is_a_line_of_strict_json(make_small: Make) -> None:
+    for event in run(make_small()):
         assert "\n" not in to_json(event)
         assert "NaN" not in to_json(event)
 
 
-def test_the_learning_rate_follows_the_schedule(make: Make) -> None:
-    built = make("techniques.cosine.every=step", "train.log_every=1")
+def test_the_learning_rate_follows_the_schedule(make_small: Make) -> None:
+    built = make_small("techniques.cosine.every=step", "train.log_every=1")
     found = [e.learning_rate for e in run(built) if isinstance(e, Trained)]
     assert found[0] == pytest.approx(0.05)
     assert found[23] == pytest.approx(0.05 * 0.5 * (1 + math.cos(math.pi * 23 / 46)))
     assert found == [built.learning_rate(step) for step in range(46)]
 
 
-def test_torchs_settings_are_put_back(make: Make) -> None:
+def test_torchs_settings_are_put_back(make_small: Make) -> None:
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     threads = torch.get_num_threads()
-    run(make("train.threads=1", "train.deterministic=true"))
+    run(make_small("train.threads=1", "train.deterministic=true"))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.checks.conftest import small_digits
 from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.averaging import GO, SKIP, after_step, close, flat, floats, wander
 from workbench.control import Control
@@ -81,15 +82,17 @@ def test_evaluation_sees_the_average_and_training_is_left_as_it_was(make: Make) 
 
 
 def test_evaluating_more_often_changes_no_weight_of_a_run_with_ema(make: Make) -> None:
-    plain, averaged = make(), make("ema", extra=("train.eval_every=0.2",))
+    few = small_digits(400, 64)
+    plain, averaged = make(dataset=few), make("ema", extra=("train.eval_every=0.2",), dataset=few)
     run(plain)
     run(averaged)
     assert same(weights(plain), weights(averaged))
 
 
 def test_before_its_start_ema_is_the_weights(make: Make) -> None:
-    built = make("ema", extra=("techniques.ema.start=0.9", "techniques.ema.every=7"))
-    plain = make()
+    few = small_digits(400, 64)
+    built = make("ema", extra=("techniques.ema.start=0.6", "techniques.ema.every=2"), dataset=few)
+    plain = make(dataset=few)
     expected = [e for e in run(plain) if isinstance(e, Evaluated)]
     found = [e for e in run(built) if isinstance(e, Evaluated)]
     assert (found[0].loss, found[0].accuracy) == (expected[0].loss, expected[0].accuracy)
@@ -139,13 +142,13 @@ def test_averages_resume_to_the_bit_from_a_step_between_two_updates(
     make: Make, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     settings = {"ema": "ema.every=4", "swa": "swa.start=0.3", "lookahead": "lookahead.every=4", "sam": "sam.rho=0.1"}
-    extra = ("train.epochs=3", *(f"techniques.{settings[name]}" for name in names))
-    whole, first, second = (make(*names, extra=extra) for _ in range(3))
+    extra = ("train.epochs=3", "train.log_every=1", *(f"techniques.{settings[name]}" for name in names))
+    whole, first, second = (make(*names, extra=extra, dataset=small_digits(400, 64)) for _ in range(3))
     run(whole)
     control, checkpoints = Control(), Checkpoints(tmp_path / "checkpoints")
 
     def stop(event: object) -> None:
-        if isinstance(event, Trained) and event.step >= 50:
+        if isinstance(event, Trained) and event.step >= whole.steps * 0.6:
             control.stop()
 
     last = run(first, control, checkpoints, on_event=stop)[-1]
@@ -160,7 +163,8 @@ def test_averages_resume_to_the_bit_from_a_step_between_two_updates(
 @pytest.mark.parametrize("name", ["ema", "swa", "lookahead"])
 @pytest.mark.parametrize("half", ["bf16", "fp16"])
 def test_averages_of_16_bit_weights_are_kept_in_32(make: Make, name: str, half: str) -> None:
-    built = make(name, "half_weights", extra=(f"techniques.half_weights.dtype={half}", "train.epochs=1"))
+    extra = (f"techniques.half_weights.dtype={half}", "train.epochs=1")
+    built = make(name, "half_weights", extra=extra, dataset=small_digits(128, 32))
     built.steps = 4
     with backend(built.recipe):
         events = list(train(built, Control()))

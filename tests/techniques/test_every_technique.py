@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.checks.conftest import small_digits
 from tests.engine.conftest import Make, run, same, some_steps, weights
 from tests.techniques.table import BUILT_IN, NAMES, refusal
 from workbench.control import Control
@@ -44,7 +45,7 @@ def test_its_card_is_complete(card: type[Any]) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", NAMES)
 def test_it_trains_with_a_falling_loss(make: Make, name: str, device: str) -> None:
-    events = run(make(name, device=device))
+    events = run(make(name, device=device, dataset=small_digits()))
     assert isinstance(events[-1], Finished)
     losses = [loss for _, loss in curve(events)]
     assert losses[-1] < 0.8 * losses[0]
@@ -55,8 +56,9 @@ def test_it_trains_with_a_falling_loss(make: Make, name: str, device: str) -> No
 def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(make: Make, tmp_path: Path, name: str) -> None:
     """With two loader workers, and dropout on wherever it goes with the technique."""
     names = (name,) if name == "dropout" or refusal(name, "dropout") else (name, "dropout")
-    extra = ("data.pipeline=loader", "data.workers=2", "train.eval_every=0.5")
-    whole = make(*names, extra=extra)
+    extra = ("data.pipeline=loader", "data.workers=2", "train.eval_every=0.5", "train.log_every=1")
+    dataset = small_digits(400, 64)  # seven steps an epoch, the last of them with fewer images
+    whole = make(*names, extra=extra, dataset=dataset)
     expected = run(whole)
 
     control, checkpoints = Control(), Checkpoints(tmp_path / "checkpoints")
@@ -65,10 +67,10 @@ def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(make: Make, tmp_path:
         if isinstance(event, Trained) and event.step >= whole.steps * 0.6:
             control.stop()
 
-    first = run(make(*names, extra=extra), control, checkpoints, on_event=stop_in_the_second_epoch)
+    first = run(make(*names, extra=extra, dataset=dataset), control, checkpoints, on_event=stop_in_the_second_epoch)
     assert isinstance(first[-1], Stopped)
     assert first[-1].step % whole.steps_per_epoch > 0
-    again = make(*names, extra=extra)
+    again = make(*names, extra=extra, dataset=dataset)
     second = run(again, Control(), checkpoints, checkpoints.load())
     assert curve(first) + curve(second) == curve(expected)
     assert same(weights(whole), weights(again))
@@ -86,7 +88,7 @@ def test_it_steps_in_16_bits(make: Make, name: str, dtype: str, device: str) -> 
         # a loss scale that fits at once, so that the first steps count
         names = (name, "mixed_precision")
         settings = (f"techniques.mixed_precision.dtype={dtype}", "techniques.mixed_precision.initial_scale=256")
-    built = make(*names, extra=settings, device=device)
+    built = make(*names, extra=settings, device=device, dataset=small_digits(128, 32))
     before = weights(built)
     losses = some_steps(built, 2)
     assert all(torch.isfinite(torch.tensor(losses)))
@@ -100,7 +102,7 @@ def test_any_two_go_together_or_are_refused_with_the_reason(make: Make, pair: tu
         assert len(reason) > 20
         assert any(name in reason for name in pair)
         return
-    losses = some_steps(make(*pair), 1)
+    losses = some_steps(make(*pair, dataset=small_digits(128, 32)), 1)
     assert all(torch.isfinite(torch.tensor(losses)))
 
 

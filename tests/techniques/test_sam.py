@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from tests.checks.conftest import feeding, small_digits
 from tests.engine.conftest import run, same
 from tests.techniques.table import trial
 from workbench.engine.build import _gather_statistics, build
@@ -180,7 +181,7 @@ def test_frozen_parameters_stay_and_the_rest_goes_up_alone() -> None:
 
 def test_a_run_in_fp16_finds_its_loss_scale(tmp_path: Path) -> None:
     extra = ("techniques.mixed_precision.dtype=fp16", "techniques.mixed_precision.initial_scale=16777216")
-    built = build(trial("sam", "mixed_precision", extra=extra), "cpu", tmp_path)
+    built = build(feeding(trial("sam", "mixed_precision", extra=extra), small_digits()), "cpu", tmp_path)
     events = run(built)
     built.close()
     assert isinstance(events[-1], Finished)

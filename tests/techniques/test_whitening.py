@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.checks.conftest import small_digits
 from tests.engine.conftest import Make, run, weights
 from workbench.engine.slots import Filler
 from workbench.models.base import ModelOptions
@@ -76,7 +77,9 @@ def test_a_model_without_convolutions_is_refused() -> None:
 
 
 def test_filters_never_move_and_the_bias_moves_only_at_first(make: Make) -> None:
-    built = make("whitening", extra=("techniques.whitening.bias_epochs=1", "train.epochs=3"))
+    built = make(
+        "whitening", extra=("techniques.whitening.bias_epochs=1", "train.epochs=3"), dataset=small_digits(400, 64)
+    )
     layer = next(m for m in built.model.modules() if isinstance(m, Whitening))
     assert float(layer.filters.abs().sum()) > 0
     before, seen = weights(built), []
@@ -96,7 +99,8 @@ def test_filters_never_move_and_the_bias_moves_only_at_first(make: Make) -> None
 
 @pytest.mark.parametrize("other", ["he_init", "xavier", "dirac_init", "freeze_layers"])
 def test_other_techniques_leave_its_filters_alone(make: Make, other: str) -> None:
-    plain, both = make("whitening"), make("whitening", other)
+    few = small_digits(400, 64)
+    plain, both = make("whitening", dataset=few), make("whitening", other, dataset=few)
     layers = [next(m for m in b.model.modules() if isinstance(m, Whitening)) for b in (plain, both)]
     assert torch.equal(layers[0].filters, layers[1].filters)
     run(both)
