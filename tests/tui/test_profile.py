@@ -285,7 +285,7 @@ async def test_folding_and_all_code(make_app: AppFactory, run: RunDirectory) -> 
 async def test_the_view_and_the_filter_are_remembered(make_app: AppFactory) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("3", "v", "v", "c")
+        await pilot.press("3", "c", "v")
         remembered = app.layout["profile"]
     assert remembered == {"view": "operators", "own_code": False}
     again = make_app()
@@ -323,7 +323,9 @@ async def test_an_idle_profile_screen_draws_nothing(
 async def test_its_keys_are_in_the_help(make_app: AppFactory) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("3", "question_mark")
+        await pilot.press("3")
+        assert max(len(line) for line in stacks(app)._nothing.split("\n")) <= 76
+        await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("escape", "v", "ctrl+d", "ctrl+u")
 
@@ -334,8 +336,10 @@ async def test_at_160_columns_all_panes_are_in_sight(make_app: AppFactory, run: 
         await pilot.press("3")
         await pilot.pause()
         assert all(app.screen.query_one(f"#{name}").display for name in ("verdict", "stacks", "operators", "parts"))
+        assert app.screen.query_one("#parts").border_title == "Parts"
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
+        await until(pilot, lambda: "Operators" in str(app.screen.query_one("#verdict").border_title))
         shown = [
             name for name in ("verdict", "stacks", "operators", "parts") if app.screen.query_one(f"#{name}").display
         ]

@@ -37,6 +37,7 @@ class ProfileScreen(Screen[None]):
         self.view = "verdict"
         self.own_code = True
         self._of_run = True
+        self._titled = ("", False)
         self._ready = False
 
     @property
@@ -74,8 +75,7 @@ class ProfileScreen(Screen[None]):
         self.refresh_profile()
 
     def on_resize(self) -> None:
-        self._show_titles()
-        self.refresh_profile()
+        self.call_next(self.refresh_profile)  # whether the screen is wide is settled after this
 
     def on_screen_resume(self) -> None:
         self.refresh_profile()
@@ -100,6 +100,7 @@ class ProfileScreen(Screen[None]):
         nothing.display = not anything
         if not anything:
             nothing.show(self._nothing())
+        self._show_titles()
         self._show_step()
         self._show_verdict()
         self._show_saved()
@@ -167,12 +168,11 @@ class ProfileScreen(Screen[None]):
         tracked, app = self.workbench.tracked, self.workbench
         live = tracked is not None and tracked.live
         saved = tracked.saved if tracked is not None else None
-        of = "the running training" if live else "a running training: r in Compose trains the recipe"
+        of = "the running training" if live else "a running training"
+        start = "" if live else f"\n{app.key('compose.run')} in Compose trains the recipe."
         stacks = self.query_one(StackView)
-        nothing = (
-            f"{app.key('profile.stacks')} samples the Python stacks of {of}.\nLoader workers do not show in them; "
-        )
-        nothing += f"{app.key('profile.measure')} measures what they do (Parts)."
+        nothing = f"{app.key('profile.stacks')} samples the Python stacks of {of}.{start}\n"
+        nothing += f"Loader workers do not show in them; {app.key('profile.measure')} measures what they do (Parts)."
         if self.profiling.awaiting("stacks"):
             nothing = "sampling…"
         stacks.show(saved.stacks if saved else None, nothing, own=self.own_code)
@@ -187,7 +187,7 @@ class ProfileScreen(Screen[None]):
             operators.show(profile_texts.operators(saved.operators, room or 60))
         else:
             awaited = "tracing…" if self.profiling.awaiting("trace") else ""
-            nothing = awaited or f"{app.key('profile.trace')} traces some steps of {of}"
+            nothing = awaited or f"{app.key('profile.trace')} traces some steps of {of}.{start}"
             operators.show(Content.styled(nothing, "$muted"))
 
     def _line(self) -> Content:
@@ -224,12 +224,16 @@ class ProfileScreen(Screen[None]):
         self._show_titles()
 
     def _show_titles(self) -> None:
+        wide = self.has_class("-wide")
+        if self._titled == (self.view, wide):  # setting them repaints the panes, changed or not
+            return
+        self._titled = (self.view, wide)
         tabs = " │ ".join(
             f"[b]{title}[/b]" if view == self.view else f"[@click=screen.show_view('{view}')]{title}[/]"
             for view, title in VIEWS.items()
         )
         for view, title in VIEWS.items():
-            self.query_one(f"#{view}").border_title = title if self.has_class("-wide") else tabs
+            self.query_one(f"#{view}").border_title = title if wide else tabs
 
     def action_show_view(self, view: str) -> None:
         """A pane's title was clicked."""
@@ -292,7 +296,7 @@ class ProfileScreen(Screen[None]):
     def action_code(self) -> None:
         """The user's own code, or all."""
         self.own_code = not self.own_code
-        self.show_view(self.view)
+        self.show_view("stacks")
         self._show_saved()
 
     def action_fold(self) -> None:
