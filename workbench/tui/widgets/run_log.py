@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rich.text import Text
+from textual import on
+from textual.events import Resize
 from textual.widgets import RichLog
 
 from workbench.tui.run_view import RunView
@@ -20,7 +22,8 @@ class RunLog(RichLog, can_focus=False):
         self._shown = 0
         self._wrapped_at = 0
 
-    def on_resize(self) -> None:
+    @on(Resize)
+    def _wrap_anew(self) -> None:
         if self._view is not None:
             self.show(self._view)
 
