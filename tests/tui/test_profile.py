@@ -72,7 +72,6 @@ async def test_measure_try_keep_undo(make_app: AppFactory) -> None:
     before = app.editor.recipe
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3", "p")
-        await until(pilot, lambda: "loader alone" in line(app) or "end to end" in line(app))
         await until(pilot, lambda: "Loader-bound. The loader limits training" in verdict(app))
         assert "1,190 img/s  1,150–1,205" in verdict(app)
         assert "data.workers = 2, data.persistent_workers = true" in verdict(app)
@@ -248,7 +247,7 @@ async def test_stacks_and_operators_of_the_run(make_app: AppFactory, run: RunDir
             return sorted(asked) == ["stacks", "trace"]
 
         await until(pilot, both)
-        assert "asked for stacks and trace" in line(app) and "tracing" in text(app, "operators")
+        assert "asked for its stacks and a trace" in line(app) and "tracing" in text(app, "operators")
         profiled(run)
         await until(pilot, lambda: "convolution_backward" in text(app, "operators"))
         await until(pilot, lambda: not line(app).strip())

@@ -14,7 +14,8 @@ from workbench.profiling.report import Phases
 from workbench.tui import profile_texts
 from workbench.tui.actions import bindings
 from workbench.tui.widgets.key_bar import KeyBar
-from workbench.tui.widgets.pane import Line, Pane, Text
+from workbench.tui.widgets.measuring_line import MeasuringLine
+from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.stack_view import StackView
 from workbench.tui.widgets.step_bar import StepBar
 from workbench.tui.widgets.top_bar import TopBar
@@ -63,7 +64,7 @@ class ProfileScreen(Screen[None]):
                 yield parts
                 yield StackView(id="stacks")
                 yield operators
-        yield Line(id="profile-line")
+        yield MeasuringLine(id="profile-line")
         yield KeyBar("profile")
 
     def on_mount(self) -> None:
@@ -104,7 +105,7 @@ class ProfileScreen(Screen[None]):
         self._show_step()
         self._show_verdict()
         self._show_saved()
-        self.query_one("#profile-line", Line).show(self._line())
+        self.query_one(MeasuringLine).show_profiling(profiling)
         self.query_one(KeyBar).refresh_keys()
 
     def _nothing(self) -> Content:
@@ -189,30 +190,6 @@ class ProfileScreen(Screen[None]):
             awaited = "tracing…" if self.profiling.awaiting("trace") else ""
             nothing = awaited or f"{app.key('profile.trace')} traces some steps of {of}.{start}"
             operators.show(Content.styled(nothing, "$muted"))
-
-    def _line(self) -> Content:
-        """The last line but one: the measurement's progress, what went wrong, or what is out of date."""
-        profiling, room = self.profiling, self.size.width
-        if profiling.progress is not None:
-            cells = max(8, room // 5)
-            done = round(min(1.0, max(0.0, profiling.progress.share)) * cells)
-            full, rest = ("#", ".") if self.workbench.settings.ascii else ("━", "─")
-            shares = f"  {profiling.shares} trains on this machine meanwhile" if profiling.shares else ""
-            return Content.assemble(
-                " ", (full * done, "$primary"), (rest * (cells - done), "$muted"),
-                f" {profiling.progress.message}", (shares, "$warning"),
-            )  # fmt: skip
-        if profiling.error:
-            return Content.styled(f" ✗ {profiling.error}", "$error")
-        if profiling.report is not None and profiling.outdated and profiling.kept is None:
-            key = self.workbench.key("profile.measure")
-            text = f" {self.workbench.editor.recipe.name} was changed since it was measured; {key} measures it anew"
-            return Content.styled(text, "$warning")
-        shares = f" measured while {profiling.shares} trained on this machine" if profiling.shares else ""
-        waiting = [what for what in ("stacks", "trace") if profiling.awaiting(what)]
-        if waiting:
-            return Content.styled(f" the run was asked for {' and '.join(waiting)}…", "$muted")
-        return Content.styled(shares if profiling.report is not None else "", "$warning")
 
     def show_view(self, view: str) -> None:
         """Bring a pane to the front; where there is room, all of them are in sight."""
