@@ -80,6 +80,7 @@ def test_the_cards(workbench: Command) -> None:
     assert all(name in out for name in CHECKS.names())
     card = workbench("checks", "loss_spikes").out
     assert "factor" in card and "during" in card
+    assert workbench("checks", "one batch by heart").out == workbench("checks", "overfit_batch").out
     (found,) = [c for c in json.loads(workbench("checks", "--json").out) if c["name"] == "overfit_batch"]
     assert found["asked_for"] and found["when"] == "before"
     assert "did you mean 'loss_spikes'" in workbench("checks", "loss_spike").err

@@ -15,7 +15,7 @@ from tests.runs.fake_engine import started, trained
 from tests.runs.helpers import environment
 from workbench.commands.display import BarDisplay, Pace
 from workbench.commands.narration import Narrator
-from workbench.commands.output import age, duration, figure, percent
+from workbench.commands.output import age
 from workbench.commands.streams import Streams
 from workbench.events import (
     CheckFinished,
@@ -29,6 +29,7 @@ from workbench.events import (
     Resumed,
     Stopped,
 )
+from workbench.figures import duration, figure, percent
 
 NAN = float("nan")
 

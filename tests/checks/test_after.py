@@ -14,6 +14,7 @@ import torch
 from tests.checks.conftest import Make, digits, said, small_digits, split_of, whole_run, wrong
 from workbench.checks.outcome import still_rising
 from workbench.events import Finished
+from workbench.runs.errors import RunError
 from workbench.runs.results import half_blocks, read_results, write_results
 
 AFTER = {"expected_accuracy", "fit", "class_accuracy"}
@@ -102,9 +103,12 @@ def test_results_are_written_and_read_without_torch(make: Make, tmp_path: Path) 
     assert results is not None
     write_results(tmp_path / "again.json", results)
     assert read_results(tmp_path / "again.json") == results
+    with pytest.raises(RunError, match=r"gone/again\.json: cannot be written"):
+        write_results(tmp_path / "gone" / "again.json", results)
     code = f"""
 import sys
 from pathlib import Path
+from workbench.runs.errors import RunError
 from workbench.runs.results import read_results
 assert read_results(Path({str(path)!r})).images == 359
 assert 'torch' not in sys.modules and 'numpy' not in sys.modules

@@ -132,6 +132,8 @@ def test_an_epoch_without_learning(make: Make) -> None:
     found = before(build)
     assert wrong(found) == {"learning_rate_zero": "fail"}
     assert found["learning_rate_zero"].found == "0 throughout epoch 2"
+    build._schedule = lambda moment: 1.0
+    assert before(build, "learning_rate_zero")["learning_rate_zero"].found.endswith(" throughout")
 
 
 def test_a_batch_that_does_not_fit(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

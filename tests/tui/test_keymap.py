@@ -32,6 +32,10 @@ def test_every_action_has_a_name_of_its_own() -> None:
     assert all(re.fullmatch(r"[a-z]+\.[a-z_0-9]+", name) for name in ids)
 
 
+def test_the_help_has_room_for_every_sentence_at_80_columns() -> None:
+    assert [action.id for action in ACTIONS if len(action.about) > 62] == []
+
+
 @pytest.mark.parametrize("where", get_args(Where))
 def test_no_key_means_two_things_on_a_screen(where: Where) -> None:
     found = [key for action in actions(where) for key in action.keys.split(",")]

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import CHECKS, NOW, FakeTraining, history, started, trained, written
 from tests.tui.test_compose import until
-from workbench.events import Diverged, Event, Finished, to_json
+from workbench.events import Diverged, Event, Finished, Noted, to_json
 from workbench.recipe import Recipe
 from workbench.runs.requests import take_requests
 from workbench.tui.screens.compose import ComposeScreen
@@ -22,6 +22,7 @@ from workbench.tui.screens.run import RunScreen
 from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.run_charts import RunCharts
 from workbench.tui.widgets.run_head import Bar
+from workbench.tui.widgets.run_log import RunLog
 from workbench.tui.workbench_app import Workbench
 
 
@@ -94,6 +95,19 @@ async def test_watching_and_asking_a_run_of_another_process(
         await until(pilot, lambda: take_requests(run) == ["stop"])
         await pilot.press("1")
         assert isinstance(app.screen, ComposeScreen)
+
+
+async def test_another_width_wraps_the_log_anew(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
+    events = [started(), Noted(time=NOW, message="words " * 20)]
+    app = make_app(watch=written(tmp_path / "runs" / "noted", recipe, events))
+    async with app.run_test(size=(160, 48)) as pilot:
+        log = app.screen.query_one(RunLog)
+        await until(pilot, lambda: len(log.lines) > 1)
+        for width, height in ((80, 24), (160, 48)):
+            await pilot.resize_terminal(width, height)
+            room = log.scrollable_content_region.width
+            longest = max(len(line.text.rstrip()) for line in log.lines)
+            assert room - len("words ") < longest <= room
 
 
 async def test_losses_that_are_not_finite_do_not_break_the_charts(

@@ -28,7 +28,8 @@ class LearningRateZero(Check):
         epochs = max(1, build.steps // build.steps_per_epoch)
         rates = [[abs(build.learning_rate(epoch * length + step)) for step in steps] for epoch in range(epochs)]
         still = [number for number, found in enumerate(rates, start=1) if max(found) == 0]
-        found = f"{min(map(min, rates)):.3g} to {max(map(max, rates)):.3g}"
+        lowest, highest = f"{min(map(min, rates)):.3g}", f"{max(map(max, rates)):.3g}"
+        found = f"{lowest} throughout" if lowest == highest else f"{lowest} to {highest}"
         expected = "above 0 in every epoch"
         if not still:
             return Result("pass", expected, found, "every epoch has steps that change the weights")

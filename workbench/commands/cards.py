@@ -99,7 +99,8 @@ def checks(
     """
     settings_of(context, plugin=plugin, debug=debug)
     if name is not None or as_json:
-        _say_cards(CHECKS, name, as_json, _check)
+        # Where a check speaks, it goes by its title.
+        _say_cards(CHECKS, next((card.name for card in CHECKS if card.title == name), name), as_json, _check)
         return
     cards = sorted(CHECKS, key=lambda card: (WHEN.index(card.when), card.rank, card.name))
     rows = [(card.when, card.name, "" if card.asked_for() else "on", card.summary()) for card in cards]
@@ -207,7 +208,7 @@ def _say_card(card: type[Card], described: dict[str, Any]) -> None:
     say()
     say(described["about"])
     say()
-    texts = [(key, described[key]) for key in ("when", "group", "source", "tradeoff") if described.get(key)]
+    texts = [(key, described[key]) for key in ("title", "when", "group", "source", "tradeoff") if described.get(key)]
     texts += [("needs", f"{need['what']}: {need['why']}") for need in described.get("needs", ())]
     texts += [("excludes", f"{other}: {why}") for other, why in described.get("excludes", {}).items()]
     if described.get("capabilities"):

@@ -15,10 +15,10 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
 
-from workbench.commands.narration import Line, Narrator, short
-from workbench.commands.output import duration, figure
+from workbench.commands.narration import Line, Narrator
 from workbench.commands.streams import Streams
 from workbench.events import Continued, Event, Resumed, RunStarted, Trained, to_json
+from workbench.figures import duration, figure, short
 
 RATE_SECONDS = 60.0
 """The time left is reckoned from the steps of this many seconds."""

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from workbench.commands.output import on_terminal, percent, say, say_table, terminal_width
+from workbench.commands.output import on_terminal, say, say_table, terminal_width
+from workbench.figures import percent
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.results import Mistake, Results, half_blocks, read_results

@@ -11,7 +11,8 @@ import typer
 
 from workbench.commands import options
 from workbench.commands.options import settings_of
-from workbench.commands.output import duration, figure, on_terminal, percent, say, say_json, say_table
+from workbench.commands.output import on_terminal, say, say_json, say_table
+from workbench.figures import duration, figure, percent
 from workbench.recipe import RecipeError
 from workbench.recipe.errors import InputError
 from workbench.runs.catalog import Entry, entry_of

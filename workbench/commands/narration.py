@@ -6,24 +6,27 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.commands.output import duration, figure, percent
 from workbench.events import (
     CheckFinished,
     CheckpointSaved,
-    Continued,
     Diverged,
     Evaluated,
     Event,
     Failed,
     Finished,
-    Noted,
-    Paused,
     Resumed,
     RunStarted,
     Stopped,
     Trained,
 )
+from workbench.figures import figure, percent, short
 from workbench.recipe.plugins import loaded_plugins
+from workbench.sentences import sentence
+
+Kind = Literal["start", "check", "epoch", "note", "end", "error"]
+KINDS: dict[type[Event], Kind] = {
+    RunStarted: "start", Finished: "end", Stopped: "end", Diverged: "error", Failed: "error"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Line:
     """A line to print. ``end`` is how the run came out, ``error`` what went wrong; a ``note`` is no result."""
 
     text: str
-    kind: Literal["start", "check", "epoch", "note", "end", "error"]
+    kind: Kind
 
 
 class Narrator:
@@ -67,39 +70,26 @@ class Narrator:
             case Resumed():
                 self._told = self.step / self.started.steps_per_epoch if self.started else 0.0
                 self._span = _Span(event.step)
-                lines.append(Line(f"goes on after step {event.step:,}", "note"))
+                lines += self._other(event)
             case RunStarted():
                 self.started = event
-                lines.append(Line(_started(event), "start"))
+                lines += self._other(event)
             case _:
                 lines += self._other(event)
         return lines
 
     def _other(self, event: Event) -> list[Line]:
-        steps = f" of {self.started.steps:,}" if self.started else ""
-        match event:
-            case CheckFinished():
-                return [Line(check_line(event), "check")]
-            case Noted():
-                return [Line(event.message, "note")]
-            case Paused():
-                return [Line(f"paused after step {event.step:,}{steps}", "note")]
-            case Continued():
-                return [Line("continues", "note")]
-            case Finished():
-                best = event.best_validation_accuracy
-                also = f", best validation accuracy {percent(best)}" if best is not None else ""
-                result = f"test accuracy {percent(event.test_accuracy)}, loss {figure(event.test_loss)}{also}"
-                return [Line(f"finished: {result}; {event.step:,} steps in {duration(event.seconds)}", "end")]
-            case Stopped():
-                return [Line(f"stopped after step {event.step:,}{steps}; go on with: {self._resume()}", "end")]
-            case Diverged():
-                where = f" in {event.layer}" if event.layer else ""
-                return [Line(f"diverged at step {event.step:,}{steps}: {event.what}{where}: {event.reason}", "error")]
-            case Failed():
-                again = f"; then go on with: {self._resume()}" if self.started else ""
-                return [Line(f"failed: {event.error}{again}", "error")]
-        return []
+        if isinstance(event, CheckFinished):
+            return [Line(check_line(event), "check")]
+        said = sentence(event, self.started)
+        if said is None or isinstance(event, CheckpointSaved):
+            return []
+        again = ""
+        if isinstance(event, Stopped):
+            again = f"; go on with: {self._resume()}"
+        elif isinstance(event, Failed) and self.started:
+            again = f"; then go on with: {self._resume()}"
+        return [Line(said.text + again, KINDS.get(type(event), "note"))]
 
     def _resume(self) -> str:
         plugins = "".join(f" --plugin {plugin.path}" for plugin in loaded_plugins())
@@ -165,16 +155,3 @@ def check_line(check: CheckFinished) -> str:
     line = f"check {check.name}: {check.verdict}: expected {check.expected}, found {check.found}"
     rest = [text for text in (check.reason, check.advice) if text]
     return line if check.verdict == "pass" else "; ".join([line, *rest])
-
-
-def short(number: float) -> str:
-    """``3`` or ``2.5``."""
-    return f"{round(number, 2):g}" if number < 1e5 else f"{number:,.0f}"
-
-
-def _started(event: RunStarted) -> str:
-    return (
-        f"{event.recipe} on {event.device}, seed {event.seed}: {event.training_images:,} training images, "
-        f"{len(event.classes)} classes, {event.parameters:,} parameters, "
-        f"{short(event.steps / event.steps_per_epoch)} epochs of {event.steps_per_epoch:,} steps"
-    )

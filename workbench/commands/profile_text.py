@@ -25,6 +25,8 @@ def lines(report: Report, width: int = 80) -> Iterator[str]:
     if report.suggestion is not None:
         yield f"try: {report.suggestion.sentence}"
         yield f"     {_settings(report.suggestion.changes)}{_predicted(report)}"
+        if not report.trials:
+            yield "     --try trains with and without it in turns"
     else:
         yield "nothing that we know to change would make it faster"
     for trial in report.trials:

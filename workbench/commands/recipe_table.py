@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from workbench.commands.narration import short
+from workbench.figures import short
 from workbench.places import packaged_recipes
 from workbench.recipe import Recipe
 

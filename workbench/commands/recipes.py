@@ -10,13 +10,14 @@ import typer
 
 from workbench.commands import options
 from workbench.commands.errors import CHECK_FAILED
-from workbench.commands.narration import check_line, short
+from workbench.commands.narration import check_line
 from workbench.commands.options import settings_of
-from workbench.commands.output import figure, on_terminal, say, say_json, say_pairs, say_table, terminal_width
+from workbench.commands.output import on_terminal, say, say_json, say_pairs, say_table, terminal_width
 from workbench.commands.range_chart import range_chart
 from workbench.commands.recipe_table import in_words, markdown, measurements, seeds
 from workbench.devices import choose
 from workbench.events import CheckFinished
+from workbench.figures import figure, short
 from workbench.places import RecipePlace, known_recipes, natural, packaged_recipes, recipe_places, resolve_recipe
 from workbench.recipe import Recipe, RecipeError, difference, read_recipe_file
 from workbench.recipe.errors import InputError

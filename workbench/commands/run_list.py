@@ -10,8 +10,9 @@ import typer
 
 from workbench.commands import options
 from workbench.commands.options import settings_of
-from workbench.commands.output import age, complain, percent, say_json, say_table
+from workbench.commands.output import age, complain, say_json, say_table
 from workbench.commands.runs import as_object
+from workbench.figures import percent
 from workbench.recipe.errors import InputError
 from workbench.runs.catalog import Catalog, Entry
 from workbench.runs.errors import RunError

@@ -13,12 +13,13 @@ from workbench.commands import options
 from workbench.commands.display import make_display
 from workbench.commands.errors import FAILED
 from workbench.commands.evaluation import results_of, say_confusion, say_mistakes
-from workbench.commands.narration import check_line, short
+from workbench.commands.narration import check_line
 from workbench.commands.options import settings_of
-from workbench.commands.output import age, complain, figure, on_terminal, percent, say, say_json, say_pairs, say_table
+from workbench.commands.output import age, complain, on_terminal, say, say_json, say_pairs, say_table
 from workbench.commands.streams import Streams
 from workbench.commands.training import shown
 from workbench.events import CheckFinished, Evaluated
+from workbench.figures import figure, percent, short
 from workbench.places import packaged_recipes
 from workbench.recipe import RecipeError, difference, read_recipe_file
 from workbench.recipe.difference import Change

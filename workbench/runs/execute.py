@@ -13,6 +13,7 @@ from workbench.events import Diverged, Event, Failed, Finished, Noted, Resumed, 
 from workbench.places import data_root as default_data_root
 from workbench.recipe import Recipe, RecipeError, save_recipe
 from workbench.runs.directory import RunDirectory
+from workbench.runs.errors import RunError
 from workbench.runs.writer import RunWriter
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ def _explain(error: Exception, run: RunDirectory) -> str | None:
         return f"out of memory at data.batch_size = {size}: try --set data.batch_size={max(1, size // 2)}"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{error.filename or run.path}: {error.strerror}"
-    if isinstance(error, DataError | BuildError | CheckpointError | DeviceError | RecipeError | TechniqueError):
+    known = DataError | BuildError | CheckpointError | DeviceError | RecipeError | RunError | TechniqueError
+    if isinstance(error, known):
         return str(error).strip().splitlines()[-1]  # what comes from a loader worker has its traceback above
     return None

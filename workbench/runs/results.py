@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from workbench.runs.files import replace_text
 
 FORMAT = 1
 
@@ -73,13 +74,11 @@ class Results:
 
 
 def write_results(path: Path, results: Results) -> None:
-    """Write the file in one step. Raises OSError."""
+    """Write the file in one step. Raises RunError."""
     values = asdict(results) | {"format": FORMAT, "loss": results.loss if math.isfinite(results.loss) else None}
     for mistake in values["mistakes"]:
         mistake["pixels"] = base64.b64encode(mistake["pixels"]).decode("ascii")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(values, separators=(",", ":")), encoding="utf-8")
-    partial.replace(path)
+    replace_text(path, json.dumps(values, separators=(",", ":")))
 
 
 def read_results(path: Path) -> Results | None:

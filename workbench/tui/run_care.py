@@ -51,7 +51,7 @@ def tag(app: Workbench, entries: Sequence[Entry], then: Then) -> None:
             aside(app, lambda: _tag(entries, tags), lambda _: then())
 
     title = f"Tags of {entries[0].name}" if len(entries) == 1 else f"Tags of {len(entries)} runs"
-    hint = "words, separated by commas; tag:word finds them again"
+    hint = "words, separated by spaces or commas; tag:word finds them again"
     app.push_screen(LineScreen(title, ", ".join(entries[0].notes.tags), hint, split_tags), written)
 
 

@@ -6,7 +6,6 @@ import math
 from array import array
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from workbench.events import (
     CheckFinished,
@@ -17,7 +16,6 @@ from workbench.events import (
     Event,
     Failed,
     Finished,
-    Noted,
     Paused,
     PhasesMeasured,
     Resumed,
@@ -27,19 +25,12 @@ from workbench.events import (
 )
 from workbench.runs.fit import Fit, read_fit
 from workbench.runs.machine import Sample
+from workbench.sentences import Sentence, sentence
 from workbench.tui.columns import Curve, at_step
 from workbench.tui.machine_view import MachineView
 
 RATE_SECONDS = 60.0
 """The time left is reckoned from the steps of this many seconds."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the log; ``level`` is "quiet", "note", "good", "warning" or "error"."""
-
-    text: str
-    level: str = "note"
 
 
 class RunView:
@@ -57,7 +48,7 @@ class RunView:
         self._new_curves(1)
         self.machine = MachineView()
         self.evaluated: dict[str, list[Evaluated]] = {}
-        self.log: deque[Line] = deque(maxlen=500)
+        self.log: deque[Sentence] = deque(maxlen=500)
         self.logged = 0
         self.version = 0
         self.paused = False
@@ -114,9 +105,8 @@ class RunView:
                 self.ended = event
             case _:
                 pass
-        line = log_line(event)
-        if line is not None:
-            self.say(line)
+        if (said := sentence(event, self.started)) is not None:
+            self.say(said)
 
     def _trained(self, event: Trained) -> None:
         self.trained = event
@@ -132,9 +122,9 @@ class RunView:
             self._recent.popleft()
         self.version += 1
 
-    def say(self, line: Line) -> None:
+    def say(self, said: Sentence) -> None:
         """Add a line to the log."""
-        self.log.append(line)
+        self.log.append(said)
         self.logged += 1
 
     @property
@@ -206,39 +196,3 @@ class RunView:
         rise = train - at_step(self.steps_seen, smooth, 0.8 * step)
         progress = step / self.steps if self.steps else 0.0
         return read_fit(train, found.accuracy, progress, rise, split=found.split)
-
-
-def log_line(event: Event) -> Line | None:
-    """What the log says about an event; None for those that have their own place on the screen."""
-    match event:
-        case RunStarted():
-            return Line(
-                f"{event.recipe}, seed {event.seed}, on {event.device}: {event.training_images:,} training images, "
-                f"{event.steps:,} steps, {event.parameters:,} parameters"
-            )
-        case Evaluated():
-            return Line(
-                f"epoch {round(event.epoch, 2):g}: {event.split} accuracy {event.accuracy:.2%}, loss {event.loss:.4f}"
-            )
-        case CheckFinished() if event.verdict != "pass":
-            return Line(f"{event.name}: {event.reason}", "warning" if event.verdict == "warn" else "error")
-        case CheckpointSaved():
-            return Line(f"checkpoint after step {event.step:,}", "quiet")
-        case Paused():
-            return Line(f"paused after step {event.step:,}")
-        case Continued():
-            return Line("goes on")
-        case Resumed():
-            return Line(f"resumed after step {event.step:,}")
-        case Noted():
-            return Line(event.message)
-        case Stopped():
-            return Line(f"stopped after step {event.step:,}", "warning")
-        case Failed():
-            return Line(event.error, "error")
-        case Diverged():
-            return Line(f"diverged at step {event.step:,}: {event.reason}", "error")
-        case Finished():
-            return Line(f"finished: test accuracy {event.test_accuracy:.2%}, loss {event.test_loss:.4f}", "good")
-        case _:
-            return None

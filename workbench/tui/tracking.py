@@ -8,8 +8,9 @@ from workbench.events import Diverged, Failed
 from workbench.profiling.saved import Saved
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import ACTIVE, Status
+from workbench.sentences import Sentence
 from workbench.tui.follower import Follower, Waiting
-from workbench.tui.run_view import Line, RunView
+from workbench.tui.run_view import RunView
 from workbench.tui.words import duration
 
 BEGINS_WITHIN = 5.0
@@ -65,7 +66,7 @@ class Tracked:
                 self.view.feed(reading.events)
                 self.view.feed_machine(reading.machine)
             for text in reading.log:
-                self.view.say(Line(text, "quiet"))
+                self.view.say(Sentence(text, "quiet"))
             changed |= reading.waiting != self.waiting or reading.saved is not None
             self.saved = reading.saved or self.saved
             self._read = True

@@ -14,7 +14,8 @@ from workbench.profiling.report import Phases
 from workbench.tui import profile_texts
 from workbench.tui.actions import bindings
 from workbench.tui.widgets.key_bar import KeyBar
-from workbench.tui.widgets.pane import Line, Pane, Text
+from workbench.tui.widgets.measuring_line import MeasuringLine
+from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.stack_view import StackView
 from workbench.tui.widgets.step_bar import StepBar
 from workbench.tui.widgets.top_bar import TopBar
@@ -37,6 +38,7 @@ class ProfileScreen(Screen[None]):
         self.view = "verdict"
         self.own_code = True
         self._of_run = True
+        self._titled = ("", False)
         self._ready = False
 
     @property
@@ -62,7 +64,7 @@ class ProfileScreen(Screen[None]):
                 yield parts
                 yield StackView(id="stacks")
                 yield operators
-        yield Line(id="profile-line")
+        yield MeasuringLine(id="profile-line")
         yield KeyBar("profile")
 
     def on_mount(self) -> None:
@@ -74,8 +76,7 @@ class ProfileScreen(Screen[None]):
         self.refresh_profile()
 
     def on_resize(self) -> None:
-        self._show_titles()
-        self.refresh_profile()
+        self.call_next(self.refresh_profile)  # whether the screen is wide is settled after this
 
     def on_screen_resume(self) -> None:
         self.refresh_profile()
@@ -100,10 +101,11 @@ class ProfileScreen(Screen[None]):
         nothing.display = not anything
         if not anything:
             nothing.show(self._nothing())
+        self._show_titles()
         self._show_step()
         self._show_verdict()
         self._show_saved()
-        self.query_one("#profile-line", Line).show(self._line())
+        self.query_one(MeasuringLine).show_profiling(profiling)
         self.query_one(KeyBar).refresh_keys()
 
     def _nothing(self) -> Content:
@@ -167,12 +169,11 @@ class ProfileScreen(Screen[None]):
         tracked, app = self.workbench.tracked, self.workbench
         live = tracked is not None and tracked.live
         saved = tracked.saved if tracked is not None else None
-        of = "the running training" if live else "a running training: r in Compose trains the recipe"
+        of = "the running training" if live else "a running training"
+        start = "" if live else f"\n{app.key('compose.run')} in Compose trains the recipe."
         stacks = self.query_one(StackView)
-        nothing = (
-            f"{app.key('profile.stacks')} samples the Python stacks of {of}.\nLoader workers do not show in them; "
-        )
-        nothing += f"{app.key('profile.measure')} measures what they do (Parts)."
+        nothing = f"{app.key('profile.stacks')} samples the Python stacks of {of}.{start}\n"
+        nothing += f"Loader workers do not show in them; {app.key('profile.measure')} measures what they do (Parts)."
         if self.profiling.awaiting("stacks"):
             nothing = "sampling…"
         stacks.show(saved.stacks if saved else None, nothing, own=self.own_code)
@@ -187,32 +188,8 @@ class ProfileScreen(Screen[None]):
             operators.show(profile_texts.operators(saved.operators, room or 60))
         else:
             awaited = "tracing…" if self.profiling.awaiting("trace") else ""
-            nothing = awaited or f"{app.key('profile.trace')} traces some steps of {of}"
+            nothing = awaited or f"{app.key('profile.trace')} traces some steps of {of}.{start}"
             operators.show(Content.styled(nothing, "$muted"))
-
-    def _line(self) -> Content:
-        """The last line but one: the measurement's progress, what went wrong, or what is out of date."""
-        profiling, room = self.profiling, self.size.width
-        if profiling.progress is not None:
-            cells = max(8, room // 5)
-            done = round(min(1.0, max(0.0, profiling.progress.share)) * cells)
-            full, rest = ("#", ".") if self.workbench.settings.ascii else ("━", "─")
-            shares = f"  {profiling.shares} trains on this machine meanwhile" if profiling.shares else ""
-            return Content.assemble(
-                " ", (full * done, "$primary"), (rest * (cells - done), "$muted"),
-                f" {profiling.progress.message}", (shares, "$warning"),
-            )  # fmt: skip
-        if profiling.error:
-            return Content.styled(f" ✗ {profiling.error}", "$error")
-        if profiling.report is not None and profiling.outdated and profiling.kept is None:
-            key = self.workbench.key("profile.measure")
-            text = f" {self.workbench.editor.recipe.name} was changed since it was measured; {key} measures it anew"
-            return Content.styled(text, "$warning")
-        shares = f" measured while {profiling.shares} trained on this machine" if profiling.shares else ""
-        waiting = [what for what in ("stacks", "trace") if profiling.awaiting(what)]
-        if waiting:
-            return Content.styled(f" the run was asked for {' and '.join(waiting)}…", "$muted")
-        return Content.styled(shares if profiling.report is not None else "", "$warning")
 
     def show_view(self, view: str) -> None:
         """Bring a pane to the front; where there is room, all of them are in sight."""
@@ -224,12 +201,16 @@ class ProfileScreen(Screen[None]):
         self._show_titles()
 
     def _show_titles(self) -> None:
+        wide = self.has_class("-wide")
+        if self._titled == (self.view, wide):  # setting them repaints the panes, changed or not
+            return
+        self._titled = (self.view, wide)
         tabs = " │ ".join(
             f"[b]{title}[/b]" if view == self.view else f"[@click=screen.show_view('{view}')]{title}[/]"
             for view, title in VIEWS.items()
         )
         for view, title in VIEWS.items():
-            self.query_one(f"#{view}").border_title = title if self.has_class("-wide") else tabs
+            self.query_one(f"#{view}").border_title = title if wide else tabs
 
     def action_show_view(self, view: str) -> None:
         """A pane's title was clicked."""
@@ -292,7 +273,7 @@ class ProfileScreen(Screen[None]):
     def action_code(self) -> None:
         """The user's own code, or all."""
         self.own_code = not self.own_code
-        self.show_view(self.view)
+        self.show_view("stacks")
         self._show_saved()
 
     def action_fold(self) -> None:

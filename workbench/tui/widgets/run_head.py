@@ -115,7 +115,8 @@ def pace_line(tracked: Tracked, now: float) -> Content:
     if view.trained is not None:
         parts += [(rate(view.trained.images_per_second), "bold"), ("   learning rate ", MUTED)]
         parts += [(significant(view.trained.learning_rate), "bold"), "   "]
-    parts += [("elapsed ", MUTED), (duration(tracked.elapsed(now)), "bold")]
+    clock = "elapsed " if view.begun else "loading for "  # it begins anew with the first event
+    parts += [(clock, MUTED), (duration(tracked.elapsed(now)), "bold")]
     if view.started is not None:
         parts += [("   on ", MUTED), (view.started.device, "")]
     return Content.assemble(*parts)

@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.runs.catalog import Entry
 from workbench.tui.run_columns import FIRST_SORT, Cell, Column, Context, cells, fitting, headings
+from workbench.tui.widgets.cursor_lines import CursorLines
 
 
-class RunTable(ScrollView, can_focus=True):
+class RunTable(CursorLines):
     """Shows entries in the order in which they are given. Cells are made only for rows in sight."""
 
     COMPONENT_CLASSES = {
@@ -37,16 +35,7 @@ class RunTable(ScrollView, can_focus=True):
             "cursor",
         )
     }
-    BINDINGS = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home,g", "move(-1000000)", show=False),
-        Binding("end,G", "move(1000000)", show=False),
-    ]
-
-    cursor = reactive(0, repaint=False)
+    HEADING = 1
 
     class Moved(Message):
         """The cursor stands on another run, or other rows are in sight."""
@@ -129,10 +118,7 @@ class RunTable(ScrollView, can_focus=True):
         top = self.scroll_offset.y
         for number in range(top, min(top + self._room, len(self._entries))):
             if self._drawn.get(number) != cells(self._entries[number], self._columns, self._known):
-                self._refresh_row(number)
-
-    def _refresh_row(self, number: int) -> None:
-        self.refresh(Region(0, number + 1 - self.scroll_offset.y, self.size.width, 1))
+                self.refresh_row(number)
 
     def on_resize(self) -> None:
         self._lay_out()
@@ -144,16 +130,12 @@ class RunTable(ScrollView, can_focus=True):
         if self._entries:
             self._put(min(max(self.cursor + by, 0), len(self._entries) - 1))
 
-    def action_page(self, direction: int) -> None:
-        """Move by what is visible."""
-        self.action_move(direction * max(1, self._room - 1))
-
     def _put(self, number: int) -> None:
         before = self.cursor
         self.cursor = number
         if before != number:
-            self._refresh_row(before)
-            self._refresh_row(number)
+            self.refresh_row(before)
+            self.refresh_row(number)
         # The row above is asked for too: the heading covers it.
         self.scroll_to_region(Region(0, number, 1, 2), animate=False, force=True, immediate=True)
         self.post_message(self.Moved())
@@ -161,10 +143,6 @@ class RunTable(ScrollView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self.post_message(self.Moved())
-
-    def watch_has_focus(self, value: bool) -> None:
-        super().watch_has_focus(value)
-        self._refresh_row(self.cursor)
 
     def on_click(self, event: events.Click) -> None:
         place = event.get_content_offset(self)
@@ -202,8 +180,7 @@ class RunTable(ScrollView, can_focus=True):
             return Strip.blank(width, base)
         found = self._drawn[number] = cells(self._entries[number], self._columns, self._known)
         if number == self.cursor:
-            cursor = self._style("cursor")
-            base += cursor if self.has_focus else Style(bgcolor=cursor.bgcolor, dim=False)
+            base = self.under_cursor(base, self._style("cursor"))
         gap = Segment(" ", base)
         segments: list[Segment] = []
         for text, style in found:

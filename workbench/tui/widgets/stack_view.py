@@ -8,32 +8,23 @@ from textual import events
 from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.profiling.stack_tree import Frame, StackWindow, own_code
 from workbench.tui.profile_texts import milliseconds
 from workbench.tui.stack_rows import Folding, StackRow
+from workbench.tui.widgets.cursor_lines import CursorLines
 from workbench.tui.words import cut
 
 FIGURES = 19
 """Cells for share and time of a step."""
 
 
-class StackView(ScrollView, can_focus=True):
+class StackView(CursorLines):
     """Shows a window of stacks, of the user's own code or of all; ``nothing`` stands where there is none."""
 
     COMPONENT_CLASSES = {"stack--share", "stack--own", "stack--library", "stack--place", "stack--cursor"}
-    BINDINGS = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home,g", "move(-100000)", show=False),
-        Binding("end,G", "move(100000)", show=False),
-        Binding("right,l", "open(True)", show=False),
-        Binding("left,h", "open(False)", show=False),
-    ]
+    BINDINGS = [Binding("right,l", "open(True)", show=False), Binding("left,h", "open(False)", show=False)]
 
     class Turned(Message):
         """A branch was folded or unfolded, or the cursor moved."""
@@ -46,7 +37,6 @@ class StackView(ScrollView, can_focus=True):
         self._folding = {True: Folding(), False: Folding()}
         self._trees: dict[bool, Frame] = {}
         self.rows: list[StackRow] = []
-        self.cursor = 0
 
     def show(self, window: StackWindow | None, nothing: str, *, own: bool) -> None:
         """Show stacks, if they are others than before."""
@@ -97,19 +87,8 @@ class StackView(ScrollView, can_focus=True):
         before, last = self.cursor, len(self.rows) - 1
         self.cursor = max(0, min(last, before + by))
         for number in {before, self.cursor}:
-            self._refresh_row(number)
+            self.refresh_row(number)
         self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True, immediate=True)
-
-    def action_page(self, direction: int) -> None:
-        """Move by what is visible."""
-        self.action_move(direction * max(1, self.size.height - 1))
-
-    def _refresh_row(self, number: int) -> None:
-        self.refresh(Region(0, number - self.scroll_offset.y, self.size.width, 1))
-
-    def watch_has_focus(self, value: bool) -> None:
-        super().watch_has_focus(value)
-        self._refresh_row(self.cursor)
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
@@ -133,7 +112,7 @@ class StackView(ScrollView, can_focus=True):
             return Strip.blank(width, base)
         if number == self.cursor:
             cursor = self.get_component_rich_style("stack--cursor", partial=True)
-            base += cursor if self.has_focus else Style(bgcolor=cursor.bgcolor)
+            base = self.under_cursor(base, cursor)
         segments = [Segment(text, base + style) for text, style in self._parts(self.rows[number])]
         return Strip(segments).adjust_cell_length(width, base)
 

@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.tui.rows import Row
+from workbench.tui.widgets.cursor_lines import CursorLines
 
 LABEL = 17
 """Cells for a technique's name."""
 
 
-class TechniqueList(ScrollView, can_focus=True):
+class TechniqueList(CursorLines):
     """Shows rows; says when the cursor moves, and when one is to be switched or edited."""
 
     COMPONENT_CLASSES = {
@@ -32,16 +30,6 @@ class TechniqueList(ScrollView, can_focus=True):
         "list--wrong",
         "list--cursor",
     }
-    BINDINGS = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home,g", "move(-100000)", show=False),
-        Binding("end,G", "move(100000)", show=False),
-    ]
-
-    cursor = reactive(0, repaint=False)
 
     class Moved(Message):
         """The cursor stands on another place."""
@@ -86,7 +74,7 @@ class TechniqueList(ScrollView, can_focus=True):
         if len(before) == len(self._rows):
             for number, (old, new) in enumerate(zip(before, self._rows, strict=True)):
                 if old != new:
-                    self._refresh_row(number)
+                    self.refresh_row(number)
         else:
             self.refresh()
         self.select(place, announce=not place)
@@ -104,10 +92,6 @@ class TechniqueList(ScrollView, can_focus=True):
         target = min(max(self.cursor + by, 0), len(self._rows) - 1)
         self._put(self._nearest(target, 1 if by > 0 else -1), True)
 
-    def action_page(self, direction: int) -> None:
-        """Move by what is visible."""
-        self.action_move(direction * max(1, self.size.height - 1))
-
     def _nearest(self, number: int, direction: int) -> int:
         """The nearest row with a place, first in one direction, then in the other."""
         count = len(self._rows)
@@ -119,20 +103,13 @@ class TechniqueList(ScrollView, can_focus=True):
         before = self.cursor
         self.cursor = number
         if before != number:
-            self._refresh_row(before)
-            self._refresh_row(number)
+            self.refresh_row(before)
+            self.refresh_row(number)
         # The heading above comes into view with its first row.
         top = number - 1 if number > 0 and not self._rows[number - 1].place else number
         self.scroll_to_region(Region(0, top, 1, number - top + 1), animate=False, force=True, immediate=True)
         if announce and self._rows:
             self.post_message(self.Moved(self.place))
-
-    def _refresh_row(self, number: int) -> None:
-        self.refresh(Region(0, number - self.scroll_offset.y, self.size.width, 1))
-
-    def watch_has_focus(self, value: bool) -> None:
-        super().watch_has_focus(value)
-        self._refresh_row(self.cursor)
 
     def on_click(self, event: events.Click) -> None:
         number = event.y + self.scroll_offset.y
@@ -156,7 +133,7 @@ class TechniqueList(ScrollView, can_focus=True):
         row = self._rows[number]
         if number == self.cursor:
             cursor = self.get_component_rich_style("list--cursor", partial=True)
-            base += cursor if self.has_focus else Style(bgcolor=cursor.bgcolor, dim=False)
+            base = self.under_cursor(base, cursor)
         segments = [Segment(text, base + style) for text, style in self._parts(row)]
         return Strip(segments).adjust_cell_length(width, base)
 
