@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from workbench.checks.preflight import preflight_report
+from workbench.control import Control
 from workbench.engine import precision
 from workbench.engine.precision import native_formats
 from workbench.engine.suited import suited
@@ -82,7 +85,7 @@ def test_formats_of_processors(monkeypatch: pytest.MonkeyPatch, bf16: bool, amx:
     assert native_formats(CPU) == (("bf16",) if bf16 or amx else ())
 
 
-def test_a_run_says_it_and_writes_it_down(digits_recipe: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_run_says_it_and_writes_it_down(digits_recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     has(monkeypatch)
     wanted = recipe(digits_recipe, "train.epochs=0.2", "techniques.mixed_precision.dtype=fp16")
     run = create_run(tmp_path, wanted)
@@ -92,3 +95,17 @@ def test_a_run_says_it_and_writes_it_down(digits_recipe: str, tmp_path, monkeypa
     assert run.recipe().techniques["mixed_precision"].dtype == "fp16"  # type: ignore[attr-defined]
     assert any("does not compute in fp16; it is left out" in line for line in said)
     assert preflight_report(wanted, "cpu", tmp_path)["notes"]
+
+
+def test_a_resumed_run_keeps_its_format(digits_recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    has(monkeypatch, "fp16")
+    wanted = recipe(digits_recipe, "train.epochs=1", "techniques.mixed_precision.dtype=fp16", "model.widths=[4]")
+    run = create_run(tmp_path, wanted)
+    control = Control()
+    control.stop()
+    assert execute(run, device="cpu", control=control, checks=False) == "stopped"
+    has(monkeypatch)
+    said: list[str] = []
+    execute(run, device="cpu", resume=True, on_event=lambda event: said.append(str(event)), checks=False)
+    assert run.recipe().techniques["mixed_precision"].dtype == "fp16"  # type: ignore[attr-defined]
+    assert "finished" in said[-1].lower() and any("emulates" in line for line in said)

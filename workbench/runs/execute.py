@@ -81,9 +81,14 @@ def _events(
     from workbench.engine.train import train
     from workbench.profiling.instruments import Instruments
 
-    recipe, notes = suited(run.recipe(), chosen)
     checkpoints = Checkpoints(run.checkpoints)
     state = checkpoints.load() if resume else None
+    recipe, notes = suited(run.recipe(), chosen)
+    if notes and state is not None:
+        recipe, notes = (
+            run.recipe(),
+            ["this device only emulates the run's 16-bit format; what goes on keeps it, slowly"],
+        )
     if resume and state is None:
         say(Resumed(step=0))
         say(Noted(message="there was no checkpoint yet; the run starts from its beginning"))
