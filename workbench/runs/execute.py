@@ -85,10 +85,8 @@ def _events(
     state = checkpoints.load() if resume else None
     recipe, notes = suited(run.recipe(), chosen)
     if notes and state is not None:
-        recipe, notes = (
-            run.recipe(),
-            ["this device only emulates the run's 16-bit format; what goes on keeps it, slowly"],
-        )
+        recipe = run.recipe()
+        notes = ["this device only emulates the run's 16-bit format; a run that goes on keeps it, slow as it is"]
     if resume and state is None:
         say(Resumed(step=0))
         say(Noted(message="there was no checkpoint yet; the run starts from its beginning"))

@@ -36,7 +36,7 @@ class SaveScreen(ModalScreen[Saved | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog save") as dialog:
             dialog.border_title = "Save as"
-            yield Input(str(self._path), id="save-where", compact=True, select_on_focus=False)
+            yield Input(str(self._path), id="save-where", compact=True)
             yield Text(id="save-what")
             with Horizontal(classes="buttons"):
                 yield Button("Save  ⏎", id="save", variant="primary", compact=True)
