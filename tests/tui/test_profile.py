@@ -232,6 +232,10 @@ async def test_the_recipes_step_or_the_runs(make_app: AppFactory, run: RunDirect
         assert f"measured while {RUN} trained on this machine" in line(app)
         await pilot.press("x")
         assert "Run small 3f9c" in step(app)
+        await pilot.press("x")
+        assert "Recipe small" in step(app)
+        app.track(written(run.path.with_name(RUN[:-4] + "aaaa"), app.editor.recipe, history(until=50)))
+        await until(pilot, lambda: "Run small aaaa live" in step(app))  # a new run shows itself
 
 
 async def test_stacks_and_operators_of_the_run(make_app: AppFactory, run: RunDirectory) -> None:

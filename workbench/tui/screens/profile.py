@@ -38,6 +38,7 @@ class ProfileScreen(Screen[None]):
         self.view = "verdict"
         self.own_code = True
         self._of_run = True
+        self._run = ""
         self._titled = ("", False)
         self._ready = False
 
@@ -92,6 +93,8 @@ class ProfileScreen(Screen[None]):
         if self.workbench.current_mode == "profile":
             profiling.watch()
         live = tracked is not None and tracked.live
+        if tracked is not None and live and tracked.run.name != self._run:  # a new run shows itself
+            self._run, self._of_run = tracked.run.name, True
         saved = tracked.saved if tracked is not None else None
         measured = tracked is not None and tracked.view.phases is not None
         anything = bool(live or measured or profiling.report or profiling.busy)
