@@ -15,6 +15,7 @@ from tests.engine.conftest import run
 from tests.runs.helpers import invoke
 from workbench.engine.build import build
 from workbench.engine.state import Checkpoints
+from workbench.engine.suited import suited
 from workbench.events import Trained
 from workbench.recipe import read_recipe
 
@@ -58,7 +59,7 @@ REPRESENTATIVES = {
     ),
     "image policies": ("techniques.autoaugment.enabled=true", "techniques.random_erasing.enabled=true"),
     "averages": ("techniques.ema.enabled=true", "techniques.lookahead.enabled=true"),
-    "scaled and mixed": (
+    "mixed": (
         'techniques.mixed_precision.dtype="fp16"',
         "model.widths=[4, 8]",
         "techniques.cutmix.enabled=true",
@@ -160,10 +161,8 @@ def test_a_killed_run_resumes_bit_identical(
         file.write('{"kind":"trained","st')  # and the last line was torn
 
     # the same recipe left alone
-    alone, checkpoints = (
-        build(read_recipe(RECIPE, overrides=overrides), "cpu", tmp_path),
-        Checkpoints(tmp_path / "alone"),
-    )
+    recipe, _ = suited(read_recipe(RECIPE, overrides=overrides), "cpu")
+    alone, checkpoints = build(recipe, "cpu", tmp_path), Checkpoints(tmp_path / "alone")
     expected = [(e.step, e.loss) for e in run(alone, checkpoints=checkpoints) if isinstance(e, Trained)]
     alone.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.profiling.conftest import Read, report_of
+from tests.profiling.conftest import Read, limited_by, report_of
 from workbench.data.splits import usable_cores
 from workbench.profiling.report import READING, Report, from_plain, to_plain
 from workbench.profiling.suggestions import changed
@@ -25,8 +25,7 @@ def _needs_the_device(device: str) -> None:
 
 def test_a_transform_that_sleeps_is_found(recipe: Read, tmp_path: Path, device: str) -> None:
     wanted = recipe("data.pipeline=loader", "data.workers=0", "techniques.slow_transform.milliseconds=1.5")
-    found = report_of(wanted, tmp_path, device)
-    assert found.bound == "loader", found.sentence
+    found = limited_by("loader", wanted, tmp_path, device)
     assert found.transforms[0].name == "slow_transform"
     assert found.transforms[0].seconds_per_image == pytest.approx(0.0015, rel=0.5)
     assert found.loader.images_per_second == pytest.approx(1 / 0.0015, rel=0.5)
@@ -36,8 +35,7 @@ def test_a_transform_that_sleeps_is_found(recipe: Read, tmp_path: Path, device: 
 @pytest.mark.skipif(usable_cores() < 2, reason="a second worker needs a second core")
 def test_a_loader_with_one_worker_is_given_more_and_that_helps(recipe: Read, tmp_path: Path, device: str) -> None:
     wanted = recipe("data.pipeline=loader", "data.workers=1", "techniques.slow_transform.milliseconds=1.5")
-    found = report_of(wanted, tmp_path, device, try_it=True)
-    assert found.bound == "loader", found.sentence
+    found = limited_by("loader", wanted, tmp_path, device, try_it=True)
     suggestion = found.suggestion
     assert suggestion is not None and suggestion.changes["data.workers"] > 1
     (trial,) = found.trials
@@ -55,22 +53,19 @@ def test_augmentation_on_the_device_is_found(recipe: Read, tmp_path: Path, devic
 def test_a_model_that_dominates_is_found(recipe: Read, tmp_path: Path, device: str) -> None:
     model = ("model.widths=[16,32]", "data.pipeline=loader", "data.workers=1")
     model += ("model.widths=[512,1024]", "data.batch_size=1024") if device == "cuda" else ()
-    found = report_of(recipe(*model), tmp_path, device)
-    assert found.bound == "compute", found.sentence
+    found = limited_by("compute", recipe(*model), tmp_path, device)
     assert found.end_to_end.images_per_second == pytest.approx(found.compute.images_per_second, rel=0.4)
     assert found.suggestion is not None and not found.suggestion.changes.keys() & {"data.workers", "data.pipeline"}
 
 
 def test_a_step_that_waits_is_found(recipe: Read, tmp_path: Path, device: str) -> None:
-    found = report_of(recipe("techniques.sync.milliseconds=30"), tmp_path, device)
-    assert found.bound == "sync", found.sentence
+    found = limited_by("sync", recipe("techniques.sync.milliseconds=30"), tmp_path, device)
     if device == "cuda":
         assert "plants.py" in found.sentence
 
 
 def test_tiny_batches_are_found_to_be_launch_bound(recipe: Read, tmp_path: Path, device: str) -> None:
-    found = report_of(recipe("data.batch_size=2"), tmp_path, device)
-    assert found.bound == "launch", found.sentence
+    found = limited_by("launch", recipe("data.batch_size=2"), tmp_path, device)
     assert found.suggestion is not None and found.suggestion.changes == {"data.batch_size": 4}
     assert found.suggestion.predicted is not None
     assert found.suggestion.predicted > 1.2 * found.end_to_end.images_per_second

@@ -51,7 +51,8 @@ class Cache:
             train, test = (ArraySplit(tensors[f"{s}.images"], tensors[f"{s}.labels"]) for s in ("train", "test"))
             channels, height, width = tensors["test.images"].shape[1:]
             return DataSet(train, test, tuple(json.loads(about["classes"])), (channels, height, width))
-        except (OSError, SafetensorError, KeyError, ValueError):
+        except (OSError, SafetensorError, RuntimeError, KeyError, ValueError):
+            # RuntimeError: another process removed the file just after it was found
             return None
 
     def write(self, data: DataSet) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from workbench.engine.memory import keep_freed_memory
+from workbench.memory import keep_freed_memory
 from workbench.randomness import key
 from workbench.recipe import Recipe
 

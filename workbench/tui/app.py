@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from workbench import first_frame
-from workbench.engine.memory import keep_freed_memory
+from workbench.memory import keep_freed_memory
 from workbench.recipe import Recipe
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory

@@ -10,7 +10,7 @@ import pytest
 
 CODE = """
 import resource, torch
-from workbench.engine.memory import keep_freed_memory
+from workbench.memory import keep_freed_memory
 from workbench.engine.backend import backend
 assert keep_freed_memory() if KEEP else True
 def faults():
