@@ -28,7 +28,7 @@ class HalfWeights(Technique):
     name = "half_weights"
     group = "precision and speed"
     source = "Page 2019, How to Train Your ResNet; a 94-line script for 94 % on CIFAR-10"
-    tradeoff = "The fastest format for short runs on a GPU; long runs with small rates stall, and CPUs gain nothing."
+    tradeoff = "The fastest format for short runs on a GPU; long runs with small rates stall. A CPU mixes formats."
     excludes: ClassVar[dict[str, str]] = {
         "mixed_precision": "it keeps 32-bit weights and casts them, half_weights has none to cast"
     }

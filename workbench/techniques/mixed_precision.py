@@ -24,7 +24,7 @@ class MixedPrecision(Technique):
     name = "mixed_precision"
     group = "precision and speed"
     source = "Micikevicius et al. 2018, arXiv:1710.03740"
-    tradeoff = "About twice as fast with tensor cores or AMX; elsewhere it can be slower."
+    tradeoff = "About twice as fast with tensor cores, AMX or AVX512-BF16; a device without them leaves it out."
 
     dtype: Literal["bf16", "fp16"] = parameter("bf16", description="the 16-bit format")
     initial_scale: float = parameter(65536.0, gt=0, le=2.0**32, description="fp16: first factor on the loss")
