@@ -48,6 +48,15 @@ def test_every_variant_is_measured(digits_recipe: str, tmp_path: Path) -> None:
         assert bool(variant.notes) == (variant.compile == "graph")  # why there is no graph on a CPU
 
 
+def test_all_variants_have_the_threads_that_were_chosen_once(
+    digits_recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[object] = []
+    monkeypatch.setattr("workbench.profiling.bench.use_threads", chosen.append)
+    list(bench(read_recipe(digits_recipe), "cpu", tmp_path, 0.5, ["off"], ["device", "loader"]))
+    assert len(chosen) == 1
+
+
 def test_the_time_to_an_accuracy_is_over_all_seeds(digits_recipe: str, tmp_path: Path) -> None:
     recipe = read_recipe(digits_recipe, overrides=["train.epochs=3", "train.threads=1"])
     *runs, whole = time_to(0.5, recipe, "cpu", tmp_path, 2)

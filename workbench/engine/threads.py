@@ -85,7 +85,7 @@ def fastest(seconds: dict[int, float]) -> int:
 
 
 def measure(build: Build, most: int) -> dict[int, float]:
-    """Median seconds of a forward and backward pass of a copy of the network with ``most`` threads, half of them, …, 1.
+    """Median seconds of a forward and backward pass of a copy of the network by threads: ``most``, then powers of two.
 
     The rounds take turns, so that what else the machine does meets every count.
     """

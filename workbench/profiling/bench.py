@@ -66,7 +66,8 @@ def bench(
                 yield Progress(f"building {mode} with the {pipeline} pipeline", 0.0)
                 built = build(_variant(recipe, mode, pipeline), device, data_root)
                 stack.callback(built.close)
-                use_threads(built)
+                if not parts:  # the same number for all: to choose again would be among no more than the first choice
+                    use_threads(built)
                 part = Training(working_copy(built), seconds / ROUNDS, folder)
                 stack.callback(part.close)
                 part.window()  # compiles, records, settles
