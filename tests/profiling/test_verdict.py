@@ -25,7 +25,7 @@ WAITING = step(data_wait=0.7, forward=0.15, backward=0.15)
 
 LOADED = Evidence(
     on_gpu=True, pipeline="loader", workers=2, batch_size=128, cores=8,
-    end_to_end=1000, loader=1050, compute=5000, phases=WAITING, loader_alone=525, doubled=5500,
+    end_to_end=1000, loader=1050, compute=5000, phases=WAITING, loader_alone=525, stretch=1.82,
 )  # fmt: skip
 COMPUTING = replace(LOADED, end_to_end=4900, loader=20_000, loader_alone=10_000, phases=BALANCED)
 
@@ -35,12 +35,12 @@ COMPUTING = replace(LOADED, end_to_end=4900, loader=20_000, loader_alone=10_000,
     [
         (LOADED, "loader"),
         (COMPUTING, "compute"),
-        (replace(COMPUTING, doubled=9900.0), "launch"),
+        (replace(COMPUTING, stretch=1.01), "launch"),
         (replace(COMPUTING, end_to_end=2000), "sync"),
         (replace(COMPUTING, end_to_end=2000, on_gpu=False), "compute"),
         (replace(COMPUTING, end_to_end=2000, on_gpu=False, asleep_whole=0.5), "sync"),
-        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), doubled=7000.0), "sync"),
-        (replace(COMPUTING, syncs=("loop.py:7 (1×)",), doubled=5200.0), "compute"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), stretch=1.43), "sync"),
+        (replace(COMPUTING, syncs=("loop.py:7 (1×)",), stretch=1.92), "compute"),
         (replace(COMPUTING, on_gpu=False, asleep=0.6), "sync"),
         (replace(COMPUTING, evaluation_share=0.6), "evaluation"),
         (replace(COMPUTING, phases=step(transfer=0.5, forward=0.2, backward=0.3)), "transfer"),
@@ -102,14 +102,14 @@ def test_nothing_is_suggested_that_is_on_already(recipe: Read) -> None:
     assert bf16 is not None and bf16.changes["techniques.mixed_precision.dtype"] == "bf16"
     assert suggest(replace(COMPUTING, bf16=True), recipe("techniques.half_weights=on"), "compute") == first
     quiet = recipe("train.log_every=1")
-    spread = replace(COMPUTING, phases=step(forward=0.4, backward=0.4), doubled=None)
+    spread = replace(COMPUTING, phases=step(forward=0.4, backward=0.4), stretch=None)
     rarer = suggest(spread, quiet, "sync")
     assert rarer is not None and rarer.changes == {"train.log_every": 50}
     assert suggest(spread, changed(quiet, rarer.changes), "sync") is None
 
 
 def test_on_a_gpu_steps_are_recorded_where_launching_limits_them_and_networks_compiled_last(recipe: Read) -> None:
-    launched = replace(COMPUTING, doubled=9900.0)
+    launched = replace(COMPUTING, stretch=1.01)
     found = suggest(launched, recipe(), "launch")
     assert found is not None and found.changes == {"train.compile": "graph"}
     for mode in ("graph", "max"):
@@ -146,7 +146,7 @@ def test_number_formats_are_measured_where_they_can_be(recipe: Read) -> None:
     found = suggest(e, recipe(), "compute", lambda changed: gains[changed.active()[0].name])
     assert found is not None and found.changes == {"techniques.channels_last.enabled": True}
     assert found.predicted == pytest.approx(1.4 * 4900)
-    none = suggest(replace(e, doubled=None, on_gpu=False), recipe(), "compute", lambda changed: 0.9)
+    none = suggest(replace(e, stretch=None, on_gpu=False), recipe(), "compute", lambda changed: 0.9)
     assert none is None
 
 

@@ -48,9 +48,10 @@ ONE_WORKER, DEVICE, TWICE = "one worker alone", "device pipeline alone", "networ
 class Ceilings:
     """What was measured; rates as in :class:`workbench.profiling.report.Report`.
 
-    device_loader: batches of the device pipeline, where the recipe has another and the set fits. doubled: the network
-    alone on twice the images. asleep, asleep_whole: the share of its time that the training thread slept in the network
-    alone, and end to end.
+    device_loader: batches of the device pipeline, where the recipe has another and the set fits. stretch: how many
+    times as long a step takes with twice the images, in the network alone. asleep, asleep_whole: the share of its time
+    that the training thread slept in the network alone, and end to end. queued: the share of the time end to end in
+    which other programs kept it from the processor.
     loader_cpu, compute_cpu: CPU seconds of an image. begin_seconds: until the first batch is there. retries: how often
     the GPU's memory had to be tidied up to go on.
     """
@@ -61,9 +62,10 @@ class Ceilings:
     phases: Phases
     loader_alone: Rate | None
     device_loader: Rate | None
-    doubled: Rate | None
+    stretch: float
     asleep: float
     asleep_whole: float
+    queued: float
     loader_cpu: float
     compute_cpu: float
     begin_seconds: float
@@ -148,9 +150,10 @@ class Measurement:
             phases=mean_phases(self._whole),
             loader_alone=self._rate_if(ONE_WORKER),
             device_loader=self._rate_if(DEVICE),
-            doubled=self._rate_if(TWICE),
+            stretch=self._stretch(),
             asleep=median(window.asleep for window in self._parts[NETWORK].windows),
             asleep_whole=median(window.asleep for window in self._whole.windows),
+            queued=median(window.queued for window in self._whole.windows),
             loader_cpu=self._loader.cpu_seconds,
             compute_cpu=median(self._compute_cpu),
             begin_seconds=self._loader.first_seconds,
@@ -161,6 +164,11 @@ class Measurement:
 
     def _rate(self, name: str) -> Rate:
         return rate([window.images_per_second for window in self._parts[name].windows])
+
+    def _stretch(self) -> float:
+        """From windows that follow each other, and without what other programs took: they never take it evenly."""
+        pairs = zip(self._parts[NETWORK].windows, self._parts[TWICE].windows, strict=True)
+        return median(2 * once.undisturbed / twice.undisturbed for once, twice in pairs)
 
     def _rate_if(self, name: str) -> Rate | None:
         return self._rate(name) if name in self._parts else None

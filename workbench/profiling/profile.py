@@ -29,6 +29,9 @@ from workbench.recipe import Recipe
 SECONDS = 4.0
 """How long each part is measured, in all its windows."""
 
+DISTURBED = 0.1
+"""A training kept from the processor for this share of its time has figures that say so."""
+
 
 def profile(
     recipe: Recipe, device: str, data_root: Path, *, machine: str = "", seconds: float = SECONDS, try_it: bool = False
@@ -130,9 +133,10 @@ def _evidence(
         phases=found.phases,
         loader_alone=found.loader_alone.images_per_second if found.loader_alone else None,
         device_loader=found.device_loader.images_per_second if found.device_loader else None,
-        doubled=found.doubled.images_per_second if found.doubled else None,
+        stretch=found.stretch,
         asleep=found.asleep,
         asleep_whole=found.asleep_whole,
+        queued=found.queued,
         loader_cpu=found.loader_cpu,
         compute_cpu=found.compute_cpu,
         syncs=syncs,
@@ -170,6 +174,11 @@ def _surroundings(device: str) -> list[str]:
 
 def _remarks(e: Evidence) -> list[str]:
     notes = []
+    if e.queued >= DISTURBED:
+        notes.append(
+            f"other programs kept the training from the processor for {100 * e.queued:.0f} % of its time: figures are "
+            "lower than on an idle machine"
+        )
     if e.overlapped:
         notes.append(
             "workers cannot be looked into: the transforms were timed in this process, as one worker does them"

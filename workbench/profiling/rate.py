@@ -29,18 +29,24 @@ WARM_UP = 3
 
 @dataclass(frozen=True, kw_only=True)
 class RateMeasured(Event):
-    """A window is over; said only to who measures, never written. asleep: see :class:`ThreadTime`."""
+    """A window is over; said only to who measures, never written. asleep, queued: see :class:`ThreadTime`."""
 
     kind: ClassVar[str] = "rate_measured"
     images: int
     steps: int
     seconds: float
     asleep: float
+    queued: float = 0.0
 
     @property
     def images_per_second(self) -> float:
         """The window's rate."""
         return self.images / self.seconds
+
+    @property
+    def undisturbed(self) -> float:
+        """Images per second of the time in which other programs left this one a processor."""
+        return self.images_per_second / max(1e-3, 1 - self.queued)
 
 
 def rate(windows: Sequence[float]) -> Rate:
@@ -49,25 +55,27 @@ def rate(windows: Sequence[float]) -> Rate:
 
 
 class ThreadTime:
-    """How long the calling thread slept, neither working nor waiting for a processor that others use.
+    """How long the calling thread slept, and how long it was queued: waited for a processor that others use.
 
     The kernel tells the two apart (``/proc/thread-self/schedstat``, on Linux); elsewhere waiting counts as sleep.
     """
 
     def __init__(self) -> None:
-        self._began, self._awake = time.perf_counter(), _awake()
+        self._began, self._before = time.perf_counter(), _worked_and_queued()
 
-    def asleep(self) -> float:
-        """The share of the time since this was made, 0–1."""
+    def shares(self) -> tuple[float, float]:
+        """Asleep and queued, each as a share of the time since this was made, 0–1."""
         whole = time.perf_counter() - self._began
-        return max(0.0, 1 - (_awake() - self._awake) / whole) if whole > 0 else 0.0
+        worked, queued = (now - before for now, before in zip(_worked_and_queued(), self._before, strict=True))
+        return (max(0.0, 1 - (worked + queued) / whole), min(1.0, queued / whole)) if whole > 0 else (0.0, 0.0)
 
 
-def _awake() -> float:
+def _worked_and_queued() -> tuple[float, float]:
+    """Seconds of the calling thread so far."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        running, queueing = Path("/proc/thread-self/schedstat").read_text().split()[:2]
-        return (int(running) + int(queueing)) / 1e9
-    return time.thread_time()
+        worked, queued = Path("/proc/thread-self/schedstat").read_text().split()[:2]
+        return int(worked) / 1e9, int(queued) / 1e9
+    return time.thread_time(), 0.0
 
 
 class Window:
@@ -103,7 +111,8 @@ class Window:
         """What was counted; waits until the device has done it."""
         synchronize(self._device)
         seconds = time.perf_counter() - self._began
-        return RateMeasured(images=self._images, steps=self._steps, seconds=seconds, asleep=self._thread.asleep())
+        asleep, queued = self._thread.shares()
+        return RateMeasured(images=self._images, steps=self._steps, seconds=seconds, asleep=asleep, queued=queued)
 
     def _begin(self) -> None:
         synchronize(self._device)

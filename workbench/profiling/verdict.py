@@ -32,8 +32,8 @@ FULL = 0.95
 class Evidence:
     """Measured figures; rates in images per second, CPU figures in seconds an image, shares 0–1.
 
-    device_loader, loader_alone, doubled: None where not measured; see :class:`workbench.profiling.ceilings.Ceilings`.
-    asleep, asleep_whole: the share of its time that the training thread slept in the network alone, and end to end.
+    device_loader, loader_alone, stretch: None where not measured. stretch, asleep, asleep_whole, queued: as in
+    :class:`workbench.profiling.ceilings.Ceilings`.
     syncs: places in the step that wait for the GPU, the most frequent first. begin_share: of an epoch, until its first
     batch is there. bf16: whether the device computes in it faster than in fp32.
     """
@@ -49,9 +49,10 @@ class Evidence:
     phases: Phases
     loader_alone: float | None = None
     device_loader: float | None = None
-    doubled: float | None = None
+    stretch: float | None = None
     asleep: float = 0.0
     asleep_whole: float = 0.0
+    queued: float = 0.0
     loader_cpu: float = 0.0
     compute_cpu: float = 0.0
     syncs: tuple[str, ...] = ()
@@ -79,11 +80,6 @@ class Evidence:
         if self.pipeline == "device":
             return self.share("augment")
         return self.share("data wait")
-
-    @property
-    def stretch(self) -> float:
-        """How many times as long twice the images take in the network alone; 2 where that was not measured."""
-        return 2 * self.compute / self.doubled if self.doubled else 2.0
 
     def share(self, phase: str) -> float:
         """The share of a step that a phase takes."""
@@ -121,9 +117,10 @@ def bound(e: Evidence) -> Bound:
             return "sync"
     if e.asleep >= ASLEEP and not e.on_gpu:
         return "sync"
-    if e.syncs and e.stretch <= FLAT_BESIDE_SYNCS:
+    stretch = e.stretch or 2.0
+    if e.syncs and stretch <= FLAT_BESIDE_SYNCS:
         return "sync"
-    return "launch" if e.stretch <= FLAT else "compute"
+    return "launch" if stretch <= FLAT else "compute"
 
 
 def sentence(e: Evidence, bound: Bound) -> str:
@@ -156,7 +153,7 @@ def _reason(e: Evidence, bound: Bound) -> str:
         case "sync":
             return "Waiting limits training: it is far below both its parts, and does not wait for data"
         case "launch":
-            longer = f"{_percent(max(0.0, e.stretch - 1))} longer"
+            longer = f"{_percent(max(0.0, (e.stretch or 2.0) - 1))} longer"
             return f"Launching operations limits training: twice the images take only {longer}"
         case _:
             reached = _percent(min(1.0, e.end_to_end / e.compute))
