@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,25 @@ def test_a_change_that_was_not_faster_is_not_kept(
     assert not (folder / "recipes").exists()
 
 
+def test_what_a_report_suggests_is_tried_without_measuring_anew(
+    workbench: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workbench.profiling import profile as module
+
+    (folder / "found.json").write_text(workbench(*PROFILE, "--json").out)
+    monkeypatch.setattr(module, "compare", _faster)
+    monkeypatch.setattr(module, "_measured", None)
+    result = workbench(*PROFILE, "--try", "--report", "found.json", "--json")
+    assert result.code == 0, result.err
+    before, after = (from_plain(Report, json.loads(text)) for text in ((folder / "found.json").read_text(), result.out))
+    assert after.trials and replace(after, trials=[]) == before
+    other = workbench(*PROFILE, "--try", "--report", "found.json", "--set", "name=other")
+    assert other.code == 2 and "found.json is about small on cpu, not about other on cpu" in other.err
+    (folder / "found.json").write_text("{}")
+    wrong = workbench(*PROFILE, "--try", "--report", "found.json")
+    assert wrong.code == 2 and "is no report" in wrong.err
+
+
 def _faster(before, after, suggestion, seconds, folder):
     from workbench.profiling.trial import trial
 
@@ -129,6 +149,8 @@ def _slower(before, after, suggestion, seconds, folder):
         (("nothing-like-it",), "no recipe 'nothing-like-it'"),
         (("small.toml", "--save", "x"), "give --try too"),
         (("small.toml", "--try", "--save", "a/b"), "give a name"),
+        (("small.toml", "--report", "x.json"), "give --try too"),
+        (("small.toml", "--try", "--report", "x.json"), "--report x.json cannot be read"),
         (("small.toml", "--set", "data.workrs=1"), "workers"),
         (("small.toml", "--seconds", "0"), "0.1"),
     ],

@@ -68,7 +68,7 @@ def test_what_is_made(digits_recipe: str) -> None:
         ("checks.loss_spikes.factr=3", "unknown key 'factr'; did you mean 'factor'?"),
         ("checks.loss_spikes.factor=1", "expected a number > 1"),
         ("check.fit.images=3", "unknown key 'check'; did you mean 'checks'?"),
-        ("techniques.fit.images=3", "unknown technique 'fit'"),
+        ("techniques.fit.images=3", "unknown technique 'fit'; workbench techniques lists them"),
     ],
 )
 def test_what_is_wrong_is_said(digits_recipe: str, override: str, words: str) -> None:

@@ -88,6 +88,8 @@ async def test_measure_try_keep_undo(make_app: AppFactory) -> None:
         )
         await until(pilot, lambda: not app.profiling.busy)
         assert "a keeps it in the recipe" in verdict(app)
+        assert app.profiling.report is not None
+        assert app.profiling.report.end_to_end.windows == 0, "nothing is measured anew"
         await pilot.press("a")
         assert app.editor.recipe.data.workers == 2
         assert "✓ kept" in verdict(app)
@@ -106,6 +108,10 @@ async def test_a_change_after_the_measurement_is_said(make_app: AppFactory, reci
         app.editor.change(about(recipe, "another"))
         await pilot.press("1", "3")
         assert "small was changed since it was measured; p measures it anew" in line(app)
+        await pilot.press("t")
+        await until(pilot, lambda: app.profiling.trial is not None and not app.profiling.busy)
+        assert app.profiling.report is not None
+        assert app.profiling.report.end_to_end.windows > 0, "the report was about another recipe"
 
 
 async def test_what_is_wrong_is_one_line(make_app: AppFactory, recipe: Recipe) -> None:

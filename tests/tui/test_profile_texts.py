@@ -105,6 +105,10 @@ def test_without_a_suggestion_it_says_so() -> None:
         ({"techniques.cutout": None}, "no cutout"),
         ({"techniques.cutout.enabled": False}, "no cutout"),
         ({"techniques.mixed_precision.dtype": "bf16"}, "mixed_precision.dtype = bf16"),
+        (
+            {"techniques.mixed_precision.enabled": True, "techniques.mixed_precision.dtype": "bf16"},
+            "mixed_precision.dtype = bf16",
+        ),
     ],
 )
 def test_changes_in_words(changes: dict[str, object], words: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from workbench import first_frame
 from workbench.commands.output import complain
 from workbench.data.base import DataError
 from workbench.devices import DeviceError
+from workbench.places import recipe_places
 from workbench.recipe import RecipeError
 from workbench.recipe.cards import CardError
 from workbench.recipe.errors import InputError
@@ -30,12 +32,22 @@ def explain(error: Exception) -> tuple[int, list[str]]:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "workbench"
         message = _flat(error.format_message()).rstrip(".")
-        return int(getattr(error, "exit_code", BAD_INPUT)), [f"{message}; see: {command} --help"]
+        hint = _meant_as_recipe(message) or f"see: {command} --help"
+        return int(getattr(error, "exit_code", BAD_INPUT)), [f"{message}; {hint}"]
     if _from_engine(error):
         return FAILED, [_flat(str(error))]
     if isinstance(error, OSError) and error.strerror:
         return FAILED, [f"{error.filename}: {error.strerror}" if error.filename else error.strerror]
     return FAILED, [f"unexpected {type(error).__name__}: {_flat(str(error))}; --debug shows where"]
+
+
+def _meant_as_recipe(message: str) -> str:
+    """What to write where a recipe's name stands in a command's place; "" for any other message."""
+    found = re.match(r"No such command '(.+)'$", message)
+    name = found[1] if found else ""
+    if name.endswith(".toml") or any(name in place.recipes for place in recipe_places()):
+        return f"'workbench run {name}' trains that recipe, 'workbench --recipe {name}' opens the screens on it"
+    return ""
 
 
 def _from_engine(error: Exception) -> bool:

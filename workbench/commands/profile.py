@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -18,7 +20,7 @@ from workbench.commands.output import complain, on_terminal, say, terminal_width
 from workbench.commands.profile_text import lines
 from workbench.devices import choose
 from workbench.places import resolve_recipe, saved_recipes
-from workbench.profiling.report import Progress, Report, to_plain
+from workbench.profiling.report import Progress, Report, from_plain, to_plain
 from workbench.profiling.suggestions import changed
 from workbench.recipe import Recipe, RecipeError, read_recipe_file, save_recipe
 from workbench.recipe.errors import InputError, Problem
@@ -36,6 +38,10 @@ def profile_command(
     save: Annotated[
         str | None,
         typer.Option("--save", metavar="NAME", help="With --try: keep the changed recipe as ./recipes/NAME.toml."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="With --try: what --json printed; nothing is measured anew."),
     ] = None,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=600, help="How long each part is measured.")
@@ -59,12 +65,14 @@ def profile_command(
     Examples:
       workbench profile resnet20 --set data.pipeline=loader
       workbench profile v2 --try --save v2-faster
-      workbench profile last --json | jq .suggestion
+      workbench profile last --json > found.json
+      workbench profile last --try --report found.json
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
     wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), changes or ())
     target = _target(save, try_it)
     chosen = choose(settings.device)
+    known = _known(report, wanted, chosen, try_it=try_it) if report is not None else None
 
     from workbench.profiling.profile import profile
 
@@ -72,17 +80,17 @@ def profile_command(
     out = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         items = profile(
-            wanted, chosen, settings.data_root, machine=machine, seconds=seconds, try_it=try_it or target is not None
+            wanted, chosen, settings.data_root, machine=machine, seconds=seconds, try_it=try_it, known=known
         )
-        report = _follow(items, out, json_lines=json_lines, quiet=as_json)
+        found = _follow(items, out, json_lines=json_lines, quiet=as_json)
     if json_lines:
-        say(dumps({"kind": "report", **to_plain(report)}))
+        say(dumps({"kind": "report", **to_plain(found)}))
     elif as_json:
-        say(dumps(to_plain(report)))
+        say(dumps(to_plain(found)))
     else:
-        for line in lines(report, terminal_width() if on_terminal() else 80):
+        for line in lines(found, terminal_width() if on_terminal() else 80):
             say(line)
-    _keep(wanted, report, target, tell=complain if as_json or json_lines else say)
+    _keep(wanted, found, target, tell=complain if as_json or json_lines else say)
 
 
 def _follow(items: Iterable[Progress | Report], out: TextIO, *, json_lines: bool, quiet: bool) -> Report:
@@ -100,6 +108,22 @@ def _follow(items: Iterable[Progress | Report], out: TextIO, *, json_lines: bool
                 status.update(f"{100 * item.share:.0f} %  {item.message}")
     assert report is not None
     return report
+
+
+def _known(file: Path, recipe: Recipe, device: str, *, try_it: bool) -> Report:
+    """An earlier report of this recipe on this device. Raises InputError where the file has none."""
+    if not try_it:
+        raise InputError("--report says what is to be tried; give --try too")
+    try:
+        found: Report = from_plain(Report, json.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"--report {file} cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"--report {file} is no report; workbench profile RECIPE --json prints one") from None
+    if (found.recipe, found.device) != (recipe.name, device):
+        about = f"{found.recipe} on {found.device}, not about {recipe.name} on {device}"
+        raise InputError(f"--report {file} is about {about}")
+    return replace(found, trials=[])
 
 
 def _target(name: str | None, try_it: bool) -> Path | None:

@@ -34,24 +34,32 @@ DISTURBED = 0.1
 
 
 def profile(
-    recipe: Recipe, device: str, data_root: Path, *, machine: str = "", seconds: float = SECONDS, try_it: bool = False
+    recipe: Recipe,
+    device: str,
+    data_root: Path,
+    *,
+    machine: str = "",
+    seconds: float = SECONDS,
+    try_it: bool = False,
+    known: Report | None = None,
 ) -> Iterator[Progress | Report]:
     """Measure a recipe on a device, nothing of it written anywhere; the last item is the report.
 
-    machine: what it is called in the report. try_it: measure the suggested change too. Raises RecipeError, DataError,
-    BuildError, TechniqueError or ProfileError.
+    machine: what it is called in the report. try_it: measure the suggested change too. known: a report of this recipe
+    on this device, whose suggestion is tried with nothing measured anew. Raises RecipeError, DataError, BuildError,
+    TechniqueError or ProfileError.
     """
     recipe, substitutes = suited(recipe, device)
     notes = [*substitutes, *_surroundings(device)]
-    part = 1 / (2 if try_it else 1)
+    part = 0.0 if known else 0.5 if try_it else 1.0
     with backend(recipe), tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         yield Progress("building", 0.0)
         built = build(recipe, device, data_root)
         try:
             use_threads(built)
-            report: Report | None = None
-            for item in _measured(built, data_root, machine, seconds, folder):
+            report = known
+            for item in [] if known else _measured(built, data_root, machine, seconds, folder):
                 if isinstance(item, Progress):
                     yield replace(item, share=part * item.share)
                 else:

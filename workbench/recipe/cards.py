@@ -133,8 +133,10 @@ class Registry(Generic[C]):
         return [card.name for card in self]
 
     def unknown(self, name: object) -> str:
-        """One sentence about a name that no card has, with the nearest one."""
-        return f"unknown {self.kind} {name!r}{nearest(name, self.names())}"
+        """One sentence about a name that no card has, with the nearest one or the command that lists them."""
+        listing = "data" if self.kind == "data source" else f"{self.kind}s"
+        hint = nearest(name, self.names()) or f"; workbench {listing} lists them"
+        return f"unknown {self.kind} {name!r}{hint}"
 
 
 def _file(card: type[Card]) -> str:

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from workbench.profiling.report import Progress, Report, from_plain
+from workbench.profiling.report import Progress, Report, from_plain, to_plain
 from workbench.runs.launch import child_environment
 
 COMMAND = (sys.executable, "-P", "-m", "workbench", "profile")
@@ -34,7 +34,8 @@ Heard = Progress | Report | ProfileEnded
 class ProfileChild:
     """One measurement. ``hear(self, what)`` is called in a thread; the last that it hears is a ProfileEnded.
 
-    recipe: as TOML. The process is the first of a group, so that loader workers end with it.
+    recipe: as TOML. known: a report whose suggestion is tried, with nothing measured anew. The process is the first of
+    a group, so that loader workers end with it.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class ProfileChild:
         *,
         command: Sequence[str] = COMMAND,
         options: Sequence[str] = (),
+        known: Report | None = None,
     ) -> None:
         self._recipe = recipe
         self._hear = hear
         self._command = list(command)
         self._options = list(options)
+        self._known = known
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self.stopped = False
@@ -68,26 +71,23 @@ class ProfileChild:
 
     def _work(self) -> None:
         try:
-            descriptor, name = tempfile.mkstemp(prefix="workbench-", suffix=".toml")
-            file = Path(name)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as text:
-                text.write(self._recipe)
-            try:
-                with tempfile.TemporaryFile("w+") as words:
-                    error = self._follow(file, words)
-            finally:
-                file.unlink(missing_ok=True)
+            with contextlib.ExitStack() as files:
+                recipe = files.enter_context(_file(self._recipe, ".toml"))
+                options = list(self._options)
+                if self._known is not None:
+                    options += ["--report", str(files.enter_context(_file(json.dumps(to_plain(self._known)), ".json")))]
+                error = self._follow(recipe, options, files.enter_context(tempfile.TemporaryFile("w+")))
         except OSError as problem:
             error = f"the measurement cannot be started: {problem.strerror or problem}"
         self._hear(self, ProfileEnded("" if self.stopped else error))
 
-    def _follow(self, file: Path, words: IO[str]) -> str:
+    def _follow(self, file: Path, options: list[str], words: IO[str]) -> str:
         """Run the command to its end; returns what it said was wrong."""
         with self._lock:
             if self.stopped:
                 return ""
             process = self._process = subprocess.Popen(
-                [*self._command, str(file), "--json-lines", *self._options],
+                [*self._command, str(file), "--json-lines", *options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=words,
@@ -111,6 +111,18 @@ class ProfileChild:
         words.seek(0)
         said = [text for text in words.read()[-4000:].splitlines() if text.strip()]
         return said[-1].strip().replace(str(file), "recipe") if said else f"the measurement ended with code {code}"
+
+
+@contextlib.contextmanager
+def _file(text: str, suffix: str) -> Iterator[Path]:
+    """A temporary file with a text."""
+    descriptor, name = tempfile.mkstemp(prefix="workbench-", suffix=suffix)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def read_line(line: str) -> Progress | Report | None:

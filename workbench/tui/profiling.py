@@ -23,13 +23,14 @@ ASK_AGAIN = 15.0
 class Profiling:
     """The measurement of the composed recipe, and the requests to the run on screen.
 
-    report: the last one, of ``measured``. kept: the trial whose change went into the recipe.
+    report: the last one, of ``measured``: a recipe, and a device as it was chosen. kept: the trial whose change went
+    into the recipe.
     """
 
     def __init__(self, app: Workbench) -> None:
         self._app = app
         self.report: Report | None = None
-        self.measured: Recipe | None = None
+        self.measured: tuple[Recipe, str] | None = None
         self.progress: Progress | None = None
         self.error = ""
         self.shares = ""
@@ -37,7 +38,7 @@ class Profiling:
         self.kept: Trial | None = None
         self.awaited: dict[str, tuple[RunDirectory, Any]] = {}
         self._child: ProfileChild | None = None
-        self._next: Recipe | None = None
+        self._next: tuple[Recipe, str] | None = None
         self._asked: tuple[RunDirectory | None, float] = (None, 0.0)
 
     # The composed recipe
@@ -50,7 +51,7 @@ class Profiling:
     @property
     def outdated(self) -> bool:
         """Whether the composed recipe is another one than the report is about."""
-        return self.measured is not None and self._app.editor.recipe != self.measured
+        return self.measured is not None and self._app.editor.recipe != self.measured[0]
 
     @property
     def trial(self) -> Trial | None:
@@ -58,24 +59,28 @@ class Profiling:
         return self.report.trials[-1] if self.report is not None and self.report.trials else None
 
     def measure(self, *, trying: bool = False) -> None:
-        """Measure the composed recipe in a process of its own; ``trying``: and the suggested change."""
+        """Measure the composed recipe in a process of its own; ``trying``: the suggested change.
+
+        The recipe itself is measured anew then only if it is another one than the report is about.
+        """
         app = self._app
         if self.busy:
             return
         if problems := app.editor.conflicts():
             self.error = f"{problems[0].path}: {problems[0].message}"
             return
-        self._next = app.editor.recipe
+        self._next = app.editor.recipe, app.device
         self.error, self.trying = "", trying
         self.shares = self._sharing()
         self.progress = Progress("starting", 0.0)
         options = ["--device", app.device, "--data-root", str(app.settings.data_root)]
         options += [word for plugin in app.settings.plugins for word in ("--plugin", str(plugin))]
         self._child = ProfileChild(
-            write_recipe(self._next),
+            write_recipe(app.editor.recipe),
             lambda child, heard: app.post_message(ProfileHeard(child, heard)),
             command=app.profile_command,
             options=[*options, "--try"] if trying else options,
+            known=self.report if trying and self._next == self.measured else None,
         )
         self._child.start()
 
