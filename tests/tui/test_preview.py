@@ -50,7 +50,8 @@ def test_changes_are_counted_against_the_recipe_as_loaded(recipe: Recipe) -> Non
     shown = texts.preview(state.picture).plain
     assert "+4" in shown and "56 multiply-adds  +16" in shown
     assert "2.400 before the change" in shown
-    state.hear(Checks(asked.last("checks"), 2.5, 2.3, []))
+    state.hear(Checks(asked.last("checks"), 2.5, 2.3, [], ["this CPU does not compute in fp16"]))
+    assert texts.preview(state.picture).plain.endswith("! this CPU does not compute in fp16")
     assert "2.500" in texts.preview(state.picture).plain and "before" not in texts.preview(state.picture).plain
 
 

@@ -132,7 +132,7 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
 
 
 def preview(picture: Picture, estimate: Estimate | None = None) -> Content:
-    """Parameters, by part, steps, the time that they take, and the first loss."""
+    """Parameters, by part, steps, the time that they take, the first loss, and what the device replaces."""
     parts: list[Part] = []
     dim = f" {MUTED}" if picture.stale else ""
     if picture.error:
@@ -157,6 +157,11 @@ def preview(picture: Picture, estimate: Estimate | None = None) -> Content:
         parts += [(f"  {static.steps_per_epoch:,} an epoch\n", MUTED)]
         parts += _time(static, estimate, picture.stale) if estimate is not None else []
         parts += _first_loss(picture)
+    if picture.checks is not None:
+        sign, colour = SIGNS["warn"]
+        muted = MUTED if picture.checks_stale else ""
+        for note in picture.checks.notes:
+            parts += [(f"{sign} ", muted or f"bold {colour}"), (f"{note}\n", muted)]
     return Content.assemble(*parts).rstrip()
 
 
@@ -208,12 +213,7 @@ def preview_checks(picture: Picture) -> Content:
     """The checks of the preview, each with its reason; quiet where they belong to an earlier version."""
     if picture.checks is None:
         return Content("")
-    sign, colour = SIGNS["warn"]
-    notes = [Content.assemble((f"{sign} ", f"bold {colour}"), f"{note}\n") for note in picture.checks.notes]
-    found = Content.assemble(
-        *notes,
-        checks([CheckFinished(**check) for check in picture.checks.checks]),  # type: ignore[arg-type]
-    )
+    found = checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
     return Content.styled(found.plain, MUTED) if picture.checks_stale else found
 
 
