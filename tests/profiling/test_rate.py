@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from workbench.profiling.rate import RateMeasured, ThreadTime
 
+SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads are bound to processors on Linux")
+
+@pytest.mark.skipif(not SCHEDSTAT.exists(), reason="only Linux says how long a thread waited for a processor")
 def test_time_that_other_programs_took_is_told_from_sleep() -> None:
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
@@ -27,11 +30,11 @@ def test_time_that_other_programs_took_is_told_from_sleep() -> None:
         other.kill()
         other.wait()
         os.sched_setaffinity(0, cores)
-    assert asleep < 0.1 and 0.2 < queued < 0.9
+    assert asleep < 0.1 and queued > 0.2
     thread = ThreadTime()
-    time.sleep(0.2)
+    time.sleep(0.5)
     asleep, queued = thread.shares()
-    assert asleep > 0.8 and queued < 0.1
+    assert asleep > 0.5 > queued
 
 
 def test_a_rate_without_what_others_took() -> None:
