@@ -44,7 +44,9 @@ def explain(error: Exception) -> tuple[int, list[str]]:
 def _meant_as_recipe(message: str) -> str:
     """What to write where a recipe's name stands in a command's place; "" for any other message."""
     found = re.match(r"No such command '(.+)'$", message)
-    name = found[1] if found else ""
+    if found is None:
+        return ""
+    name = found[1]
     if name.endswith(".toml") or any(name in place.recipes for place in recipe_places()):
         return f"'workbench run {name}' trains that recipe, 'workbench --recipe {name}' opens the screens on it"
     return ""

@@ -81,6 +81,11 @@ class Evidence:
             return self.share("augment")
         return self.share("data wait")
 
+    @property
+    def longer(self) -> float:
+        """How many times as long twice the images take; 2 where that was not measured."""
+        return self.stretch or 2.0
+
     def share(self, phase: str) -> float:
         """The share of a step that a phase takes."""
         whole = self.phases.step_seconds
@@ -117,10 +122,9 @@ def bound(e: Evidence) -> Bound:
             return "sync"
     if e.asleep >= ASLEEP and not e.on_gpu:
         return "sync"
-    stretch = e.stretch or 2.0
-    if e.syncs and stretch <= FLAT_BESIDE_SYNCS:
+    if e.syncs and e.longer <= FLAT_BESIDE_SYNCS:
         return "sync"
-    return "launch" if stretch <= FLAT else "compute"
+    return "launch" if e.longer <= FLAT else "compute"
 
 
 def sentence(e: Evidence, bound: Bound) -> str:
@@ -153,7 +157,7 @@ def _reason(e: Evidence, bound: Bound) -> str:
         case "sync":
             return "Waiting limits training: it is far below both its parts, and does not wait for data"
         case "launch":
-            longer = f"{_percent(max(0.0, (e.stretch or 2.0) - 1))} longer"
+            longer = f"{_percent(max(0.0, e.longer - 1))} longer"
             return f"Launching operations limits training: twice the images take only {longer}"
         case _:
             reached = _percent(min(1.0, e.end_to_end / e.compute))

@@ -133,8 +133,7 @@ def changed_to(changes: Mapping[str, Any]) -> str:
     for path, value in changes.items():
         name = path.removeprefix("techniques.").removesuffix(".enabled")
         switch = path.startswith("techniques.") and "." not in name
-        others = changes.keys() - {path}
-        if switch and value is True and any(other.startswith(f"techniques.{name}.") for other in others):
+        if switch and value is True and any(p != path and p.startswith(f"techniques.{name}.") for p in changes):
             continue  # its parameters name it
         if value is None or (switch and value is False):
             words.append(f"no {name}")
