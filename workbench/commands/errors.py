@@ -16,6 +16,7 @@ from workbench.recipe.errors import InputError
 from workbench.recipe.plugins import PluginError
 from workbench.runs.errors import RunError, RunNotFound
 from workbench.settings import SettingsError
+from workbench.tui.crash import ScreensBroke
 
 FAILED, BAD_INPUT, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
 
@@ -26,7 +27,7 @@ def explain(error: Exception) -> tuple[int, list[str]]:
         return BAD_INPUT, [str(problem) for problem in error.problems]
     if isinstance(error, InputError | PluginError | CardError | RunNotFound | DeviceError):
         return BAD_INPUT, [str(error)]
-    if isinstance(error, RunError | DataError):
+    if isinstance(error, RunError | DataError | ScreensBroke):
         return FAILED, [str(error)]
     if hasattr(error, "format_message"):  # typer's own: an unknown option, a missing argument
         context = getattr(error, "ctx", None)

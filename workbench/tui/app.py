@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -18,9 +19,12 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.launch import await_heartbeat, detach
 from workbench.settings import Screens
+from workbench.tui import crash
+from workbench.tui.compat import exit_soon
 from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.leaving import ABANDON, BACKGROUND, LOST, STOP
+from workbench.tui.messages import ThreadBroke
 from workbench.tui.recipe_files import writable
 from workbench.tui.session import NO_SESSION, editor_of, read_session, session_file
 from workbench.tui.settings import Settings
@@ -49,7 +53,8 @@ def run_app(
     recipe: what to compose; if left out, what was left in this folder, or the packaged ``digits``. recipe_path: its
     file, where saving writes unless it is a packaged one. watch: a run to open the Run screen with. runs, data_root,
     device: as the command line resolved them. plugins: files that are loaded already; the preview process loads them
-    too. screens, ascii, keymap: how they look, and the user's keys by action id.
+    too. screens, ascii, keymap: how they look, and the user's keys by action id. Raises ScreensBroke where something
+    other than the user ended the screens; whatever ends them, a training stops at a checkpoint first.
     """
     keep_freed_memory()
     screens = screens or Screens()
@@ -63,14 +68,27 @@ def run_app(
         app = Workbench(
             settings, editor, watch=watch, descriptors=descriptors, session=session, session_path=session_path
         )
-        with _signals(app, descriptors):
+        ended_by: BaseException | None = None
+        with _signals(app, descriptors), _threads_heard(app, descriptors.log):
             first_frame.hand_over()
-            outcome = app.run() or ""
+            try:
+                outcome = app.run()
+                ended_by = app.ended_by
+            except BaseException as error:  # past the app: an exit() in what it calls, an interrupt, a broken start
+                crash.keep(error, descriptors.log)
+                outcome, ended_by = None, error
             first_frame.restore()
             if outcome == LOST or descriptors.lost:
                 _go_on_alone(app)
                 os._exit(0)  # nothing is left that a terminal's file could be flushed to
-    _say_goodbye(app, settings, outcome)
+            if outcome != ABANDON:
+                _stop_training(app, descriptors)
+    left = ended_by is None and outcome is not None
+    _say_goodbye(app, settings, outcome if left and outcome is not None else app.leaving or STOP)
+    if isinstance(ended_by, KeyboardInterrupt):
+        raise ended_by
+    if not left:
+        raise crash.screens_broke(ended_by, descriptors.log) from ended_by
 
 
 def log_file() -> Path:
@@ -94,14 +112,14 @@ def _signals(app: Workbench, descriptors: Descriptors) -> Iterator[None]:
 
     def lost(number: int, frame: FrameType | None) -> None:
         descriptors.lose()
-        _exit_soon(app, LOST)
+        exit_soon(app, LOST)
 
     def end(number: int, frame: FrameType | None) -> None:
         if app.training is not None:
             app.training.control.stop()
         app.leaving = app.leaving or STOP
         if app.training is None or not app.training.alive:
-            _exit_soon(app, "")
+            exit_soon(app, "")
 
     before = {
         number: signal.signal(number, handler) for number, handler in ((signal.SIGHUP, lost), (signal.SIGTERM, end))
@@ -114,10 +132,43 @@ def _signals(app: Workbench, descriptors: Descriptors) -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN if descriptors.lost and number == signal.SIGHUP else handler)
 
 
-def _exit_soon(app: Workbench, outcome: str) -> None:
-    loop = app._loop
-    if loop is not None and not loop.is_closed():
-        loop.call_soon_threadsafe(app.exit, outcome)
+@contextlib.contextmanager
+def _threads_heard(app: Workbench, log: Path) -> Iterator[None]:
+    """A thread that breaks leaves the app as it is; its traceback goes to the log and a line onto the screen."""
+
+    def broke(told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
+            crash.keep(told.exc_value, log)
+            name = told.thread.name if told.thread is not None else "a thread"
+            app.post_message(ThreadBroke(f"{name}: {crash.in_words(told.exc_value)}; the whole traceback is in {log}"))
+
+    before, threading.excepthook = threading.excepthook, broke
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+def _stop_training(app: Workbench, descriptors: Descriptors) -> None:
+    """Let a training that still goes on stop at a checkpoint: nothing but the screens has ended."""
+    training = app.training
+    if training is None or not training.alive:
+        return
+    training.control.stop()
+    training.join(0.5)
+    if not training.alive:
+        return
+    name = training.run.name if training.run is not None else "the run"
+    descriptors.say(f"{name} finishes its step and saves a checkpoint… (Ctrl-C leaves at once)")
+    try:
+        training.join()
+    except KeyboardInterrupt:
+        descriptors.say(_abandoned(name))
+        os._exit(128 + signal.SIGINT)  # the thread may be inside a library that an exit would pull away from under it
+
+
+def _abandoned(name: str) -> str:
+    return f"left {name} without waiting; go on from its last checkpoint with: workbench run --resume {name}"
 
 
 def _go_on_alone(app: Workbench) -> None:
@@ -146,7 +197,7 @@ def _say_what_became(training: Training, run: RunDirectory, settings: Settings, 
     if outcome == BACKGROUND and training.state == "stopped":
         _go_on_in_background(run, settings, training.device)
     elif outcome == ABANDON:
-        print(f"left {name} without waiting; go on from its last checkpoint with: workbench run --resume {name}")
+        print(_abandoned(name))
         sys.stdout.flush()
         os._exit(0)  # the thread may be inside a library that an ordinary exit would pull away from under it
     elif training.state == "stopped":

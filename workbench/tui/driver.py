@@ -15,9 +15,14 @@ class SurvivingDriver(LinuxDriver):
     """The input thread ends quietly when the terminal is gone; for the output see :mod:`workbench.tui.fds`."""
 
     def _run_input_thread(self) -> None:
-        # Reading a hung-up terminal raises EIO; the base class would print that as a crash.
-        with contextlib.suppress(OSError):
+        # Reading a hung-up terminal raises EIO, which the base class would take for a crash; what it does with a crash
+        # leaves no exception behind.
+        try:
             self.run_input_thread()
+        except OSError:
+            return
+        except Exception as error:
+            self._app.call_later(self._app._handle_exception, error)
 
     def _sigtstp_application(self, *_: object) -> None:
         # The base class stops this process alone; a shell that started it through another one, such as uv, would wait

@@ -95,6 +95,12 @@ class Descriptors:
         if self.terminal is not None:
             self.terminal.lost = True
 
+    def say(self, line: str) -> None:
+        """A line for whoever sits at the terminal, while nothing is drawn there."""
+        if self.terminal is not None:
+            self.terminal.write(f"{line}\n")
+            self.terminal.flush()
+
     def point_at(self, path: Path) -> None:
         """From now on, what is written to 1 and 2 goes to the end of this file."""
         with contextlib.suppress(OSError):

@@ -108,6 +108,14 @@ class RunsRead(Message):
         self.reading = reading
 
 
+class ThreadBroke(Message):
+    """An exception ended one of the app's own threads; one line for the user."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
 class WorkDone(Message):
     """A thread has done some work; ``then`` goes on with it on the screen."""
 

@@ -9,13 +9,14 @@ from typing import cast
 from rich.console import RenderableType
 from textual import events
 from textual._compositor import ChopsUpdate
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.screen import Screen
 from textual.widgets import Input
 
 from workbench.tui.actions import Action, Where, actions
 from workbench.tui.charts import Palette
+from workbench.tui.compat import TextualApp
 from workbench.tui.driver import SurvivingDriver
 from workbench.tui.screens.too_small import TooSmallScreen, too_small
 from workbench.tui.settings import Settings
@@ -26,7 +27,7 @@ SLOW = 5
 """Times less often that a slow link is sent figures and charts."""
 
 
-class TerminalApp(App[str]):
+class TerminalApp(TextualApp):
     """The base of the app. theme: the one that was chosen last, "" for that of the settings."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import traceback
 from collections.abc import Callable
@@ -48,8 +49,18 @@ class Training:
         self._thread = threading.Thread(target=self._work, daemon=True, name="training")
 
     def start(self) -> None:
-        """Begin. ``hear`` is called in the thread when the run's directory exists and once more at the end."""
+        """Begin. ``hear`` is called in the thread when the run's directory exists and once more at the end.
+
+        However this process comes to its end, it waits for a checkpoint first: a thread that is inside torch when the
+        interpreter goes away aborts the process.
+        """
+        atexit.register(self.stop_and_join)
         self._thread.start()
+
+    def stop_and_join(self) -> None:
+        """Ask for an end at a checkpoint and wait for it."""
+        self.control.stop()
+        self.join()
 
     @property
     def alive(self) -> bool:
@@ -79,6 +90,7 @@ class Training:
             if self._descriptors is not None:
                 self._descriptors.point_back()
             self._hear(self)
+            atexit.unregister(self.stop_and_join)
 
 
 def _execute() -> Execute:

@@ -14,7 +14,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
 from workbench.runs.speed import Estimate
-from workbench.tui import clipboard, files, leaving, modes, profile_child, queueing, running, suspending
+from workbench.tui import clipboard, crash, files, leaving, modes, profile_child, queueing, running, suspending
 from workbench.tui.actions import Action, bindings
 from workbench.tui.device_app import DeviceApp
 from workbench.tui.driver import SurvivingDriver
@@ -28,6 +28,7 @@ from workbench.tui.messages import (
     ProfileHeard,
     QueueMoved,
     RunSent,
+    ThreadBroke,
     TrainingMoved,
     WorkDone,
 )
@@ -124,6 +125,11 @@ class Workbench(DeviceApp):
         self._queue.stop()
         if self.tracked is not None:
             self.tracked.stop()
+
+    def broke(self, error: BaseException) -> None:
+        """Keep the whole traceback; :func:`workbench.tui.app.run_app` says where, when the terminal is back."""
+        if self.descriptors is not None:
+            crash.keep(error, self.descriptors.log)
 
     def machine_changed(self) -> None:
         """Show what is known of devices and speeds."""
@@ -248,6 +254,11 @@ class Workbench(DeviceApp):
         for screen in self.screen_stack:  # also behind a dialog
             for bar in screen.query(TopBar):
                 bar.show(about, running)
+
+    def on_thread_broke(self, message: ThreadBroke) -> None:
+        """Say so; what the thread was to do is missing, the rest works."""
+        if self.is_running:
+            self.notify(message.text, title="Something broke", severity="error", timeout=20, markup=False)
 
     def on_work_done(self, message: WorkDone) -> None:
         """Go on with it."""
