@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_textual_snapshot
 from syrupy.location import PyTestLocation
+from textual.app import App
+from textual.pilot import Pilot
 
 from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE, HERE, RECIPE, FakeTraining
 from workbench.recipe import Recipe, read_recipe
@@ -23,6 +27,23 @@ def _snapshots(cls: type, *, test_location: PyTestLocation) -> str:
 
 # All pictures lie in one folder of the repository, not beside the tests.
 pytest_textual_snapshot.SVGImageExtension.dirname = classmethod(_snapshots)
+
+
+_run_test = App.run_test
+
+
+@contextlib.asynccontextmanager
+async def _run_test_as_in_a_terminal(app: App[Any], **keywords: Any) -> AsyncIterator[Pilot[Any]]:
+    """``App.run`` makes tasks eager where Python can; ``App.run_test`` does not, and so cannot see what that breaks."""
+    if hasattr(asyncio, "eager_task_factory"):
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    async with _run_test(app, **keywords) as pilot:
+        yield pilot
+
+
+@pytest.fixture(autouse=True)
+def _tasks_as_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(App, "run_test", _run_test_as_in_a_terminal)
 
 
 @pytest.fixture

@@ -1,16 +1,18 @@
 """A session for tests in a real terminal: the app as a user gets it, with a training that needs no torch.
 
 ``session.py STEPS`` trains that many points, ten a second, and writes past Python to descriptor 2 as C++ libraries do.
+``session.py STEPS WHERE`` breaks there: see tests/tui/broken.py.
 """
 
 import os
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.tui.broken import plant
 from tests.tui.fakes import CHECKS, FAKE_PREVIEW, started, trained
+from workbench.commands.errors import report
 from workbench.control import Control
 from workbench.events import Finished, Stopped
 from workbench.runs.directory import RunDirectory
@@ -39,5 +41,9 @@ def execute(run: RunDirectory, *, device: str, data_root: Path, resume: bool, co
 training._execute = lambda: execute
 workbench_app.Workbench.__init__.__kwdefaults__["preview_command"] = FAKE_PREVIEW
 assert preview_client.COMMAND != FAKE_PREVIEW
-begun = time.monotonic()
-app.run_app(runs=Path("runs"), data_root=Path("data"), device="cpu")
+if len(sys.argv) > 2:
+    plant(sys.argv[2])
+try:
+    app.run_app(runs=Path("runs"), data_root=Path("data"), device="cpu")
+except Exception as error:
+    sys.exit(report(error))

@@ -26,12 +26,12 @@ SESSION = Path(__file__).with_name("session.py")
 class Terminal:
     """A pseudo-terminal with a session in it that it controls, so that closing it hangs up."""
 
-    def __init__(self, folder: Path, steps: int) -> None:
+    def __init__(self, folder: Path, steps: int, *broken: str) -> None:
         self.folder = folder
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, str(SESSION), str(steps)],
+            [sys.executable, str(SESSION), str(steps), *broken],
             stdin=slave, stdout=slave, stderr=slave, cwd=folder, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
             env={**os.environ, "HOME": str(folder), "XDG_STATE_HOME": str(folder), "TERM": "xterm-256color"},

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from textual.app import App
+from textual.worker import WorkerFailed
 
 
 class TextualApp(App[str]):
@@ -26,17 +27,22 @@ class TextualApp(App[str]):
     @property
     def ended_by(self) -> BaseException | None:
         """The first exception that nobody caught, None if there was none."""
-        return self._exception
+        return _own(self._exception) if self._exception is not None else None
 
     def _handle_exception(self, error: Exception) -> None:
         # The one way that all of Textual's pumps, timers, workers and callbacks take.
-        self.broke(error)
+        self.broke(_own(error))
         super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         # The base class renders a traceback with all local variables for the terminal, which may take seconds and
         # shows what nobody asked for; broke() has kept one.
         self._close_messages_no_wait()
+
+
+def _own(error: Exception) -> BaseException:
+    """The exception itself, where Textual wraps that of a worker."""
+    return error.error if isinstance(error, WorkerFailed) else error
 
 
 def exit_soon(app: App[Any], outcome: str) -> None:

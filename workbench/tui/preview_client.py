@@ -22,10 +22,15 @@ QUIET: dict[Stage, float] = {"static": 0.0, "baseline": 0.0, "samples": 0.15, "c
 
 @dataclass(frozen=True)
 class PreviewEnded:
-    """The process ended by itself. It is started ``again``, but is not asked again what it died of."""
+    """The process ended by itself. It is started ``again``, but is not asked again what it died of.
+
+    at_once: before it answered anything, and not for the first time. words: the last line that it wrote to stderr.
+    """
 
     returncode: int
     again: bool = True
+    at_once: bool = False
+    words: str = ""
 
 
 class PreviewClient:
@@ -71,6 +76,7 @@ class PreviewClient:
     def _read(self) -> None:
         pause = 1.0
         while True:
+            begins_at = self._log_size()
             process = self._started()
             if process is None:
                 return
@@ -87,7 +93,7 @@ class PreviewClient:
                 self._pending.clear()  # one of them may be what it died of
                 if self._closed:
                     return
-            self._hear(PreviewEnded(returncode))
+            self._hear(PreviewEnded(returncode, at_once=pause > 1.0, words=self._last_words(begins_at)))
             with self._condition:
                 self._condition.wait_for(lambda: self._closed, pause)
             pause = min(30.0, pause * 2)
@@ -115,6 +121,20 @@ class PreviewClient:
                     os.close(log)
             self._condition.notify_all()
             return self._process
+
+    def _log_size(self) -> int:
+        with contextlib.suppress(OSError):
+            return self._log.stat().st_size if self._log is not None else 0
+        return 0
+
+    def _last_words(self, begins_at: int) -> str:
+        """The last line in the log beyond a place; "" without one."""
+        if self._log is not None:
+            with contextlib.suppress(OSError), self._log.open("rb") as file:
+                file.seek(max(begins_at, self._log_size() - 4096))
+                lines = file.read().decode(errors="replace").split("\n")
+                return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return ""
 
     def _open_log(self) -> int:
         """A descriptor of its own: the UI's 1 and 2 belong to whatever trains."""

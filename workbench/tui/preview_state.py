@@ -87,10 +87,7 @@ class PreviewState:
     def hear(self, reply: Reply | PreviewEnded) -> bool:
         """Take a reply; False if it changes nothing."""
         if isinstance(reply, PreviewEnded):
-            how = f"signal {-reply.returncode}" if reply.returncode < 0 else f"code {reply.returncode}"
-            text = f"the preview process ended ({how}) and was started again; change something to look again"
-            if not reply.again:
-                text = f"the preview process cannot be started ({how}); training works without it"
+            text = _ending(reply)
             self.picture = replace(self.picture, error=text, note="", stale=True, checks_stale=True)
             self._sampled = None
             if self._recipe == self._loaded:
@@ -156,3 +153,13 @@ class PreviewState:
                 **more,
             )
         )
+
+
+def _ending(reply: PreviewEnded) -> str:
+    how = f"signal {-reply.returncode}" if reply.returncode < 0 else f"code {reply.returncode}"
+    why = f"{how}: {reply.words}" if reply.words else how
+    if not reply.again:
+        return f"the preview process cannot be started ({why}); training works without it"
+    if reply.at_once:
+        return f"the preview process ends as soon as it is started ({why}); training works without it"
+    return f"the preview process ended ({why}) and was started again; change something to look again"
