@@ -106,6 +106,7 @@ def test_deleting(workbench: Command, runs: list[RunDirectory]) -> None:
     assert not runs[0].exists() and not runs[2].exists() and runs[1].exists()
 
 
+@pytest.mark.terminal
 @pytest.mark.parametrize(("answer", "there"), [(b"n\n", True), (b"y\n", False)])
 def test_a_person_is_asked(runs: list[RunDirectory], tmp_path: Path, answer: bytes, there: bool) -> None:
     master, slave = pty.openpty()

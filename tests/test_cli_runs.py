@@ -316,6 +316,7 @@ def test_a_run_whose_plugin_is_not_loaded_says_where_its_source_is(workbench: Co
     )
 
 
+@pytest.mark.terminal
 def test_on_a_terminal_a_bar_shows_how_it_goes(folder: Path) -> None:
     code, screen = on_terminal(folder, *SMALL_RUN, "--plugin", str(FAKE_ENGINE))
     assert code == 0

@@ -36,12 +36,12 @@ def test_from_composing_to_saving_with_a_lost_terminal_between(
     first.keys("Enter", "Space")
     first.wait_for("[x] label_smoothing", "unsaved")
     first.keys("r")
-    first.wait_for("running", "epoch 1")
-    (run,) = [found.run for found in list_runs(tmp_path / "runs") if found.state == "running"]
+    first.wait_for("loading torch and the data")
+    first.keys("p")  # before its first step, so that it is still at work when the next terminal is there
+    first.wait_for("paused", seconds=120)
+    (run,) = [found.run for found in list_runs(tmp_path / "runs") if found.state == "paused"]
     status = read_status(run)
     assert status is not None
-    first.keys("p")  # so that it is still at work when the next terminal is there
-    first.wait_for("paused")
 
     # the terminal is lost, with everything in it but the training
     first.close()
@@ -51,9 +51,9 @@ def test_from_composing_to_saving_with_a_lost_terminal_between(
     # another terminal has the whole history and full control
     second = Terminal(f"{WORKBENCH} watch", tmp_path, width, height)
     terminals.append(second)
-    second.wait_for(run.name, "epoch 1" if width > 80 else "paused")
+    second.wait_for(run.name if width > 80 else run.name[:24], "paused")
     second.keys("p")
-    second.wait_for("running")
+    second.wait_for("running", "epoch")
     second.keys("p")
     second.wait_for("paused")
     second.keys("p")

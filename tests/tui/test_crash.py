@@ -15,6 +15,8 @@ from tests.tui.broken import AT_KEY
 from tests.tui.test_terminal import Terminal, terminals  # noqa: F401
 from workbench.tui import crash
 
+pytestmark = pytest.mark.terminal
+
 ON_THE_WAY_OUT = "\x1b[?1049l"
 
 

@@ -73,6 +73,7 @@ def session(folder: Path, *arguments: str, seconds: float = 30) -> tuple[str, li
     return seen.decode(), [before, after], process.wait(5)
 
 
+@pytest.mark.terminal
 def test_an_error_is_said_on_the_ordinary_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "settings.toml").write_text("rusn = 1\n")
     monkeypatch.setenv("WORKBENCH_SETTINGS", str(tmp_path / "settings.toml"))

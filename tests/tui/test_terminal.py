@@ -20,6 +20,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.terminal
+
 SESSION = Path(__file__).with_name("session.py")
 
 
