@@ -53,7 +53,7 @@ MODULE = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19
         (  # in a container the card need not even be passed in to see this
             replace(failing("RM has detected an NVML/RM version mismatch."), nodes=()),
             "the driver was upgraded while the machine ran",
-            "restart it (a container's host)",
+            "restart it (of a container, its host)",
         ),
         (replace(failing("Driver Not Loaded"), module="", nodes=()), "Driver Not Loaded", "install the driver anew"),
         (failing("Unknown Error"), "the GPU cannot be used: Unknown Error (driver 580.65.06)", "restart the machine"),

@@ -141,9 +141,10 @@ def torch_build(folder: Path | None = None) -> TorchBuild:
 def _of_the_driver(signs: Signs) -> Trouble | None:
     """What is wrong below torch."""
     problem, gpus = signs.answer.problem, signs.answer.gpus
-    what = f"the GPU cannot be used: {problem} (driver {_version(signs)})"
+    known = signs.driver.version or signs.module
+    what = f"the GPU cannot be used: {problem}" + (f" (driver {known})" if known else "")
     if "version mismatch" in problem.lower():
-        return Trouble(f"{what}: the driver was upgraded while the machine ran; restart it (a container's host)")
+        return Trouble(f"{what}: the driver was upgraded while the machine ran; restart it (of a container, its host)")
     if gpus:
         return None
     if signs.module and not signs.nodes and not signs.dxg:

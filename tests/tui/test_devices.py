@@ -97,7 +97,7 @@ async def test_a_gpu_that_cannot_be_used_is_said_before_a_run_is_made(make_app: 
     app = make_app(execute=training, gpus=list, trouble=lambda: MISMATCH, device="auto")
     async with app.run_test(size=(80, 24)) as pilot:
         pane = app.screen.query_one("#list-pane")
-        await until(pilot, lambda: "GPU cannot be used, D says why" in str(pane.border_subtitle))
+        await until(pilot, lambda: "GPU unusable, D says why" in str(pane.border_subtitle))
         await pilot.press("r")
         await pilot.pause()
         (notice,) = app._notifications
@@ -106,11 +106,12 @@ async def test_a_gpu_that_cannot_be_used_is_said_before_a_run_is_made(make_app: 
         assert not training.calls and not Path("runs").exists()
         await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, DeviceScreen))
+        assert "refuses: the GPU cannot be used" in str(app.screen.query_one(OptionList).get_option("auto").prompt)
         words = " ".join(str(app.screen.query_one(".question").render()).split())
         assert MISMATCH.text in words and words.endswith("or go on without the GPU: choose cpu.")
         await pilot.press("down", "enter")  # the CPU
         await pilot.pause()
-        assert app.device == "cpu" and "cannot be used" not in str(pane.border_subtitle)
+        assert app.device == "cpu" and "unusable" not in str(pane.border_subtitle)
         await pilot.press("r")
         await until(pilot, lambda: bool(training.calls))
         assert training.calls[0]["device"] == "cpu"

@@ -15,7 +15,7 @@ def gpus_in_words(gpus: list[Gpu] | None = None, trouble: Trouble | None = None)
     """
     found = list_gpus() if gpus is None else gpus
     if trouble is not None:
-        return "GPU cannot be used, D says why" if trouble.certain else "GPU in doubt, D says why"
+        return "GPU unusable, D says why" if trouble.certain else "GPU in doubt, D says why"
     if not found:
         return "no GPU"
     best = max(found, key=lambda gpu: gpu.free or 0)

@@ -49,7 +49,9 @@ class DeviceScreen(ModalScreen[str | None]):
             yield note
 
     def _options(self) -> list[Option]:
-        options = [self._option("auto", "the GPU with the most free memory, else the CPU"), self._option("cpu", "")]
+        refused = self._trouble is not None and self._trouble.certain
+        auto = "refuses: the GPU cannot be used" if refused else "the GPU with the most free memory, else the CPU"
+        options = [self._option("auto", auto), self._option("cpu", "")]
         for gpu, number in zip(self._gpus, self._numbers, strict=True):
             words, others = gpu_lines(gpu)
             if number is None:
