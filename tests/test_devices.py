@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from workbench import devices
-from workbench.devices import DeviceError, Gpu, GpuProcess, busy, choose, gpu_of, list_gpus, parse
+from workbench import devices, gpu_signs, nvml
+from workbench.devices import DeviceError, Gpu, GpuProcess, busy, choose, gpu_of, list_gpus, parse, refusal
+from workbench.gpu_signs import Signs, TorchBuild
 
 
 class FakeNvml:
     """Some GPUs, as pynvml would tell about them."""
 
     class NVMLError(Exception):
+        pass
+
+    class NVMLError_GpuIsLost(NVMLError):
         pass
 
     def __init__(self, *free: int | None) -> None:
@@ -28,8 +34,17 @@ class FakeNvml:
             raise self.NVMLError("fell off the bus")
         return index
 
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> int:
+        if uuid not in [f"GPU-00{index}" for index in range(len(self.free))]:
+            raise self.NVMLError("Not Found")
+        return int(uuid[-1])
+
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
-        return SimpleNamespace(free=self.free[handle], total=100)
+        free = self.free[handle]
+        return SimpleNamespace(free=free, used=100 - (free or 0), total=100)
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
+        return SimpleNamespace(gpu=25)
 
     def nvmlDeviceGetUUID(self, handle: int) -> str:
         return f"GPU-00{handle}"
@@ -58,15 +73,18 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     def make(*free: int | None, torch_uuids: tuple[str, ...] = (), problem: str | None = None) -> None:
-        fake = FakeNvml(*free) if free else None
-        devices.driver.cache_clear()
-        monkeypatch.setattr(devices, "_nvml", lambda: fake)
-        monkeypatch.setattr(devices, "_torch_gpu_count", lambda: len(torch_uuids))
+        monkeypatch.setattr(nvml, "start", lambda: FakeNvml(*free) if free else no_library())
+        monkeypatch.setattr(gpu_signs, "torch_build", lambda: TorchBuild("2.15.0", cuda="12.6"))
+        monkeypatch.setattr(gpu_signs, "_module", lambda folder: "")
+        monkeypatch.setattr(devices, "_torch_sees", lambda: (len(torch_uuids), ""))
         monkeypatch.setattr(devices, "_torch_uuid", lambda number: torch_uuids[number])
         monkeypatch.setattr(devices, "_architecture_problem", lambda number: problem)
 
-    yield make
-    devices.driver.cache_clear()
+    return make
+
+
+def no_library() -> Any:
+    raise ImportError("no pynvml")
 
 
 @pytest.mark.parametrize(
@@ -111,17 +129,76 @@ def test_a_gpu_that_does_not_exist_is_named(machine: Any) -> None:
 
 def test_a_gpu_that_torch_cannot_use_is_not_passed_over(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     machine(5)
-    fake = SimpleNamespace(__version__="2.15.0", version=SimpleNamespace(cuda="13.0"))
-    monkeypatch.setitem(sys.modules, "torch", fake)
+    monkeypatch.setattr(gpu_signs, "torch_build", lambda: TorchBuild("2.15.0", cuda="13.0"))
     for option in ("auto", "cuda:0"):
         with pytest.raises(DeviceError) as caught:
             choose(option)
         for part in ("535.1", "CUDA 12.2", "Big GPU", "torch 2.15.0", "CUDA 13.0", "--device cpu"):
             assert part in str(caught.value)
-    fake.version.cuda = None
+        assert "upgrade the driver, or install a torch that fits it" in str(caught.value)
+        assert str(caught.value).startswith("cuda:0: " if option == "cuda:0" else "the driver (")
+        assert refusal(option) == str(caught.value)
+    monkeypatch.setattr(gpu_signs, "torch_build", lambda: TorchBuild("2.15.0"))
     with pytest.raises(DeviceError, match="built without CUDA"):
         choose("auto")
-    assert choose("cpu") == "cpu"
+    assert choose("cpu") == "cpu" and refusal("cpu") == ""
+
+
+def test_what_torch_gives_as_its_reason_is_said(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(5)
+
+    def available() -> bool:
+        warnings.warn(
+            "CUDA initialization: Unexpected error from cudaGetDeviceCount(). Error 802: system not yet initialized "
+            "(Triggered internally at CUDAFunctions.cpp:119.)",
+            stacklevel=1,
+        )
+        return False
+
+    monkeypatch.undo()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(nvml, "start", lambda: FakeNvml(5))
+    monkeypatch.setattr(gpu_signs, "torch_build", lambda: TorchBuild("2.15.0", cuda="12.6"))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=available)))
+    with pytest.raises(DeviceError) as caught:
+        choose("auto")
+    assert "cannot use it: Unexpected error from cudaGetDeviceCount(). Error 802" in str(caught.value)
+    assert "start nvidia-fabricmanager" in str(caught.value) and "Triggered" not in str(caught.value)
+    assert refusal("auto") == ""  # what only torch knows is not claimed without it
+
+
+@pytest.mark.parametrize("visible", ["7", "GPU-ffff,0"])
+def test_a_variable_that_names_a_missing_gpu_says_so(
+    machine: Any, monkeypatch: pytest.MonkeyPatch, visible: str
+) -> None:
+    machine(5, 7)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    name = visible.split(",")[0]
+    with pytest.raises(DeviceError, match=f"={visible} names {name}, which is no GPU here: the driver shows 0, 1;"):
+        choose("auto")
+    machine(5, 7, torch_uuids=("000",))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,7,1")
+    assert choose("auto") == "cuda:0"
+    with pytest.raises(DeviceError, match="torch sees cuda:0; CUDA_VISIBLE_DEVICES=0,7,1 ends at 7, which is no GPU"):
+        choose("cuda:1")
+
+
+def test_another_environment_may_be_meant(machine: Any) -> None:
+    machine(5)
+    assert refusal("auto", {"CUDA_VISIBLE_DEVICES": ""}) == "" == refusal("auto", {})
+    assert "names 3, which is no GPU here" in refusal("auto", {"CUDA_VISIBLE_DEVICES": "3"})
+
+
+def test_a_gpu_without_a_word_from_nvml_is_refused(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine()
+    monkeypatch.setattr(devices, "look", lambda: Signs(module="535.1", torch=TorchBuild("2.15.0", cuda="12.6")))
+    with pytest.raises(DeviceError, match="the card was not passed in"):
+        choose("auto")
+    with pytest.raises(DeviceError, match="cuda:0: the NVIDIA driver"):
+        choose("cuda:0")
+    monkeypatch.setattr(devices, "_torch_sees", lambda: (1, ""))  # whatever it looks like, torch can use it
+    monkeypatch.setattr(devices, "_torch_uuid", lambda number: "")
+    assert choose("auto") == "cuda:0"
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
@@ -173,6 +250,53 @@ def test_gpus_are_listed_with_other_processes(machine: Any) -> None:
     assert first == Gpu(0, "GPU-000", "Big GPU", 5, 100, (GpuProcess(77, None, "python3"),))
     assert (third.index, third.processes) == (2, ())
     assert (devices.driver().version, devices.driver().cuda) == ("535.1", "12.2")
+    assert nvml.ask().problem == "GPU 1: fell off the bus"
+
+
+def test_what_nvml_does_not_offer_leaves_the_rest(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unified memory has no free share, a GPU that is split into instances no utilisation."""
+
+    def refuse(self: FakeNvml, *_: object) -> Any:
+        raise self.NVMLError("Not Supported")
+
+    machine(5, torch_uuids=("000",))
+    whole = list_gpus()[0]
+    for question, without in (
+        ("nvmlDeviceGetMemoryInfo", {"free": None, "total": None}),
+        ("nvmlDeviceGetUUID", {"uuid": ""}),
+        ("nvmlDeviceGetName", {"name": "a GPU"}),
+        ("nvmlDeviceGetComputeRunningProcesses", {"processes": ()}),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(FakeNvml, question, refuse)
+            assert list_gpus() == [dataclasses.replace(whole, **without)]
+            assert choose("auto") == "cuda:0"
+            assert nvml.ask().problem == ""
+            if question == "nvmlDeviceGetMemoryInfo":
+                assert busy("cuda:0") == "cuda:0 (Big GPU) is also used by 1 other process (pid 77)"
+    use = devices.gpu_use("GPU-000")
+    assert use == devices.GpuUse(0.25, 95, 100)
+    with monkeypatch.context() as patched:
+        patched.setattr(FakeNvml, "nvmlDeviceGetUtilizationRates", refuse)
+        assert devices.gpu_use("GPU-000") == devices.GpuUse(None, 95, 100)
+        patched.setattr(FakeNvml, "nvmlDeviceGetMemoryInfo", refuse)
+        assert devices.gpu_use("GPU-000") is None
+    with monkeypatch.context() as patched:
+        patched.setattr(FakeNvml, "nvmlSystemGetCudaDriverVersion", refuse)
+        assert devices.driver() == devices.Driver("535.1", "")
+    assert devices.gpu_use("GPU-none") is None
+
+
+def test_a_lost_gpu_is_none_that_says_little(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(self: FakeNvml, *_: object) -> Any:
+        raise self.NVMLError_GpuIsLost("GPU is lost")
+
+    machine(5)
+    monkeypatch.setattr(FakeNvml, "nvmlDeviceGetMemoryInfo", lost)
+    assert nvml.ask() == nvml.Answer((), "GPU 0: GPU is lost")
+    assert devices.gpu_use("GPU-000") is None
+    with pytest.raises(DeviceError, match=r"shows none that works \(GPU 0: GPU is lost\); restart the machine"):
+        choose("auto")
 
 
 def test_a_busy_gpu_warns(machine: Any) -> None:

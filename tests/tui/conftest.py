@@ -74,12 +74,14 @@ def make_app(tmp_path: Path, recipe: Recipe) -> AppFactory:
         path: Path | None = None,
         preview: bool = False,
         settings: dict[str, Any] | None = None,
+        device: str = "cpu",
         **keywords: object,
     ) -> Workbench:
-        places = Settings(Path("runs"), Path("data"), device="cpu", **(settings or {}))
+        places = Settings(Path("runs"), Path("data"), device=device, **(settings or {}))
         keywords.setdefault("preview_command", FAKE_PREVIEW if preview else ["sleep", "60"])
         keywords.setdefault("profile_command", FAKE_PROFILE)
         keywords.setdefault("poll", 0.25)
+        keywords.setdefault("trouble", lambda: None)
         keywords.setdefault("execute", FakeTraining())
         return Workbench(places, Editor(recipe, path), **keywords)
 

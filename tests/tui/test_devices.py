@@ -11,10 +11,10 @@ from tests.runs.test_speed import measured
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining
 from tests.tui.test_compose import go_to, until
-from workbench.devices import GIB, Gpu, GpuProcess
+from workbench.devices import GIB, Gpu, GpuProcess, Trouble
 from workbench.recipe import Recipe
 from workbench.tui.choosing import cuda_numbers
-from workbench.tui.machine import gpu_lines
+from workbench.tui.machine import gpu_lines, gpus_in_words
 from workbench.tui.screens.devices import DeviceScreen
 from workbench.tui.widgets.preview import PreviewPane
 
@@ -87,3 +87,50 @@ async def test_the_time_of_a_run_follows_from_what_was_measured(make_app: AppFac
         await go_to(pilot, "techniques.dropout")
         await pilot.press("space")
         await until(pilot, lambda: "≈ 3" in numbers.plain)
+
+
+MISMATCH = Trouble("the GPU cannot be used: Driver/library version mismatch (driver 535.1): restart it")
+
+
+async def test_a_gpu_that_cannot_be_used_is_said_before_a_run_is_made(make_app: AppFactory) -> None:
+    training = FakeTraining(20)
+    app = make_app(execute=training, gpus=list, trouble=lambda: MISMATCH, device="auto")
+    async with app.run_test(size=(80, 24)) as pilot:
+        pane = app.screen.query_one("#list-pane")
+        await until(pilot, lambda: "GPU unusable, D says why" in str(pane.border_subtitle))
+        await pilot.press("r")
+        await pilot.pause()
+        (notice,) = app._notifications
+        assert notice.severity == "error" and notice.message.startswith(MISMATCH.text)
+        assert notice.message.endswith("or go on without it: D in Compose, cpu.")
+        assert not training.calls and not Path("runs").exists()
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, DeviceScreen))
+        assert "refuses: the GPU cannot be used" in str(app.screen.query_one(OptionList).get_option("auto").prompt)
+        words = " ".join(str(app.screen.query_one(".question").render()).split())
+        assert MISMATCH.text in words and words.endswith("or go on without the GPU: choose cpu.")
+        await pilot.press("down", "enter")  # the CPU
+        await pilot.pause()
+        assert app.device == "cpu" and "unusable" not in str(pane.border_subtitle)
+        await pilot.press("r")
+        await until(pilot, lambda: bool(training.calls))
+        assert training.calls[0]["device"] == "cpu"
+
+
+async def test_a_gpu_in_doubt_may_be_tried(make_app: AppFactory) -> None:
+    training = FakeTraining(20)
+    doubt = Trouble("its library is not installed here", certain=False)
+    app = make_app(execute=training, gpus=list, trouble=lambda: doubt, device="auto")
+    async with app.run_test(size=(80, 24)) as pilot:
+        pane = app.screen.query_one("#list-pane")
+        await until(pilot, lambda: "GPU in doubt, D says why" in str(pane.border_subtitle))
+        await pilot.press("r")
+        await until(pilot, lambda: bool(training.calls))
+        assert training.calls[0]["device"] == "auto"
+
+
+def test_a_gpu_whose_memory_is_not_told_keeps_its_line() -> None:
+    unified = Gpu(0, "GPU-cccc", "NVIDIA GB10", None, None, (GpuProcess(4711, None, "python"),))
+    assert gpu_lines(unified) == ("NVIDIA GB10", "used by python (pid 4711)")
+    assert gpus_in_words([unified]) == "1 GPU, busy"
+    assert gpus_in_words([unified, FREE]) == "2 GPUs, 78 GiB free"

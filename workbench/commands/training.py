@@ -17,7 +17,7 @@ from workbench.commands.profile_text import read_phases, step_lines
 from workbench.commands.queue import enqueue
 from workbench.commands.streams import interruptible, own_streams
 from workbench.control import Control
-from workbench.devices import busy, choose, list_gpus
+from workbench.devices import DeviceError, busy, choose, list_gpus, refusal
 from workbench.events import Event
 from workbench.places import resolve_recipe
 from workbench.recipe import RecipeError, read_recipe_file
@@ -91,14 +91,14 @@ def run(
         if recipe is not None or asked:
             raise InputError(f"a run's recipe stays as it is; start a new run with: workbench run {resume} --set …")
         directory = resumable(settings, resume)
-        chosen = settings.device if background else _choose(settings.device)
+        chosen = _handed_on(settings.device) if background else _choose(settings.device)
         if directory.started() and not background:  # the process that goes on with it notes it
             note_resume(directory.env_file)
     else:
         if recipe is None:
             raise InputError("which recipe? workbench recipes lists them; a run goes on with --resume RUN")
         wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), asked)
-        chosen = settings.device if background else _choose(settings.device)
+        chosen = _handed_on(settings.device) if background else _choose(settings.device)
         directory = create_run(settings.runs, wanted)
     if queue:
         enqueue(directory, settings, shown(directory, settings), as_json, checks=checks)
@@ -137,6 +137,13 @@ def _choose(option: str) -> str:
     if warning := busy(device, seen):
         complain(f"warning: {warning}")
     return device
+
+
+def _handed_on(option: str) -> str:
+    """The device option of a run that another process trains. Raises DeviceError where it is sure to refuse."""
+    if reason := refusal(option):
+        raise DeviceError(reason)
+    return option
 
 
 def train_here(

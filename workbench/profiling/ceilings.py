@@ -139,7 +139,7 @@ class Measurement:
             self._memory = torch.cuda.max_memory_allocated(device), torch.cuda.memory_reserved(device)
         gpu = gpu_of(str(device))
         use = gpu_use(gpu.uuid) if gpu is not None else None
-        self._busy.append(float("nan") if use is None else use.busy)
+        self._busy.append(float("nan") if use is None or use.busy is None else use.busy)
 
     def found(self) -> Ceilings:
         """The figures."""

@@ -76,7 +76,7 @@ def gpu_numbers(visible: str | None = None) -> list[int]:
     """
     free = {str(gpu.index): gpu.free for gpu in list_gpus()}
     names = list(free) if visible is None else _named(visible) if free else []
-    return sorted(range(len(names)), key=lambda number: (-free.get(names[number], 0), number))
+    return sorted(range(len(names)), key=lambda number: (-(free.get(names[number]) or 0), number))
 
 
 def _named(visible: str) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from workbench.devices import refusal
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import Claim, cannot_write
@@ -132,6 +133,9 @@ class Worker:
 
     def _start(self, entry: Entry, device: str) -> bool:
         request, run = entry.request, entry.run
+        if reason := refusal(request.device, _environment(request.variables)):  # nobody meant the CPU
+            _fail(run, reason)
+            return False
         data_root = Path(request.data_root) if request.data_root else None
         plugins = [Path(plugin) for plugin in request.plugins]
         folder = Path(request.folder) if request.folder else None

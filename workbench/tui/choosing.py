@@ -28,7 +28,7 @@ def choose(app: DeviceApp) -> None:
         if gpu is not None and gpu.processes:
             app.notify(f"{device} is {gpu_lines(gpu)[1]}", severity="warning", markup=False)
 
-    app.push_screen(DeviceScreen(gpus, numbers, app.device), chosen)
+    app.push_screen(DeviceScreen(gpus, numbers, app.device, app.trouble), chosen)
 
 
 def cuda_numbers(gpus: Sequence[Gpu], environment: Mapping[str, str] = os.environ) -> list[int | None]:

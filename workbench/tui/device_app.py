@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from workbench.devices import Gpu, list_gpus
+from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
 from workbench.recipe import Recipe
 from workbench.runs.speed import Estimate, Speed, Speeds, estimate
 from workbench.tui.choosing import choose
@@ -15,15 +15,22 @@ from workbench.tui.terminal_app import TerminalApp
 
 
 class DeviceApp(TerminalApp):
-    """Looks and reads in threads, never in the UI's own. gpus: asks the driver; a test has its own answer."""
+    """Looks and reads in threads, never in the UI's own. gpus, trouble: ask the driver; a test has its own answers."""
 
     def __init__(
-        self, settings: Settings, theme: str = "", poll: float = 1.0, gpus: Callable[[], list[Gpu]] = list_gpus
+        self,
+        settings: Settings,
+        theme: str = "",
+        poll: float = 1.0,
+        gpus: Callable[[], list[Gpu]] = list_gpus,
+        trouble: Callable[[], Trouble | None] = gpu_trouble,
     ) -> None:
         super().__init__(settings, theme, poll)
         self.device = settings.device
         self.gpus: list[Gpu] | None = None
+        self.trouble: Trouble | None = None
         self._list_gpus = gpus
+        self._find_trouble = trouble
         self._choosing = False
         self._speeds = Speeds(settings.runs)
         self._measured: list[Speed] = []
@@ -31,8 +38,15 @@ class DeviceApp(TerminalApp):
     def look_for_gpus(self) -> None:
         """See which GPUs there are, and who uses them."""
         threading.Thread(
-            target=lambda: self.post_message(GpusSeen(self._list_gpus())), daemon=True, name="gpus"
+            target=lambda: self.post_message(GpusSeen(self._list_gpus(), self._find_trouble())),
+            daemon=True,
+            name="gpus",
         ).start()
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing can be trained on the device as it is chosen, as far as that is certain; "" if it can."""
+        return self.trouble.text if self.device != "cpu" and self.trouble is not None and self.trouble.certain else ""
 
     def choose_device(self) -> None:
         """Choose the device of the next run among the GPUs as they are now."""
@@ -42,7 +56,7 @@ class DeviceApp(TerminalApp):
 
     def on_gpus_seen(self, message: GpusSeen) -> None:
         """Show it."""
-        self.gpus = message.gpus
+        self.gpus, self.trouble = message.gpus, message.trouble
         if not self.is_running:
             return
         self.machine_changed()

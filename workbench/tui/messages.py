@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from workbench.devices import Gpu
+from workbench.devices import Gpu, Trouble
 from workbench.preview.protocol import Reply
 from workbench.runs.directory import RunDirectory
 from workbench.runs.speed import Speed
@@ -53,11 +53,12 @@ class TrainingMoved(Message):
 
 
 class GpusSeen(Message):
-    """What the driver says about the GPUs."""
+    """What the driver says about the GPUs, and why they cannot be used, if so."""
 
-    def __init__(self, gpus: list[Gpu]) -> None:
+    def __init__(self, gpus: list[Gpu], trouble: Trouble | None) -> None:
         super().__init__()
         self.gpus = gpus
+        self.trouble = trouble
 
 
 class SpeedsRead(Message):

@@ -59,6 +59,10 @@ def _train(app: Workbench, make: Callable[[], RunDirectory], *, resume: bool) ->
     if app.training is not None and app.training.alive:
         queueing.offer(app, make)
         return
+    if reason := app.refusal:
+        how = f"{reason}, or go on without it: {app.key('compose.devices')} in Compose, cpu."
+        app.notify(how, title="The GPU cannot be used", severity="error", timeout=20, markup=False)
+        return
     app.training = Training(
         make,
         lambda training: app.post_message(TrainingMoved(training)),

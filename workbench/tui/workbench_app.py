@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from workbench.devices import Gpu, list_gpus
+from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
@@ -72,6 +72,7 @@ class Workbench(DeviceApp):
         preview_command: Sequence[str] = COMMAND,
         profile_command: Sequence[str] = profile_child.COMMAND,
         gpus: Callable[[], list[Gpu]] = list_gpus,
+        trouble: Callable[[], Trouble | None] = gpu_trouble,
         poll: float = 1.0,
         now: Callable[[], float] = time.time,
         session: Session = NO_SESSION,
@@ -79,7 +80,7 @@ class Workbench(DeviceApp):
     ) -> None:
         if watch is not None:
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
-        super().__init__(settings, session.theme, poll, gpus)
+        super().__init__(settings, session.theme, poll, gpus, trouble)
         self.editor = editor
         self.composer: ComposeScreen | None = None
         self.training: Training | None = None
@@ -134,7 +135,8 @@ class Workbench(DeviceApp):
     def machine_changed(self) -> None:
         """Show what is known of devices and speeds."""
         if self.composer is not None:
-            self.composer.show_device("" if self.gpus is None else gpus_in_words(self.gpus))
+            trouble = None if self.device == "cpu" else self.trouble
+            self.composer.show_device("" if self.gpus is None else gpus_in_words(self.gpus, trouble))
             self.composer.refresh_preview()
 
     def estimate(self) -> Estimate | None:

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from workbench.devices import Gpu
+from workbench.devices import Gpu, Trouble
 from workbench.tui.machine import gpu_lines
 from workbench.tui.widgets.pane import Text
 
@@ -21,16 +21,20 @@ from workbench.tui.widgets.pane import Text
 class DeviceScreen(ModalScreen[str | None]):
     """Returns ``"auto"``, ``"cpu"`` or ``"cuda:N"``; None if nothing was chosen.
 
-    numbers: the ``N`` of each GPU's ``cuda:N``, None for one that cannot be chosen because it is hidden.
+    numbers: the ``N`` of each GPU's ``cuda:N``, None for one that cannot be chosen because it is hidden. trouble: why
+    they cannot be used, all of them.
     """
 
     BINDINGS = [Binding("escape", "cancel", show=False)]
 
-    def __init__(self, gpus: Sequence[Gpu], numbers: Sequence[int | None], chosen: str) -> None:
+    def __init__(
+        self, gpus: Sequence[Gpu], numbers: Sequence[int | None], chosen: str, trouble: Trouble | None = None
+    ) -> None:
         super().__init__()
         self._gpus = gpus
         self._numbers = numbers
         self._chosen = chosen
+        self._trouble = trouble
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog devices") as dialog:
@@ -38,11 +42,16 @@ class DeviceScreen(ModalScreen[str | None]):
             dialog.border_subtitle = "⏎ chooses · esc cancels"
             yield OptionList(*self._options(), id="devices", compact=True)
             note = Text(classes="question")
-            note.show(Content.styled("" if self._gpus else "The driver sees no GPU here.", "$muted"))
+            if self._trouble is not None:
+                note.show(Content.styled(f"✗ {self._trouble.text}, or go on without the GPU: choose cpu.", "$error"))
+            else:
+                note.show(Content.styled("" if self._gpus else "The driver sees no GPU here.", "$muted"))
             yield note
 
     def _options(self) -> list[Option]:
-        options = [self._option("auto", "the GPU with the most free memory, else the CPU"), self._option("cpu", "")]
+        refused = self._trouble is not None and self._trouble.certain
+        auto = "refuses: the GPU cannot be used" if refused else "the GPU with the most free memory, else the CPU"
+        options = [self._option("auto", auto), self._option("cpu", "")]
         for gpu, number in zip(self._gpus, self._numbers, strict=True):
             words, others = gpu_lines(gpu)
             if number is None:
