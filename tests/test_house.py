@@ -39,7 +39,7 @@ FLOORS = {
     },
     "data": {"recipe", "step", "randomness", "engine.slots"},
     "engine": {"recipe", "step", "randomness", "events", "control", "models", "data", "checks", "profiling", "memory"},
-    "checks": {"recipe", "events", "step", "data", "engine", "runs.fit", "runs.results"},
+    "checks": {"recipe", "events", "step", "data", "engine", "runs.fit", "runs.guessing", "runs.results"},
     "profiling": {"recipe", "step", "randomness", "events", "control", "engine", "data", "devices"},
     "places": {"recipe", "runs"},
     "nvml": set(),

@@ -14,7 +14,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-Verdict = Literal["pass", "warn", "fail"]
+Verdict = Literal["pass", "warn", "fail", "not judged"]
+"""``not judged``: there was too little to judge by. It is neither good nor bad, and never counts as passed."""
+
+SEVERITY: tuple[Verdict, ...] = ("fail", "warn", "not judged", "pass")
+"""The verdicts in the order in which they are shown, the worst first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,10 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFinished(Event):
-    """A sanity check's result: what was expected and found, why that is right or wrong, and what to do about it."""
+    """A sanity check's result: what was expected and found, why that is right or wrong, and what to do about it.
+
+    One that could judge nothing may have neither ``expected`` nor ``found``; its ``reason`` says what was missing.
+    """
 
     kind: ClassVar[str] = "check_finished"
     name: str
@@ -174,10 +181,14 @@ class Stopped(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(Event):
-    """The run ended with an error."""
+    """The run ended with an error. resumable: whether going on from its checkpoint may end otherwise.
+
+    What is wrong with the recipe stays wrong: such a run fails again at the same step.
+    """
 
     kind: ClassVar[str] = "failed"
     error: str
+    resumable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

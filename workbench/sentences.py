@@ -32,7 +32,8 @@ class Sentence:
 
 
 def sentence(event: Event, started: RunStarted | None = None) -> Sentence | None:
-    """What an event says; None for one that says nothing, such as a check that passed or a point of the curves.
+    """What an event says; None for one that says nothing, such as a check that passed or could not judge, or a point of
+    the curves.
 
     started: the run's first event, where it is known.
     """
@@ -44,7 +45,7 @@ def sentence(event: Event, started: RunStarted | None = None) -> Sentence | None
                 f"{len(event.classes)} classes, {event.parameters:,} parameters, "
                 f"{short(event.steps / event.steps_per_epoch)} epochs of {event.steps_per_epoch:,} steps"
             )
-        case CheckFinished() if event.verdict != "pass":
+        case CheckFinished() if event.verdict in ("warn", "fail"):
             return Sentence(f"{event.name}: {event.reason}", "warning" if event.verdict == "warn" else "error")
         case Evaluated():
             accuracy = f"{event.split} accuracy {percent(event.accuracy)}"

@@ -32,7 +32,8 @@ def during(build: Build, folder: Path | None = None) -> dict[str, str]:
 
 
 def test_a_healthy_run_says_so_once(make_small: Make) -> None:
-    events = whole_run(make_small(*OFTEN, "train.epochs=3", "checks.throughput.seconds=0"))
+    stretches = ("checks.throughput.seconds=0", "checks.throughput.window=5")
+    events = whole_run(make_small(*OFTEN, "train.epochs=3", *stretches))
     found = said(events)
     assert set(NAMES) <= set(found)
     assert {name: found[name].verdict for name in NAMES} == dict.fromkeys(NAMES, "pass")
@@ -89,7 +90,7 @@ def test_updates_that_are_too_large_and_too_small(make_small: Make) -> None:
     plant(large, "after step", throw)
     assert during(large)["update_ratio"] == "warn"
     small = make_small(*OFTEN, "techniques.sgd.learning_rate=1e-9")
-    assert during(small) == {"update_ratio": "warn"}
+    assert during(small) == {"update_ratio": "warn", "learning": "fail"}
 
 
 def test_units_that_never_fire(make_small: Make) -> None:

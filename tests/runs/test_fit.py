@@ -18,9 +18,9 @@ from workbench.runs.fit import read_fit
         (0.995, 0.95, 1.0, 0.0, "pass", ("agree",)),
         (0.96, 0.82, 0.6, 0.01, "pass", ("14 points ahead",)),
         (0.85, 0.92, 0.6, 0.01, "pass", ("harder task",)),
-        (0.994, 0.871, 0.05, 0.0, "unknown", ("too early",)),
-        (math.nan, 0.871, 1.0, math.nan, "unknown", ("mixed",)),
-        (0.5, math.nan, 1.0, 0.0, "unknown", ("not a number",)),
+        (0.994, 0.871, 0.05, 0.0, "not judged", ("too early",)),
+        (math.nan, 0.871, 1.0, math.nan, "not judged", ("mixed",)),
+        (0.5, math.nan, 1.0, 0.0, "not judged", ("not a number",)),
         (0.80, 0.79, 1.0, math.nan, "pass", ("agree",)),
     ],
 )

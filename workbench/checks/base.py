@@ -34,8 +34,16 @@ class Result:
     figures: Mapping[str, object] = field(default_factory=dict)
 
 
+def not_judged(reason: str, advice: str = "", expected: str = "", found: str = "", **figures: object) -> Result:
+    """What a check says that had nothing to judge, or too little: ``reason`` says what was missing."""
+    return Result("not judged", expected, found, reason, advice, figures)
+
+
 class Watch:
     """A check at work on one training. The training loop calls ``look``, what stands between two steps the rest."""
+
+    remembers: ClassVar[tuple[str, ...]] = ()
+    """Attributes of plain values that a checkpoint keeps, so that a run that goes on knows what was seen before."""
 
     def due(self, moment: Moment) -> bool:
         """Whether ``look`` sees something in this step."""
@@ -45,7 +53,17 @@ class Watch:
         """See weights and gradients of a step before its update, on the device: nothing in here may wait for it."""
 
     def judge(self, trained: Trained) -> Result | None:
-        """The present state at a point of the curves, where waiting for the device is allowed; None: nothing yet."""
+        """The present state at a point of the curves, where waiting for the device is allowed; None: nothing yet.
+
+        A pass says that something was judged: as long as there was too little, the answer is None.
+        """
+
+    def lacks(self) -> str:
+        """What is missing for a judgement, in words; asked at the end of a run in which there was none."""
+        return "the run was too short"
+
+    def review(self, outcome: Outcome) -> Result | None:
+        """A last word after the last evaluation; None where there is nothing to add."""
 
     def diverged(self, finding: Finding, folder: Path | None) -> Result | None:
         """What to say of a training that diverged. folder: where to leave what helps; None: nowhere."""
@@ -73,7 +91,11 @@ class Check(Card):
         return cls.model_fields["enabled"].default is False
 
     def examine(self, build: Build) -> Result | None:
-        """Look at a build that has not been trained, and leave it as it is; None where there is nothing to check."""
+        """Look at a build that has not been trained, and leave it as it is.
+
+        None where the recipe has nothing that this check is about; what is there and cannot be judged is
+        :func:`not_judged`.
+        """
         raise TypeError(f"check '{self.name}' examines nothing; it must define examine(build)")
 
     def watch(self, build: Build) -> Watch | None:
@@ -81,7 +103,7 @@ class Check(Card):
         raise TypeError(f"check '{self.name}' watches nothing; it must define watch(build)")
 
     def review(self, outcome: Outcome) -> Result | None:
-        """Judge a training that is over; None where there is nothing to judge."""
+        """Judge a training that is over; None where the recipe has nothing that this check is about."""
         raise TypeError(f"check '{self.name}' reviews nothing; it must define review(outcome)")
 
     def event(self, result: Result) -> CheckFinished:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result
+from workbench.checks.base import Check, Result, not_judged
 from workbench.recipe.cards import parameter
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class BatchIsolation(Check):
         for weight in model.parameters():
             weight.requires_grad_(False)
         images, _ = training_images(build, self.images)
+        if len(images) < 2:
+            return not_judged("there is one training image only, and nothing that it could be mixed with")
         images = images.detach().float().requires_grad_()
         chosen = len(images) // 2
         logits = model(images)
@@ -48,6 +50,10 @@ class BatchIsolation(Check):
             reach = torch.zeros(len(images))
         else:
             reach = images.grad.abs().amax(dim=(1, 2, 3)).cpu()
+        if not reach.isfinite().all():
+            return not_judged(
+                "the gradient on the images is not finite", "see the initial loss", expected, "not finite"
+            )
         own = float(reach[chosen])
         others = int((reach > 0).sum()) - int(own > 0)
         if others:

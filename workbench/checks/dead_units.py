@@ -50,6 +50,9 @@ class _DeadWatch(Watch):
         self.taken = 0
         self._hooks: list[Any] = []
 
+    def lacks(self) -> str:
+        return f"{self.taken} looks, one in {self.card.every} steps; {self.card.looks} are needed"
+
     def due(self, moment: Moment) -> bool:
         return (moment.step + 1) % self.card.every == 0 or bool(self._hooks)
 

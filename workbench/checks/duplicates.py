@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result
+from workbench.checks.base import Check, Result, not_judged
 from workbench.recipe.cards import parameter
 
 if TYPE_CHECKING:
@@ -34,12 +34,14 @@ class Duplicates(Check):
     )
 
     def examine(self, build: Build) -> Result | None:
-        """Nothing to say about a data set beyond the limit."""
+        """A data set beyond the limit is not judged."""
         from workbench.data.pipeline import split_bytes
 
         training, test = build.dataset.train, build.dataset.test
-        if split_bytes(training) + split_bytes(test) > self.limit * 2**30:
-            return None
+        size = (split_bytes(training) + split_bytes(test)) / 2**30
+        if size > self.limit:
+            reason = f"its {size:,.1f} GiB are more than the {self.limit:g} GiB that are looked at"
+            return not_judged(reason, "raise checks.duplicates.limit to have them read")
         found = duplicates(training, test)
         expected = f"≤ {self.share:.3g} of the test images"
         shown = f"{len(found)} of {len(test):,}" if found else "none"

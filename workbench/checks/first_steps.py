@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result
+from workbench.checks.base import Check, Result, not_judged
 from workbench.recipe.cards import parameter
 
 if TYPE_CHECKING:
@@ -36,8 +36,12 @@ class FirstSteps(Check):
             recent = sum(losses[-5:]) / len(losses[-5:])
             if not recent <= self.factor * max(losses[0], 1.0):
                 break
-        expected = f"loss below {self.factor:g} × the first for {self.steps} steps"
+        expected = f"loss below {self.factor:g} × the first for {min(self.steps, build.steps)} steps"
         found = f"{losses[0]:.3f} → {recent:.3g} in {len(losses)} steps"
+        if len(losses) < 2 and math.isfinite(recent):
+            return not_judged(
+                "the run has one step: there is no later loss to hold against its first", "", expected, found
+            )
         if math.isfinite(recent) and recent <= self.factor * max(losses[0], 1.0):
             return Result("pass", expected, found, "the run starts stable")
         reason = f"the loss explodes within {len(losses)} steps at a learning rate of {build.learning_rate(step):.3g}"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result
-from workbench.events import Verdict
+from workbench.checks.base import Check, Result, not_judged
 from workbench.recipe.cards import parameter
 
 if TYPE_CHECKING:
     from workbench.checks.outcome import Outcome
-    from workbench.engine.build import Build
 
 
 class FitCheck(Check):
@@ -18,7 +16,7 @@ class FitCheck(Check):
 
     So it holds under mixup and CutMix too, where the accuracy seen in training means nothing, and under augmentation
     and dropout, which make training harder than the test. A test accuracy within what the recipe's source claims is
-    never a warning.
+    never a warning. A network that is no better than guessing is not judged: there is nothing that could fit.
     """
 
     name = "fit"
@@ -33,9 +31,12 @@ class FitCheck(Check):
         """Evaluates a sample of the training split."""
         from workbench.checks.outcome import still_rising
         from workbench.runs.fit import read_fit
+        from workbench.runs.guessing import reach_of_chance
 
-        train, test = clean_accuracy(outcome.build, self.images), outcome.results.accuracy
-        reading = read_fit(train, test, 1.0, still_rising(outcome.history))
+        train, test = outcome.clean(self.images)[1], outcome.results.accuracy
+        sizes = [sum(row) for row in outcome.results.confusion]
+        guess = min(1.0, reach_of_chance(sum(sizes), max(sizes) / max(1, sum(sizes))))
+        reading = read_fit(train, test, 1.0, still_rising(outcome.history), guess=guess)
         claim = outcome.build.recipe.expect.accuracy
         expected = "a test accuracy near the training's"
         found = f"clean {reading.found}"
@@ -43,22 +44,9 @@ class FitCheck(Check):
         if reading.verdict == "warn" and claim is not None and test >= claim[0]:
             reason = "further apart than usual, but the test accuracy is the one that the source claims"
             return Result("pass", expected, found, reason, figures=figures)
+        if reading.verdict == "not judged":
+            return not_judged(reading.advice, "", expected, found, **figures)
+        if reading.verdict == "pass":
+            return Result("pass", expected, found, reading.advice, figures=figures)
         what, colon, advice = reading.advice.partition(": ")
-        verdict: Verdict = "warn" if reading.verdict == "warn" else "pass"
-        if verdict == "pass":
-            return Result(verdict, expected, found, reading.advice, figures=figures)
-        return Result(verdict, expected, found, what, advice if colon else "", figures)
-
-
-def clean_accuracy(build: Build, count: int) -> float:
-    """Accuracy, 0–1, on up to ``count`` training images without augmentation, with the weights of evaluation."""
-    import torch
-
-    from workbench.data.pipeline import EvaluationSet
-    from workbench.data.splits import Subset
-    from workbench.engine.evaluate import score
-
-    order = torch.randperm(len(build.training), generator=torch.Generator().manual_seed(0))
-    subset = Subset(build.training, order[:count].sort().values)
-    images = EvaluationSet(subset, build.device, build.recipe.data.eval_batch_size, keep=False)
-    return score(build, images)[1]
+        return Result("warn", expected, found, what, advice if colon else "", figures)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from workbench.events import Trained
     from workbench.step import Moment
 
+USUAL = 5
+"""Looks from which on there is a usual length."""
+
 
 class GradientNorm(Check):
     """The L2 norm of each layer's gradient, as the optimizer gets it.
@@ -40,6 +43,8 @@ class GradientNorm(Check):
 
 
 class _GradientWatch(Watch):
+    remembers = ("silent", "totals", "looks", "worst")
+
     def __init__(self, card: GradientNorm, build: Build) -> None:
         from workbench.checks.layers import layer_weights
 
@@ -49,7 +54,14 @@ class _GradientWatch(Watch):
         self.frozen: list[bool] = []
         self.silent = dict.fromkeys((name for name, _ in self.layers), 0)
         self.totals: deque[float] = deque(maxlen=20)
+        self.looks = 0
         self.worst = ""
+
+    def lacks(self) -> str:
+        if not self.layers:
+            return "no layer has weights of its own"
+        needed = max(self.card.patience, USUAL + 1)
+        return f"{self.looks} looks, one at a point of the curve in {self.card.every} steps; {needed} are needed"
 
     def due(self, moment: Moment) -> bool:
         return moment.step % self.card.every == 0
@@ -70,10 +82,11 @@ class _GradientWatch(Watch):
         if self.norms is None:
             return None
         norms, self.norms = self.norms.tolist(), None
+        self.looks += 1
         for (name, _), norm, frozen in zip(self.layers, norms, self.frozen, strict=True):
             self.silent[name] = self.silent[name] + 1 if norm == 0 and not frozen else 0
         total = math.sqrt(sum(norm * norm for norm in norms))
-        usual = median(self.totals) if len(self.totals) >= 5 else math.inf
+        usual = median(self.totals) if len(self.totals) >= USUAL else math.inf
         self.totals.append(total)
         expected, found = "every layer's above 0, none exploding", f"{total:.3g} in all, usually {usual:.3g}"
         cut = [name for name, count in self.silent.items() if count >= self.card.patience]
@@ -87,5 +100,6 @@ class _GradientWatch(Watch):
             reason = "the gradient was suddenly many times longer than usual"
             advice = "clip gradients (gradient_clipping), warm up, or lower the learning rate"
             return Result("warn", expected, self.worst, reason, advice)
-        found = found if math.isfinite(usual) else f"{total:.3g} in all"
-        return Result("pass", expected, found, "every layer learns, and none is thrown far off")
+        if self.looks < self.card.patience or usual == math.inf:
+            return None
+        return Result("pass", expected, found, "a gradient reaches every layer, and none is thrown far off")

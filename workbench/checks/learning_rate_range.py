@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result
+from workbench.checks.base import Check, Result, not_judged
 from workbench.recipe.cards import parameter
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 """A learning rate and the loss that was seen with it, smoothed."""
+
+FALLS = 0.98
+"""Times the first loss below which it has fallen."""
 
 
 class LearningRateRange(Check):
@@ -36,7 +39,10 @@ class LearningRateRange(Check):
     stop: float = parameter(4.0, gt=1, le=1000, description="times the best loss at which it has exploded")
 
     def examine(self, build: Build) -> Result:
-        """On a copy, in fp32. Figures: points (rate, smoothed loss), suggestion, exploded, peak; rates or None."""
+        """On a copy, in fp32. Figures: points (rate, smoothed loss), suggestion, exploded, peak; rates or None.
+
+        Where the loss falls at no rate, there is nothing to suggest and nothing to judge.
+        """
         points = self.measure(build)
         peak = max(build.learning_rate(step) for step in _steps(build.steps))
         suggested, exploded = suggestion(points), explosion(points, self.stop)
@@ -48,6 +54,17 @@ class LearningRateRange(Check):
         if exploded is not None and peak >= exploded:
             reason = f"at {exploded:.2g} the loss explodes, and the recipe goes up to {peak:.3g}"
             return Result("fail", expected, found, reason, advice, figures)
+        best = min(loss for _, loss in points)
+        if not best < FALLS * points[0][1]:
+            found = f"lowest loss {best:.4g}, first {points[0][1]:.4g}"
+            advice = "see whether it learns at all: workbench check RECIPE --only overfit_batch"
+            return not_judged(
+                "the loss falls at no rate of the test",
+                advice,
+                "a loss that falls",
+                found,
+                **{**figures, "suggestion": None},
+            )
         if peak < suggested / 100:
             reason = f"the loss falls fastest near {suggested:.2g}; with {peak:.3g} at most the run learns slowly"
             return Result("warn", expected, found, reason, advice, figures)

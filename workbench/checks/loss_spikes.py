@@ -34,12 +34,22 @@ class LossSpikes(Check):
 
 
 class _SpikeWatch(Watch):
+    remembers = ("losses", "first", "spikes", "highest", "judged")
+
     def __init__(self, card: LossSpikes) -> None:
         self.card = card
         self.losses: deque[float] = deque(maxlen=card.window)
         self.first = math.nan
         self.spikes: list[int] = []
         self.highest = 0.0
+        self.judged = 0
+
+    def lacks(self) -> str:
+        return f"{len(self.losses)} points of the loss curve, and {self._least} come before the first that is judged"
+
+    @property
+    def _least(self) -> int:
+        return max(3, self.card.window // 2)
 
     def judge(self, trained: Trained) -> Result | None:
         loss = trained.loss
@@ -47,14 +57,16 @@ class _SpikeWatch(Watch):
             return None
         if math.isnan(self.first):
             self.first = loss
-        usual = median(self.losses) if len(self.losses) >= max(3, self.card.window // 2) else math.inf
+        usual = median(self.losses) if len(self.losses) >= self._least else math.inf
         self.losses.append(loss)
+        self.judged += usual < math.inf
         if loss > self.card.factor * usual and loss > usual + self.card.least * self.first:
             self.spikes.append(trained.step)
             self.highest = max(self.highest, loss)
         expected = f"below {self.card.factor:g} × the median of {self.card.window} points"
         if not self.spikes:
-            return Result("pass", expected, "none", "what is learned stays learned") if usual < math.inf else None
+            found = "none so far"
+            return Result("pass", expected, found, "no step throws the loss far up") if self.judged else None
         found = f"{self.highest:.3g} at step {self.spikes[0]:,}, usually {usual:.3g}"
         reason = "the loss jumped far above where it was"
         advice = "clip gradients (gradient_clipping), lower the learning rate, or look at that step's batch"

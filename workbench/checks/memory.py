@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result
+from workbench.checks.base import Check, Result, not_judged
 from workbench.recipe.cards import parameter
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ class Memory(Check):
 
     full: float = parameter(0.9, gt=0, le=1, description="share of the free memory from which on it is tight")
 
-    def examine(self, build: Build) -> Result | None:
-        """None for a network whose activations cannot be counted."""
+    def examine(self, build: Build) -> Result:
+        """A network whose activations cannot be counted is not judged."""
         need = needed_bytes(build)
         if need is None:
-            return None
+            return not_judged("what this network keeps for its gradients cannot be counted on a copy without memory")
         free = free_bytes(build)
         expected, found = f"≤ {_gib(free)} free on {build.device}", f"about {_gib(need)}"
         if need <= self.full * free:

@@ -48,6 +48,9 @@ class _NormWatch(Watch):
         self.norms = norms
         self.asked = 0
 
+    def lacks(self) -> str:
+        return f"it looks every {self.card.every} steps, and the run had fewer"
+
     def judge(self, trained: Trained) -> Result | None:
         if trained.step - self.asked < self.card.every:
             return None

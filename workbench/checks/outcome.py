@@ -28,6 +28,23 @@ class Outcome:
     build: Build
     results: Results
     history: tuple[tuple[int, float], ...]
+    _clean: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    def clean(self, count: int) -> tuple[float, float]:
+        """Loss (nats) and accuracy (0–1) on up to ``count`` training images without augmentation.
+
+        With the weights of evaluation; the same images each time, and evaluated once.
+        """
+        if count not in self._clean:
+            from workbench.data.pipeline import EvaluationSet
+            from workbench.data.splits import Subset
+            from workbench.engine.evaluate import score
+
+            build, order = self.build, _order(len(self.build.training))
+            images = Subset(build.training, order[:count].sort().values)
+            size = build.recipe.data.eval_batch_size
+            self._clean[count] = score(build, EvaluationSet(images, build.device, size, keep=False))
+        return self._clean[count]
 
 
 @dataclass
@@ -81,9 +98,13 @@ class Predictions:
 
 
 def still_rising(history: tuple[tuple[int, float], ...]) -> float:
-    """What the training accuracy, in means of a tenth of the points, gained in the last fifth; nan where unknown."""
+    """What the training accuracy, in means of a tenth of the points, gained in the last fifth; nan where unknown.
+
+    Unknown, too, where most of the curve was drawn by an earlier part of the run: the last fifth of a short rest shows
+    nothing.
+    """
     known = [accuracy for _, accuracy in history if math.isfinite(accuracy)]
-    if len(known) < 10 or len(known) < len(history):
+    if len(known) < 10 or len(known) < len(history) or history[0][0] > history[-1][0] / 2:
         return math.nan
     size, fifth = max(1, len(known) // 10), len(known) // 5
     before = known[: len(known) - fifth][-size:]
@@ -103,3 +124,10 @@ def _pictures(images: Tensor) -> Tensor:
         images = small.round().clamp(0, 255).to(torch.uint8)
     images = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
     return images.permute(0, 2, 3, 1).contiguous()
+
+
+def _order(count: int) -> Tensor:
+    """int64 ``[count]``: an order that is always the same."""
+    import torch
+
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.checks.base import chosen, failed
 from workbench.checks.outcome import Outcome, Predictions
@@ -45,6 +45,11 @@ class RunChecks:
     def diverged(self, finding: Finding) -> Iterator[CheckFinished]:
         """When loss or gradients were not finite."""
         yield from self._watching.diverged(finding)
+        yield from self._watching.unjudged()
+
+    def stopped(self) -> Iterator[CheckFinished]:
+        """When the run ends before its last step."""
+        yield from self._watching.unjudged()
 
     def after(self, loss: float, accuracy: float) -> Iterator[CheckFinished]:
         """After the last evaluation, whose answers ``predictions`` has heard."""
@@ -52,6 +57,8 @@ class RunChecks:
         if self._folder is not None:
             write_results(self._folder / "evaluation.json", results)
         outcome = Outcome(self._build, results, tuple(self._history))
+        yield from self._watching.review(outcome)
+        yield from self._watching.unjudged()
         for card in chosen(self._build.recipe, "after") if self._on else ():
             try:
                 result = card.review(outcome)
@@ -59,3 +66,11 @@ class RunChecks:
                 result = failed(error)
             if result is not None:
                 yield card.event(result)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that goes on must know of its earlier part."""
+        return self._watching.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put it back."""
+        self._watching.load_state_dict(state)

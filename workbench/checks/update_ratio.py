@@ -42,6 +42,8 @@ class UpdateRatio(Check):
 
 
 class _UpdateWatch(Watch):
+    remembers = ("high", "low", "looks", "peak")
+
     def __init__(self, card: UpdateRatio, build: Build) -> None:
         from workbench.checks.layers import layer_weights
 
@@ -52,8 +54,13 @@ class _UpdateWatch(Watch):
         self.taken = -1
         self.ratios: Tensor | None = None
         self.ignorant = math.log(max(2, len(build.dataset.classes)))
-        self.high = self.low = 0
+        self.high = self.low = self.looks = 0
         self.peak = 0.0
+
+    def lacks(self) -> str:
+        if not self.layers:
+            return "no layer has weights of its own"
+        return f"{self.looks} looks, one in {self.card.every} steps; {self.card.patience} in a row are needed"
 
     def due(self, moment: Moment) -> bool:
         return moment.step % self.card.every == 0 or moment.step == self.taken + 1
@@ -76,6 +83,9 @@ class _UpdateWatch(Watch):
         if self.ratios is None:
             return None
         ratios, self.ratios = self.ratios.tolist(), None
+        if not ratios:
+            return None
+        self.looks += 1
         middle = median(ratios)
         largest = max(range(len(ratios)), key=ratios.__getitem__)
         self.high = self.high + 1 if middle > self.card.high and not trained.loss < 0.95 * self.ignorant else 0
@@ -90,4 +100,6 @@ class _UpdateWatch(Watch):
             reason = "each step hardly changes the weights"
             advice = "raise the learning rate (workbench check RECIPE --range-test suggests one)"
             return Result("warn", expected, found, reason, advice)
-        return Result("pass", expected, found, "the weights move at a pace that learns")
+        if self.looks < self.card.patience or self.high or self.low:
+            return None
+        return Result("pass", expected, found, "neither far too much nor far too little")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workbench.checks.base import Check, Result, Watch, failed
+from workbench.checks.base import Check, Result, Watch, failed, not_judged
 from workbench.events import CheckFinished, Trained, Verdict
 
 if TYPE_CHECKING:
+    from workbench.checks.outcome import Outcome
     from workbench.engine.build import Build
     from workbench.engine.replay import Finding
 
@@ -46,7 +48,39 @@ class Watching:
         for card, watch in self._watches:
             yield from self._changed(card, partial(watch.diverged, finding, self._folder))
 
-    def _changed(self, card: Check, ask: partial[Result | None]) -> Iterator[CheckFinished]:
+    def review(self, outcome: Outcome) -> Iterator[CheckFinished]:
+        """The last words of those that have one."""
+        for card, watch in self._watches:
+            yield from self._changed(card, partial(watch.review, outcome))
+
+    def unjudged(self) -> Iterator[CheckFinished]:
+        """Those that have judged nothing until the end of the run, and what they lacked."""
+        for card, watch in self._watches:
+            if card.name not in self._verdicts:
+                yield from self._changed(card, partial(_lacking, watch))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Verdicts and what the checks remember, as plain values."""
+        return {
+            card.name: {
+                "verdict": self._verdicts.get(card.name),
+                **{name: _plain(getattr(watch, name)) for name in watch.remembers},
+            }
+            for card, watch in self._watches
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where a part of the run ended; checks that it did not have begin anew."""
+        for card, watch in self._watches:
+            kept = state.get(card.name, {})
+            if kept.get("verdict") is not None:
+                self._verdicts[card.name] = kept["verdict"]
+            for name in watch.remembers:
+                if name in kept:
+                    value, present = kept[name], getattr(watch, name)
+                    setattr(watch, name, deque(value, present.maxlen) if isinstance(present, deque) else value)
+
+    def _changed(self, card: Check, ask: Callable[[], Result | None]) -> Iterator[CheckFinished]:
         try:
             result = ask()
         except Exception as error:
@@ -54,3 +88,11 @@ class Watching:
         if result is not None and self._verdicts.get(card.name) != result.verdict:
             self._verdicts[card.name] = result.verdict
             yield card.event(result)
+
+
+def _lacking(watch: Watch) -> Result:
+    return not_judged(watch.lacks())
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, deque) else value

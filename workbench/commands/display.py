@@ -24,6 +24,7 @@ RATE_SECONDS = 60.0
 """The time left is reckoned from the steps of this many seconds."""
 
 STYLES = {"error": "bold red", "note": "yellow", "end": "bold"}
+VERDICTS = {"fail": "bold red", "warn": "yellow"}
 
 
 class Display(Protocol):
@@ -208,10 +209,7 @@ class _Column(ProgressColumn):
 
 
 def _styled(line: Line) -> Text:
-    style = STYLES.get(line.kind, "")
-    if line.kind == "check" and ": pass: " not in line.text:
-        style = "bold red" if ": fail: " in line.text else "yellow"
-    return Text(line.text, style)
+    return Text(line.text, VERDICTS.get(line.verdict, "") if line.kind == "check" else STYLES.get(line.kind, ""))
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workbench.events import (
+    SEVERITY,
     CheckFinished,
     CheckpointSaved,
     Diverged,
@@ -31,10 +32,14 @@ KINDS: dict[type[Event], Kind] = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line to print. ``end`` is how the run came out, ``error`` what went wrong; a ``note`` is no result."""
+    """A line to print. ``end`` is how the run came out, ``error`` what went wrong; a ``note`` is no result.
+
+    verdict: of a ``check`` that raises something.
+    """
 
     text: str
     kind: Kind
+    verdict: str = ""
 
 
 class Narrator:
@@ -47,20 +52,22 @@ class Narrator:
         self._told = 0.0
         self._span = _Span()
         self._evaluated: list[Evaluated] = []
-        self._passed: list[CheckFinished] = []
+        self._quiet: list[CheckFinished] = []
+        self._verdicts: dict[str, str] = {}
 
     def take(self, event: Event) -> list[Line]:
         """The lines that an event completes."""
         lines = []
         if self._evaluated and not isinstance(event, Evaluated | CheckpointSaved):
             lines.append(self._epoch())
-        passes = isinstance(event, CheckFinished) and event.verdict == "pass"
-        if self._passed and not passes:
-            lines.append(self._checks())
+        quiet = isinstance(event, CheckFinished) and event.verdict in ("pass", "not judged")
+        if self._quiet and not quiet:
+            lines += self._checks()
         self.step = getattr(event, "step", self.step)
         match event:
-            case CheckFinished() if passes:
-                self._passed.append(event)
+            case CheckFinished() if quiet:
+                self._verdicts[event.name] = event.verdict
+                self._quiet.append(event)
             case Trained():
                 lines += self._trained(event)
             case Evaluated():
@@ -80,15 +87,18 @@ class Narrator:
 
     def _other(self, event: Event) -> list[Line]:
         if isinstance(event, CheckFinished):
-            return [Line(check_line(event), "check")]
+            self._verdicts[event.name] = event.verdict
+            return [Line(check_line(event), "check", event.verdict)]
         said = sentence(event, self.started)
         if said is None or isinstance(event, CheckpointSaved):
             return []
         again = ""
         if isinstance(event, Stopped):
             again = f"; go on with: {self._resume()}"
-        elif isinstance(event, Failed) and self.started:
+        elif isinstance(event, Failed) and event.resumable and self.started:
             again = f"; then go on with: {self._resume()}"
+        elif isinstance(event, Finished):
+            again = "".join(f"; {words}" for words in self._not_passed())
         return [Line(said.text + again, KINDS.get(type(event), "note"))]
 
     def _resume(self) -> str:
@@ -103,12 +113,27 @@ class Narrator:
         self._span.add(event, self.started.batch_size if self.started else 1)
         return lines
 
-    def _checks(self) -> Line:
-        """One line for all checks that passed since the last one."""
-        passed, self._passed = self._passed, []
-        if len(passed) == 1:
-            return Line(check_line(passed[0]), "check")
-        return Line(f"{len(passed)} checks passed: {', '.join(check.name for check in passed)}", "check")
+    def _not_passed(self) -> list[str]:
+        """How many checks failed or warned at last, with their names."""
+        said = {"fail": "failed", "warn": "warned"}
+        found = {
+            verdict: [n for n, v in self._verdicts.items() if v == verdict] for verdict in SEVERITY if verdict in said
+        }
+        return [f"{counted(len(names))} {said[v]}: {', '.join(names)}" for v, names in found.items() if names]
+
+    def _checks(self) -> list[Line]:
+        """One line for all checks that passed since the last one, and one for those that could judge nothing."""
+        quiet, self._quiet = self._quiet, []
+        passed = [check for check in quiet if check.verdict == "pass"]
+        lacking = [check for check in quiet if check.verdict != "pass"]
+        names, reasons = (", ".join(c.name for c in passed), "; ".join(f"{c.name}: {c.reason}" for c in lacking))
+        lines = (
+            [check_line(passed[0]) if len(passed) == 1 else f"{len(passed)} checks passed: {names}"] if passed else []
+        )
+        if lacking:
+            single = check_line(lacking[0])
+            lines.append(single if len(lacking) == 1 else f"{len(lacking)} checks not judged: {reasons}")
+        return [Line(text, "check") for text in lines]
 
     def _epoch(self) -> Line:
         evaluated, self._evaluated = self._evaluated, []
@@ -151,7 +176,16 @@ class _Span:
 
 
 def check_line(check: CheckFinished) -> str:
-    """One line for a check; reason and advice where it did not simply pass."""
-    line = f"check {check.name}: {check.verdict}: expected {check.expected}, found {check.found}"
-    rest = [text for text in (check.reason, check.advice) if text]
-    return line if check.verdict == "pass" else "; ".join([line, *rest])
+    """One line for a check; reason and advice where it did not simply pass. One that was not judged begins with why."""
+    figures = [f"expected {check.expected}"] if check.expected else []
+    figures += [f"found {check.found}"] if check.found else []
+    words = [", ".join(figures)] if figures else []
+    if check.verdict != "pass":
+        words = [*words, check.reason] if check.verdict != "not judged" else [check.reason, *words]
+        words += [check.advice] if check.advice else []
+    return f"check {check.name}: {check.verdict}: {'; '.join(word for word in words if word)}"
+
+
+def counted(number: int) -> str:
+    """How many checks, in words."""
+    return f"{number} check" if number == 1 else f"{number} checks"

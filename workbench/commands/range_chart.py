@@ -11,8 +11,8 @@ from workbench.tui.canvas import Canvas
 WIDTH, HEIGHT = 60, 12
 
 
-def range_chart(points: Sequence[tuple[float, float]], suggestion: float) -> list[str]:
-    """Lines that show the loss (nats) over the learning rate, which is logarithmic; the suggestion is marked.
+def range_chart(points: Sequence[tuple[float, float]], suggestion: float | None) -> list[str]:
+    """Lines that show the loss (nats) over the learning rate, which is logarithmic; a suggestion is marked.
 
     points: learning rate and loss; a loss that is not finite is left out.
     """
@@ -32,12 +32,13 @@ def range_chart(points: Sequence[tuple[float, float]], suggestion: float) -> lis
         return (high - loss) / max(high - low, 1e-9) * (down - 1)
 
     canvas.line([(x(rate), y(loss)) for rate, loss in known], 7)
-    canvas.upright(x(math.log10(suggestion)), "|" if ascii else "┊", 7)
+    if suggestion is not None:
+        canvas.upright(x(math.log10(suggestion)), "|" if ascii else "┊", 7)
     rows = ["".join(text for text, _ in row).ljust(WIDTH) for row in canvas.rows()]
     labels = {0: f"{high:.3g}", HEIGHT - 1: f"{low:.3g}"}
     bar = "|" if ascii else "│"
     lines = [f"{labels.get(number, ''):>8} {bar}{row}".rstrip() for number, row in enumerate(rows)]
     first, last = f"{10**left:.1e}", f"{10**right:.1e}"
-    middle = f"try {suggestion:.2g}"
+    middle = "it falls nowhere" if suggestion is None else f"try {suggestion:.2g}"
     lines.append(" " * 10 + first + middle.center(WIDTH - len(first) - len(last)) + last)
     return lines

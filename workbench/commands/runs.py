@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from workbench.commands.options import settings_of
 from workbench.commands.output import age, complain, on_terminal, say, say_json, say_pairs, say_table
 from workbench.commands.streams import Streams
 from workbench.commands.training import shown
-from workbench.events import CheckFinished, Evaluated
+from workbench.events import CheckFinished, Evaluated, Event, Failed, Trained
 from workbench.figures import figure, percent, short
 from workbench.places import packaged_recipes
 from workbench.recipe import RecipeError, difference, read_recipe_file
@@ -98,7 +99,7 @@ def show(
         differs = [{"path": c.path, "before": c.before, "after": c.after} for c in changes or ()]
         say_json(as_object(found) | {"checks": plain_checks, "evaluations": plain, "difference": differs})
         return
-    say_pairs(_status_pairs(found))
+    say_pairs(_status_pairs(found, events))
     for check in checks.values():
         say(check_line(check))
     if evaluations:
@@ -124,7 +125,7 @@ def _say_results(results: Results, *, confusion: bool, mistakes: bool, as_json: 
         say_mistakes(results)
 
 
-def _status_pairs(found: RunSummary) -> list[tuple[str, str]]:
+def _status_pairs(found: RunSummary, events: Sequence[Event]) -> list[tuple[str, str]]:
     status, run = found.status, found.run
     pairs = [("run", run.name), ("state", found.state), ("recipe", found.recipe), ("folder", str(run.path))]
     if status is not None:
@@ -137,7 +138,7 @@ def _status_pairs(found: RunSummary) -> list[tuple[str, str]]:
             ("process", f"{status.pid} on {status.host}, {status.device or 'no device yet'}{heard}"),
             ("message", status.message),
         ]
-    if found.state in ENDED - {"finished"}:
+    if _goes_on(found.state, events):
         pairs.append(("go on with", f"workbench run --resume {run.name}"))
     files = (
         run.recipe_file,
@@ -150,6 +151,14 @@ def _status_pairs(found: RunSummary) -> list[tuple[str, str]]:
     )
     pairs.append(("files", ", ".join(str(file.relative_to(run.path)) for file in files if file.exists())))
     return [(name, value) for name, value in pairs if value]
+
+
+def _goes_on(state: str, events: Sequence[Event]) -> bool:
+    """Whether a run that has ended may end otherwise if it goes on: not where its own recipe ended it."""
+    if state == "failed":
+        last = next((event for event in reversed(events) if isinstance(event, Failed)), None)
+        return last is not None and last.resumable and any(isinstance(event, Trained) for event in events)
+    return state in ENDED - {"finished", "diverged"}
 
 
 def _changes(run: RunDirectory) -> list[Change] | None:

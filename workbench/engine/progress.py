@@ -91,6 +91,7 @@ class Progress:
         self.guard.load_state_dict(state["guard"])
         self.guard.begin(self.build.step)
         self.meter.load_state_dict(state["meter"])
+        self.checks.load_state_dict(state.get("checks", {}))
         self.clock = Clock(state["seconds"])
         self.best = state["best"]
         self._saved_at = self.build.step
@@ -133,6 +134,7 @@ class Progress:
             self.over = True
             yield from self._end_measuring()
             yield from self._save("last")
+            yield from self.checks.stopped()
             yield Stopped(step=build.step)
 
     def finish(self) -> Iterator[Event]:
@@ -191,7 +193,11 @@ class Progress:
     def _save(self, name: str) -> Iterator[CheckpointSaved]:
         if self.checkpoints is None or (name == "last" and self._saved_at == self.build.step):
             return
-        own = {"guard": self.guard.state_dict(), "meter": self.meter.state_dict()}
+        own = {
+            "guard": self.guard.state_dict(),
+            "meter": self.meter.state_dict(),
+            "checks": self.checks.state_dict(),
+        }
         state = capture(self.build, seconds=self.clock.seconds, best=self.best, **own)
         path = self.checkpoints.save(name, state)
         if name == "last":

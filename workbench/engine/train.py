@@ -10,10 +10,11 @@ from torch import Tensor
 
 from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
-from workbench.engine.build import Build, Network
+from workbench.engine.build import Build, BuildError, Network
 from workbench.engine.execution import Step, compiled, executed
 from workbench.engine.guard import masked_step
 from workbench.engine.progress import Progress
+from workbench.engine.single_images import place, refusal, remedy
 from workbench.engine.state import Checkpoints
 from workbench.events import Event, Resumed
 from workbench.profiling.instruments import Instruments
@@ -35,7 +36,8 @@ def train(
     checkpoints: where to save, or None to save nothing. resume: a saved state to go on from. instruments: what may be
     asked to measure, or None for nothing. checks: whether to check before, during and after; they change no number.
     folder: the run's directory, for what checks leave there. Call it under
-    :func:`workbench.engine.backend.backend`, in one thread from first to last event.
+    :func:`workbench.engine.backend.backend`, in one thread from first to last event. Raises BuildError before the first
+    step where a later one is bound to break.
     """
     marks, after_step = build.marks, build.slots.functions("after step")
     run = Progress(build, control, checkpoints, RunChecks(build, folder, on=checks), instruments)
@@ -47,6 +49,8 @@ def train(
     else:
         run.restore(resume)
         yield Resumed(step=build.step)
+    if why := refusal(build):
+        raise BuildError(f"{place(build)}: {why}; {remedy(build)}")
 
     build.model.train()
     run.clock.start()

@@ -57,7 +57,7 @@ def execute(
                 log.exception("the run failed")
                 traceback.print_exc()
                 message = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}; the traceback is in log.txt"
-            say(Failed(error=message))
+            say(Failed(error=message, resumable=_resumable(error, started=writer.status.step > 0)))
             end = "failed"
     return end
 
@@ -135,3 +135,17 @@ def _explain(error: Exception, run: RunDirectory) -> str | None:
     if isinstance(error, known):
         return str(error).strip().splitlines()[-1]  # what comes from a loader worker has its traceback above
     return None
+
+
+def _resumable(error: Exception, *, started: bool) -> bool:
+    """Whether going on may end otherwise: what failed lies outside of the recipe, and there are steps to go on from.
+
+    A recipe stays as it is when its run goes on, and so do its errors, those of its plugins, and memory that is too
+    small for it.
+    """
+    import torch
+
+    from workbench.data.base import DataError
+
+    outside = isinstance(error, OSError | DataError | DeviceError | RunError | torch.AcceleratorError)
+    return started and outside

@@ -22,26 +22,32 @@ STILL = 0.01
 class Fit:
     """A reading. ``found``: the two accuracies in words; ``advice``: what they mean and what to do."""
 
-    verdict: Literal["pass", "warn", "unknown"]
+    verdict: Literal["pass", "warn", "not judged"]
     found: str
     advice: str
 
 
-def read_fit(train: float, test: float, progress: float, rise: float, *, split: str = "test") -> Fit:
+def read_fit(
+    train: float, test: float, progress: float, rise: float, *, split: str = "test", guess: float = 0.0
+) -> Fit:
     """Read the two accuracies of a run.
 
     train: smoothed training accuracy, 0–1, nan where targets are mixed. test: accuracy on ``split`` at the same step.
     progress: share of the run that is done. rise: what the smoothed training accuracy gained in the last fifth of the
-    steps done, nan where unknown. The limits are those of small images in ten classes, CIFAR-10 above all.
+    steps done, nan where unknown. guess: the accuracy that guessing may reach; where neither is above it, nothing was
+    learned that could fit well or badly. The limits are those of small images in ten classes, CIFAR-10 above all.
     """
     if not math.isfinite(test):
-        return Fit("unknown", "", f"the accuracy on the {split} split is not a number")
+        return Fit("not judged", "", f"the accuracy on the {split} split is not a number")
     if math.isnan(train):
         advice = "targets are mixed, so there is no training accuracy to hold against it"
-        return Fit("unknown", f"{split} {test:.1%}", advice)
+        return Fit("not judged", f"{split} {test:.1%}", advice)
     found = f"training {train:.1%}, {split} {test:.1%}"
     if progress < EARLY:
-        return Fit("unknown", found, "too early to say: less than a tenth of the run is done")
+        return Fit("not judged", found, "too early to say: less than a tenth of the run is done")
+    if train <= guess and test <= guess:
+        advice = "nothing is learned that could fit well or badly: both are within reach of guessing"
+        return Fit("not judged", found, advice)
     if train > MEMORISED and test < GENERAL:
         advice = "it memorises: add augmentation, weight decay, dropout or label smoothing"
         return Fit("warn", found, advice)
@@ -54,4 +60,7 @@ def read_fit(train: float, test: float, progress: float, rise: float, *, split: 
         return Fit("pass", found, "training is the harder task, as augmentation or dropout make it: no memorising")
     if rise >= STILL:
         return Fit("pass", found, "both still rise together: no sign of memorising")
+    if math.isnan(rise) and train < STUCK and test < STUCK:
+        advice = "training and test agree: no sign of memorising; too few points to say whether it is stuck"
+        return Fit("pass", found, advice)
     return Fit("pass", found, "training and test agree: no sign of memorising")

@@ -24,6 +24,7 @@ from workbench.events import (
     Trained,
 )
 from workbench.runs.fit import Fit, read_fit
+from workbench.runs.guessing import reach_of_chance
 from workbench.runs.machine import Sample
 from workbench.sentences import Sentence, sentence
 from workbench.tui.columns import Curve, at_step
@@ -42,6 +43,7 @@ class RunView:
         self.ended: Event | None = None
         self.phases: PhasesMeasured | None = None
         self.checks: dict[str, CheckFinished] = {}
+        self._of_training: set[str] = set()
         self.steps_seen: array[float] = array("d")
         self.seconds: array[float] = array("d")
         self.times: array[float] = array("d")
@@ -85,6 +87,8 @@ class RunView:
                 self.started = event
             case CheckFinished():
                 self.checks[event.name] = event
+                if self.trained is not None:
+                    self._of_training.add(event.name)
             case Trained():
                 self._trained(event)
             case Evaluated():
@@ -184,7 +188,7 @@ class RunView:
         """What training and test accuracy said together at the newest evaluation; None before there is one."""
         if (judged := self.checks.get("fit")) is not None:  # after the run, on clean images
             return Fit(
-                "pass" if judged.verdict == "pass" else "warn",
+                "warn" if judged.verdict == "fail" else judged.verdict,
                 judged.found,
                 "; ".join(text for text in (judged.reason, judged.advice) if text),
             )
@@ -195,4 +199,15 @@ class RunView:
         train = at_step(self.steps_seen, smooth, step)
         rise = train - at_step(self.steps_seen, smooth, 0.8 * step)
         progress = step / self.steps if self.steps else 0.0
-        return read_fit(train, found.accuracy, progress, rise, split=found.split)
+        return read_fit(train, found.accuracy, progress, rise, split=found.split, guess=self._guess(found.split))
+
+    def _guess(self, split: str) -> float:
+        """The accuracy on a split that guessing reaches where its classes are equally frequent, 0–1."""
+        if self.started is None or not self.started.classes:
+            return 0.0
+        images = self.started.test_images if split == "test" else self.started.validation_images
+        return min(1.0, reach_of_chance(images, 1 / len(self.started.classes)))
+
+    def failing(self) -> list[CheckFinished]:
+        """The checks of the training itself, during it and after, that fail at present."""
+        return [check for name, check in self.checks.items() if name in self._of_training and check.verdict == "fail"]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from textual.content import Content
 
-from workbench.events import CheckFinished
-from workbench.preview.protocol import Static
+from workbench.events import SEVERITY, CheckFinished
+from workbench.preview.protocol import Checks, Static
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.fixes import Fix
@@ -25,8 +25,11 @@ from workbench.tui.words import change, large, rate, rough
 Part = Content | str | tuple[str, str]
 
 MUTED = "$muted"
-SIGNS = {"pass": ("✓", "$success"), "warn": ("!", "$warning"), "fail": ("✗", "$error")}
-FIT_SIGNS = {"unknown": ("·", MUTED), **SIGNS}
+SIGNS = {
+    "pass": ("✓", "$success"), "warn": ("!", "$warning"), "fail": ("✗", "$error"), "not judged": ("·", MUTED)
+}  # fmt: skip
+INITIAL_LOSS = "initial loss"
+"""The title of the check whose figures stand in the preview."""
 
 
 def card(recipe: Recipe, loaded: Recipe, place: str) -> Content:
@@ -197,8 +200,7 @@ def _first_loss(picture: Picture) -> list[Part]:
     if picture.checks is None:
         return [("First loss  ", "bold"), ("…\n" if not picture.error else "–\n", MUTED)]
     checks = picture.checks
-    by_name = {check["name"]: check for check in checks.checks}
-    sign, colour = SIGNS.get(by_name.get("initial loss", {}).get("verdict", "pass"), SIGNS["warn"])
+    sign, colour = _loss_sign(checks)
     if picture.checks_stale:
         old = f"{checks.initial_loss:.3f} before the change\n"
         return [("First loss  ", "bold"), (f"… {old}" if not picture.error else f"– {old}", MUTED)]
@@ -207,6 +209,23 @@ def _first_loss(picture: Picture) -> list[Part]:
         (f"{checks.initial_loss:.3f} {sign}", f"bold {colour}"),
         (f"  expected {checks.expected_initial_loss:.3f}\n", MUTED),
     ]
+
+
+def _loss_sign(found: Checks) -> tuple[str, str]:
+    """The sign and colour of the first loss: those of its own check, no sign where that is switched off."""
+    own = next((check["verdict"] for check in found.checks if check["name"] == INITIAL_LOSS), "")
+    return SIGNS.get(own, ("", "$primary"))
+
+
+def _raised(found: Checks) -> Content:
+    """The worst of the other checks that raise something, by name, and how many more there are."""
+    others = [check for check in found.checks if check["name"] != INITIAL_LOSS and check["verdict"] in ("fail", "warn")]
+    if not others:
+        return Content("")
+    worst = min(others, key=lambda check: SEVERITY.index(check["verdict"]))
+    sign, colour = SIGNS[worst["verdict"]]
+    more = f" (+{len(others) - 1} more)" if len(others) > 1 else ""
+    return Content.assemble((f"  {sign} {worst['name']}", f"bold {colour}"), (more, MUTED))
 
 
 def preview_checks(picture: Picture) -> Content:
@@ -223,9 +242,10 @@ def check_lines(found: Iterable[CheckFinished], reading: Fit | None = None) -> C
     for check in found:
         sign, colour = SIGNS[check.verdict]
         found_short = check.found if len(check.name) + len(check.found) < 30 else ""
+        found_short = check.verdict if check.verdict == "not judged" else found_short
         parts += [(f"{sign} {check.name}  ", f"bold {colour}"), f"{found_short}\n"]
     if reading is not None:
-        sign, colour = FIT_SIGNS[reading.verdict]
+        sign, colour = SIGNS[reading.verdict]
         at = len(parts) if reading.verdict != "warn" else 0
         parts[at:at] = [(f"{sign} fit  ", f"bold {colour}"), f"{reading.found}\n"]
     return Content.assemble(*parts, "\n")
@@ -236,11 +256,14 @@ def checks(found: Iterable[CheckFinished]) -> Content:
     parts: list[Part] = []
     for check in found:
         sign, colour = SIGNS[check.verdict]
-        parts += [(f"{sign} {check.name}  ", f"bold {colour}"), check.found]
-        if check.expected != check.found:
+        raised = check.verdict in ("warn", "fail")
+        parts += [(f"{sign} {check.name}  ", f"bold {colour}")]
+        parts += [("not judged  ", MUTED)] if check.verdict == "not judged" else []
+        parts += [check.found]
+        if check.expected and check.expected != check.found:
             parts.append((f"  expected {check.expected}", MUTED))
-        parts += ["\n", (check.reason, MUTED if check.verdict == "pass" else ""), "\n"]
-        parts += [(f"→ {check.advice}\n", "")] if check.advice and check.verdict != "pass" else []
+        parts += ["\n", (check.reason, "" if raised else MUTED), "\n"]
+        parts += [(f"→ {check.advice}\n", "" if raised else MUTED)] if check.advice and check.verdict != "pass" else []
     return Content.assemble(*parts)
 
 
@@ -258,7 +281,7 @@ def conflict_line(problems: Sequence[Problem], offer: str, key: str, width: int)
 
 def fit(found: Fit) -> Content:
     """The reading of training and test accuracy."""
-    sign, colour = FIT_SIGNS[found.verdict]
+    sign, colour = SIGNS[found.verdict]
     parts: list[Part] = [(f"{sign} fit  ", f"bold {colour}"), found.found]
     parts += ["\n" if found.found else "", (found.advice, MUTED if found.verdict != "warn" else ""), "\n"]
     return Content.assemble(*parts)
@@ -276,23 +299,29 @@ def axis(viewport: Viewport, cursor: str) -> Content:
     return Content.assemble(*parts)
 
 
-def line(picture: Picture) -> Content:
-    """The one line under the panes while nothing is in conflict: the numbers that matter."""
+def line(picture: Picture, width: int = 160) -> Content:
+    """The one line under the panes while nothing is in conflict: the numbers that matter, and a check that raises
+    something, by its name. Where ``width`` cells are too few, what matters least is left out.
+    """
     if picture.error:
         return Content.assemble((" ✗ ", "bold $error"), (picture.error, "$error"))
     static = picture.static
     if static is None:
         return Content.styled(f" {picture.note}", MUTED)
     style = MUTED if picture.stale else "bold"
-    parts: list[Part] = [" ", (f"{static.parameters:,}", style), (" parameters  ", MUTED)]
+    work = Content("")
     if static.multiply_adds is not None:
-        parts += [(large(static.multiply_adds), style), (" MACs  ", MUTED)]
-    parts += [(f"{static.steps:,}", style), (" steps  ", MUTED)]
-    if picture.checks is not None and not picture.checks_stale:
-        worst = min((c["verdict"] for c in picture.checks.checks), key=["fail", "warn", "pass"].index, default="pass")
-        sign, colour = SIGNS[worst]
-        parts += [("loss ", MUTED), (f"{picture.checks.initial_loss:.3f}", style), (f" {sign} ", f"bold {colour}")]
-        parts.append((f"expected {picture.checks.expected_initial_loss:.3f}", MUTED))
-    else:
-        parts.append((picture.note or "…", MUTED))
-    return Content.assemble(*parts)
+        work = Content.assemble((large(static.multiply_adds), style), (" MACs  ", MUTED))
+    counts = Content.assemble(" ", (f"{static.parameters:,}", style), (" parameters  ", MUTED))
+    steps = Content.assemble((f"{static.steps:,}", style), (" steps  ", MUTED))
+    if picture.checks is None or picture.checks_stale:
+        return Content.assemble(counts, work, steps, (picture.note or "…", MUTED))
+    sign, colour = _loss_sign(picture.checks)
+    mark = (f" {sign}", f"bold {colour}") if sign else ""
+    loss = Content.assemble(("loss ", MUTED), (f"{picture.checks.initial_loss:.3f}", style), mark)
+    expected = Content.styled(f" expected {picture.checks.expected_initial_loss:.3f}", MUTED)
+    raised = _raised(picture.checks)
+    for parts in ((counts, work, steps, loss, expected, raised), (counts, steps, loss, expected, raised)):
+        if sum(len(part) for part in parts) <= width:
+            return Content.assemble(*parts)
+    return Content.assemble(counts, steps, loss, raised)

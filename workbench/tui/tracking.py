@@ -111,7 +111,9 @@ class Tracked:
             )
         if isinstance(ended, Failed) or self.state == "failed":
             text = ended.error if isinstance(ended, Failed) else self.status.message if self.status else ""
-            return f"Failed: {text}", f"Change the recipe in Compose (1) and run again (r), or go on with: {resume}"
+            again = "Change the recipe in Compose (1) and run again (r)"
+            goes_on = isinstance(ended, Failed) and ended.resumable and self.view.step > 0
+            return f"Failed: {text}", f"{again}, or go on with: {resume}" if goes_on else f"{again}."
         if self.waiting is not None:
             if self.waiting.what == "its start":
                 return "Queued; it begins now.", ""
@@ -128,4 +130,11 @@ class Tracked:
         if self.state == "unknown":
             host = self.status.host if self.status else "another machine"
             return f"This run belongs to {host}; whether it is alive cannot be seen from here.", ""
+        if failing := self.view.failing():
+            more = f" (+{len(failing) - 1} more)" if len(failing) > 1 else ""
+            return f"{failing[0].name} failed{more}: {failing[0].reason}.", _sentence(failing[0].advice)
         return "", ""
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""

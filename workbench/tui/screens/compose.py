@@ -98,7 +98,7 @@ class ComposeScreen(Screen[None]):
             offer, key = texts.offer(editor.fixes(problems[0])), self.workbench.key("compose.fix")
             line = texts.conflict_line(problems, offer, key, self.size.width)
         else:
-            line = texts.line(self.workbench.preview.picture)
+            line = texts.line(self.workbench.preview.picture, self.size.width)
         self.query_one("#line", Text).show(line, layout=False)
 
     def _show_card(self) -> None:

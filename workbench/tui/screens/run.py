@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 
-from workbench.events import Finished
+from workbench.events import SEVERITY, Finished
 from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
 from workbench.tui.clipboard import rerun_command
@@ -109,13 +109,13 @@ class RunScreen(Screen[None]):
     def _checks(self, view: RunView) -> Content:
         """The checks, the bad ones first; where there is little room, a line each before the reasons."""
         checks = [check for check in view.checks.values() if check.name != "fit"]  # that is the reading
-        found = sorted(checks, key=lambda check: ("fail", "warn", "pass").index(check.verdict))
+        found = sorted(checks, key=lambda check: SEVERITY.index(check.verdict))
         fit = view.fit()
         reading = Content("") if fit is None else texts.fit(fit)
         if not found:
             return reading if fit is not None else Content.styled("none yet", "$muted")
-        bad = [check for check in found if check.verdict != "pass"]
-        good = [check for check in found if check.verdict == "pass"]
+        bad = [check for check in found if check.verdict in ("fail", "warn")]
+        good = [check for check in found if check not in bad]
         if self.has_class("-wide"):
             return texts.checks(bad) + reading + texts.checks(good)
         return texts.check_lines(found, fit) + texts.checks(bad) + reading + texts.checks(good)

@@ -98,7 +98,8 @@ def state_line(tracked: Tracked, now: float) -> Content:
         parts += [("   step ", MUTED), (f"{view.step:,}", "bold"), (f" of {view.steps:,}", MUTED)]
         parts += [("   ", ""), (f"{int(view.fraction * 100)} %", "bold")]
     if isinstance(view.ended, Finished):
-        parts += [("   test ", MUTED), (f"{view.ended.test_accuracy:.2%}", "bold $success")]
+        failing = "$error" if view.failing() else "$success"
+        parts += [("   test ", MUTED), (f"{view.ended.test_accuracy:.2%}", f"bold {failing}")]
     elif tracked.live and view.steps:
         parts += [("   left ", MUTED), (duration(view.remaining(now)), "bold")]
     elif tracked.live and tracked.status is not None and tracked.waiting is None:
