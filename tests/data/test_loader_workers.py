@@ -3,12 +3,10 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from workbench.data import loader as loader_module
 from workbench.data.base import DataError
 from workbench.data.loader import LoaderPipeline
 from workbench.data.pipeline import make_pipeline
@@ -153,22 +150,6 @@ def test_processes_spawn_under_an_app_that_captured_the_streams(monkeypatch: pyt
 
     assert in_app_thread(work, monkeypatch) == 0
     assert isinstance(sys.stderr, Captured)
-
-
-def test_what_a_spawned_worker_is_sent_can_be_pickled() -> None:
-    pipeline = loader()
-    inner = pickle.loads(pickle.dumps((pipeline._images, loader_module._as_it_is)))[0]
-    indices = torch.tensor([5, 3])
-    assert torch.equal(inner.make(1, indices), pipeline._images.make(1, indices))
-
-
-def test_functions_that_cannot_be_sent_to_a_spawned_worker_are_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader_module, "start_method", lambda: multiprocessing.get_context("spawn"))
-    pipeline = loader(lambda images, draws: images, workers=1)
-    with warnings.catch_warnings(), pytest.raises(DataError, match=r"cannot start 1 loader worker.*data.workers = 0"):
-        warnings.simplefilter("ignore")
-        next(pipeline.epoch(0))
-    pipeline.close()
 
 
 @pytest.mark.parametrize("persistent", [True, False])

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pickle import PicklingError
 from typing import Any
 
 import torch
@@ -15,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from workbench.data.base import DataError, Split
 from workbench.data.batches import Plan, augment
-from workbench.data.workers import cause_of_death, start_method, start_workers
+from workbench.data.parcel import Parcel
+from workbench.data.workers import WorkerStart, cause_of_death, make_ready, start_method, start_workers
 from workbench.engine.slots import Filler
 from workbench.recipe.schema import Data
 from workbench.step import Batch, Marks
@@ -43,6 +43,7 @@ class _Images(Dataset[Any]):
         self._split = split
         self._seed = seed
         self._augmentations = augmentations
+        self._parcel: Parcel | None = None
 
     def __getitem__(self, place: Place) -> Tensor | _Failure:
         try:
@@ -51,11 +52,49 @@ class _Images(Dataset[Any]):
         except DataError as error:
             return _Failure(str(error))
 
+    def __reduce__(self) -> tuple[type[_SentImages], tuple[Parcel]]:
+        return _SentImages, (self.pack(),)
+
+    def pack(self) -> Parcel:
+        """What goes to workers that are not forks, made once. Raises DataError if something in it cannot be sent."""
+        if self._parcel is None:
+            try:
+                self._parcel = Parcel((self._split, self._seed, self._augmentations))
+            except Exception as error:
+                raise self._not_sent(error) from error
+        return self._parcel
+
+    def _not_sent(self, error: Exception) -> DataError:
+        parts = {f"techniques.{filler.name}": filler for filler in self._augmentations} | {"the data set": self._split}
+        for name, part in parts.items():
+            try:
+                Parcel(part)
+            except Exception as its_error:
+                advice = "make what cannot be pickled (an open file, a lock) when first used, or set data.workers = 0"
+                return DataError(f"{name} cannot be sent to loader workers: {_one_line(its_error)}; {advice}")
+        return DataError(f"the data cannot be sent to loader workers: {_one_line(error)}; set data.workers = 0")
+
     def make(self, epoch: int, indices: Tensor) -> Tensor:
         return augment(self.read(indices), indices, epoch, self._seed, self._augmentations)
 
     def read(self, indices: Tensor) -> Tensor:
         return self._split.images(indices)
+
+
+class _SentImages(Dataset[Any]):
+    """The same in a worker that is no fork: opened when the first batch is asked for, so that a fault can be told."""
+
+    def __init__(self, parcel: Parcel) -> None:
+        self._parcel = parcel
+        self._images: _Images | None = None
+
+    def __getitem__(self, place: Place) -> Tensor | _Failure:
+        if self._images is None:
+            try:
+                self._images = _Images(*self._parcel.open())
+            except Exception as error:
+                return _Failure(f"a loader worker cannot open the data: {_one_line(error)}; set data.workers = 0")
+        return self._images[place]
 
 
 class _Places(Sampler[Place]):
@@ -152,9 +191,13 @@ class LoaderPipeline:
         elif self._iterator is not None and self._data.persistent_workers:
             self._guarded(lambda: iter(loader))
         else:
+            context = start_method()
             try:
-                self._iterator = start_workers(lambda: iter(loader), self._device, start_method())
-            except (OSError, TypeError, AttributeError, PicklingError) as error:
+                if context.get_start_method() != "fork":
+                    self._images.pack()
+                make_ready(context)
+                self._iterator = start_workers(lambda: iter(loader), self._device, context)
+            except OSError as error:
                 raise DataError(
                     f"cannot start {count} loader workers ({error}); try fewer, data.workers = {count // 2}"
                 ) from error
@@ -171,6 +214,7 @@ class LoaderPipeline:
             prefetch_factor=self._data.prefetch if workers else None,
             persistent_workers=self._data.persistent_workers and workers > 0,
             multiprocessing_context=start_method() if workers else None,
+            worker_init_fn=WorkerStart() if workers else None,
             generator=torch.Generator(),  # its own: the global one, which dropout draws from, must not notice
         )
 
@@ -216,3 +260,7 @@ class LoaderPipeline:
 
 def _as_it_is(made: Any) -> Any:
     return made
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

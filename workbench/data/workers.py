@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from multiprocessing.context import BaseContext
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -19,8 +20,20 @@ _FOR_THE_APP = ("SIGINT", "SIGHUP", "SIGTSTP", "SIGCONT", "SIGWINCH")
 
 
 def start_method() -> BaseContext:
-    """fork on Linux (it shares the images and takes any function along), elsewhere what the platform prefers."""
-    return multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    """forkserver where there is one, else spawn: forking a process that has threads, as one with screens has, may
+    deadlock. The server is forked instead, which has a single thread and torch imported already."""
+    server = "forkserver" in multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("forkserver" if server else "spawn")
+
+
+def make_ready(context: BaseContext | None = None) -> None:
+    """Start the server of a forkserver, which imports torch in the background; the first workers wait for it less."""
+    context = context or start_method()
+    if context.get_start_method() == "forkserver":
+        from multiprocessing.forkserver import ensure_running, set_forkserver_preload
+
+        set_forkserver_preload(["workbench.data.worker_imports"])
+        start_workers(ensure_running, torch.device("cpu"), context)
 
 
 def start_workers(start: Callable[[], T], device: torch.device, context: BaseContext) -> T:
@@ -37,10 +50,9 @@ def start_workers(start: Callable[[], T], device: torch.device, context: BaseCon
 
     def run() -> None:
         try:
-            if hasattr(signal, "pthread_sigmask"):
-                signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in _FOR_THE_APP])
+            _block_signals()
             on_device = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-            with on_device, _real_stderr(context):
+            with on_device, _startable(context):
                 results.append(start())
         except BaseException as error:
             errors.append(error)
@@ -54,17 +66,68 @@ def start_workers(start: Callable[[], T], device: torch.device, context: BaseCon
 
 
 @contextmanager
-def _real_stderr(context: BaseContext) -> Iterator[None]:
-    """spawn and forkserver pass stderr's descriptor on, and an app's captured stderr says that its own is -1."""
-    captured = sys.stderr
-    if context.get_start_method() == "fork" or sys.__stderr__ is None:
+def _startable(context: BaseContext) -> Iterator[None]:
+    """Let a process start that is not a fork of this one.
+
+    It is given stderr's descriptor, and an app's captured stderr says that its own is -1. And it would run the main
+    script of this process first, which nothing that is sent to it needs.
+    """
+    if context.get_start_method() == "fork":
         yield
         return
-    sys.stderr = sys.__stderr__
-    try:
+    main = sys.modules["__main__"]
+    with ExitStack() as stack:
+        if sys.__stderr__ is not None:
+            stack.callback(setattr, sys, "stderr", sys.stderr)
+            sys.stderr = sys.__stderr__
+        stack.callback(setattr, main, "__spec__", main.__spec__)
+        main.__spec__ = None
+        if hasattr(main, "__file__"):
+            stack.callback(setattr, main, "__file__", main.__file__)
+            del main.__file__
         yield
-    finally:
-        sys.stderr = captured
+
+
+class WorkerStart:
+    """What a worker does first, however it was started: DataLoader's ``worker_init_fn``.
+
+    It writes to the standard streams that this process has now (a fork server has those of its own start), is deaf to
+    signals that are meant for the app, and ends with this process: to torch, the server would be its parent.
+    """
+
+    def __init__(self, streams: tuple[tuple[int, Any], ...] = ()) -> None:
+        self._streams = streams
+
+    def __reduce__(self) -> tuple[type[WorkerStart], tuple[tuple[tuple[int, Any], ...]]]:
+        from multiprocessing.reduction import DupFd
+
+        return WorkerStart, (tuple((number, DupFd(number)) for number in (1, 2) if _is_open(number)),)
+
+    def __call__(self, worker: int) -> None:
+        for number, sent in self._streams:
+            descriptor = sent.detach()
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        _block_signals()
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _is_open(descriptor: int) -> bool:
+    with suppress(OSError):
+        os.fstat(descriptor)
+        return True
+    return False
+
+
+def _block_signals() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in _FOR_THE_APP])
+
+
+def _end_with_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def cause_of_death(exit_code: int | None) -> str:

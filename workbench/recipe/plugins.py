@@ -39,6 +39,21 @@ def load_plugin(path: Path) -> Plugin:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PluginError(f"plugin {path}: cannot be read: {error}") from None
+    return _execute(Plugin(path, text))
+
+
+def adopt_plugins(plugins: Iterable[Plugin]) -> None:
+    """Load what another process has loaded, as it was loaded there: its files may have changed or gone since.
+
+    What that process pickled by the name of a plugin's module can be unpickled here afterwards.
+    """
+    for plugin in plugins:
+        if plugin.path not in _loaded:
+            _execute(plugin)
+
+
+def _execute(plugin: Plugin) -> Plugin:
+    path = plugin.path
     name = f"workbench_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -46,12 +61,12 @@ def load_plugin(path: Path) -> Plugin:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(plugin.text, path, "exec"), module.__dict__)
     except Exception as error:
         del sys.modules[name]
         raise PluginError(f"plugin {path}: {type(error).__name__}: {error}") from error
-    _loaded[path] = Plugin(path, text)
-    return _loaded[path]
+    _loaded[path] = plugin
+    return plugin
 
 
 def load_plugins(names: Iterable[str]) -> list[Path]:

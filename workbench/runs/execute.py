@@ -73,6 +73,7 @@ def _events(
 ) -> Iterator[Event]:
     chosen = choose(device)
 
+    from workbench.data.workers import make_ready
     from workbench.engine.backend import backend
     from workbench.engine.build import build
     from workbench.engine.state import Checkpoints
@@ -90,6 +91,8 @@ def _events(
     if resume and state is None:
         say(Resumed(step=0))
         say(Noted(message="there was no checkpoint yet; the run starts from its beginning"))
+    if recipe.data.pipeline == "loader" and recipe.data.workers:
+        make_ready()
     instruments = Instruments(run.profile)
     with backend(recipe):
         built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
