@@ -1,6 +1,7 @@
 """A session for tests in a real terminal: the app as a user gets it, with a training that needs no torch.
 
 ``session.py STEPS`` trains that many points, ten a second, and writes past Python to descriptor 2 as C++ libraries do.
+While the folder has a file ``hold``, the last step is not taken.
 """
 
 import os
@@ -29,6 +30,8 @@ def execute(run: RunDirectory, *, device: str, data_root: Path, resume: bool, co
             print("a print")
             writer.write(trained(step))
             control.wait(0.1)
+            while step == STEPS - 1 and Path("hold").exists():
+                control.wait(0.1)
             if control.stop_requested:
                 writer.write(Stopped(step=step))
                 return "stopped"
