@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import Command, environment, invoke, wait_for
+from tests.runs.helpers import Command, environment, invoke
 from tests.tui.many_runs import many_runs
+from tests.waiting import GIVE_UP, wait_for
 from workbench.runs.directory import RunDirectory
 from workbench.runs.notes import read_notes
 from workbench.runs.status import new_status, write_status
@@ -122,6 +123,6 @@ def test_a_person_is_asked(runs: list[RunDirectory], tmp_path: Path, answer: byt
 
     wait_for(asked)
     os.write(master, answer)
-    child.wait(timeout=20)
+    child.wait(timeout=GIVE_UP)
     os.close(master)
     assert runs[0].name.encode() in said and runs[0].exists() == there

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, invoke, wait_for
+from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, invoke
+from tests.waiting import wait_for
 from workbench.recipe import plugins
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
@@ -56,7 +57,7 @@ def test_queued_runs_train_one_after_the_other(folder: Path, workbench: Command)
         (2, third["run"], "cpu"),
     ]
     assert workbench("queue").out.splitlines()[0].split() == ["place", "run", "device", "since", "waits", "for"]
-    wait_for(lambda: state(root, third["run"]) == "finished", 60)
+    wait_for(lambda: state(root, third["run"]) == "finished")
     # Each began after the one before it had ended.
     spans = []
     for name in (first, second.out.strip(), third["run"]):
@@ -101,10 +102,10 @@ def test_a_stopped_run_can_wait_for_its_turn_too(
     name = workbench(*RUN, "--detach").out.strip()
     wait_for(lambda: (root / name / "events.jsonl").exists())
     workbench("stop", name)
-    wait_for(lambda: state(root, name) == "stopped", seconds=60)
+    wait_for(lambda: state(root, name) == "stopped")
     monkeypatch.setenv("FAKE_STEP", "0.05")
     workbench("run", "--resume", name, "--queue", "--plugin", str(FAKE_ENGINE))
-    wait_for(lambda: state(root, name) == "finished", 60)
+    wait_for(lambda: state(root, name) == "finished")
     assert '"kind":"resumed"' in (root / name / "events.jsonl").read_text()
 
 
@@ -115,7 +116,7 @@ def test_what_cannot_be_started_says_why_and_the_next_one_trains(folder: Path, w
     bad = workbench(*RUN, "--plugin", str(plugin), "--queue").out.strip()
     good = workbench(*RUN, "--queue").out.strip()
     plugin.unlink()
-    wait_for(lambda: state(folder / "runs", good) == "finished", 60)
+    wait_for(lambda: state(folder / "runs", good) == "finished")
     assert state(folder / "runs", bad) == "failed"
     assert "mine.py: cannot be read" in workbench("show", bad).out
     watched = workbench("watch", bad)
@@ -133,5 +134,5 @@ def test_a_queue_without_its_process_goes_on_when_it_is_looked_at(folder: Path, 
     wait_for(lambda: not worker_lives(root))
     assert queue.position(RunDirectory(root / name)) == 1
     assert "nothing was looking after the queue; it goes on now" in workbench("queue").err
-    wait_for(lambda: state(root, name) == "finished", 60)
+    wait_for(lambda: state(root, name) == "finished")
     assert len(list_runs(root)) == 2

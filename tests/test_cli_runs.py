@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import diverged, execute, started, trained
-from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, start, wait_for
+from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, start
+from tests.waiting import GIVE_UP, wait_for
 from workbench.commands import training
 from workbench.events import Noted, Stopped, from_json
 from workbench.recipe import plugins
@@ -114,7 +115,7 @@ def test_a_bad_end_is_exit_code_1_and_said_on_stderr(
 
 def test_libraries_write_to_the_log(folder: Path) -> None:
     with start(folder, *SMALL_RUN, "--json", "--plugin", str(FAKE_ENGINE)) as child:
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=GIVE_UP)
     assert child.returncode == 0
     assert "chatter" not in out + err and "C++" not in out + err
     assert all(from_json(line) for line in out.splitlines())
@@ -128,7 +129,7 @@ def test_ctrl_c_once_stops_and_the_run_can_go_on(folder: Path, workbench: Comman
         while "epoch 1/" not in child.stdout.readline():
             pass
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=GIVE_UP)
     assert child.returncode == 0
     run = last(folder)
     step = int((run.checkpoints / "last.pt").read_text())
@@ -143,16 +144,15 @@ def test_ctrl_c_once_stops_and_the_run_can_go_on(folder: Path, workbench: Comman
 
 
 def test_ctrl_c_twice_leaves_at_once(folder: Path) -> None:
-    with start(folder, *SMALL_RUN, "--plugin", str(FAKE_ENGINE), FAKE_STEP="1") as child:
-        assert child.stdout is not None
+    with start(folder, *SMALL_RUN, "--plugin", str(FAKE_ENGINE), FAKE_STEP=str(10 * GIVE_UP)) as child:
+        assert child.stdout is not None and child.stderr is not None
         while "parameters" not in child.stdout.readline():
             pass
         child.send_signal(signal.SIGINT)
-        time.sleep(0.1)
+        while "stopping after this step" not in child.stderr.readline():
+            pass
         child.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        _, err = child.communicate(timeout=30)
-    assert time.monotonic() - began < 5
+        _, err = child.communicate(timeout=GIVE_UP)  # the step would take far longer
     assert child.returncode == 130 and "Traceback" not in err
     assert honest_state(last(folder)) == "lost"
 
@@ -161,7 +161,7 @@ def test_sigterm_stops_like_ctrl_c(folder: Path) -> None:
     with start(folder, *SMALL_RUN, "--quiet", "--plugin", str(FAKE_ENGINE), FAKE_STEP="0.1") as child:
         run = wait_for(lambda: _running(folder))
         child.terminate()
-        child.communicate(timeout=30)
+        child.communicate(timeout=GIVE_UP)
     assert child.returncode == 0 and honest_state(run) == "stopped"
 
 
@@ -176,7 +176,7 @@ def test_a_reader_that_has_seen_enough_stops_the_run(folder: Path) -> None:
         child.stdout.readline()
         child.stdout.close()
         err = child.stderr.read()
-        child.wait(timeout=30)
+        child.wait(timeout=GIVE_UP)
     assert honest_state(last(folder)) == "stopped"
     assert "Traceback" not in err and "Exception" not in err
 
@@ -340,7 +340,7 @@ def on_terminal(folder: Path, *arguments: str) -> tuple[int, str]:
     )
     os.close(slave)
     written = b""
-    end = time.monotonic() + 30
+    end = time.monotonic() + GIVE_UP
     while time.monotonic() < end:
         if select.select([master], [], [], 0.2)[0]:
             try:
@@ -350,4 +350,4 @@ def on_terminal(folder: Path, *arguments: str) -> tuple[int, str]:
         elif child.poll() is not None:
             break
     os.close(master)
-    return child.wait(timeout=10), written.decode()
+    return child.wait(timeout=GIVE_UP), written.decode()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import GIVE_UP
+
 PLUGIN = '''
 """A plugin with one card of each kind."""
 
@@ -104,7 +106,7 @@ def folder(tmp_path: Path) -> Path:
 
 def workbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "workbench", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=GIVE_UP)
 
 
 def test_a_recipe_runs_with_its_plugin_and_the_run_keeps_the_source(folder: Path) -> None:

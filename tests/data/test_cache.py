@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.data.test_source_cifar import FOLDER, make_files
+from tests.waiting import GIVE_UP
 from workbench.data import cache, cifar_archive
 from workbench.data.base import DataError, DataSet
 from workbench.data.sources.cifar10 import Cifar10
@@ -137,7 +138,7 @@ def test_processes_that_read_write_and_delete_at_once_all_get_it_right(small: Pa
         process.stdin.write("\n")
         process.stdin.flush()
     for process in several:
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=GIVE_UP)
         assert process.returncode == 0
         assert output.splitlines() == [line] * 20
     assert not list((small / KEPT).glob("*.partial"))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.waiting import GIVE_UP
 from workbench.data.sources import digits
 from workbench.data.sources.digits import Digits, _bundled
 from workbench.recipe.registries import SOURCES
@@ -70,5 +71,5 @@ def test_sources_are_registered_and_import_no_torch() -> None:
         "heavy = {'torch', 'torchvision', 'sklearn', 'PIL', 'numpy'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=GIVE_UP, check=False)
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ import pytest
 
 from tests.end_to_end.test_queue import WORKBENCH
 from tests.end_to_end.test_terminal import Terminal, losses, pytestmark, terminals, wait_until  # noqa: F401
+from tests.waiting import GIVE_UP
 from workbench.recipe import read_recipe_file
 from workbench.runs.listing import list_runs
 from workbench.runs.status import read_status
@@ -25,7 +26,7 @@ def test_from_composing_to_saving_with_a_lost_terminal_between(
 ) -> None:
     environment = {**os.environ, "HOME": str(tmp_path)}
     earlier = [*WORKBENCH.split(), "run", "digits", "--epochs", "2", "--seed", "7", "--device", "cpu", "--quiet"]
-    subprocess.run(earlier, check=True, cwd=tmp_path, env=environment, capture_output=True, timeout=120)
+    subprocess.run(earlier, check=True, cwd=tmp_path, env=environment, capture_output=True, timeout=GIVE_UP)
 
     # compose and run: another technique is the only difference between the two
     first = Terminal(f"{WORKBENCH} --device cpu", tmp_path, width, height)

@@ -13,6 +13,7 @@ import torch
 
 from tests.engine.conftest import run
 from tests.runs.helpers import invoke
+from tests.waiting import GIVE_UP
 from workbench.engine.build import build
 from workbench.engine.state import Checkpoints
 from workbench.engine.suited import suited
@@ -142,7 +143,7 @@ def killed_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         settings = [argument for override in REPRESENTATIVES[name] for argument in ("--set", override)]
         commands.append(arguments(folder, str(folder / "killed.toml"), *settings))
     command = [sys.executable, "-c", KILLED, json.dumps(commands)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=3 * GIVE_UP)
     return folders
 
 

@@ -63,7 +63,7 @@ def test_a_queued_run_and_one_that_goes_on_in_the_background(
     # It left when the new process had taken the run up, and the queue did not take the device in between.
     assert states(list_runs(root)) == ["running", "queued"]
 
-    wait_until(lambda: states(list_runs(root)) == ["finished", "finished"], 240)
+    wait_until(lambda: states(list_runs(root)) == ["finished", "finished"])
     first, second = (found.run.path for found in sorted(list_runs(root), key=lambda found: found.created))
     assert '"kind":"resumed"' in (first / "events.jsonl").read_text()
     listed = subprocess.run(

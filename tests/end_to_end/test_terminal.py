@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import GIVE_UP
+from tests.waiting import wait_for as wait_until
+
 pytestmark = [pytest.mark.terminal, pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")]
 
 
@@ -45,7 +48,7 @@ class Terminal:
         self.tmux("send-keys", "-l", text)
         time.sleep(0.4)
 
-    def wait_for(self, *texts: str, seconds: float = 60) -> str:
+    def wait_for(self, *texts: str, seconds: float = GIVE_UP) -> str:
         """Wait until all texts are on the screen."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -61,15 +64,6 @@ class Terminal:
 
     def close(self) -> None:
         self.tmux("kill-server")
-
-
-def wait_until(what: Callable[[], object], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return
-        time.sleep(0.2)
-    raise AssertionError("it did not come about in time")
 
 
 @pytest.fixture
@@ -89,7 +83,7 @@ def headless(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[t
         folder = tmp_path_factory.mktemp("headless")
         (folder / "saved.toml").write_text(text)
         command = [sys.executable, "-m", "workbench", "run", "saved.toml", "--device", "cpu"]
-        subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=folder)
+        subprocess.run(command, check=True, capture_output=True, timeout=GIVE_UP, cwd=folder)
         (done,) = (folder / "runs").iterdir()
         return losses(done)
 
@@ -155,7 +149,7 @@ def test_the_whole_main_job(
     terminal.wait_for("[ ] horizontal_flip")
     terminal.keys("u", "u")
     terminal.keys("2")
-    screen = terminal.wait_for("finished", "100 %", "input statistics", seconds=180)
+    screen = terminal.wait_for("finished", "100 %", "input statistics")
     assert "Loss" in screen
     assert "Accuracy" in screen
 

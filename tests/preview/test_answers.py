@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import GIVE_UP
 from workbench.places import resolve_recipe
 from workbench.preview.answers import Answers, sample_steps
 from workbench.preview.protocol import STAGES, Checks, Refused, Request, Samples, Stage, Static, read_reply, to_line
@@ -114,7 +115,7 @@ def test_the_process_answers_and_ends_with_its_input(digits_recipe: str, tmp_pat
     refused = read_reply(process.stdout.readline())
     assert isinstance(refused, Refused) and "TOML" in refused.error
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(GIVE_UP) == 0
     assert process.stdout.read() == ""
 
 

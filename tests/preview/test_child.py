@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import os
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
 
+from tests.waiting import GIVE_UP, wait_for
 from workbench.preview.child import Answer, Newest, _answered, one_line, serve
 from workbench.preview.protocol import (
     Checks,
@@ -73,23 +72,17 @@ class Served:
 
     def close(self) -> None:
         self._input.close()
-        self.thread.join(5)
+        self.thread.join(GIVE_UP)
         self._requests.close()
 
     def ids(self) -> list[int]:
         return [read_reply(line).id for line in self.replies.getvalue().splitlines()]
 
-    def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + 5
-        while not condition():
-            assert time.monotonic() < end, self.ids()
-            time.sleep(0.005)
-
 
 def test_the_end_of_input_ends_it_and_nonsense_does_not() -> None:
     served = Served(lambda asked: static(asked.id))
     served.ask("not json\n" + to_line(request(7)))
-    served.until(lambda: served.ids() == [7])
+    wait_for(lambda: served.ids() == [7])
     served.close()
     assert not served.thread.is_alive()
 
@@ -99,16 +92,16 @@ def test_a_stage_that_takes_long_delays_no_other() -> None:
 
     def answer(asked: Request) -> Reply:
         if asked.stage == "checks":
-            assert go_on.wait(5)
+            assert go_on.wait(GIVE_UP)
         return static(asked.id)
 
     served = Served(answer)
     served.ask(to_line(request(1, "checks")))
     for number in (2, 3):
         served.ask(to_line(request(number)))
-        served.until(lambda number=number: number in served.ids())  # type: ignore[misc]
+        wait_for(lambda number=number: number in served.ids())  # type: ignore[misc]
     go_on.set()
-    served.until(lambda: served.ids() == [2, 3, 1])
+    wait_for(lambda: served.ids() == [2, 3, 1])
     served.close()
 
 
@@ -118,16 +111,16 @@ def test_a_newer_request_of_a_stage_makes_the_older_ones_void() -> None:
     def answer(asked: Request) -> Reply:
         if asked.id == 1:
             begun.set()
-            assert go_on.wait(5)
+            assert go_on.wait(GIVE_UP)
         return static(asked.id)
 
     served = Served(answer)
     served.ask(to_line(request(1)))
-    assert begun.wait(5)
+    assert begun.wait(GIVE_UP)
     served.ask(to_line(request(2)) + to_line(request(3)) + to_line(request(4, "samples")))
-    served.until(lambda: served.ids() == [4])
+    wait_for(lambda: served.ids() == [4])
     go_on.set()
-    served.until(lambda: 3 in served.ids())
+    wait_for(lambda: 3 in served.ids())
     served.close()
     assert served.ids() == [4, 3]
 

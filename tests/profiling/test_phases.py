@@ -33,6 +33,21 @@ def _short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(phases, "WINDOW_SECONDS", 0.2)
 
 
+@pytest.fixture
+def long_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sleeping takes no time, and by every clock a thousand times as long.
+
+    So what is planted dwarfs what else the machine does, however busy it is.
+    """
+    slept, clock = [0.0], time.perf_counter
+
+    def sleep(seconds: float) -> None:
+        slept[0] += 1000 * seconds
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock() + slept[0])
+
+
 def trained(recipe: Recipe, folder: Path, *asked: str, known=INSTRUMENTS, seconds: float = math.inf):
     """The events of a training that was asked to measure, and its build."""
     control = Control()
@@ -67,18 +82,20 @@ def test_phases_explain_the_step(recipe: Read, tmp_path: Path) -> None:
     assert written["kind"] == "phases_measured" and written["step"] == found[-1].step
 
 
+@pytest.mark.usefixtures("long_sleep")
 def test_the_loader_pipeline_waits_for_data_and_copies(recipe: Read, tmp_path: Path) -> None:
     slow = recipe(
         "data.pipeline=loader", "data.workers=0", "techniques.slow_transform.milliseconds=0.5", "train.epochs=1"
     )
     (found, *_) = measured(trained(slow, tmp_path, "phases")[0])
-    assert found.seconds["data wait"] == pytest.approx(0.032, rel=0.5)
+    assert found.seconds["data wait"] == pytest.approx(32, rel=0.1)
     assert found.seconds["transfer"] > 0
 
 
+@pytest.mark.usefixtures("long_sleep")
 def test_time_in_the_step_lies_where_it_is_spent(recipe: Read, tmp_path: Path) -> None:
     (found, *_) = measured(trained(recipe("techniques.sync.milliseconds=20", "train.epochs=1"), tmp_path, "phases")[0])
-    assert found.seconds["other"] == pytest.approx(0.020, rel=0.5)
+    assert found.seconds["other"] == pytest.approx(20, rel=0.1)
 
 
 def test_passes_add_up(recipe: Read, tmp_path: Path) -> None:
@@ -87,8 +104,8 @@ def test_passes_add_up(recipe: Read, tmp_path: Path) -> None:
     twice = count_marks(recipe("train.epochs=1", "techniques.two_passes=on"), tmp_path)
     assert twice["forward"] == 2 * once["forward"] and twice["backward"] == 2 * once["backward"]
     assert twice["optimizer"] == once["optimizer"]
-    (*_, found) = measured(trained(recipe("techniques.two_passes=on", "train.epochs=3"), tmp_path, "phases")[0])
-    assert sum(found.seconds.values()) / found.step_seconds >= 0.95
+    found = measured(trained(recipe("techniques.two_passes=on", "train.epochs=3"), tmp_path, "phases")[0])
+    assert statistics.median(sum(event.seconds.values()) / event.step_seconds for event in found) >= 0.95
 
 
 def count_marks(recipe: Recipe, folder: Path) -> Counter[str]:
@@ -100,6 +117,7 @@ def count_marks(recipe: Recipe, folder: Path) -> Counter[str]:
     return counted
 
 
+@pytest.mark.usefixtures("long_sleep")
 def test_an_evaluation_is_no_part_of_a_step(recipe: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from workbench.engine import progress
 
@@ -111,7 +129,7 @@ def test_an_evaluation_is_no_part_of_a_step(recipe: Read, tmp_path: Path, monkey
 
     monkeypatch.setattr(progress, "evaluate", slowly)
     events, _ = trained(recipe("train.epochs=3", "train.eval_every=0.1"), tmp_path, "phases")
-    assert all(event.step_seconds < 0.1 for event in measured(events))
+    assert measured(events) and all(event.step_seconds < 2 for event in measured(events))  # an evaluation takes 200 s
 
 
 def test_measuring_changes_no_number(recipe: Read, tmp_path: Path) -> None:

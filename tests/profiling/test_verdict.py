@@ -10,7 +10,7 @@ from tests.profiling.conftest import Read
 from workbench.profiling.report import Phases, Suggestion
 from workbench.profiling.suggestions import changed, suggest
 from workbench.profiling.trial import trial
-from workbench.profiling.verdict import Evidence, bound, sentence, together
+from workbench.profiling.verdict import Evidence, agreed, bound, sentence, together
 from workbench.recipe import RecipeError
 
 
@@ -55,6 +55,46 @@ def test_each_figure_has_its_verdict(evidence: Evidence, expected: str) -> None:
     said = sentence(evidence, bound(evidence))
     assert said.count(". ") == 0 and said.endswith("."), "one sentence"
     assert f"{evidence.end_to_end:,.0f}" in said
+
+
+BUSY = replace(LOADED, disturbed=0.6)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "why"),
+    [
+        (replace(COMPUTING, stretch=0.3), "half the time for twice the images"),
+        (replace(COMPUTING, workers=0, end_to_end=7000), "faster with data than without"),
+        (replace(BUSY, loader=9000), "the workers would be fast enough, had they a processor"),
+        (replace(BUSY, loader=9000, phases=step(data_wait=0.3, forward=0.7)), "the same"),
+    ],
+)
+def test_figures_that_are_not_the_trainings_alone_have_no_verdict(evidence: Evidence, why: str) -> None:
+    assert bound(evidence) == "unclear", why
+
+
+def test_a_busy_machine_hides_no_bottleneck_that_shows_all_the_same() -> None:
+    assert bound(BUSY) == "loader"
+    assert bound(replace(COMPUTING, disturbed=0.6)) == "compute"
+    assert bound(replace(COMPUTING, disturbed=0.6, stretch=1.1)) == "launch"
+
+
+def test_a_verdict_is_what_nearly_all_turns_say(recipe: Read) -> None:
+    launch, compute = replace(COMPUTING, stretch=1.3), replace(COMPUTING, stretch=1.4)
+    assert agreed(launch, [launch, launch, compute, launch]) == "launch"
+    assert agreed(launch, [launch, launch, compute]) == "unclear"
+    assert agreed(launch, [launch, compute]) == "unclear"
+    assert agreed(launch, [compute] * 4) == "unclear"
+    said = sentence(launch, "unclear", [launch, launch, compute, compute, launch])
+    assert said.startswith(
+        "It is not clear what limits training: of 5 windows it was launching operations in 3, the network in 2; batches"
+    )
+    busy = sentence(replace(launch, disturbed=0.6), "unclear", [replace(launch, stretch=0.2)] * 3)
+    assert busy.startswith(
+        "What limits training cannot be said while other programs keep it from the processor for 60 % of its time: the "
+        "windows contradict each other; batches"
+    )
+    assert suggest(launch, recipe(), "unclear") is None
 
 
 def test_more_workers_never_more_than_cores(recipe: Read) -> None:
@@ -185,3 +225,12 @@ def test_a_trial_says_what_its_pairs_say(pairs: list[tuple[float, float]], word:
     found = trial(Suggestion("Try it.", {"data.workers": 1}), pairs)
     assert found.sentence.endswith(word)
     assert found.low <= found.gain <= found.high
+
+
+def test_a_trial_without_a_clear_gain_says_who_disturbed_it() -> None:
+    pairs = [(100.0, 130.0), (100.0, 90.0)]
+    found = trial(Suggestion("Try it.", {"data.workers": 1}), pairs, disturbed=0.4)
+    assert found.sentence.endswith(
+        "no clear gain, while other programs kept it from the processor for 40 % of its time."
+    )
+    assert trial(Suggestion("Try it.", {}), [(100.0, 200.0)], disturbed=0.4).sentence.endswith("faster.")

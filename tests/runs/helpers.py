@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.waiting import wait_for as wait_for
 from workbench.cli import main
 from workbench.recipe import Recipe, read_recipe
 from workbench.runs.directory import RunDirectory
@@ -92,13 +91,3 @@ def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[s
         # a shell's background jobs ignore Ctrl-C, and what they start inherits that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """Wait until something is true, and return it."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := what():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"did not come about within {seconds} s")

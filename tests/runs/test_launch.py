@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.runs.helpers import bare_run
+from tests.waiting import GIVE_UP
 from workbench.runs.errors import RunError
 from workbench.runs.launch import await_heartbeat, detach, last_words
 from workbench.runs.status import going_on, new_status, write_status
@@ -19,12 +18,15 @@ from workbench.runs.status import going_on, new_status, write_status
 def test_the_first_status_of_the_new_process_ends_the_wait(tmp_path: Path) -> None:
     run = bare_run(tmp_path)
     write_status(run, new_status("queued"))
-    begun, heard = time.monotonic(), []
-    timer = threading.Timer(0.4, lambda: write_status(run, new_status("running")))
-    timer.start()
-    await_heartbeat(run, os.getpid(), waited=heard.append)
-    timer.join()
-    assert time.monotonic() - begun >= 0.4 and len(heard) >= 2
+    heard: list[float] = []
+
+    def waited(seconds: float) -> None:
+        heard.append(seconds)
+        if len(heard) == 3:
+            write_status(run, new_status("running"))
+
+    await_heartbeat(run, os.getpid(), waited=waited)
+    assert len(heard) == 3 and heard == sorted(heard)
 
 
 def test_another_process_is_not_the_one_that_is_waited_for(tmp_path: Path) -> None:
@@ -45,7 +47,7 @@ def test_a_process_that_ends_first_is_quoted(tmp_path: Path) -> None:
     run = bare_run(tmp_path)
     pid = detach(run, "cpu", plugins=[tmp_path / "nowhere.py"])
     with pytest.raises(RunError, match=r"did not begin: .*nowhere\.py: cannot be read"):
-        await_heartbeat(run, pid, seconds=30)
+        await_heartbeat(run, pid, seconds=GIVE_UP)
 
 
 def test_one_that_ended_within_the_wait_has_begun(tmp_path: Path) -> None:

@@ -87,6 +87,6 @@ def test_a_thousand_runs_are_listed_in_no_time(tmp_path: Path) -> None:
         run = bare_run(tmp_path, f"20261120-1425{number % 60:02}-small-{number:04x}")
         assert run.recipe_file.read_text() == SMALL
         write_status(run, status)
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(list_runs(tmp_path)) == 1000
-    assert time.perf_counter() - began < 1.5  # 0.1 s on a busy machine of two cores
+    assert time.process_time() - began < 1.5  # 0.1 s of a processor

@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from tests.runs.fake_engine import started, trained
-from tests.runs.helpers import bare_run, wait_for
+from tests.runs.helpers import bare_run
 from tests.runs.test_writer import finished
+from tests.waiting import wait_for
 from workbench.devices import Gpu, GpuUse
 from workbench.runs import machine as module
 from workbench.runs import writer
@@ -28,7 +29,7 @@ def test_a_run_writes_samples_for_every_watcher(tmp_path: Path, monkeypatch: pyt
         writing.write(started())
         writing.write(trained(7))
         found: list[Sample] = []
-        wait_for(lambda: found.extend(reader.read_new()) or any(s.step == 7 and s.cpu is not None for s in found), 5)
+        wait_for(lambda: found.extend(reader.read_new()) or any(s.step == 7 and s.cpu is not None for s in found))
         writing.write(finished())
     last = next(sample for sample in reversed(found) if sample.step == 7)
     assert last.memory is not None and last.memory > 2**20

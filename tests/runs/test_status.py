@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs.helpers import bare_run
+from tests.waiting import wait_for
 from workbench.runs import status as module
 from workbench.runs.status import Status, honest_state, judge, new_status, process_started, read_status, write_status
 
@@ -59,10 +60,7 @@ def test_a_dead_process_is_lost_even_before_it_is_reaped() -> None:
     assert judge(status) == "running"
     assert child.stdin is not None
     child.kill()
-    end = time.monotonic() + 10
-    while judge(status) != "lost" and time.monotonic() < end:
-        time.sleep(0.01)
-    assert judge(status) == "lost"  # a zombie
+    wait_for(lambda: judge(status) == "lost")  # a zombie
     child.wait()
     assert judge(status) == "lost"
     assert judge(dataclasses.replace(status, state="queued")) == "lost"

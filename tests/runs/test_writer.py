@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import diverged, started, trained
-from tests.runs.helpers import bare_run, environment, wait_for
+from tests.runs.helpers import bare_run, environment
+from tests.waiting import quickest, wait_for
 from workbench.control import Control
 from workbench.events import (
     Continued,
@@ -99,9 +100,9 @@ def test_the_heartbeat_needs_no_events(tmp_path: Path, monkeypatch: pytest.Monke
     run = bare_run(tmp_path)
     with RunWriter(run) as writer:
         first = present(run).heartbeat
-        wait_for(lambda: present(run).heartbeat > first, 5)
+        wait_for(lambda: present(run).heartbeat > first)
         writer.write(trained(3))
-        wait_for(lambda: present(run).step == 3, 5)
+        wait_for(lambda: present(run).step == 3)
         writer.write(finished())
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("heartbeat")]
 
@@ -246,26 +247,29 @@ def test_requests_reach_the_training_thread(tmp_path: Path, monkeypatch: pytest.
     with RunWriter(run, control) as writer:
         ask(run, "pause")
         ask(run, "checkpoint")  # at once: neither request may hide the other
-        wait_for(lambda: control.pause_requested, 5)
-        wait_for(control.take_checkpoint_request, 5)
+        wait_for(lambda: control.pause_requested)
+        wait_for(control.take_checkpoint_request)
         assert not run.control_file.exists()
         ask(run, "continue")
-        wait_for(lambda: not control.pause_requested, 5)
+        wait_for(lambda: not control.pause_requested)
         assert not control.stop_requested
         ask(run, "stop")
-        wait_for(lambda: control.stop_requested, 5)
+        wait_for(lambda: control.stop_requested)
         writer.write(Stopped(step=1))
     assert not run.control_file.exists()
 
 
 def test_a_request_is_polled_within_about_a_second(tmp_path: Path) -> None:
     run, control = bare_run(tmp_path), Control()
-    with RunWriter(run, control) as writer:
-        time.sleep(0.05)
-        ask(run, "stop")
+
+    def checkpoint() -> float:
         asked = time.monotonic()
-        wait_for(lambda: control.stop_requested, 5)
-        assert time.monotonic() - asked < 2
+        ask(run, "checkpoint")
+        wait_for(control.take_checkpoint_request)
+        return time.monotonic() - asked
+
+    with RunWriter(run, control) as writer:
+        assert quickest(checkpoint, enough=2) < 2
         writer.write(Stopped(step=1))
 
 

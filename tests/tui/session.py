@@ -2,6 +2,7 @@
 
 ``session.py STEPS`` trains that many points, ten a second, and writes past Python to descriptor 2 as C++ libraries do.
 ``session.py STEPS WHERE`` breaks there: see tests/tui/broken.py.
+While the folder has a file ``hold``, the last step is not taken.
 """
 
 import os
@@ -31,6 +32,8 @@ def execute(run: RunDirectory, *, device: str, data_root: Path, resume: bool, co
             print("a print")
             writer.write(trained(step))
             control.wait(0.1)
+            while step == STEPS - 1 and Path("hold").exists():
+                control.wait(0.1)
             if control.stop_requested:
                 writer.write(Stopped(step=step))
                 return "stopped"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.tui.conftest import AppFactory
+from tests.waiting import until
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.screens.compose import VIEWS
@@ -24,16 +23,6 @@ from workbench.tui.widgets.technique_list import TechniqueList
 from workbench.tui.workbench_app import Workbench
 
 TestPilot = Pilot[str]
-
-
-async def until(pilot: TestPilot, condition: Callable[[], bool], seconds: float = 8) -> None:
-    """Wait for something that another thread or process brings about."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        await pilot.pause(0.02)  # not until idle: timers may keep the app from that
-        if condition():
-            return
-    raise AssertionError("waited in vain")
 
 
 def techniques(app: Workbench) -> TechniqueList:

@@ -10,7 +10,8 @@ from textual.widgets import OptionList
 from tests.runs.test_speed import measured
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining
-from tests.tui.test_compose import go_to, until
+from tests.tui.test_compose import go_to
+from tests.waiting import until
 from workbench.devices import GIB, Gpu, GpuProcess, Trouble
 from workbench.recipe import Recipe
 from workbench.tui.choosing import cuda_numbers

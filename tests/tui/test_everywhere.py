@@ -9,8 +9,8 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
-from tests.tui.test_compose import until
 from tests.tui.test_run import head
+from tests.waiting import until
 from workbench.recipe import Recipe, read_recipe
 from workbench.settings import Screens
 from workbench.tui import clipboard

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import GIVE_UP
 from workbench import first_frame
 from workbench.entry import opens_screens
 
@@ -51,7 +52,7 @@ def test_the_picture_fills_the_terminal() -> None:
     assert "\x1b[21;80H" in picture
 
 
-def session(folder: Path, *arguments: str, seconds: float = 30) -> tuple[str, list[int], int]:
+def session(folder: Path, *arguments: str, seconds: float = GIVE_UP) -> tuple[str, list[int], int]:
     """What a command line writes on a terminal, whether it echoes before and after, and its exit code."""
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 80))
@@ -70,7 +71,7 @@ def session(folder: Path, *arguments: str, seconds: float = 30) -> tuple[str, li
     after = termios.tcgetattr(slave)[3] & termios.ECHO
     os.close(slave)
     os.close(master)
-    return seen.decode(), [before, after], process.wait(5)
+    return seen.decode(), [before, after], process.wait(GIVE_UP)
 
 
 @pytest.mark.terminal

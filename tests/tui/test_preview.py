@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.tui.fakes import FAKE_PREVIEW
+from tests.waiting import GIVE_UP, wait_for
 from workbench.preview.protocol import Checks, Refused, Reply, Request, Samples, Stage, Static
 from workbench.recipe import Recipe, read_recipe, write_recipe
 from workbench.recipe.registries import TECHNIQUES
@@ -112,7 +112,7 @@ def test_samples_are_asked_for_when_they_can_be_seen_and_look_different(recipe: 
     assert state.picture.samples_error and not state.picture.error
 
 
-def heard(client_asks: list[Request], wanted: int, seconds: float = 10) -> list[Reply | PreviewEnded]:
+def heard(client_asks: list[Request], wanted: int) -> list[Reply | PreviewEnded]:
     """Start a client on the fake process, ask, and wait for so many replies."""
     found: list[Reply | PreviewEnded] = []
     enough = threading.Event()
@@ -127,7 +127,7 @@ def heard(client_asks: list[Request], wanted: int, seconds: float = 10) -> list[
         client.ask(request)
     client.start()
     try:
-        enough.wait(seconds)
+        enough.wait(GIVE_UP)
     finally:
         client.close()
     return found
@@ -151,34 +151,24 @@ def test_what_takes_long_waits_for_quiet_and_the_rest_does_not(recipe: Recipe) -
     )
     client.start()
     client.ask(Request(1, "static", text, "data"))
-    _until(lambda: 1 in heard_at)
+    wait_for(lambda: 1 in heard_at)
     for number in (2, 4, 6):
         asked = time.monotonic()
         client.ask(Request(number + 1, "checks", text, "data"))
         client.ask(Request(number, "static", text, "data"))
-        _until(lambda number=number: number in heard_at)  # type: ignore[misc]
+        wait_for(lambda number=number: number in heard_at)  # type: ignore[misc]
         time.sleep(QUIET["checks"] / 2)
-    _until(lambda: 7 in heard_at)
+    wait_for(lambda: 7 in heard_at)
     client.close()
     assert heard_at[7] - asked >= QUIET["checks"]
     assert heard_at[6] < heard_at[7] and 3 not in heard_at and 5 not in heard_at
-
-
-def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def test_a_process_that_cannot_be_started_is_reported() -> None:
     found: list[Reply | PreviewEnded] = []
     client = PreviewClient(found.append, None, ["/nowhere/python"])
     client.start()
-    for _ in range(100):
-        if found:
-            break
-        time.sleep(0.02)
+    wait_for(lambda: found)
     client.close()
     assert found == [PreviewEnded(2, again=False)]
 
@@ -186,11 +176,6 @@ def test_a_process_that_cannot_be_started_is_reported() -> None:
 def test_the_process_ends_with_its_client(recipe: Recipe) -> None:
     client = PreviewClient(lambda reply: None, None, [sys.executable, "-c", "import sys; sys.stdin.read()"])
     client.start()
-    for _ in range(200):
-        if client._process is not None:
-            break
-        time.sleep(0.02)
-    process = client._process
-    assert process is not None
+    process = wait_for(lambda: client._process)
     client.close()
-    assert process.wait(5) != 0
+    assert process.wait(GIVE_UP) != 0

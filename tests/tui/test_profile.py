@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
@@ -14,7 +13,7 @@ from textual.widget import Widget
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import CHECKS, NOW, history, phases, profiled, started, trained, written
-from tests.tui.test_compose import until
+from tests.waiting import at_rest, until, wait_for
 from workbench.events import Finished, to_json
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
@@ -170,10 +169,7 @@ async def test_a_measurement_ends_with_the_app(make_app: AppFactory, recipe: Rec
         await until(pilot, lambda: "pid" in line(app))
         pid = pid_of(app)
         await pilot.press("q")
-    end = time.monotonic() + 5
-    while not gone(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert gone(pid)
+    wait_for(lambda: gone(pid))
 
 
 async def test_a_measurement_that_is_killed_says_so(make_app: AppFactory, recipe: Recipe) -> None:
@@ -316,7 +312,6 @@ async def test_an_idle_profile_screen_draws_nothing(
         await pilot.press("3", "p")
         await until(pilot, lambda: "Loader-bound" in verdict(app) and not app.profiling.busy)
         await until(pilot, lambda: len(stacks(app).rows) > 0)
-        await pilot.pause(0.6)
         drawn: list[str] = []
         refresh = Widget.refresh
 
@@ -325,8 +320,7 @@ async def test_an_idle_profile_screen_draws_nothing(
             return refresh(self, *arguments, **keywords)  # type: ignore[arg-type]
 
         monkeypatch.setattr(Widget, "refresh", counted)
-        await pilot.pause(0.8)
-        assert drawn == []
+        assert await at_rest(pilot, drawn), set(drawn)
 
 
 async def test_its_keys_are_in_the_help(make_app: AppFactory) -> None:

@@ -13,8 +13,8 @@ from textual.widgets import Button
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining, written
-from tests.tui.test_compose import until
 from tests.tui.test_run import head
+from tests.waiting import GIVE_UP, until
 from workbench.devices import Gpu
 from workbench.recipe import Recipe
 from workbench.runs import occupancy, queue
@@ -140,7 +140,8 @@ async def test_what_the_queue_begins_is_told(make_app: AppFactory, tmp_path: Pat
         queue.add(run, "cpu")
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.6)
+        watcher = app._queue
+        await until(pilot, lambda: len(watcher._waiting) == 3)
         queue.drop(queue.entries(root)[0])
         write_status(a, new_status("running"))
         await until(pilot, lambda: "a begins" in notices(app))
@@ -149,6 +150,7 @@ async def test_what_the_queue_begins_is_told(make_app: AppFactory, tmp_path: Pat
         write_status(b, replace(new_status("failed", 0), message="no such plugin"))
         await until(pilot, lambda: "b could not begin: no such plugin" in notices(app))
         queue.remove(c)  # nothing to tell
+        await until(pilot, lambda: not watcher._waiting)
         await pilot.pause(0.6)
         assert len(list(app._notifications)) == 2
 
@@ -162,7 +164,7 @@ def test_queued_runs_that_nobody_looks_after_are_taken_up(
     told = threading.Event()
     watcher = QueueWatcher(tmp_path, lambda message: (heard.append(message.text), told.set()), 0.01)
     watcher.start()
-    assert told.wait(5)
+    assert told.wait(GIVE_UP)
     watcher.stop()
     assert asked[0] == tmp_path and "goes on now" in heard[0]
 

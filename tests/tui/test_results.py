@@ -9,9 +9,10 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, history, written
-from tests.tui.test_compose import TestPilot, until
+from tests.tui.test_compose import TestPilot
 from tests.tui.test_run import head
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
+from tests.waiting import until
 from workbench.events import Finished
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import CHECKS, NOW, FakeTraining, history, started, trained, written
-from tests.tui.test_compose import until
+from tests.waiting import GIVE_UP, at_rest, until
 from workbench.events import Diverged, Event, Finished, Noted, to_json
 from workbench.recipe import Recipe
 from workbench.runs.requests import take_requests
@@ -144,18 +144,15 @@ async def test_an_idle_run_screen_draws_nothing(
     app = make_app(watch=written(tmp_path / "runs" / "done", recipe, [*history(230), end], "finished"), now=lambda: NOW)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "finished" in head(app))
-        drawn = 0
+        drawn: list[str] = []
         refresh = Widget.refresh
 
         def counted(self: Widget, *arguments: object, **keywords: object) -> Widget:
-            nonlocal drawn
-            drawn += 1
+            drawn.append(repr(self))
             return refresh(self, *arguments, **keywords)  # type: ignore[arg-type]
 
-        await pilot.pause(0.3)
         monkeypatch.setattr(Widget, "refresh", counted)
-        await pilot.pause(0.8)
-        assert drawn == 0
+        assert await at_rest(pilot, drawn), set(drawn)
 
 
 async def test_charts_are_drawn_only_where_they_can_be_seen(
@@ -217,7 +214,7 @@ async def test_leaving_never_hangs(make_app: AppFactory) -> None:
     release = threading.Event()
 
     def deaf(run: object, **keywords: object) -> str:
-        release.wait(20)
+        release.wait(2 * GIVE_UP)
         return "stopped"
 
     app = make_app(execute=deaf)

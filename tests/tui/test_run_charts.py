@@ -12,8 +12,9 @@ from textual.strip import Strip
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, history, started, trained, written
-from tests.tui.test_compose import TestPilot, until
+from tests.tui.test_compose import TestPilot
 from tests.tui.test_run import head
+from tests.waiting import at_rest, until
 from workbench.events import to_json
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
@@ -184,7 +185,6 @@ async def test_a_point_more_sends_a_few_cells(
     app = make_app(watch=run, now=lambda: NOW - 70)
     async with app.run_test(size=(160, 48)) as pilot:
         await ready(pilot)
-        await pilot.pause(0.6)
         sent: list[Region] = []
         refresh = PlotView.refresh
 
@@ -193,6 +193,7 @@ async def test_a_point_more_sends_a_few_cells(
             return refresh(self, *regions, **keywords)  # type: ignore[arg-type]
 
         monkeypatch.setattr(PlotView, "refresh", counted)
+        assert await at_rest(pilot, sent)
         with run.events_file.open("a") as file:
             file.write(to_json(trained(155)) + "\n")
         await until(pilot, lambda: "step 155" in head(app))

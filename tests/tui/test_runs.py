@@ -12,7 +12,8 @@ from textual.widgets import Button, Input
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, RECIPE
 from tests.tui.many_runs import many_runs
-from tests.tui.test_compose import TestPilot, type_, until
+from tests.tui.test_compose import TestPilot, type_
+from tests.waiting import at_rest, until
 from workbench.runs.directory import RunDirectory
 from workbench.runs.notes import baseline, pin, read_notes
 from workbench.runs.status import new_status, read_status, write_status
@@ -298,12 +299,10 @@ async def test_a_live_row_follows_its_run_and_nothing_else_is_drawn(
         await pilot.press("4")
         await read(pilot, app)
         assert "▶ 10 %" in lines(app)[4]
-        await pilot.pause(0.6)
         drawn: list[int] = []
         real = table(app).render_line
         table(app).render_line = lambda y: (drawn.append(y), real(y))[1]  # type: ignore[method-assign,func-returns-value]
-        await pilot.pause(0.8)
-        assert drawn == []  # three looks at the folder, and nothing changed
+        assert await at_rest(pilot, drawn)  # three looks at the folder, and nothing changed
         write_status(runs[3], dataclasses.replace(status, step=50, heartbeat=time.time()))
         await until(pilot, lambda: bool(drawn))
         assert set(drawn) == {4}
@@ -319,11 +318,9 @@ async def test_the_folder_is_left_alone_while_another_screen_is_in_front(
         await read(pilot, app)
         lister, shown = screen(app)._lister, screen(app)
         await pilot.press("1")
-        await pilot.pause(0.5)
         looked: list[int] = []
         lister._catalog.refresh = lambda: looked.append(1)  # type: ignore[method-assign,assignment]
-        await pilot.pause(0.6)
-        assert looked == []
+        assert await at_rest(pilot, looked)
         del lister._catalog.refresh
         many_runs(Path("runs"), 1, NOW + 7200, seed=1)
         await pilot.press("4")

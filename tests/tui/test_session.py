@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
-from tests.tui.test_compose import go_to, until
+from tests.tui.test_compose import go_to
+from tests.waiting import until
 from workbench.recipe import Recipe, save_recipe
 from workbench.runs.status import new_status, write_status
 from workbench.tui.editing import Editor

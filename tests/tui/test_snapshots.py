@@ -12,8 +12,9 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import CHECKS, NOW, history, started, trained, written
-from tests.tui.test_compose import TestPilot, go_to, line, until
+from tests.tui.test_compose import TestPilot, go_to, line
 from tests.tui.test_run import head
+from tests.waiting import until
 from workbench.events import Diverged, Event
 from workbench.recipe import Recipe
 from workbench.recipe.registries import TECHNIQUES

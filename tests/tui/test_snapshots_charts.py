@@ -6,9 +6,10 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, history, written
-from tests.tui.test_compose import TestPilot, until
+from tests.tui.test_compose import TestPilot
 from tests.tui.test_run import head
 from tests.tui.test_snapshots import LARGE, RUN, SMALL, Compare
+from tests.waiting import until
 from workbench.recipe import Recipe
 from workbench.runs.json_text import dumps
 from workbench.runs.machine import Sample

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 
 from tests.tui.conftest import AppFactory
-from tests.tui.test_compose import TestPilot, until
+from tests.tui.test_compose import TestPilot
 from tests.tui.test_snapshots import LARGE, SMALL, Compare, after, only_these_techniques
+from tests.waiting import until
 from workbench.tui.workbench_app import Workbench
 
 __all__ = ["only_these_techniques"]

@@ -8,9 +8,10 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, history, phases, profiled, written
-from tests.tui.test_compose import TestPilot, until
+from tests.tui.test_compose import TestPilot
 from tests.tui.test_profile import verdict
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
+from tests.waiting import until
 from workbench.recipe import Recipe
 from workbench.tui.workbench_app import Workbench
 

@@ -10,9 +10,10 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, FakeTraining, history, written
-from tests.tui.test_compose import TestPilot, until
+from tests.tui.test_compose import TestPilot
 from tests.tui.test_run import head
 from tests.tui.test_snapshots import LARGE, SMALL, Compare, only_these_techniques  # noqa: F401
+from tests.waiting import until
 from workbench.recipe import Recipe
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
-from tests.tui.test_compose import until
 from tests.tui.test_run import head
+from tests.waiting import until
 from workbench.recipe import Recipe
 
 

@@ -27,6 +27,8 @@ def lines(report: Report, width: int = 80) -> Iterator[str]:
         yield f"     {_settings(report.suggestion.changes)}{_predicted(report)}"
         if not report.trials:
             yield "     --try trains with and without it in turns"
+    elif report.bound == "unclear":
+        yield "try: measure again when the machine is quieter, or longer, with --seconds"
     else:
         yield "nothing that we know to change would make it faster"
     for trial in report.trials:

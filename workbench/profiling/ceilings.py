@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,7 +25,8 @@ from workbench.profiling.parts import (
     worker_pids,
     working_copy,
 )
-from workbench.profiling.rate import PATIENCE, Processes, rate
+from workbench.profiling.processor import Processes
+from workbench.profiling.rate import PATIENCE, RateMeasured, rate
 from workbench.profiling.report import PHASES, Gpu, Phases, Process, Progress, Rate
 
 ROUNDS = 4
@@ -34,14 +35,36 @@ ROUNDS = 4
 FEWEST_ROUNDS = 2
 """So many turns are taken even where steps are slow."""
 
+MOST_ROUNDS = 8
+"""So many turns are taken at most, where the first do not agree."""
+
 FITS = 0.25
 """The share of free memory up to which a data set counts as small enough for the device pipeline."""
 
 READ_SECONDS = 10.0
 """The device pipeline is not tried with a set that takes longer to read as a whole."""
 
+LAST_SHARE = 0.99
+"""What the turns beyond the planned ones begin with, as a share of all."""
+
 WHOLE, LOADER, NETWORK = "end to end", "loader alone", "network alone"
 ONE_WORKER, DEVICE, TWICE = "one worker alone", "device pipeline alone", "network alone, twice the images"
+JUDGED = (WHOLE, LOADER, NETWORK, TWICE)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The figures of one turn, in windows that followed each other, without what other programs took of their time.
+
+    Rates in images per second; else as in :class:`Ceilings`.
+    """
+
+    end_to_end: float
+    loader: float
+    compute: float
+    stretch: float
+    asleep: float
+    asleep_whole: float
 
 
 @dataclass(frozen=True)
@@ -50,8 +73,8 @@ class Ceilings:
 
     device_loader: batches of the device pipeline, where the recipe has another and the set fits. stretch: how many
     times as long a step takes with twice the images, in the network alone. asleep, asleep_whole: the share of its time
-    that the training thread slept in the network alone, and end to end. queued: the share of the time end to end in
-    which other programs kept it from the processor.
+    that the training thread slept in the network alone, and end to end. disturbed: the share of the time end to end
+    in which other programs kept it or its workers from a processor. turns: what each of them says by itself.
     loader_cpu, compute_cpu: CPU seconds of an image. begin_seconds: until the first batch is there. retries: how often
     the GPU's memory had to be tidied up to go on.
     """
@@ -65,13 +88,14 @@ class Ceilings:
     stretch: float
     asleep: float
     asleep_whole: float
-    queued: float
+    disturbed: float
     loader_cpu: float
     compute_cpu: float
     begin_seconds: float
     processes: list[Process]
     gpu: Gpu | None
     retries: int
+    turns: list[Turn]
 
 
 class Measurement:
@@ -102,20 +126,24 @@ class Measurement:
         if data.pipeline == "loader" and fits(build.training, device):
             self._parts[DEVICE] = Batches(another_pipeline(build, pipeline="device"), device, each, 1)
 
-    def run(self) -> Iterator[Progress]:
-        """Measure every part in turns, in fewer of them where steps are slow. Raises DataError or ProfileError."""
-        windows = [(turn, name) for turn in range(ROUNDS) for name in self._parts]
-        began = time.perf_counter()
-        for done, (turn, name) in enumerate(windows):
-            spent, whole = time.perf_counter() - began, ROUNDS * len(self._parts) * self._each
-            if (
-                done == turn * len(self._parts)
-                and turn >= FEWEST_ROUNDS
-                and spent / turn * (turn + 1) > PATIENCE * whole
+    def run(self, clear: Callable[[Ceilings], bool] = lambda found: True) -> Iterator[Progress]:
+        """Measure every part in turns: in fewer of them where steps are slow, in more until what was found is clear.
+
+        Raises DataError or ProfileError.
+        """
+        began, planned = time.perf_counter(), ROUNDS * len(self._parts)
+        for turn in range(MOST_ROUNDS):
+            after = (
+                (time.perf_counter() - began) / max(turn, 1) * (turn + 1)
+            )  # if this turn takes as long as the others
+            slow = after > PATIENCE * planned * self._each
+            if turn >= (FEWEST_ROUNDS if slow else ROUNDS) and (
+                clear(self.found()) or after > 2 * PATIENCE * planned * self._each
             ):
                 break
-            yield Progress(f"{name}, window {turn + 1} of {ROUNDS}", done / len(windows))
-            self._window(name, self._parts[name])
+            for done, (name, part) in enumerate(self._parts.items(), turn * len(self._parts)):
+                yield Progress(f"{name}, window {turn + 1} of {max(turn + 1, ROUNDS)}", min(done / planned, LAST_SHARE))
+                self._window(name, part)
 
     def close(self) -> None:
         """End all parts."""
@@ -143,6 +171,7 @@ class Measurement:
 
     def found(self) -> Ceilings:
         """The figures."""
+        turns = [self._turn(*windows) for windows in zip(*(self._parts[n].windows for n in JUDGED), strict=True)]
         return Ceilings(
             end_to_end=self._rate(WHOLE),
             loader=self._rate(LOADER),
@@ -150,25 +179,32 @@ class Measurement:
             phases=mean_phases(self._whole),
             loader_alone=self._rate_if(ONE_WORKER),
             device_loader=self._rate_if(DEVICE),
-            stretch=self._stretch(),
+            stretch=median(turn.stretch for turn in turns),
             asleep=median(window.asleep for window in self._parts[NETWORK].windows),
             asleep_whole=median(window.asleep for window in self._whole.windows),
-            queued=median(window.queued for window in self._whole.windows),
+            disturbed=median(window.disturbed for window in self._whole.windows),
             loader_cpu=self._loader.cpu_seconds,
             compute_cpu=median(self._compute_cpu),
             begin_seconds=self._loader.first_seconds,
             processes=self._processes,
             gpu=self._gpu(),
             retries=_retries(self._build.device),
+            turns=turns,
+        )
+
+    @staticmethod
+    def _turn(whole: RateMeasured, loader: RateMeasured, network: RateMeasured, twice: RateMeasured) -> Turn:
+        return Turn(
+            end_to_end=whole.undisturbed,
+            loader=loader.images_per_second / max(1e-3, 1 - loader.disturbed),  # its batches are the workers' work
+            compute=network.undisturbed,
+            stretch=2 * network.undisturbed / twice.undisturbed,
+            asleep=network.asleep,
+            asleep_whole=whole.asleep,
         )
 
     def _rate(self, name: str) -> Rate:
         return rate([window.images_per_second for window in self._parts[name].windows])
-
-    def _stretch(self) -> float:
-        """From windows that follow each other, and without what other programs took: they never take it evenly."""
-        pairs = zip(self._parts[NETWORK].windows, self._parts[TWICE].windows, strict=True)
-        return median(2 * once.undisturbed / twice.undisturbed for once, twice in pairs)
 
     def _rate_if(self, name: str) -> Rate | None:
         return self._rate(name) if name in self._parts else None

@@ -17,10 +17,13 @@ from workbench.control import Control
 from workbench.data.loader import LoaderPipeline
 from workbench.data.pipeline import Pipeline
 from workbench.engine.build import Build
+from workbench.engine.meter import Clock
 from workbench.engine.train import train
 from workbench.events import Diverged, Event, Noted, PhasesMeasured
-from workbench.profiling.instruments import INSTRUMENTS, Instruments
-from workbench.profiling.rate import Processes, RateMeasured, StepRate, Window
+from workbench.profiling.instruments import INSTRUMENTS, Instruments, Make
+from workbench.profiling.phases import StepPhases
+from workbench.profiling.processor import Processes
+from workbench.profiling.rate import RateMeasured, StepRate, Window
 from workbench.step import Batch, Marks
 
 NEVER = 100_000.0
@@ -109,22 +112,24 @@ class Training:
 
     def __init__(self, build: Build, seconds: float, folder: Path, *, phases: bool = False) -> None:
         self.windows: list[RateMeasured] = []
-        self.phases: list[PhasesMeasured] = []
+        self._phases: list[PhasesMeasured] = []
+        self._step_phases: StepPhases | None = None
         self.notes: list[str] = []
         self.build = build
         control = Control()
         control.measure("rate", math.inf)
         if phases:
             control.measure("phases", math.inf)
-        window = Window(build.device, seconds, kept_ready(build.pipeline, build))
-        self._instruments = Instruments(folder, INSTRUMENTS | {"rate": lambda build, clock: StepRate(build, window)})
+        window = Window(build.device, seconds, kept_ready(build.pipeline, build), lambda: worker_pids(build.pipeline))
+        own: dict[str, Make] = {"rate": lambda build, clock: StepRate(build, window), "phases": self._look_at_phases}
+        self._instruments = Instruments(folder, INSTRUMENTS | own)
         self._events: Iterator[Event] = train(build, control, instruments=self._instruments, checks=False)
 
     def window(self) -> RateMeasured:
         """Train for one window. Raises ProfileError if the network's numbers are not finite from the start."""
         for event in self._events:
             if isinstance(event, PhasesMeasured):
-                self.phases.append(event)
+                self._phases.append(event)
             elif isinstance(event, RateMeasured):
                 self.windows.append(event)
                 return event
@@ -134,9 +139,20 @@ class Training:
                 raise ProfileError(f"the recipe diverges in its first steps: {event.reason}")
         raise ProfileError("the training ended before it was measured")
 
+    @property
+    def phases(self) -> list[PhasesMeasured]:
+        """What was measured of the phases so far."""
+        present = self._step_phases.so_far() if self._step_phases is not None else None
+        return [*self._phases, *([present] if present is not None else [])]
+
     def close(self) -> None:
-        """Leave the loop; what was measured of the phases so far still counts."""
-        self.phases += [event for event in self._instruments.finish() if isinstance(event, PhasesMeasured)]
+        """Leave the loop."""
+        for _ in self._instruments.finish():
+            pass
+
+    def _look_at_phases(self, build: Build, clock: Clock) -> StepPhases:
+        self._step_phases = StepPhases(build.marks, build.device, clock)
+        return self._step_phases
 
 
 class Batches:
@@ -147,7 +163,7 @@ class Batches:
         self.first_seconds = 0.0
         self._cpu_seconds = self._images = 0.0
         self._pipeline = pipeline
-        self._window = Window(device, seconds, settle)
+        self._window = Window(device, seconds, settle, lambda: worker_pids(pipeline))
         self._batches = _endless(pipeline)
 
     def window(self) -> RateMeasured:

@@ -125,12 +125,15 @@ class StepPhases:
         entered = time.perf_counter()
         self._marks.off()
         self._measuring = False
-        if self._samples:
-            found = self._found(entered)
+        if (found := self.so_far()) is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "phases.json").write_text(json.dumps(json.loads(to_json(found)), indent=2) + "\n")
             self._busy = time.perf_counter() - entered
             yield found
+
+    def so_far(self) -> PhasesMeasured | None:
+        """What the window has found until now; None if that is nothing."""
+        return self._found() if self._samples else None
 
     def _next(self) -> None:
         """Measure the step that begins now, or leave it alone."""
@@ -148,7 +151,7 @@ class StepPhases:
         whole, training = now - self._step_began, self._clock.seconds - self._step_training
         return whole if whole - training < 1e-4 else None
 
-    def _found(self, now: float) -> PhasesMeasured:
+    def _found(self) -> PhasesMeasured:
         from workbench.profiling.timelines import MARKS_A_STEP
 
         measuring = self._spent + self._marked * MARKS_A_STEP * self._mark_seconds
@@ -158,7 +161,7 @@ class StepPhases:
             every=self._every,
             step_seconds=self._total / self._samples,
             seconds={phase: value / self._samples for phase, value in self._seconds.items()},
-            cost=measuring / (now - self._began),
+            cost=measuring / max(self._clock.seconds - self._training, 1e-9),
         )
 
 

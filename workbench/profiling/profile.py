@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from workbench.data.splits import usable_cores
 from workbench.devices import busy
@@ -16,21 +17,18 @@ from workbench.engine.build import Build, build
 from workbench.engine.precision import native_formats
 from workbench.engine.suited import suited
 from workbench.engine.threads import use_threads
-from workbench.profiling.ceilings import Ceilings, Measurement
+from workbench.profiling.ceilings import Ceilings, Measurement, Turn
 from workbench.profiling.costs import evaluation_seconds, evaluation_share, transforms
 from workbench.profiling.parts import CachedPipeline, Training, working_copy
 from workbench.profiling.report import READING, Progress, Report, Transform, Trial
 from workbench.profiling.suggestions import changed, suggest
 from workbench.profiling.syncs import found_syncs
 from workbench.profiling.trial import compare, network_gain
-from workbench.profiling.verdict import Evidence, bound, sentence
+from workbench.profiling.verdict import DISTURBED, Evidence, agreed, sentence
 from workbench.recipe import Recipe
 
 SECONDS = 4.0
 """How long each part is measured, in all its windows."""
-
-DISTURBED = 0.1
-"""A training kept from the processor for this share of its time has figures that say so."""
 
 
 def profile(
@@ -83,8 +81,13 @@ def profile(
 
 def _measured(built: Build, data_root: Path, machine: str, seconds: float, folder: Path) -> Iterator[Progress | Report]:
     measurement = Measurement(built, seconds, folder)
+
+    def clear(found: Ceilings) -> bool:
+        evidence = _evidence(built, found, [], 0.0, ())
+        return agreed(*_judged(evidence, found.turns)) != "unclear"
+
     try:
-        for progress in measurement.run():
+        for progress in measurement.run(clear):
             yield replace(progress, share=0.85 * progress.share)
     finally:
         measurement.close()
@@ -95,10 +98,12 @@ def _measured(built: Build, data_root: Path, machine: str, seconds: float, folde
     yield Progress("evaluation", 0.93)
     share = evaluation_share(built, evaluation_seconds(built), ceilings.end_to_end.images_per_second)
     evidence = _evidence(built, ceilings, found, share, _syncs(built, folder))
-    limit = bound(evidence)
+    undisturbed, turns = _judged(evidence, ceilings.turns)
+    limit = agreed(undisturbed, turns)
     yield Progress("what could be changed", 0.96)
     probe = partial(network_gain, built, data_root=data_root, seconds=seconds)
-    suggestion = suggest(evidence, built.recipe, limit, probe)
+    parts = replace(evidence, loader=undisturbed.loader, compute=undisturbed.compute)
+    suggestion = suggest(parts, built.recipe, limit, probe)
     yield Report(
         recipe=built.recipe.name,
         device=str(built.device),
@@ -111,7 +116,7 @@ def _measured(built: Build, data_root: Path, machine: str, seconds: float, folde
         compute=ceilings.compute,
         phases=ceilings.phases,
         bound=limit,
-        sentence=sentence(evidence, limit),
+        sentence=sentence(evidence, limit, turns),
         suggestion=suggestion,
         loader_alone=ceilings.loader_alone,
         transforms=found,
@@ -144,7 +149,7 @@ def _evidence(
         stretch=found.stretch,
         asleep=found.asleep,
         asleep_whole=found.asleep_whole,
-        queued=found.queued,
+        disturbed=found.disturbed,
         loader_cpu=found.loader_cpu,
         compute_cpu=found.compute_cpu,
         syncs=syncs,
@@ -156,6 +161,13 @@ def _evidence(
         dearest_share=dearest.share if dearest else 0.0,
         bf16="bf16" in native_formats(built.device),
     )
+
+
+def _judged(e: Evidence, turns: Sequence[Turn]) -> tuple[Evidence, list[Evidence]]:
+    """The evidence without what other programs took of the time: of all turns together, and of each."""
+    each = [replace(e, **asdict(turn)) for turn in turns]
+    rates = {name: median(getattr(turn, name) for turn in turns) for name in ("end_to_end", "loader", "compute")}
+    return replace(e, **rates), each
 
 
 def _syncs(built: Build, folder: Path) -> tuple[str, ...]:
@@ -182,10 +194,10 @@ def _surroundings(device: str) -> list[str]:
 
 def _remarks(e: Evidence) -> list[str]:
     notes = []
-    if e.queued >= DISTURBED:
+    if e.disturbed >= DISTURBED:
         notes.append(
-            f"other programs kept the training from the processor for {100 * e.queued:.0f} % of its time: figures are "
-            "lower than on an idle machine"
+            f"other programs kept the training from the processor for {100 * e.disturbed:.0f} % of its time: figures "
+            "are lower than on an idle machine"
         )
     if e.overlapped:
         notes.append(

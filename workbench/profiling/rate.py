@@ -1,12 +1,10 @@
-"""How fast something goes: windows of steps, with what the calling thread and the processes did meanwhile."""
+"""How fast something goes: windows of steps, with what the calling thread did meanwhile."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import ClassVar
@@ -15,13 +13,17 @@ import torch
 
 from workbench.engine.build import Build
 from workbench.events import Event
-from workbench.profiling.report import Process, Rate
+from workbench.profiling.processor import ThreadTime
+from workbench.profiling.report import Rate
 
 FEWEST_STEPS = 2
 """A window has at least this many steps."""
 
 PATIENCE = 3.0
-"""Steps before a window take at most so many times its seconds, or one step."""
+"""Steps before a window take at most so many times its seconds, or one step; so does a window that is disturbed."""
+
+LOOK = 0.05
+"""A window asks who had the processor at most once in this share of its seconds."""
 
 WARM_UP = 3
 """Steps before the first window: memory is taken, kernels are chosen."""
@@ -29,7 +31,10 @@ WARM_UP = 3
 
 @dataclass(frozen=True, kw_only=True)
 class RateMeasured(Event):
-    """A window is over; said only to who measures, never written. asleep, queued: see :class:`ThreadTime`."""
+    """A window is over; said only to who measures, never written.
+
+    asleep, queued, crowded: see :class:`workbench.profiling.processor.Shares`.
+    """
 
     kind: ClassVar[str] = "rate_measured"
     images: int
@@ -37,6 +42,7 @@ class RateMeasured(Event):
     seconds: float
     asleep: float
     queued: float = 0.0
+    crowded: float = 0.0
 
     @property
     def images_per_second(self) -> float:
@@ -45,8 +51,13 @@ class RateMeasured(Event):
 
     @property
     def undisturbed(self) -> float:
-        """Images per second of the time in which other programs left this one a processor."""
+        """Images per second of the time in which other programs left the thread a processor."""
         return self.images_per_second / max(1e-3, 1 - self.queued)
+
+    @property
+    def disturbed(self) -> float:
+        """The share of the time in which other programs kept the thread or its workers from a processor, 0–1."""
+        return max(self.queued, self.crowded)
 
 
 def rate(windows: Sequence[float]) -> Rate:
@@ -54,38 +65,22 @@ def rate(windows: Sequence[float]) -> Rate:
     return Rate(median(windows), min(windows), max(windows), len(windows))
 
 
-class ThreadTime:
-    """How long the calling thread slept, and how long it was queued: waited for a processor that others use.
+class Window:
+    """Counts steps and images for so many seconds, after some steps that do not count.
 
-    The kernel tells the two apart (``/proc/thread-self/schedstat``, on Linux); elsewhere waiting counts as sleep.
+    Seconds in which the calling thread was kept from a processor do not count: on a busy machine a window lasts longer.
+    workers: gives the process ids of those that make its batches.
     """
 
-    def __init__(self) -> None:
-        self._began, self._before = time.perf_counter(), _worked_and_queued()
-
-    def shares(self) -> tuple[float, float]:
-        """Asleep and queued, each as a share of the time since this was made, 0–1."""
-        whole = time.perf_counter() - self._began
-        worked, queued = (now - before for now, before in zip(_worked_and_queued(), self._before, strict=True))
-        return (max(0.0, 1 - (worked + queued) / whole), min(1.0, queued / whole)) if whole > 0 else (0.0, 0.0)
-
-
-def _worked_and_queued() -> tuple[float, float]:
-    """Seconds of the calling thread so far."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        worked, queued = Path("/proc/thread-self/schedstat").read_text().split()[:2]
-        return int(worked) / 1e9, int(queued) / 1e9
-    return time.thread_time(), 0.0
-
-
-class Window:
-    """Counts steps and images for so many seconds, after some steps that do not count."""
-
-    def __init__(self, device: torch.device, seconds: float, settle: int) -> None:
+    def __init__(
+        self, device: torch.device, seconds: float, settle: int, workers: Callable[[], Sequence[int]] = tuple
+    ) -> None:
         self._device = device
         self._seconds = seconds
         self._settle = settle
+        self._workers = workers
         self._warm_up = WARM_UP
+        self._due = 0.0
 
     def start(self) -> None:
         """Begin anew."""
@@ -105,19 +100,25 @@ class Window:
             return False
         self._images += images
         self._steps += 1
-        return self._steps >= FEWEST_STEPS and time.perf_counter() - self._began >= self._seconds
+        now = time.perf_counter()
+        if self._steps < FEWEST_STEPS or now < self._due:
+            return False
+        missing, last = self._seconds - self._thread.undisturbed(), self._began + PATIENCE * self._seconds
+        self._due = min(now + max(missing, LOOK * self._seconds), last)
+        return missing <= 0 or now >= last
 
     def result(self) -> RateMeasured:
         """What was counted; waits until the device has done it."""
         synchronize(self._device)
         seconds = time.perf_counter() - self._began
-        asleep, queued = self._thread.shares()
-        return RateMeasured(images=self._images, steps=self._steps, seconds=seconds, asleep=asleep, queued=queued)
+        shares = asdict(self._thread.shares())
+        return RateMeasured(images=self._images, steps=self._steps, seconds=seconds, **shares)
 
     def _begin(self) -> None:
         synchronize(self._device)
-        self._thread = ThreadTime()
+        self._thread = ThreadTime(self._workers())
         self._began = time.perf_counter()
+        self._due = self._began + self._seconds
 
 
 class StepRate:
@@ -138,45 +139,6 @@ class StepRate:
     def finish(self, folder: Path) -> Iterator[Event]:
         """Say the rate."""
         yield self._window.result()
-
-
-class Processes:
-    """CPU use of this process and its workers between two moments, in cores."""
-
-    def __init__(self, workers: Sequence[int]) -> None:
-        self._pids = {os.getpid(): "training"} | {pid: f"worker {i}" for i, pid in enumerate(workers)}
-        self._before = {pid: _cpu_seconds(pid) for pid in self._pids}
-        self._began = time.perf_counter()
-
-    def seconds(self) -> float:
-        """CPU seconds of all of them so far."""
-        return sum(_cpu_seconds(pid) - before for pid, before in self._before.items())
-
-    def cores(self) -> float:
-        """How many cores all of them kept busy."""
-        return self.seconds() / (time.perf_counter() - self._began)
-
-    def found(self) -> list[Process]:
-        """Each process, the workers' shared pages counted for each; those that are gone left out."""
-        import psutil
-
-        elapsed = time.perf_counter() - self._began
-        found = []
-        for pid, name in self._pids.items():
-            with contextlib.suppress(psutil.Error):
-                cores = (_cpu_seconds(pid) - self._before[pid]) / elapsed
-                found.append(Process(name, pid, max(0.0, cores), int(psutil.Process(pid).memory_info().rss)))
-        return found
-
-
-def _cpu_seconds(pid: int) -> float:
-    import psutil
-
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
 
 
 def synchronize(device: torch.device) -> None:

@@ -14,6 +14,7 @@ from workbench.profiling.costs import evaluation_seconds, evaluation_share
 from workbench.profiling.parts import CachedPipeline, Training, working_copy
 from workbench.profiling.rate import rate
 from workbench.profiling.report import Progress, Suggestion, Trial
+from workbench.profiling.verdict import DISTURBED
 from workbench.recipe import Recipe
 
 PAIRS = 4
@@ -36,6 +37,7 @@ def compare(
             yield Progress(f"trying the change, pair {pair + 1} of {PAIRS}", pair / PAIRS)
             a, b = (part.window().images_per_second for part in parts)
             pairs.append((a, b))
+        disturbed = median(window.disturbed for part in parts for window in part.windows)
         if "train.eval_every" in suggestion.changes:
             factors = [
                 1
@@ -45,7 +47,7 @@ def compare(
     finally:
         for part in parts:
             part.close()
-    yield trial(suggestion, [(a * factors[0], b * factors[1]) for a, b in pairs])
+    yield trial(suggestion, [(a * factors[0], b * factors[1]) for a, b in pairs], disturbed)
 
 
 def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float) -> float:
@@ -61,7 +63,7 @@ def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float
             for each in (before, after)
         ]
         try:
-            pairs = [[part.window().images_per_second for part in parts] for _ in range(PROBES)]
+            pairs = [[part.window().undisturbed for part in parts] for _ in range(PROBES)]
         finally:
             for part in parts:
                 part.close()
@@ -69,8 +71,11 @@ def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float
     return median(b / a for a, b in pairs)
 
 
-def trial(suggestion: Suggestion, pairs: list[tuple[float, float]]) -> Trial:
-    """What pairs of rates, before and after, say about a change."""
+def trial(suggestion: Suggestion, pairs: list[tuple[float, float]], disturbed: float = 0.0) -> Trial:
+    """What pairs of rates, before and after, say about a change.
+
+    disturbed: the share of the time in which other programs kept the training from the processor.
+    """
     before, after = rate([a for a, _ in pairs]), rate([b for _, b in pairs])
     gains = sorted(b / a for a, b in pairs)
     gain, low, high = median(gains), gains[0], gains[-1]
@@ -84,4 +89,6 @@ def trial(suggestion: Suggestion, pairs: list[tuple[float, float]]) -> Trial:
         verdict = "slower; leave the recipe as it is"
     else:
         verdict = "no clear gain"
+        if disturbed >= DISTURBED:
+            verdict += f", while other programs kept it from the processor for {100 * disturbed:.0f} % of its time"
     return Trial(suggestion.changes, before, after, gain, low, high, f"{found}, {verdict}.")

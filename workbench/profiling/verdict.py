@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.profiling.report import Bound, Phases
@@ -24,15 +26,31 @@ FLAT_BESIDE_SYNCS = 1.6
 GAP = 1.3
 """A step that takes so many times what its parts explain waits for something between them."""
 
+IMPOSSIBLE = 0.8
+"""Twice the images cannot take so much less time than half of them: something else was at work."""
+
+AGREED = 0.75
+"""The share of all turns that must say the same, or it is not clear what limits."""
+
+DISTURBED = 0.1
+"""A training kept from the processor for this share of its time has figures that say so."""
+
 FULL = 0.95
 """The share of a GPU's memory from which on it is short."""
+
+
+NAMES: dict[Bound, str] = {
+    "loader": "loading", "compute": "the network", "launch": "launching operations", "sync": "waiting",
+    "transfer": "copying to the device", "memory": "memory", "evaluation": "evaluating", "unclear": "none of them",
+}  # fmt: skip
+"""What limits, as it is said where it is not clear."""
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Measured figures; rates in images per second, CPU figures in seconds an image, shares 0–1.
 
-    device_loader, loader_alone, stretch: None where not measured. stretch, asleep, asleep_whole, queued: as in
+    device_loader, loader_alone, stretch: None where not measured. stretch, asleep, asleep_whole, disturbed: as in
     :class:`workbench.profiling.ceilings.Ceilings`.
     syncs: places in the step that wait for the GPU, the most frequent first. begin_share: of an epoch, until its first
     batch is there. bf16: whether the device computes in it faster than in fp32.
@@ -52,7 +70,7 @@ class Evidence:
     stretch: float | None = None
     asleep: float = 0.0
     asleep_whole: float = 0.0
-    queued: float = 0.0
+    disturbed: float = 0.0
     loader_cpu: float = 0.0
     compute_cpu: float = 0.0
     syncs: tuple[str, ...] = ()
@@ -73,6 +91,11 @@ class Evidence:
     def per_worker(self) -> float:
         """What one worker alone makes."""
         return self.loader_alone or self.loader / max(1, self.workers)
+
+    @property
+    def starved(self) -> bool:
+        """Whether the step may wait for data only because other programs keep the workers from a processor."""
+        return self.overlapped and self.disturbed >= DISTURBED
 
     @property
     def wait(self) -> float:
@@ -105,7 +128,7 @@ def together(evidence: Evidence, loader: float, compute: float, *, overlapped: b
 
 
 def bound(e: Evidence) -> Bound:
-    """What limits the training."""
+    """What limits the training; "unclear" where the figures cannot be of the training alone."""
     if e.memory_retries or e.memory_share >= FULL:
         return "memory"
     if e.evaluation_share >= EVALUATION:
@@ -113,24 +136,52 @@ def bound(e: Evidence) -> Bound:
     if e.share("transfer") >= TRANSFER:
         return "transfer"
     expected = together(e, e.loader, e.compute, overlapped=e.overlapped)
-    if e.loader <= e.compute or (e.pipeline == "loader" and e.wait >= 0.5):
+    if e.end_to_end >= GAP * min(e.loader, e.compute) and not e.starved:  # else batches come while the step must wait
+        return "unclear"
+    if e.loader <= e.compute or (e.pipeline == "loader" and e.wait >= 0.5 and not e.starved):
         return "loader"
     if expected >= GAP * e.end_to_end:
         if e.wait >= 0.25:
-            return "loader"
+            return "unclear" if e.starved else "loader"
         if e.on_gpu or e.asleep_whole - e.wait >= ASLEEP:  # else others use the processor, more at times than at others
             return "sync"
     if e.asleep >= ASLEEP and not e.on_gpu:
         return "sync"
+    if e.longer < IMPOSSIBLE:
+        return "unclear"
     if e.syncs and e.longer <= FLAT_BESIDE_SYNCS:
         return "sync"
     return "launch" if e.longer <= FLAT else "compute"
 
 
-def sentence(e: Evidence, bound: Bound) -> str:
-    """One sentence with the numbers."""
+def agreed(whole: Evidence, turns: Sequence[Evidence]) -> Bound:
+    """What limits the training by all figures together, if nearly every turn by itself says so too; else "unclear"."""
+    found = bound(whole)
+    return found if said(turns)[found] >= AGREED * len(turns) else "unclear"
+
+
+def said(turns: Sequence[Evidence]) -> Counter[Bound]:
+    """What limits the training by each turn's own figures, and in how many of them."""
+    return Counter(map(bound, turns))
+
+
+def sentence(e: Evidence, bound: Bound, turns: Sequence[Evidence] = ()) -> str:
+    """One sentence with the numbers. turns: each one's figures by themselves, for a verdict that is not clear."""
     rates = f"batches alone {_count(e.loader)} images/s, network alone {_count(e.compute)}"
-    return f"{_reason(e, bound)}; {rates}, together {_count(e.end_to_end)}."
+    reason = _doubt(e, said(turns)) if bound == "unclear" else _reason(e, bound)
+    return f"{reason}; {rates}, together {_count(e.end_to_end)}."
+
+
+def _doubt(e: Evidence, said: Counter[Bound]) -> str:
+    """Why it is not clear what limits the training."""
+    votes = ", ".join(f"{NAMES[bound]} in {count}" for bound, count in said.most_common())
+    found = f"of {said.total()} windows it was {votes}" if len(said) > 1 else "the windows contradict each other"
+    if e.disturbed >= DISTURBED:
+        return (
+            f"What limits training cannot be said while other programs keep it from the processor for "
+            f"{_percent(e.disturbed)} of its time: {found}"
+        )
+    return f"It is not clear what limits training: {found}"
 
 
 def _reason(e: Evidence, bound: Bound) -> str:

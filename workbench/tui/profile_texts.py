@@ -185,6 +185,8 @@ def verdict(
         parts += [between, *_tried(trial, keys["keep"], kept=kept)]
     elif report.suggestion is not None:
         parts += [between, *_suggested(report.suggestion, report.end_to_end, keys["try"])]
+    elif report.bound == "unclear":
+        parts += [between, ("Try: ", "bold $success"), "Measure again when the machine is quieter.\n"]
     else:
         parts += [between, "Nothing that is known to change would make it faster.\n"]
     for note in report.notes:
