@@ -195,7 +195,8 @@ def test_a_file_or_a_broken_link_in_its_place(workbench: Command, command: tuple
 
 @pytest.mark.parametrize(
     "command",
-    [("run", "digits", "--device", "cpu"), ("runs",), ("show", "last"), ("watch",), ("queue",), ("diff", "v1", "last"),
+    [("run", "digits", "--device", "cpu"), ("run", "digits"), ("check", "digits"), ("bench", "digits"), ("runs",),
+     ("show", "last"), ("watch",), ("queue",), ("diff", "v1", "last"),
      ("check", "mine", "--device", "cpu"), ("compare", "a", "b"), ("run", "--resume", "last", "--device", "cpu"),
      ("run", "digits", "--device", "cpu", "--detach"), ("run", "digits", "--device", "cpu", "--queue"),
      ("check", "mine.toml", "--device", "cpu"), ("profile", "digits", "--try", "--save", "x", "--device", "cpu",

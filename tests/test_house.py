@@ -45,7 +45,7 @@ FLOORS = {
     "filesystem": set(),
     "nvml": set(),
     "gpu_signs": {"nvml"},
-    "devices": {"nvml", "gpu_signs"},
+    "devices": {"filesystem", "nvml", "gpu_signs"},
     "first_frame": set(),
     "entry": {"first_frame", "cli", "tui", "commands"},
     "settings": {"filesystem", "recipe", "devices"},
