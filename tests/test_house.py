@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 
 # Each floor may import those named after it (and itself), at module level or inside functions.
 FLOORS = {
-    "recipe": set(),
+    "recipe": {"filesystem"},
     "step": set(),
     "randomness": set(),
     "events": set(),
@@ -41,15 +41,17 @@ FLOORS = {
     "engine": {"recipe", "step", "randomness", "events", "control", "models", "data", "checks", "profiling", "memory"},
     "checks": {"recipe", "events", "step", "data", "engine", "runs.fit", "runs.guessing", "runs.results"},
     "profiling": {"recipe", "step", "randomness", "events", "control", "engine", "data", "devices"},
-    "places": {"recipe", "runs"},
+    "places": {"recipe", "runs", "filesystem"},
+    "filesystem": set(),
     "nvml": set(),
     "gpu_signs": {"nvml"},
-    "devices": {"nvml", "gpu_signs"},
+    "devices": {"filesystem", "nvml", "gpu_signs"},
     "first_frame": set(),
     "entry": {"first_frame", "cli", "tui", "commands"},
-    "settings": {"recipe", "devices"},
-    "runs": {"recipe", "events", "control", "engine", "data", "places", "devices", "profiling"},
+    "settings": {"filesystem", "recipe", "devices"},
+    "runs": {"filesystem", "recipe", "events", "control", "engine", "data", "places", "devices", "profiling"},
     "commands": {
+        "filesystem",
         "recipe",
         "runs",
         "places",
@@ -68,6 +70,7 @@ FLOORS = {
     },
     "preview": {"recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
     "tui": {
+        "filesystem",
         "recipe",
         "memory",
         "events",

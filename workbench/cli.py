@@ -26,7 +26,7 @@ from workbench.commands import (
 )
 from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
-from workbench.commands.output import say
+from workbench.commands.output import complain, say
 from workbench.places import resolve_recipe
 from workbench.recipe import read_recipe_file
 from workbench.recipe.errors import InputError
@@ -118,7 +118,7 @@ def _open_screens(settings: Settings, name: str | None) -> None:
     from workbench.tui.opening import need_terminal
 
     need_terminal()
-    path = None if name is None else resolve_recipe(name, settings.runs)
+    path = None if name is None else resolve_recipe(name, settings.runs, complain)
     recipe = None if path is None else read_recipe_file(path, consistent=False)
     options.open_screens(settings, recipe=recipe, recipe_path=path)
 

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Mapping
 
+from workbench.filesystem import gone
 from workbench.gpu_signs import Trouble, look, missing, trouble
 from workbench.nvml import Driver, Gpu, GpuProcess, GpuUse, driver, gpu_use, list_gpus
 
@@ -39,9 +40,11 @@ def choose(option: str = "auto") -> str:
 
     ``"auto"`` takes the GPU with the most free memory, or the CPU where there is none. Raises DeviceError where a GPU
     is asked for that does not exist, or where there are signs of a GPU that torch cannot use: with the reason and the
-    remedy.
+    remedy; and in a current folder that was deleted, where torch cannot be loaded.
     """
     wanted = parse(option)
+    if lost := gone():  # torch's mathematical library aborts the process there
+        raise DeviceError(lost)
     if wanted == "cpu":
         return "cpu"
     seen = list_gpus()
@@ -99,6 +102,8 @@ def refusal(option: str = "auto", environment: Mapping[str, str] = os.environ) -
     that is none.
     """
     wanted = parse(option)
+    if lost := gone():
+        return lost
     found = None if wanted == "cpu" else trouble(look(environment=environment))
     if found is None or not found.certain:
         return ""

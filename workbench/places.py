@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.filesystem import NOT_THERE, absolute, dangling, gone, why
 from workbench.recipe.errors import Problem, RecipeError, nearest
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunNotFound
-from workbench.runs.listing import find_run, list_runs
+from workbench.runs.folder import Tell, holds_run, look_into
+from workbench.runs.listing import find_run
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -26,9 +30,20 @@ class RecipePlace:
     def recipes(self) -> dict[str, Path]:
         """The recipes here, by name."""
         try:
-            return {path.stem: path for path in sorted(self.folder.glob("*.toml")) if path.is_file()}
+            return {path.stem: path for path in sorted(self.folder.glob("*.toml")) if _may_be_file(path)}
         except OSError:
             return {}
+
+    @property
+    def problem(self) -> str:
+        """Why the folder cannot be read, in one line; "" if it can, or if there is none."""
+        try:
+            os.listdir(self.folder)
+        except OSError as error:
+            if error.errno in NOT_THERE - {errno.ENOTDIR} and not dangling(self.folder):
+                return gone() if not self.folder.is_absolute() else ""
+            return f"{self.folder}: cannot be read: {why(error, self.folder)}; its recipes are left out"
+        return ""
 
 
 def runs_root(option: Path | None = None, setting: str = "") -> Path:
@@ -59,7 +74,7 @@ def saved_recipes() -> Path:
 def recipe_places() -> list[RecipePlace]:
     """The folders that are searched for a recipe's name, in that order."""
     saved, packaged = RecipePlace("saved", saved_recipes()), RecipePlace("packaged", packaged_recipes())
-    if saved.folder.resolve() == packaged.folder.resolve():  # at work in a checkout of the workbench
+    if absolute(saved.folder) == absolute(packaged.folder):  # at work in a checkout of the workbench
         return [packaged]
     return [saved, packaged]
 
@@ -73,27 +88,28 @@ def known_recipes() -> dict[str, Path]:
     return dict(sorted(found.items(), key=lambda item: natural(item[0])))
 
 
-def resolve_recipe(text: str, runs: Path | None = None) -> Path:
+def resolve_recipe(text: str, runs: Path | None = None, tell: Tell = lambda line: None) -> Path:
     """The file that holds a recipe: a path, a name in ``./recipes`` or among the packaged ones, a run, or ``last``.
 
-    runs: the folder of runs. Raises RecipeError with the nearest known name.
+    runs: the folder of runs. tell: hears what else could have been meant and cannot be read. Raises RecipeError with
+    the nearest known name; RunError if a run is meant that cannot be read.
     """
     root = runs_root(runs)
     given = _expanded(text)
-    if given.is_file():
+    if os.path.isfile(given):
         return given
-    if given.is_dir() and RunDirectory(given).exists():
+    if RunDirectory(given).exists():
         return RunDirectory(given).recipe_file
     if os.sep in text or text.endswith(".toml"):
-        what = "is a folder without a recipe.toml" if given.is_dir() else "there is no such file"
-        raise RecipeError([Problem("", what, None, text)])
+        raise RecipeError([Problem("", _not_a_recipe(given), None, text)])
     recipes = known_recipes()
     if text in recipes:
         return recipes[text]
-    names = [found.run.name for found in list_runs(root)]
+    folder = look_into(root)
+    names = [*folder.names, *dict(folder.unreadable)]
     if text in names or text == "last" or text[:8].isdigit():  # a part of a name only where it must mean a run
         try:
-            return find_run(root, text).recipe_file
+            return find_run(root, text, tell).recipe_file
         except RunNotFound as error:
             raise RecipeError([Problem("", str(error))]) from None
     hint = (
@@ -101,7 +117,30 @@ def resolve_recipe(text: str, runs: Path | None = None) -> Path:
         or nearest(text, list(recipes))
         or "; workbench recipes lists them"
     )
-    raise RecipeError([Problem("", f"no recipe '{text}'{hint}")])
+    closed = [
+        Problem("", problem) for problem in (*(place.problem for place in recipe_places()), folder.problem) if problem
+    ]
+    raise RecipeError([Problem("", f"no recipe '{text}'{hint}"), *dict.fromkeys(closed)])
+
+
+def _not_a_recipe(given: Path) -> str:
+    """Why a path is no recipe's file."""
+    try:
+        os.stat(given)
+    except OSError as error:
+        if error.errno not in NOT_THERE or dangling(given) or (not given.is_absolute() and gone()):
+            return f"cannot be read: {why(error, given)}"
+        return "there is no such file"
+    reason = holds_run(given)
+    return f"cannot be read: {reason}" if isinstance(reason, str) else "is a folder without a recipe.toml"
+
+
+def _may_be_file(path: Path) -> bool:
+    """Whether this is a file; what cannot be looked at may be one, and says so where it is opened."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
 
 
 def natural(text: str) -> list[tuple[bool, int, str]]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from workbench.devices import DeviceError
 from workbench.devices import parse as parse_device
+from workbench.filesystem import why
 from workbench.recipe.cards import Table, parameter
 from workbench.recipe.errors import Problem
 from workbench.recipe.lines import Lines
@@ -87,7 +88,7 @@ def read_settings(path: Path | None = None) -> UserSettings:
     except FileNotFoundError:
         return UserSettings(path)
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not a UTF-8 text"
+        reason = why(error, path) if isinstance(error, OSError) else "is not a UTF-8 text"
         raise SettingsError([Problem("", f"cannot be read: {reason}", None, str(path))]) from None
     tables = parse(text, str(path))
     if isinstance(tables, Problem):

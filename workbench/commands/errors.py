@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 from workbench import first_frame
 from workbench.commands.output import complain
 from workbench.data.base import DataError
 from workbench.devices import DeviceError
+from workbench.filesystem import gone, why
 from workbench.places import recipe_places
 from workbench.recipe import RecipeError
 from workbench.recipe.cards import CardError
@@ -22,7 +24,14 @@ FAILED, BAD_INPUT, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
 
 
 def explain(error: Exception) -> tuple[int, list[str]]:
-    """The exit code of an error and its lines for stderr."""
+    """The exit code of an error and its lines for stderr. In a folder that was deleted, that is said too."""
+    code, lines = _explained(error)
+    if not isinstance(error, InputError | DeviceError | BrokenPipeError) and (lost := gone()) and lost not in lines:
+        lines = [lost] if isinstance(error, OSError) else [*lines, lost]
+    return code, lines
+
+
+def _explained(error: Exception) -> tuple[int, list[str]]:
     if isinstance(error, RecipeError | SettingsError):
         return BAD_INPUT, [str(problem) for problem in error.problems]
     if isinstance(error, InputError | PluginError | CardError | RunNotFound | DeviceError):
@@ -38,7 +47,7 @@ def explain(error: Exception) -> tuple[int, list[str]]:
     if _from_engine(error):
         return FAILED, [_flat(str(error))]
     if isinstance(error, OSError) and error.strerror:
-        return FAILED, [f"{error.filename}: {error.strerror}" if error.filename else error.strerror]
+        return FAILED, [f"{error.filename}: {why(error, Path(error.filename))}" if error.filename else error.strerror]
     return FAILED, [f"unexpected {type(error).__name__}: {_flat(str(error))}; --debug shows where"]
 
 

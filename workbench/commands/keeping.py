@@ -11,8 +11,9 @@ import typer
 
 from workbench.commands import options
 from workbench.commands.options import settings_of
-from workbench.commands.output import on_terminal, say, say_json, say_table
+from workbench.commands.output import complain, on_terminal, say, say_json, say_table
 from workbench.figures import duration, figure, percent
+from workbench.filesystem import absolute
 from workbench.recipe import RecipeError
 from workbench.recipe.errors import InputError
 from workbench.runs.catalog import Entry, entry_of
@@ -48,7 +49,7 @@ def tag(
       workbench tag last wide --remove
     """
     settings = settings_of(context, runs=runs, debug=debug)
-    found = find_run(settings.runs, run)
+    found = find_run(settings.runs, run, complain)
     given = split_tags(" ".join(tags))
     before = _readable_tags(found)
     after = [word for word in before if word not in given] if remove_them else [*before, *given]
@@ -77,7 +78,7 @@ def note(
       workbench note last "the one for the table"
     """
     settings = settings_of(context, runs=runs, debug=debug)
-    found = find_run(settings.runs, run)
+    found = find_run(settings.runs, run, complain)
     write_note(found, text)
     say(f"{found.name}: {text.strip() or 'no note'}")
 
@@ -159,7 +160,7 @@ def compare_command(
 
 def _runs(root: Path, given: Sequence[str]) -> list[RunDirectory]:
     """The runs that are meant, each once. Raises RunNotFound before anything is done with one of them."""
-    return list({run.path.resolve(): run for run in (find_run(root, text) for text in given)}.values())
+    return list({absolute(run.path): run for run in (find_run(root, text, complain) for text in given)}.values())
 
 
 def _headings(numbers: Sequence[str]) -> list[str]:
@@ -197,4 +198,4 @@ def _as_object(found: Comparison) -> dict[str, Any]:
 
 
 def _run(entry: Entry) -> dict[str, Any]:
-    return {"name": entry.name, "path": entry.run.path.resolve(), "state": entry.state, "recipe": entry.recipe}
+    return {"name": entry.name, "path": absolute(entry.run.path), "state": entry.state, "recipe": entry.recipe}

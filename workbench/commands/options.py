@@ -128,9 +128,9 @@ def complete_device(incomplete: str) -> list[str]:
 
 
 def _run_names() -> list[str]:
-    from workbench.runs.listing import list_runs
+    from workbench.runs.folder import look_into
 
-    return [found.run.name for found in list_runs(places.runs_root())]
+    return sorted(look_into(places.runs_root()).names, reverse=True)
 
 
 SHARED = "Shared options, before or after a command"

@@ -19,6 +19,7 @@ from workbench.commands.options import settings_of
 from workbench.commands.output import complain, on_terminal, say, terminal_width
 from workbench.commands.profile_text import lines
 from workbench.devices import choose
+from workbench.filesystem import why
 from workbench.places import resolve_recipe, saved_recipes
 from workbench.profiling.report import Progress, Report, from_plain, to_plain
 from workbench.profiling.suggestions import changed
@@ -69,7 +70,7 @@ def profile_command(
       workbench profile last --try --report found.json
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
-    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), changes or ())
+    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), changes or ())
     target = _target(save, try_it)
     chosen = choose(settings.device)
     known = _known(report, wanted, chosen, try_it=try_it) if report is not None else None
@@ -117,7 +118,7 @@ def _known(file: Path, recipe: Recipe, device: str, *, try_it: bool) -> Report:
     try:
         found: Report = from_plain(Report, json.loads(file.read_text(encoding="utf-8")))
     except OSError as error:
-        raise InputError(f"--report {file} cannot be read: {error.strerror or error}") from None
+        raise InputError(f"--report {file} cannot be read: {why(error, file)}") from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"--report {file} is no report; workbench profile RECIPE --json prints one") from None
     if (found.recipe, found.device) != (recipe.name, device):
@@ -151,5 +152,5 @@ def _keep(recipe: Recipe, report: Report, target: Path | None, tell: Callable[[s
     try:
         save_recipe(kept, target)
     except OSError as error:
-        raise RecipeError([Problem("", f"cannot be written: {error.strerror or error}", None, str(target))]) from None
+        raise RecipeError([Problem("", f"cannot be written: {why(error, target)}", None, str(target))]) from None
     tell(f"saved as {target}")

@@ -14,6 +14,8 @@ from workbench.commands.output import age, complain, on_terminal, say, say_json,
 from workbench.recipe.errors import InputError
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
+from workbench.runs.errors import RunError
+from workbench.runs.folder import look_into
 from workbench.runs.listing import find_run
 from workbench.runs.occupancy import LiveRuns
 from workbench.runs.worker import ensure_worker
@@ -53,12 +55,18 @@ def queue_command(
     if first is not None and remove is not None:
         raise InputError("--first and --remove are two commands; give one of them")
     if (named := first or remove) is not None:
-        run = find_run(settings.runs, named)
+        run = find_run(settings.runs, named, complain)
         if not (queue.first(run) if first is not None else queue.remove(run)):
             raise InputError(f"run '{run.name}' is not in the queue; workbench queue lists what is")
+    folder = look_into(settings.runs)
+    if folder.problem:
+        raise RunError(folder.problem)
+    if folder.left_out:
+        complain(folder.left_out)
     if pid := ensure_worker(settings.runs):
         complain(f"nothing was looking after the queue; it goes on now (pid {pid})")
-    for path, reason in queue.unreadable(settings.runs):
+    closed = queue.unreadable(settings.runs)
+    for path, reason in closed:
         complain(f"{path}: {reason}; left out")
     found = described(settings.runs)
     if as_json:
@@ -68,6 +76,8 @@ def queue_command(
             (str(e["place"]), e["name"], e["device"], age(time.time() - e["queued"]), e["waits_for"]) for e in found
         ]
         say_table(("place", "run", "device", "since", "waits for"), rows, wrap="waits for")
+    elif closed:
+        complain("nothing else is queued")
     elif remove is None:
         complain("nothing is queued; queue a run with: workbench run RECIPE --queue")
     else:

@@ -12,7 +12,7 @@ from workbench.commands import options
 from workbench.commands.errors import CHECK_FAILED
 from workbench.commands.narration import check_line
 from workbench.commands.options import settings_of
-from workbench.commands.output import on_terminal, say, say_json, say_pairs, say_table, terminal_width
+from workbench.commands.output import complain, on_terminal, say, say_json, say_pairs, say_table, terminal_width
 from workbench.commands.range_chart import range_chart
 from workbench.commands.recipe_table import in_words, markdown, measurements, seeds
 from workbench.devices import choose
@@ -49,6 +49,9 @@ def recipes(
         names = sorted(packaged.recipes, key=natural)
         say(markdown(read_recipe_file(packaged.recipes[name]) for name in names))
         return
+    for place in recipe_places():
+        if place.problem:
+            complain(place.problem)
     measured = measurements()
     found = [_described(name, path, measured) for name, path in known_recipes().items()]
     if as_json:
@@ -140,7 +143,7 @@ def check(
       workbench check recipes/mine.toml --json
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
-    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), options.overrides(changes, seed))
+    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), options.overrides(changes, seed))
     chosen = choose(settings.device)
 
     names = _asked(only or (), range_test)
@@ -208,7 +211,9 @@ def diff(
       workbench diff v2 last
     """
     settings = settings_of(context, runs=runs, plugin=plugin, debug=debug)
-    left, right = (read_recipe_file(resolve_recipe(text, settings.runs), consistent=False) for text in (before, after))
+    left, right = (
+        read_recipe_file(resolve_recipe(text, settings.runs, complain), consistent=False) for text in (before, after)
+    )
     changes = difference(left, right)
     if as_json:
         say_json([{"path": c.path, "before": c.before, "after": c.after} for c in changes])

@@ -51,6 +51,10 @@ def runs_command(
     settings = settings_of(context, runs=runs, debug=debug)
     now = time.time()
     listing = Catalog(settings.runs).refresh()
+    if listing.problem:
+        raise RunError(listing.problem)
+    if listing.left_out:
+        complain(listing.left_out)
     found = _query(query or ()).select(listing.entries, now)
     if sort:
         found = _sorted(found, sort, now)
@@ -64,7 +68,7 @@ def runs_command(
         say_table((*columns, "tags") if tagged else columns, rows)
     elif listing.entries:
         complain(f"no run in {settings.runs} is like that ({len(listing.entries):,} looked at)")
-    else:
+    elif not listing.unreadable:
         complain(f"no runs in {settings.runs}; start one with: workbench run digits")
 
 

@@ -26,6 +26,8 @@ from workbench.recipe import RecipeError, difference, read_recipe_file
 from workbench.recipe.difference import Change
 from workbench.recipe.errors import InputError
 from workbench.runs.directory import RunDirectory
+from workbench.runs.errors import RunError
+from workbench.runs.folder import Tell, cannot_read
 from workbench.runs.listing import RunSummary, find_run, newest_live_run, summary
 from workbench.runs.queue import position
 from workbench.runs.reader import EventReader, read_events
@@ -80,14 +82,14 @@ def show(
       workbench show last --mistakes
     """
     settings = settings_of(context, runs=runs, plugin=plugin, debug=debug)
-    found = summary(find_run(settings.runs, run))
+    found = summary(find_run(settings.runs, run, complain))
     if confusion or mistakes:
         _say_results(results_of(found.run), confusion=confusion, mistakes=mistakes, as_json=as_json)
         return
-    events = read_events(found.run)
+    events = read_events(found.run, complain)
     checks = {event.name: event for event in events if isinstance(event, CheckFinished)}
     evaluations = [event for event in events if isinstance(event, Evaluated)]
-    changes = _changes(found.run)
+    changes = _changes(found.run, complain)
     if as_json:
         plain_checks = [
             {f: getattr(c, f) for f in ("name", "verdict", "expected", "found", "reason", "advice")}
@@ -128,7 +130,9 @@ def _say_results(results: Results, *, confusion: bool, mistakes: bool, as_json: 
 def _status_pairs(found: RunSummary, events: Sequence[Event]) -> list[tuple[str, str]]:
     status, run = found.status, found.run
     pairs = [("run", run.name), ("state", found.state), ("recipe", found.recipe), ("folder", str(run.path))]
-    if status is not None:
+    if status is not None and not status.heartbeat:  # no process ever said it
+        pairs.append(("message", status.message))
+    elif status is not None:
         heard = f", heard of {age(time.time() - status.heartbeat)} ago" if found.state not in ENDED else ""
         pairs += [
             ("step", f"{status.step:,} of {status.steps:,} (epoch {short(status.epoch)})"),
@@ -161,8 +165,16 @@ def _goes_on(state: str, events: Sequence[Event]) -> bool:
     return state in ENDED - {"finished", "diverged"}
 
 
-def _changes(run: RunDirectory) -> list[Change] | None:
-    """How a run's recipe differs from the packaged one of its name; None where that cannot be said."""
+def _changes(run: RunDirectory, tell: Tell) -> list[Change] | None:
+    """How a run's recipe differs from the packaged one of its name; None where that cannot be said.
+
+    tell: hears why the recipe cannot be read.
+    """
+    try:
+        run.recipe_file.open("rb").close()
+    except OSError as error:
+        tell(str(cannot_read(run.recipe_file, error)))
+        return None
     try:
         recipe = read_recipe_file(run.recipe_file, consistent=False)
         packaged = packaged_recipes() / f"{recipe.name}.toml"
@@ -204,7 +216,7 @@ def watch(
       workbench watch last | tee log
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
-    directory = find_run(settings.runs, run) if run is not None else newest_live_run(settings.runs)
+    directory = find_run(settings.runs, run, complain) if run is not None else newest_live_run(settings.runs, complain)
     if on_terminal() and not as_json:
         options.open_screens(settings, watch=directory)
         return
@@ -217,13 +229,19 @@ def follow(run: RunDirectory, name: str, *, as_json: bool) -> str:
     """Print what a run says until it ends; returns the state in which it did."""
     reader = EventReader(run)
     warned = told = False
+    problem = ""
     with make_display(Streams(sys.stdout, sys.stderr), name, as_json=as_json, quiet=False) as display:
         while True:
             found = summary(run)  # before reading: what was said before the end is not missed
             for event in reader.read_new():
                 display.take(event)
+            if reader.problem != problem:
+                problem = reader.problem
+                display.warn(problem or f"{run.events_file}: can be read again")
             if found.state in ENDED:
                 break
+            if found.state == "unknown" and found.status is not None and not found.status.host:
+                raise RunError(f"run '{run.name}': {found.status.message}")
             if found.state == "queued" and not found.live:
                 place = position(run)
                 if place is None and summary(run) == found:  # nor was it started meanwhile
@@ -284,6 +302,6 @@ def checkpoint(
 
 def _ask(context: typer.Context, text: str, action: Action, answer: str, *, runs_option: Any, debug: bool) -> None:
     settings = settings_of(context, runs=runs_option, debug=debug)
-    run = find_run(settings.runs, text)
+    run = find_run(settings.runs, text, complain)
     ask(run, action)
     say(f"{run.name} {answer}")

@@ -97,7 +97,7 @@ def run(
     else:
         if recipe is None:
             raise InputError("which recipe? workbench recipes lists them; a run goes on with --resume RUN")
-        wanted = read_recipe_file(resolve_recipe(recipe, settings.runs), asked)
+        wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), asked)
         chosen = _handed_on(settings.device) if background else _choose(settings.device)
         directory = create_run(settings.runs, wanted)
     if queue:
@@ -112,7 +112,7 @@ def run(
 
 def resumable(settings: Settings, text: str) -> RunDirectory:
     """The run that is to go on. Raises RunNotFound, RunError if it cannot, RecipeError if its recipe cannot be read."""
-    directory = find_run(settings.runs, text)
+    directory = find_run(settings.runs, text, complain)
     found = summary(directory)
     if found.live and found.state != "queued":  # a queued one is this very process, started by --detach
         raise RunError(f"run '{directory.name}' is at work already; follow it with: workbench watch {directory.name}")

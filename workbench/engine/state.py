@@ -45,7 +45,11 @@ class Checkpoints:
     def load(self, name: str = "last") -> dict[str, Any] | None:
         """A saved state on the CPU, or None if there is none. Executes nothing that stands in the file."""
         path = self.folder / f"{name}.pt"
-        if not path.exists():
+        try:
+            path.stat()
+        except FileNotFoundError:
+            if path.is_symlink():  # to go on from the start would lose what the link stands for
+                raise CheckpointError(f"{path}: is a link to {path.readlink()}, which is not there") from None
             return None
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

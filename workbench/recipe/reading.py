@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from workbench.filesystem import why
 from workbench.recipe.cards import Card, Registry, Table
 from workbench.recipe.consistency import conflicts
 from workbench.recipe.errors import Problem, RecipeError, nearest
@@ -52,7 +53,7 @@ def read_recipe_file(path: Path, overrides: Sequence[str] = (), *, consistent: b
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise RecipeError([Problem("", f"cannot be read: {error.strerror or error}", None, str(path))]) from None
+        raise RecipeError([Problem("", f"cannot be read: {why(error, path)}", None, str(path))]) from None
     except UnicodeDecodeError:
         raise RecipeError([Problem("", "is not a UTF-8 text", None, str(path))]) from None
     return read_recipe(text, str(path), overrides, consistent=consistent)

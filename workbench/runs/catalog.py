@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.runs.directory import RunDirectory
+from workbench.runs.folder import look_into
 from workbench.runs.listing import RunSummary
 from workbench.runs.notes import Notes, baseline, read_notes
 from workbench.runs.status import judge, read_status
@@ -31,10 +32,17 @@ class Entry(RunSummary):
 
 @dataclass(frozen=True)
 class Listing:
-    """All runs, newest first, and the name of the baseline, "" without one."""
+    """All runs, newest first, and the name of the baseline, "" without one.
+
+    unreadable: how many more there are that cannot be read; left_out: which, and why. problem: why the folder itself
+    cannot be read, "" if it can.
+    """
 
     entries: tuple[Entry, ...] = ()
     baseline: str = ""
+    unreadable: int = 0
+    left_out: str = ""
+    problem: str = ""
 
 
 NOTHING = Listing()
@@ -51,10 +59,9 @@ class Catalog:
     def refresh(self) -> Listing:
         """The runs as they are now: three ``stat`` a run, and two small files of those that changed."""
         found: dict[str, tuple[Stamp, Stamp, Entry]] = {}
-        for name in _folders(self.root):
+        folder = look_into(self.root)
+        for name in folder.names:
             path = f"{self.root}/{name}"
-            if stamp(f"{path}/recipe.toml") is None:
-                continue
             status, notes = stamp(f"{path}/status.json"), stamp(f"{path}/user.toml")
             known = self._known.get(name)
             if known is not None and known[:2] == (status, notes):
@@ -63,7 +70,8 @@ class Catalog:
                 found[name] = (status, notes, _entry(RunDirectory(Path(path)), known[2] if known else None, notes))
         self._known = found
         entries = sorted((kept[2] for kept in found.values()), key=lambda e: (e.created, e.name), reverse=True)
-        listing = Listing(tuple(entries), baseline(self.root))
+        more = len(folder.unreadable), folder.left_out, folder.problem
+        listing = Listing(tuple(entries), baseline(self.root), *more)
         if listing != self._listing:
             self._listing = listing
         return self._listing
@@ -81,14 +89,6 @@ def stamp(path: str | Path) -> Stamp:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _folders(root: Path) -> list[str]:
-    try:
-        with os.scandir(root) as found:
-            return [entry.name for entry in found if entry.name[0] != "." and entry.is_dir()]
-    except OSError:
-        return []
 
 
 def _entry(run: RunDirectory, known: Entry | None, notes: Stamp) -> Entry:

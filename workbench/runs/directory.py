@@ -116,8 +116,11 @@ class RunDirectory:
         return self.path / "plugins"
 
     def exists(self) -> bool:
-        """Whether there is a run here."""
-        return self.recipe_file.is_file()
+        """Whether there is a run here that can be looked at; :func:`workbench.runs.folder.holds_run` says why not."""
+        try:
+            return self.recipe_file.is_file()
+        except OSError:
+            return False
 
     def started(self) -> bool:
         """Whether the run has said anything yet."""
@@ -168,10 +171,8 @@ def _new_directory(root: Path, recipe: str) -> RunDirectory:
         path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe}-{secrets.token_hex(2)}"
         try:
             path.mkdir(parents=True)
-        except FileExistsError:
-            if root.is_dir():
-                continue  # the same second and the same four digits
-            raise RunError(f"{root}: is not a folder; choose another one with --runs") from None
         except OSError as error:
+            if isinstance(error, FileExistsError) and root.is_dir():
+                continue  # the same second and the same four digits
             raise cannot_write(root, error) from error
         return RunDirectory(path)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from workbench.filesystem import gone, room, why
 from workbench.runs.errors import RunError
 
 
@@ -26,8 +27,10 @@ def replace_text(path: Path, text: str) -> None:
 
 def cannot_write(path: Path, error: OSError) -> RunError:
     """The one line for a file that could not be written."""
-    what = error.strerror or error
-    return RunError(f"{path}: cannot be written: {what}; make room there, or choose another folder with --runs")
+    reason = why(error, path)
+    if reason == gone():
+        return RunError(reason)
+    return RunError(f"{path}: cannot be written: {reason}; {room(error)}choose another folder with --runs")
 
 
 @contextlib.contextmanager

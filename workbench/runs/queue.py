@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from workbench.filesystem import NOT_THERE, dangling, owner, why
 from workbench.runs.directory import RunDirectory
 from workbench.runs.environment import VARIABLES
 from workbench.runs.errors import RunError
@@ -30,6 +31,8 @@ from workbench.runs.status import Status, new_status, read_status, write_status
 FILE = re.compile(r"^(\d{10})-(.+)\.json$")
 MIDDLE = 5_000_000_000
 """The number of the first request: there is room before it."""
+
+ACCESS = os.R_OK | os.W_OK | os.X_OK
 
 FROM_THE_SHELL = (*VARIABLES, "PYTHONPATH")
 """Environment variables that a queued run takes along: numbers and devices depend on them."""
@@ -71,6 +74,11 @@ class Entry:
         return self.request.host in ("", socket.gethostname())
 
     @property
+    def mine(self) -> bool:
+        """Whether it is this host and this user who starts it: another's run can be seen, but not trained."""
+        return self.here and not (os.path.lexists(self.run.path) and not os.access(self.run.path, ACCESS))
+
+    @property
     def visible(self) -> str | None:
         """The CUDA_VISIBLE_DEVICES that the run will have."""
         return (self.request.variables or {}).get("CUDA_VISIBLE_DEVICES")
@@ -95,7 +103,17 @@ def entries(root: Path) -> list[Entry]:
 
 
 def unreadable(root: Path) -> list[tuple[Path, str]]:
-    """The files in the queue's folder that are no requests, each with the reason; they are left where they are."""
+    """The files in the queue's folder that are no requests, each with the reason; they are left where they are.
+
+    Of a folder that cannot be read, that alone.
+    """
+    folder = folder_of(root)
+    try:
+        os.listdir(folder)
+    except OSError as error:
+        if error.errno not in NOT_THERE or dangling(folder) or folder.exists():
+            return [(folder, f"cannot be read: {why(error, folder)}")]
+        return []
     return [(path, reason) for path in _files(root) if isinstance(reason := _read(path), str)]
 
 
@@ -190,7 +208,9 @@ def waits_for(entry: Entry, live: Sequence[RunSummary], ahead: Sequence[Entry] =
     """In a few words, what an entry waits for. live: the live runs of the folder; ahead: the entries before it."""
     if not entry.here:
         return f"{entry.request.host}, where it was queued"
-    same = [other for other in ahead if other.here and other.request.device == entry.request.device]
+    if not entry.mine:
+        return f"{owner(entry.run.path) or 'its owner'}, who alone may start it"
+    same = [other for other in ahead if other.mine and other.request.device == entry.request.device]
     if same:
         return f"{same[-1].run.name}, which is queued before it"
     held = holders(live)
@@ -246,7 +266,7 @@ def _read(path: Path) -> Request | str:
     try:
         request = _ADAPTER.validate_json(path.read_bytes())
     except OSError as error:
-        return error.strerror or str(error)
+        return f"cannot be read: {why(error, path)}"
     except ValidationError as error:
         return f"is no request: {error.errors()[0]['msg']}"
     if not request.run or Path(request.run).name != request.run or request.run in (".", ".."):

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from workbench.filesystem import why
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import Claim
@@ -79,4 +80,4 @@ def _size(folder: Path) -> int:
 
 
 def _cannot_delete(run: RunDirectory, error: OSError) -> RunError:
-    return RunError(f"{run.path}: cannot be deleted: {error.strerror or error}; it is as it was")
+    return RunError(f"{run.path}: cannot be deleted: {why(error, run.path)}; it is as it was")

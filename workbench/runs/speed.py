@@ -12,6 +12,7 @@ from workbench.events import RunStarted, from_json
 from workbench.recipe import Recipe, RecipeError
 from workbench.recipe.schema import to_tables
 from workbench.runs.directory import RunDirectory
+from workbench.runs.errors import RunError
 from workbench.runs.listing import list_runs
 from workbench.runs.status import ENDED
 
@@ -49,7 +50,11 @@ class Speeds:
     def read(self) -> list[Speed]:
         """The speeds of this host's runs, newest first. Reads files: not for the UI thread."""
         found = []
-        for summary in list_runs(self._root):
+        try:
+            listed = list_runs(self._root)
+        except RunError:  # the Runs screen says why
+            return []
+        for summary in listed:
             name, status = summary.run.name, summary.status
             if status is None or status.host != socket.gethostname() or not status.images_per_second:
                 continue

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from workbench.filesystem import NOT_THERE, dangling, why
 from workbench.runs.directory import RunDirectory
 from workbench.runs.files import replace_text
 from workbench.runs.json_text import dumps
@@ -93,11 +94,15 @@ def write_status(run: RunDirectory, status: Status) -> None:
 
 
 def read_status(run: RunDirectory) -> Status | None:
-    """A run's last status; None if it never had a readable one."""
+    """A run's last status; None if it never had one, or a torn one. One that may not be read says so: it is unknown."""
     try:
         return _ADAPTER.validate_json(run.status_file.read_bytes())
-    except (OSError, ValidationError):
+    except ValidationError:
         return None
+    except OSError as error:
+        if error.errno in NOT_THERE and not dangling(run.status_file):
+            return None
+        return Status("unknown", message=f"{run.status_file.name} cannot be read: {why(error, run.status_file)}")
 
 
 def honest_state(run: RunDirectory) -> str:

@@ -36,7 +36,7 @@ def ensure_worker(root: Path) -> int | None:
     """
     _children[:] = [child for child in _children if child.poll() is None]  # reaps those that ended
     root = root.resolve()
-    if not any(entry.here for entry in entries(root)):
+    if not any(entry.mine for entry in entries(root)):
         return None
     with changing(root):
         claim = Claim(_lock_file(root))
@@ -90,7 +90,7 @@ class Worker:
             try:
                 self.turn()
                 with changing(self.root):
-                    if not self._starting and not any(entry.here for entry in entries(self.root)):
+                    if not self._starting and not any(entry.mine for entry in entries(self.root)):
                         leave()
                         return
             except (OSError, RunError):  # a full disk may have room again, a lost one come back
@@ -111,7 +111,7 @@ class Worker:
         held = holders(self._live.find(), self._devices)
         with changing(self.root):
             for entry in entries(self.root):
-                if not entry.here:
+                if not entry.mine:
                     continue
                 if not self._waits(entry.run):
                     drop(entry)

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING
 
+from workbench.filesystem import absolute
 from workbench.runs.directory import RunDirectory
 from workbench.tui.screens.copied import CopiedScreen
 from workbench.tui.settings import Settings
@@ -27,9 +28,9 @@ def copy(app: Workbench, text: str, what: str) -> None:
 
 def rerun_command(run: RunDirectory, settings: Settings, device: str) -> str:
     """The command line that trains a run's recipe again, from any folder."""
-    words = ["workbench", "run", str(run.recipe_file.resolve()), "--data-root", str(settings.data_root.resolve())]
-    words += ["--runs", str(settings.runs.resolve())]
-    words += [word for plugin in settings.plugins for word in ("--plugin", str(plugin.resolve()))]
+    words = ["workbench", "run", str(absolute(run.recipe_file)), "--data-root", str(absolute(settings.data_root))]
+    words += ["--runs", str(absolute(settings.runs))]
+    words += [word for plugin in settings.plugins for word in ("--plugin", str(absolute(plugin)))]
     return shlex.join(words if device == "auto" else [*words, "--device", device])
 
 

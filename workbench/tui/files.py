@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from workbench.filesystem import why
 from workbench.places import saved_recipes
 from workbench.recipe import save_recipe
 from workbench.tui.recipe_files import writable
@@ -47,7 +48,7 @@ def save(app: Workbench, *, ask: bool = False, then: Callable[[], object] = lamb
     try:
         save_recipe(editor.recipe, editor.path)
     except OSError as error:
-        app.notify(f"{editor.path}: cannot be written: {error.strerror or error}", severity="error")
+        app.notify(f"{editor.path}: cannot be written: {why(error, editor.path)}", severity="error")
         return
     saved((editor.recipe, editor.path))
 

@@ -35,6 +35,7 @@ class Reading:
     """What was new. ``fresh``: a new view of all that counts now, from the first event on; earlier ones are withdrawn.
 
     It is made in the follower's thread, for a long history takes seconds; events and samples are in it already.
+    problem: why the run's events cannot be read, "" if they can.
     """
 
     events: list[Event]
@@ -45,6 +46,7 @@ class Reading:
     fresh: RunView | None = None
     waiting: Waiting | None = None
     saved: Saved | None = None
+    problem: str = ""
 
 
 class Follower:
@@ -105,7 +107,7 @@ class Follower:
             view.loss.smoothed()
             view.accuracy.smoothed()
         waiting, saved = self._waiting(state, status), self._saved.read_new()
-        self._readings.append(Reading(events, state, status, log, samples, view, waiting, saved))
+        self._readings.append(Reading(events, state, status, log, samples, view, waiting, saved, self._reader.problem))
 
     def _waiting(self, state: str, status: Status | None) -> Waiting | None:
         if state != "queued" or (status is not None and status.pid):

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.filesystem import absolute
 from workbench.places import natural, packaged_recipes, recipe_places, saved_recipes
 from workbench.runs.directory import RunDirectory
 
@@ -31,7 +32,7 @@ def recipe_files() -> list[RecipeFile]:
 
 def writable(path: Path) -> Path | None:
     """The path itself, or None for a packaged recipe and for that of a run: saving must ask for another place."""
-    packaged = path.resolve().is_relative_to(packaged_recipes().resolve())
+    packaged = absolute(path).is_relative_to(absolute(packaged_recipes()))
     of_a_run = RunDirectory(path.parent).recipe_file.name == path.name and RunDirectory(path.parent).env_file.exists()
     return None if packaged or of_a_run else path
 

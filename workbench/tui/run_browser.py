@@ -119,5 +119,6 @@ class RunBrowser:
             return "reading the runs…"
         runs = "1 run" if len(self.entries) == 1 else f"{len(self.entries):,} runs"
         parts = [f"{len(self.rows):,} of {runs}" if self.query.terms else runs]
+        parts += [f"{self.reading.listing.unreadable:,} unreadable"] if self.reading.listing.unreadable else []
         parts += [f"{len(self.selection)} selected"] if self.selection.looks else []
         return " · ".join([*parts, f"by {self.sort}"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.filesystem import why
 from workbench.recipe import Recipe, RecipeError, read_recipe, read_recipe_file, write_recipe
 from workbench.runs.errors import RunError
 from workbench.runs.files import replace_text
@@ -58,11 +58,16 @@ def to_text(session: Session) -> str:
     return json.dumps(asdict(session)) + "\n"
 
 
-def write_session(path: Path, text: str) -> None:
-    """Keep a session; a folder that cannot be written to keeps none."""
-    with contextlib.suppress(OSError, RunError):
+def write_session(path: Path, text: str) -> str:
+    """Keep a session; returns why it could not be kept, in one line, "" if it was."""
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_text(path, text)
+    except OSError as error:
+        return f"{path.parent}: cannot be written: {why(error, path.parent)}"
+    except RunError as error:
+        return str(error).partition(";")[0]
+    return ""
 
 
 def keep(app: Workbench) -> None:
@@ -71,7 +76,12 @@ def keep(app: Workbench) -> None:
     text = to_text(session)
     if app.session_path is not None and text != app.kept:
         app.kept = text
-        write_session(app.session_path, text)
+        problem = write_session(app.session_path, text)
+        if problem and not app.not_kept and app.is_running:
+            app.notify(
+                f"What is on the screens is not kept for the next time: {problem}", severity="warning", markup=False
+            )
+        app.not_kept = problem
 
 
 def of_editor(editor: Editor) -> Session:

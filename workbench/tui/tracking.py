@@ -28,6 +28,7 @@ class Tracked:
         self.waiting: Waiting | None = None
         self.saved = Saved()
         self.asked = ""
+        self.problem = ""
         self._checkpoints = 0
         self._read = False
         self._follower = Follower(run, interval)
@@ -69,6 +70,8 @@ class Tracked:
                 self.view.say(Sentence(text, "quiet"))
             changed |= reading.waiting != self.waiting or reading.saved is not None
             self.saved = reading.saved or self.saved
+            changed |= reading.problem != self.problem
+            self.problem = reading.problem
             self._read = True
             self.state, self.status, self.waiting = reading.state, reading.status, reading.waiting
         if self.asked and self._done():
@@ -102,6 +105,8 @@ class Tracked:
     def advice(self, now: float) -> tuple[str, str]:
         """Why the run stands still and what to do; two empty texts if all is well."""
         name, ended = self.run.name, self.view.ended
+        if self.problem:
+            return f"{self.problem}.", ""
         resume = f"c in Runs (4), or workbench run --resume {name}"
         if isinstance(ended, Diverged):
             bf16 = "bf16 in mixed_precision needs no loss scale. " if ended.what == "loss scale" else ""
@@ -128,6 +133,8 @@ class Tracked:
         if self.state == "stopped":
             return "Stopped at a checkpoint.", f"Go on with: {resume}"
         if self.state == "unknown":
+            if self.status is not None and not self.status.host:
+                return f"{self.status.message}.", ""
             host = self.status.host if self.status else "another machine"
             return f"This run belongs to {host}; whether it is alive cannot be seen from here.", ""
         if failing := self.view.failing():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from workbench.filesystem import current_folder
+
 
 def duration(seconds: float) -> str:
     """``0:07``, ``12:30``, ``3:05:00``, ``4 d 02 h``; a dash for what is not known."""
@@ -66,7 +68,7 @@ def change(value: int) -> str:
 def place(path: Path, room: int) -> str:
     """A path in at most ``room`` cells: from here or from home if that is shorter, else its end."""
     text = str(path)
-    here, home = Path.cwd(), Path.home()
+    here, home = current_folder(), Path.home()
     if path.is_absolute():
         if path.is_relative_to(here) and path != here:
             text = f"./{path.relative_to(here)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
+from workbench.filesystem import absolute
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
@@ -93,7 +94,7 @@ class Workbench(DeviceApp):
         self.execute = execute
         self.layout: dict[str, dict[str, Any]] = dict(session.screens)
         self.session_path = session_path
-        self.kept = ""
+        self.kept, self.not_kept = "", ""
         self.profile_command = profile_command
         self.profiling = Profiling(self)
         log = descriptors.log if descriptors is not None else None
@@ -218,7 +219,7 @@ class Workbench(DeviceApp):
 
     def forget_runs(self, gone: Iterable[RunDirectory]) -> None:
         """Runs were deleted; the Run screen shows none of them any more."""
-        if self.tracked is not None and self.tracked.run.path.resolve() in {run.path.resolve() for run in gone}:
+        if self.tracked is not None and absolute(self.tracked.run.path) in {absolute(run.path) for run in gone}:
             self.tracked.stop()
             self.tracked = None
             self.show_run()

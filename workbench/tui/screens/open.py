@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from workbench.places import recipe_places
 from workbench.recipe import Recipe, RecipeError, read_recipe_file
 from workbench.tui.recipe_files import recipe_files
 from workbench.tui.widgets.pane import Text
@@ -47,6 +48,8 @@ class OpenScreen(ModalScreen[Opened | None]):
 
     def on_mount(self) -> None:
         self._list("")
+        problems = [place.problem for place in recipe_places() if place.problem]
+        self.query_one("#open-problem", Text).show(Content.styled("\n".join(problems), "$error"))
 
     def _list(self, wanted: str) -> None:
         files = self.query_one("#open-files", OptionList)

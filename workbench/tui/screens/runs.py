@@ -94,6 +94,9 @@ class RunsScreen(Screen[None]):
         """Show it."""
         before = self.browser.reading
         self.browser.hear(message.reading)
+        left_out = message.reading.listing.left_out
+        if left_out and left_out != before.listing.left_out:
+            self.app.notify(left_out, severity="warning", timeout=10, markup=False)
         now = self.workbench.now()
         if message.reading.listing is before.listing and now - self._arranged < 1 and self.browser.heard:
             self._table.show_facts()
@@ -134,7 +137,12 @@ class RunsScreen(Screen[None]):
         if not self.browser.heard:
             return
         text = ""
-        if not self.browser.entries:
+        listing = self.browser.reading.listing
+        if listing.problem:
+            text = listing.problem
+        elif not self.browser.entries and listing.left_out:
+            text = listing.left_out
+        elif not self.browser.entries:
             where = place(self.workbench.settings.runs, 40)
             text = f"No runs yet in {where}. Press 1 for Compose and r to train a recipe, or: workbench run digits"
         elif not self.browser.rows:

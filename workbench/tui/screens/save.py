@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
+from workbench.filesystem import why
 from workbench.recipe import Recipe, save_recipe
 from workbench.recipe.schema import to_tables
 from workbench.tui.forms import apply, subject
@@ -88,7 +89,7 @@ class SaveScreen(ModalScreen[Saved | None]):
         try:
             save_recipe(recipe, path)
         except OSError as error:
-            self._say(f"{path}: cannot be written: {error.strerror or error}")
+            self._say(f"{path}: cannot be written: {why(error, path)}")
             return
         self.dismiss((recipe, path))
 
