@@ -63,7 +63,7 @@ class Learning(Check):
 
 
 class _LearningWatch(Watch):
-    remembers = ("points", "seen", "since", "first", "best", "best_at")
+    remembers = ("points", "seen", "since", "first", "best", "best_at", "raised")
 
     def __init__(self, card: Learning, build: Build) -> None:
         self.card = card
@@ -74,11 +74,24 @@ class _LearningWatch(Watch):
         self.seen = self.since = 0
         self.first = self.best = math.nan
         self.best_at = 0
+        self.raised = False
+        self.present: Result | None = None
 
     def lacks(self) -> str:
         return f"after {self.seen:,} steps there is nothing to say yet"
 
+    def stopped(self) -> Result:
+        return self.present or super().stopped()
+
     def judge(self, trained: Trained) -> Result | None:
+        """Speaks up where something is wrong, and when that is over; that all is well is left to the last word."""
+        self.present = self._judge(trained)
+        before = self.raised
+        if self.present is not None:
+            self.raised = self.present.verdict != "pass"
+        return self.present if before or self.raised else None
+
+    def _judge(self, trained: Trained) -> Result | None:
         self.seen = trained.step
         self.points.append((trained.step, trained.loss, trained.accuracy))
         loss = median(point[1] for point in self.points)
