@@ -54,6 +54,7 @@ def test_a_recipe_that_learns_nothing_says_so_with_its_numbers(make_small: Make)
     found, end = learning(events), events[-1]
     assert isinstance(end, Finished) and found.verdict == "fail"
     assert f"accuracy {end.test_accuracy:.1%}" in found.found and "nothing was learned in 46 steps" in found.reason
+    assert "--range-test" in found.advice and "lower" not in found.advice
     assert said(events)["fit"].verdict == said(events)["class_accuracy"].verdict == "not judged"
 
 

@@ -183,8 +183,8 @@ class _LearningWatch(Watch):
             reason = f"{guesses}; it had learned (loss {self.best:.3g} at step {self.best_at:,}) and has lost it again"
             return Result("fail", expected, found, reason, LOWER)
         reason = f"nothing was learned in {steps:,} steps: {guesses}"
-        slow = "look at the learning rate (workbench check RECIPE --range-test suggests one), or train longer"
-        return Result("fail", expected, found, reason, LOWER if loss > 1.02 * self.level else slow)
+        advice = "take another learning rate (workbench check RECIPE --range-test suggests one), or train longer"
+        return Result("fail", expected, found, reason, advice)
 
     def _worse_than_guessing(self, outcome: Outcome, share: float, level: float) -> tuple[Verdict, str] | None:
         """Verdict and reason where the loss is above that of guessing on images that it was trained on, too."""
