@@ -28,6 +28,7 @@ from workbench.events import (
     Paused,
     Resumed,
     Stopped,
+    Verdict,
 )
 from workbench.figures import duration, figure, percent
 
@@ -83,6 +84,8 @@ def test_every_end_says_what_to_do() -> None:
     assert told(started(), Stopped(step=7))[1] == "stopped after step 7 of 20; go on with: workbench run --resume run-1"
     assert told(Failed(error="no data")) == ["failed: no data"]
     assert told(started(), Failed(error="x"))[1] == "failed: x; then go on with: workbench run --resume run-1"
+    for_good = Failed(error="a batch of one", resumable=False)
+    assert told(started(), for_good)[1] == "failed: a batch of one"
     assert told(started(), Paused(step=3), Continued(step=3))[1:] == ["paused after step 3 of 20", "continues"]
     end = Finished(step=20, seconds=3700, test_loss=NAN, test_accuracy=0.5, best_validation_accuracy=0.6)
     assert told(end) == [
@@ -101,6 +104,32 @@ def test_checks_that_passed_are_one_line() -> None:
     assert told(check, Paused(step=1))[0] == "check n: pass: expected a, found b"
     lines = told(check, dataclasses.replace(check, name="m"), dataclasses.replace(check, name="k", verdict="warn"))
     assert lines == ["2 checks passed: n, m", "check k: warn: expected a, found b; because"]
+
+
+def test_checks_that_were_not_judged_are_one_line_of_their_own() -> None:
+    check = CheckFinished(name="n", verdict="pass", expected="a", found="b", reason="because")
+    lacking = CheckFinished(name="s", verdict="not judged", expected="", found="", reason="it had 3 of 10 points")
+    lines = told(
+        check, lacking, dataclasses.replace(check, name="m"), dataclasses.replace(lacking, name="t"), trained(1)
+    )
+    assert lines == ["2 checks passed: n, m", "2 checks not judged: s: it had 3 of 10 points; t: it had 3 of 10 points"]
+    assert told(lacking, trained(1)) == ["check s: not judged: it had 3 of 10 points"]
+    found = dataclasses.replace(lacking, expected="x", found="y", advice="wait")
+    assert told(found, trained(1)) == ["check s: not judged: it had 3 of 10 points; expected x, found y; wait"]
+
+
+def test_the_end_names_the_checks_that_failed_at_last() -> None:
+    def check(name: str, verdict: Verdict) -> CheckFinished:
+        return CheckFinished(name=name, verdict=verdict, expected="a", found="b", reason="because")
+
+    end = Finished(step=20, seconds=9, test_loss=2.3, test_accuracy=0.1)
+    whole = told(
+        started(), check("learning", "fail"), check("spikes", "warn"), check("fit", "fail"), check("fit", "pass"),
+        check("share", "not judged"), end,
+    )  # fmt: skip
+    assert whole[-1].endswith("20 steps in 0:09; 1 check failed: learning; 1 check warned: spikes")
+    assert told(started(), check("fit", "pass"), end)[-1].endswith("20 steps in 0:09")
+    assert {line.verdict for line in Narrator("run-1").take(check("learning", "fail"))} == {"fail"}
 
 
 def test_figures() -> None:

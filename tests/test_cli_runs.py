@@ -108,7 +108,8 @@ def test_a_bad_end_is_exit_code_1_and_said_on_stderr(
     result = workbench(*SMALL_RUN)
     assert result.code == 1 and message in result.err and message not in result.out
     assert honest_state(last(folder)) == end
-    assert workbench("show", "last").code == 0
+    shown = workbench("show", "last")
+    assert shown.code == 0 and ("go on with" in shown.out) == (end == "failed")  # what diverged diverges again
     followed = workbench("watch", "last")
     assert followed.code == 1 and message in followed.err
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.checks.conftest import Make, plant, said, small_digits, split_of, whole_run, wrong
-from workbench.checks.base import Result
+from workbench.checks.base import Result, Watch
 from workbench.checks.learning import Learning, guessing
 from workbench.engine.build import Build
 from workbench.events import CheckFinished, Evaluated, Event, Finished, Trained
@@ -54,6 +54,7 @@ def test_a_recipe_that_learns_nothing_says_so_with_its_numbers(make_small: Make)
     found, end = learning(events), events[-1]
     assert isinstance(end, Finished) and found.verdict == "fail"
     assert f"accuracy {end.test_accuracy:.1%}" in found.found and "nothing was learned in 46 steps" in found.reason
+    assert "--range-test" in found.advice and "lower" not in found.advice
     assert said(events)["fit"].verdict == said(events)["class_accuracy"].verdict == "not judged"
 
 
@@ -84,10 +85,10 @@ def test_what_had_learned_and_broke_later(make_small: Make) -> None:
     breaking(build, 80)
     events = whole_run(build)
     told = [event for event in events if isinstance(event, CheckFinished) and event.name == "learning"]
-    assert [event.verdict for event in told] == ["pass", "fail"]
-    assert "has lost it again" in told[1].reason
+    assert [event.verdict for event in told] == ["fail", "fail"]
+    assert all("has lost it again" in event.reason for event in told)
     last = max(n for n, event in enumerate(events) if isinstance(event, Evaluated))
-    assert events.index(told[1]) < last  # while it trains
+    assert events.index(told[0]) < last < events.index(told[1])  # while it trains, and with the test's numbers
 
 
 @pytest.mark.parametrize(
@@ -167,25 +168,34 @@ def test_the_loss_of_guessing_is_that_of_the_recipes_own_criterion(make_small: M
     assert math.isnan(guessing(build)[1])
 
 
-def points(watch: object, losses: list[float], accuracies: list[float]) -> list[Result | None]:
+def points(watch: Watch, losses: list[float], accuracies: list[float]) -> list[Result | None]:
     found = []
     for number, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True), start=1):
         trained = Trained(
             step=10 * number, epoch=0.0, loss=loss, accuracy=accuracy, learning_rate=0.1, images_per_second=1, seconds=1
         )
-        found.append(watch.judge(trained))  # type: ignore[attr-defined]
+        found.append(watch.judge(trained))
     return found
 
 
 def test_nothing_learned_for_long_is_a_warning_until_it_begins(make_small: Make) -> None:
     watch = Learning().watch(make_small())
+    assert watch is not None
     found = points(watch, [2.31] * 30 + [1.5] * 6, [0.1] * 30 + [0.5] * 6)
-    assert [r.verdict for r in found[:19] if r] == []
+    assert not any(found[:19])
     assert found[20] is not None and found[20].verdict == "warn"
-    assert found[-1] is not None and found[-1].verdict == "pass"
+    assert [r.verdict for r in found[30:] if r][-1] == "pass" and watch.stopped().verdict == "pass"
 
 
 def test_a_single_bad_point_decides_nothing(make_small: Make) -> None:
     watch = Learning().watch(make_small())
+    assert watch is not None
     losses = [2.3, 2.0, 1.5, 1.0, 0.8, 50.0, 0.7, 0.6, 60.0, 0.5]
-    assert {r.verdict for r in points(watch, losses, [0.5] * 10) if r} == {"pass"}
+    assert not any(points(watch, losses, [0.5] * 10)) and watch.stopped().verdict == "pass"
+
+
+def test_a_run_that_is_stopped_early_has_what_was_seen_so_far(make_small: Make) -> None:
+    watch = Learning().watch(make_small())
+    assert watch is not None and watch.stopped().verdict == "not judged"
+    points(watch, [2.3], [0.1])
+    assert watch.stopped().verdict == "not judged" and "after 10 steps" in watch.stopped().reason

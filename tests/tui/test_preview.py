@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.tui.fakes import FAKE_PREVIEW
 from tests.waiting import GIVE_UP, wait_for
 from workbench.preview.protocol import Checks, Refused, Reply, Request, Samples, Stage, Static
@@ -85,6 +87,37 @@ def test_conflicts_and_refusals(recipe: Recipe) -> None:
     state.hear(Refused(asked.last("baseline"), "the same again"))
     state.look_at(longer(recipe, 4.0), recipe, trainable=False)
     assert asked.count("baseline") == 1  # what cannot be built is not asked about again and again
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "sign", "named"),
+    [
+        ("pass", {"parameters": "fail", "memory": "pass"}, "2.545 ✓", "✗ parameters"),
+        ("pass", {"parameters": "fail", "class balance": "warn", "files": "fail"}, "2.545 ✓", "✗ parameters (+2 more)"),
+        ("warn", {"memory": "pass", "duplicates": "not judged"}, "2.545 !", ""),
+        ("fail", {"class balance": "warn"}, "2.545 ✗", "! class balance"),
+        ("", {"parameters": "fail"}, "2.545 expected", "✗ parameters"),
+    ],
+)
+def test_the_sign_beside_the_first_loss_is_its_own(
+    recipe: Recipe, own: str, others: dict[str, str], sign: str, named: str
+) -> None:
+    asked = Asked()
+    state = PreviewState(asked.append, (), Path("data"))
+    state.look_at(recipe, recipe, trainable=True)
+    state.hear(Static(asked.last("static"), 156_554, {"a": 156_554}, 2_934_016, 23, 230, [[0.0, 0.1]], 1437))
+    verdicts = {"initial loss": own, **others} if own else others
+    found = [{"name": n, "verdict": v, "expected": "a", "found": "b", "reason": "c"} for n, v in verdicts.items()]
+    state.hear(Checks(asked.last("checks"), 2.545, 2.544, found))
+    for width in (80, 100, 160):
+        line = texts.line(state.picture, width).plain
+        assert sign.removesuffix(" expected") in line and len(line) <= width
+        assert line.endswith(named) if named else line.endswith("expected 2.544")
+        assert sum(mark in line for mark in "✓✗!") == bool(own) + bool(named) - (own == "fail" and named[:1] == "✗")
+    assert sign in texts.line(state.picture, 160).plain
+    assert f"First loss  {sign.removesuffix(' expected')}" in texts.preview(state.picture).plain
+    shown = texts.preview_checks(state.picture).plain
+    assert ("· duplicates  not judged" in shown) == ("duplicates" in others)
 
 
 def test_samples_are_asked_for_when_they_can_be_seen_and_look_different(recipe: Recipe) -> None:

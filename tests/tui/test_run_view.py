@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.tui.fakes import NOW, evaluated, history, started, trained, written
-from workbench.events import Diverged, Event, Failed, Finished, Noted, Paused, Resumed, Stopped, to_json
+from workbench.events import (
+    CheckFinished,
+    Diverged,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Paused,
+    Resumed,
+    Stopped,
+    Verdict,
+    to_json,
+)
 from workbench.recipe import Recipe
 from workbench.tui.follower import Follower
 from workbench.tui.run_view import RunView
@@ -107,6 +120,7 @@ def test_a_resumed_run_withdraws_what_came_after_its_checkpoint(tmp_path: Path, 
             ("20 steps were skipped", "bf16"),
         ),
         (Failed(error="out of memory at data.batch_size = 512"), "failed", ("out of memory", "Compose (1)")),
+        (Failed(error="the disk is full"), "failed", ("disk", "Compose (1)", "go on with", "--resume run")),
         (Stopped(step=40), "stopped", ("workbench run --resume run",)),
         (Noted(message="x"), "lost", ("process", "gone", "--resume")),
     ],
@@ -120,6 +134,57 @@ def test_a_run_that_stands_still_says_why_and_what_to_do(
     assert tracked.state == state
     text = " ".join(tracked.advice(NOW))
     assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [*history(until=40), Failed(error="a batch of one image", resumable=False)],
+        [Failed(error="no such data set")],
+        [*history(until=40), Diverged(step=40, what="loss", layer="", indices=(), reason="it is nan")],
+    ],
+)
+def test_what_would_fail_again_is_not_advised_to_go_on(tmp_path: Path, recipe: Recipe, ends: list[Event]) -> None:
+    state = "diverged" if isinstance(ends[-1], Diverged) else "failed"
+    tracked = Tracked(written(tmp_path / "run", recipe, ends, state))
+    tracked._follower.poll()
+    tracked.drain()
+    text = " ".join(tracked.advice(NOW))
+    assert "Compose (1)" in text and "resume" not in text and "c in Runs" not in text
+
+
+def judged(name: str, verdict: Verdict) -> CheckFinished:
+    return CheckFinished(
+        time=NOW, name=name, verdict=verdict, expected="a", found="b", reason="it diverged", advice="lower the rate"
+    )
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_check_of_the_training_that_fails_is_said_above_the_charts(
+    tmp_path: Path, recipe: Recipe, ended: bool
+) -> None:
+    end: list[Event] = [Finished(time=NOW, step=230, seconds=40, test_loss=9.0, test_accuracy=0.1)] if ended else []
+    before, during = judged("parameters", "fail"), judged("learning", "fail")
+    for events, shown in (
+        ([started(), before, *history(40)[3:], *end], ("", "")),  # one from before the run is among the checks
+        ([*history(40), during, *end], ("learning failed: it diverged.", "Lower the rate.")),
+        ([*history(40), during, judged("learning", "pass"), *end], ("", "")),
+    ):
+        tracked = Tracked(written(tmp_path / "run", recipe, events, "finished" if ended else "running"))
+        tracked._follower.poll()
+        tracked.drain()
+        assert tracked.advice(NOW) == shown
+
+
+def test_a_fit_of_guesses_is_not_judged() -> None:
+    view = RunView()
+    view.feed([started(), *(trained(step, loss=2.3, accuracy=0.11) for step in range(5, 100, 5))])
+    view.feed([replace(evaluated(95), accuracy=0.13)])
+    fit = view.fit()
+    assert fit is not None and fit.verdict == "not judged" and "guessing" in fit.advice
+    view.feed([judged("fit", "not judged")])
+    fit = view.fit()
+    assert fit is not None and fit.verdict == "not judged"
 
 
 @pytest.mark.parametrize(

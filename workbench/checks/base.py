@@ -59,8 +59,12 @@ class Watch:
         """
 
     def lacks(self) -> str:
-        """What is missing for a judgement, in words; asked at the end of a run in which there was none."""
+        """What is missing for a judgement, in words."""
         return "the run was too short"
+
+    def stopped(self) -> Result:
+        """What to say at the end of a run in which nothing was said: that there was too little to judge."""
+        return not_judged(self.lacks())
 
     def review(self, outcome: Outcome) -> Result | None:
         """A last word after the last evaluation; None where there is nothing to add."""

@@ -51,7 +51,7 @@ class _DeadWatch(Watch):
         self._hooks: list[Any] = []
 
     def lacks(self) -> str:
-        return f"{self.taken} looks, one in {self.card.every} steps; {self.card.looks} are needed"
+        return f"it had {self.taken} of the {self.card.looks} looks that it needs, one in {self.card.every} steps"
 
     def due(self, moment: Moment) -> bool:
         return (moment.step + 1) % self.card.every == 0 or bool(self._hooks)

@@ -61,7 +61,7 @@ class _GradientWatch(Watch):
         if not self.layers:
             return "no layer has weights of its own"
         needed = max(self.card.patience, USUAL + 1)
-        return f"{self.looks} looks, one at a point of the curve in {self.card.every} steps; {needed} are needed"
+        return f"it had {self.looks} of the {needed} looks that it needs, one in {self.card.every} steps"
 
     def due(self, moment: Moment) -> bool:
         return moment.step % self.card.every == 0

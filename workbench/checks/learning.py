@@ -63,7 +63,7 @@ class Learning(Check):
 
 
 class _LearningWatch(Watch):
-    remembers = ("points", "seen", "since", "first", "best", "best_at")
+    remembers = ("points", "seen", "since", "first", "best", "best_at", "raised")
 
     def __init__(self, card: Learning, build: Build) -> None:
         self.card = card
@@ -74,11 +74,24 @@ class _LearningWatch(Watch):
         self.seen = self.since = 0
         self.first = self.best = math.nan
         self.best_at = 0
+        self.raised = False
+        self.present: Result | None = None
 
     def lacks(self) -> str:
         return f"after {self.seen:,} steps there is nothing to say yet"
 
+    def stopped(self) -> Result:
+        return self.present or super().stopped()
+
     def judge(self, trained: Trained) -> Result | None:
+        """Speaks up where something is wrong, and when that is over; that all is well is left to the last word."""
+        self.present = self._judge(trained)
+        before = self.raised
+        if self.present is not None:
+            self.raised = self.present.verdict != "pass"
+        return self.present if before or self.raised else None
+
+    def _judge(self, trained: Trained) -> Result | None:
         self.seen = trained.step
         self.points.append((trained.step, trained.loss, trained.accuracy))
         loss = median(point[1] for point in self.points)
@@ -170,8 +183,8 @@ class _LearningWatch(Watch):
             reason = f"{guesses}; it had learned (loss {self.best:.3g} at step {self.best_at:,}) and has lost it again"
             return Result("fail", expected, found, reason, LOWER)
         reason = f"nothing was learned in {steps:,} steps: {guesses}"
-        slow = "look at the learning rate (workbench check RECIPE --range-test suggests one), or train longer"
-        return Result("fail", expected, found, reason, LOWER if loss > 1.02 * self.level else slow)
+        advice = "take another learning rate (workbench check RECIPE --range-test suggests one), or train longer"
+        return Result("fail", expected, found, reason, advice)
 
     def _worse_than_guessing(self, outcome: Outcome, share: float, level: float) -> tuple[Verdict, str] | None:
         """Verdict and reason where the loss is above that of guessing on images that it was trained on, too."""

@@ -45,7 +45,7 @@ class _SpikeWatch(Watch):
         self.judged = 0
 
     def lacks(self) -> str:
-        return f"{len(self.losses)} points of the loss curve, and {self._least} come before the first that is judged"
+        return f"it had {len(self.losses)} of the {self._least + 1} points of the loss curve that it needs"
 
     @property
     def _least(self) -> int:

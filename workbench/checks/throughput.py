@@ -42,7 +42,7 @@ class _ThroughputWatch(Watch):
 
     def lacks(self) -> str:
         least = f"{self.card.window} points and {self.card.seconds:g} s"
-        return f"two stretches of {least} each, one to hold against the other, are more than the run had"
+        return f"it needs two stretches of {least} each, to hold one against the other"
 
     def judge(self, trained: Trained) -> Result | None:
         if not trained.images_per_second > 0:

@@ -60,7 +60,7 @@ class _UpdateWatch(Watch):
     def lacks(self) -> str:
         if not self.layers:
             return "no layer has weights of its own"
-        return f"{self.looks} looks, one in {self.card.every} steps; {self.card.patience} in a row are needed"
+        return f"it had {self.looks} of the {self.card.patience} looks that it needs, one in {self.card.every} steps"
 
     def due(self, moment: Moment) -> bool:
         return moment.step % self.card.every == 0 or moment.step == self.taken + 1

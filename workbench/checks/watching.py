@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.checks.base import Check, Result, Watch, failed, not_judged
+from workbench.checks.base import Check, Result, Watch, failed
 from workbench.events import CheckFinished, Trained, Verdict
 
 if TYPE_CHECKING:
@@ -49,15 +49,15 @@ class Watching:
             yield from self._changed(card, partial(watch.diverged, finding, self._folder))
 
     def review(self, outcome: Outcome) -> Iterator[CheckFinished]:
-        """The last words of those that have one."""
+        """The last words of those that have one, whether their verdict is another or the same on other grounds."""
         for card, watch in self._watches:
-            yield from self._changed(card, partial(watch.review, outcome))
+            yield from self._changed(card, partial(watch.review, outcome), always=True)
 
     def unjudged(self) -> Iterator[CheckFinished]:
-        """Those that have judged nothing until the end of the run, and what they lacked."""
+        """Those that have said nothing until the end of the run, most of them that they could not judge."""
         for card, watch in self._watches:
             if card.name not in self._verdicts:
-                yield from self._changed(card, partial(_lacking, watch))
+                yield from self._changed(card, watch.stopped)
 
     def state_dict(self) -> dict[str, Any]:
         """Verdicts and what the checks remember, as plain values."""
@@ -80,18 +80,16 @@ class Watching:
                     value, present = kept[name], getattr(watch, name)
                     setattr(watch, name, deque(value, present.maxlen) if isinstance(present, deque) else value)
 
-    def _changed(self, card: Check, ask: Callable[[], Result | None]) -> Iterator[CheckFinished]:
+    def _changed(
+        self, card: Check, ask: Callable[[], Result | None], *, always: bool = False
+    ) -> Iterator[CheckFinished]:
         try:
             result = ask()
         except Exception as error:
             result = failed(error)
-        if result is not None and self._verdicts.get(card.name) != result.verdict:
+        if result is not None and (always or self._verdicts.get(card.name) != result.verdict):
             self._verdicts[card.name] = result.verdict
             yield card.event(result)
-
-
-def _lacking(watch: Watch) -> Result:
-    return not_judged(watch.lacks())
 
 
 def _plain(value: Any) -> Any:

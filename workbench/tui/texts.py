@@ -317,9 +317,9 @@ def line(picture: Picture, width: int = 160) -> Content:
     if picture.checks is None or picture.checks_stale:
         return Content.assemble(counts, work, steps, (picture.note or "…", MUTED))
     sign, colour = _loss_sign(picture.checks)
-    mark = (f" {sign}", f"bold {colour}") if sign else ""
+    mark = (f" {sign} ", f"bold {colour}") if sign else " "
     loss = Content.assemble(("loss ", MUTED), (f"{picture.checks.initial_loss:.3f}", style), mark)
-    expected = Content.styled(f" expected {picture.checks.expected_initial_loss:.3f}", MUTED)
+    expected = Content.styled(f"expected {picture.checks.expected_initial_loss:.3f}", MUTED)
     raised = _raised(picture.checks)
     for parts in ((counts, work, steps, loss, expected, raised), (counts, steps, loss, expected, raised)):
         if sum(len(part) for part in parts) <= width:
