@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 
 # Each floor may import those named after it (and itself), at module level or inside functions.
 FLOORS = {
-    "recipe": {"filesystem"},
+    "visible": set(),
+    "printing": {"visible"},
+    "recipe": {"filesystem", "visible"},
     "step": set(),
     "randomness": set(),
     "events": set(),
@@ -49,9 +51,22 @@ FLOORS = {
     "first_frame": set(),
     "entry": {"first_frame", "cli", "tui", "commands"},
     "settings": {"filesystem", "recipe", "devices"},
-    "runs": {"filesystem", "recipe", "events", "control", "engine", "data", "places", "devices", "profiling"},
+    "runs": {
+        "filesystem",
+        "recipe",
+        "events",
+        "control",
+        "engine",
+        "data",
+        "places",
+        "devices",
+        "profiling",
+        "visible",
+    },
     "commands": {
         "filesystem",
+        "visible",
+        "printing",
         "recipe",
         "runs",
         "places",
@@ -71,6 +86,8 @@ FLOORS = {
     "preview": {"recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
     "tui": {
         "filesystem",
+        "visible",
+        "printing",
         "recipe",
         "memory",
         "events",

@@ -28,6 +28,7 @@ from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, say
 from workbench.places import resolve_recipe
+from workbench.printing import write
 from workbench.recipe import read_recipe_file
 from workbench.recipe.errors import InputError
 
@@ -140,6 +141,6 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if "--debug" in arguments:
             first_frame.remove()
-            traceback.print_exc()
+            write(sys.stderr, traceback.format_exc(), end="")
         return report(error)
     return code if isinstance(code, int) else 0

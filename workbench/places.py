@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.filesystem import NOT_THERE, absolute, dangling, gone, why
-from workbench.recipe.errors import Problem, RecipeError, nearest
+from workbench.recipe.errors import Problem, RecipeError, nearest, quoted
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunNotFound
 from workbench.runs.folder import Tell, holds_run, look_into
@@ -120,7 +120,7 @@ def resolve_recipe(text: str, runs: Path | None = None, tell: Tell = lambda line
     closed = [
         Problem("", problem) for problem in (*(place.problem for place in recipe_places()), folder.problem) if problem
     ]
-    raise RecipeError([Problem("", f"no recipe '{text}'{hint}"), *dict.fromkeys(closed)])
+    raise RecipeError([Problem("", f"no recipe {quoted(text)}{hint}"), *dict.fromkeys(closed)])
 
 
 def _not_a_recipe(given: Path) -> str:

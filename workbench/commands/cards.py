@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from workbench.commands import options
 from workbench.commands.options import settings_of
-from workbench.commands.output import complain, on_terminal, say, say_json, say_pairs, say_table
+from workbench.commands.output import VisibleConsole, complain, on_terminal, say, say_json, say_pairs, say_table
 from workbench.data.base import DataError, Source
 from workbench.recipe.cards import Card, Registry
 from workbench.recipe.errors import InputError
@@ -167,13 +167,12 @@ def get(
 
 def fetch(source: Source, root: Path) -> Path:
     """Fetch a data set into a folder with progress on stderr: a bar on a terminal, elsewhere a line now and then."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = VisibleConsole(stderr=True)
     if not console.is_terminal:
         return source.get(root, _Lines())
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"{source.name}", total=1.0)
         return source.get(root, lambda text, share: progress.update(task, description=text, completed=share))

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Protocol, Self
 
 from rich.console import Console, RenderableType
 from rich.constrain import Constrain
@@ -16,9 +16,12 @@ from rich.table import Column
 from rich.text import Text
 
 from workbench.commands.narration import Line, Narrator
+from workbench.commands.output import VisibleConsole
 from workbench.commands.streams import Streams
 from workbench.events import Continued, Event, Resumed, RunStarted, Trained, to_json
 from workbench.figures import duration, figure, short
+from workbench.printing import write
+from workbench.visible import shortened, visible
 
 RATE_SECONDS = 60.0
 """The time left is reckoned from the steps of this many seconds."""
@@ -75,7 +78,7 @@ class _Plain:
 
     def warn(self, text: str) -> None:
         with contextlib.suppress(OSError):
-            _write(self.streams.err, f"warning: {text}")
+            write(self.streams.err, _message(f"warning: {text}"))
 
     def tell(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -92,19 +95,19 @@ class LineDisplay(_Plain):
     def take(self, event: Event) -> None:
         for line in self.narrator.take(event):
             if line.kind in ("note", "error") and not (self.quiet and line.kind == "note"):
-                _write(self.streams.err, line.text)
+                write(self.streams.err, _message(line.text))
             elif line.kind == "end" or not self.quiet:
-                _write(self.streams.out, line.text)
+                write(self.streams.out, _message(line.text))
 
 
 class JsonDisplay(_Plain):
     """Every event as one line of JSON; what a person should know besides goes to stderr."""
 
     def take(self, event: Event) -> None:
-        _write(self.streams.out, to_json(event))
+        write(self.streams.out, to_json(event))
         for line in self.narrator.take(event):
             if line.kind in ("error", "end"):
-                _write(self.streams.err, line.text)
+                write(self.streams.err, _message(line.text))
 
 
 class BarDisplay:
@@ -112,7 +115,7 @@ class BarDisplay:
 
     def __init__(self, streams: Streams, name: str) -> None:
         self.narrator = Narrator(name)
-        self.console = Console(file=streams.out)
+        self.console = VisibleConsole(streams.out)
         self.notice = ""
         self.task: Any = None
         self.pace = Pace()
@@ -142,7 +145,7 @@ class BarDisplay:
             self.progress.stop()
 
     def warn(self, text: str) -> None:
-        self.console.print(Text(f"warning: {text}", "yellow"))
+        self.console.print(Text(_message(f"warning: {text}"), "yellow"))
 
     def tell(self, text: str) -> None:
         self.notice = "stopping; Ctrl-C again leaves at once"
@@ -209,9 +212,10 @@ class _Column(ProgressColumn):
 
 
 def _styled(line: Line) -> Text:
-    return Text(line.text, VERDICTS.get(line.verdict, "") if line.kind == "check" else STYLES.get(line.kind, ""))
+    style = VERDICTS.get(line.verdict, "") if line.kind == "check" else STYLES.get(line.kind, "")
+    return Text(_message(line.text), style)
 
 
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(text + "\n")
-    stream.flush()
+def _message(text: str) -> str:
+    """A line of what a run says, on one line, cut where nobody would read on."""
+    return shortened(visible(text, keep=""))

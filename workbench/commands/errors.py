@@ -22,6 +22,9 @@ from workbench.tui.crash import ScreensBroke
 
 FAILED, BAD_INPUT, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
 
+MOST_LINES = 50
+"""Problems that a person reads before mending the first."""
+
 
 def explain(error: Exception) -> tuple[int, list[str]]:
     """The exit code of an error and its lines for stderr. In a folder that was deleted, that is said too."""
@@ -82,6 +85,8 @@ def report(error: Exception) -> int:
     """Say what is wrong on stderr, on the ordinary screen; returns the exit code."""
     first_frame.remove()
     code, lines = explain(error)
-    for line in lines:
+    for line in lines[:MOST_LINES]:
         complain(line)
+    if len(lines) > MOST_LINES:
+        complain(f"… and {len(lines) - MOST_LINES:,} problems more")
     return code

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.color import Color
-from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from workbench.commands.output import on_terminal, say, say_table, terminal_width
+from workbench.commands.output import VisibleConsole, on_terminal, say, say_table, terminal_width
 from workbench.figures import percent
 from workbench.filesystem import NOT_THERE, dangling
 from workbench.runs.directory import RunDirectory
@@ -85,7 +84,7 @@ def _thin(results: Results) -> int:
 
 
 def _say_row(results: Results, mistakes: Sequence[Mistake]) -> None:
-    console, columns = Console(), _columns(results)
+    console, columns = VisibleConsole(), _columns(results)
     captions = [
         (f"{results.classes[m.label]} #{m.index}", f"→ {results.classes[m.predicted]} {m.probability:.1%}")
         for m in mistakes

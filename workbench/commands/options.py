@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from workbench.recipe.plugins import load_plugin, load_plugins
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.runs.directory import RunDirectory
 from workbench.settings import UserSettings, read_settings
+from workbench.visible import visible
 
 
 @dataclass
@@ -90,41 +91,44 @@ def open_screens(
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Names of recipes and runs that begin with what was typed."""
-    return [name for name in (*places.known_recipes(), *_run_names()) if name.startswith(incomplete)]
+    return _beginning((*places.known_recipes(), *_run_names()), incomplete)
 
 
 def complete_run(incomplete: str) -> list[str]:
     """Names of runs that begin with what was typed."""
-    return [name for name in (*_run_names(), "last") if name.startswith(incomplete)]
+    return _beginning((*_run_names(), "last"), incomplete)
 
 
 def complete_technique(incomplete: str) -> list[str]:
     """Names of techniques that begin with what was typed."""
-    return [name for name in TECHNIQUES.names() if name.startswith(incomplete)]
+    return _beginning(TECHNIQUES.names(), incomplete)
 
 
 def complete_check(incomplete: str) -> list[str]:
     """Names of checks that begin with what was typed."""
-    return [name for name in CHECKS.names() if name.startswith(incomplete)]
+    return _beginning(CHECKS.names(), incomplete)
 
 
 def complete_model(incomplete: str) -> list[str]:
     """Names of models that begin with what was typed."""
-    return [name for name in MODELS.names() if name.startswith(incomplete)]
+    return _beginning(MODELS.names(), incomplete)
 
 
 def complete_source(incomplete: str) -> list[str]:
     """Names of data sources that begin with what was typed."""
-    return [name for name in SOURCES.names() if name.startswith(incomplete)]
+    return _beginning(SOURCES.names(), incomplete)
 
 
 def complete_device(incomplete: str) -> list[str]:
     """Devices that begin with what was typed."""
     from workbench.devices import list_gpus
 
-    return [
-        name for name in ("auto", "cpu", *(f"cuda:{gpu.index}" for gpu in list_gpus())) if name.startswith(incomplete)
-    ]
+    return _beginning(("auto", "cpu", *(f"cuda:{gpu.index}" for gpu in list_gpus())), incomplete)
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    """The names that begin with what was typed, without those that a terminal would obey: a shell prints them as is."""
+    return [name for name in names if name.startswith(incomplete) and name == visible(name, keep="")]
 
 
 def _run_names() -> list[str]:

@@ -11,22 +11,24 @@ from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
-from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 from workbench.commands import options
 from workbench.commands.options import settings_of
-from workbench.commands.output import complain, on_terminal, say, terminal_width
+from workbench.commands.output import VisibleConsole, complain, on_terminal, say, terminal_width
 from workbench.commands.profile_text import lines
 from workbench.devices import choose
 from workbench.filesystem import why
 from workbench.places import resolve_recipe, saved_recipes
+from workbench.printing import write
 from workbench.profiling.report import Progress, Report, from_plain, to_plain
 from workbench.profiling.suggestions import changed
 from workbench.recipe import Recipe, RecipeError, read_recipe_file, save_recipe
 from workbench.recipe.errors import InputError, Problem
 from workbench.runs.environment import cpu_name, usable_cores
 from workbench.runs.json_text import dumps
+from workbench.visible import visible
 
 
 def profile_command(
@@ -97,16 +99,16 @@ def profile_command(
 def _follow(items: Iterable[Progress | Report], out: TextIO, *, json_lines: bool, quiet: bool) -> Report:
     """Show what is being measured; the report is the last item."""
     report: Report | None = None
-    console = Console(stderr=True)
+    console = VisibleConsole(stderr=True)
     live = console.is_terminal and not json_lines and not quiet
     with Status("", console=console) if live else contextlib.nullcontext() as status:
         for item in items:
             if isinstance(item, Report):
                 report = item
             elif json_lines:
-                print(dumps({"kind": "progress", **to_plain(item)}), file=out, flush=True)
+                write(out, dumps({"kind": "progress", **to_plain(item)}))
             elif status is not None:
-                status.update(f"{100 * item.share:.0f} %  {item.message}")
+                status.update(Text(f"{100 * item.share:.0f} %  {visible(item.message)}"))
     assert report is not None
     return report
 

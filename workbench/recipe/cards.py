@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from workbench.recipe.errors import nearest
+from workbench.recipe.errors import nearest, quoted
 
 
 class CardError(Exception):
@@ -136,7 +136,7 @@ class Registry(Generic[C]):
         """One sentence about a name that no card has, with the nearest one or the command that lists them."""
         listing = "data" if self.kind == "data source" else f"{self.kind}s"
         hint = nearest(name, self.names()) or f"; workbench {listing} lists them"
-        return f"unknown {self.kind} {name!r}{hint}"
+        return f"unknown {self.kind} {quoted(name)}{hint}"
 
 
 def _file(card: type[Card]) -> str:

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from workbench.visible import shortened
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -18,7 +20,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = self.where + (f":{self.line}" if self.line else "")
-        return ": ".join(part for part in (place, self.path, self.message) if part)
+        # Each part cut by itself: a key of a thousand characters leaves room for what is wrong with it.
+        return ": ".join(part for part in (place, shortened(self.path, 120), shortened(self.message)) if part)
 
     def at(self, where: str, line: int | None) -> Problem:
         """The same problem with the file and line where it stands."""
@@ -37,9 +40,14 @@ class InputError(Exception):
     """Something on the command line that cannot be meant; one line."""
 
 
+def quoted(name: object) -> str:
+    """A name as it stands in a message: in quotes, not too long."""
+    return f"'{shortened(str(name), 60)}'"
+
+
 def nearest(name: object, known: Sequence[str], *, list_all: int = 12) -> str:
     """``"; did you mean 'x'?"`` for a name that is close to a known one, else the known ones if they are few."""
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(name)[:200], known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"
     if known and len(known) <= list_all:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from workbench.filesystem import why
 from workbench.recipe.cards import Card, Registry, Table
 from workbench.recipe.consistency import conflicts
-from workbench.recipe.errors import Problem, RecipeError, nearest
+from workbench.recipe.errors import Problem, RecipeError, nearest, quoted
 from workbench.recipe.lines import Lines
 from workbench.recipe.plugins import loaded_plugins
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
@@ -78,7 +78,7 @@ class _Reader:
         path, equals, raw = text.partition("=")
         keys = [key.strip() for key in path.split(".")]
         if not equals or not all(keys):
-            self.complain("", f"'{text}' is not of the form section.key=value", "--set")
+            self.complain("", f"{quoted(text)} is not of the form section.key=value", "--set")
             return
         try:
             value = tomllib.loads(f"value = {raw}")["value"] if "\n" not in raw else raw
@@ -90,7 +90,7 @@ class _Reader:
         for key in keys[:-1]:
             table = table.setdefault(key, {})
             if not isinstance(table, dict):
-                self.complain(path.strip(), f"'{key}' is not a table", "--set")
+                self.complain(path.strip(), f"{quoted(key)} is not a table", "--set")
                 return
         table[keys[-1]] = value
         self._overrides.append(".".join(keys))
@@ -99,7 +99,7 @@ class _Reader:
         tables = self.tables
         for key in tables:
             if key not in TOP_LEVEL:
-                self.complain(key, f"unknown key '{key}'{_elsewhere(key) or nearest(key, TOP_LEVEL)}")
+                self.complain(key, f"unknown key {quoted(key)}{_elsewhere(key) or nearest(key, TOP_LEVEL)}")
         if tables.get("format", FORMAT) != FORMAT or isinstance(tables.get("format", FORMAT), bool):
             self.complain("format", f"this workbench reads format {FORMAT}, not {shown(tables['format'])}")
         top = self.top()

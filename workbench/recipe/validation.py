@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from workbench.recipe.cards import Table
-from workbench.recipe.errors import Problem, nearest
+from workbench.recipe.errors import Problem, nearest, quoted
 from workbench.recipe.parameters import parameters
 
 T = TypeVar("T", bound=Table)
@@ -46,7 +46,7 @@ def validate(
     known = [*kind.model_fields, *also]
 
     def unknown(key: str) -> str:
-        return f"unknown key '{key}'{elsewhere(key) or nearest(key, known)}"
+        return f"unknown key {quoted(key)}{elsewhere(key) or nearest(key, known)}"
 
     def dotted(key: str) -> str:
         return ".".join(part for part in (path, key) if part)

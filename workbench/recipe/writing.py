@@ -8,11 +8,12 @@ from pathlib import Path
 import tomli_w
 
 from workbench.recipe.schema import Recipe, to_tables
+from workbench.visible import in_quotes
 
 
 def write_recipe(recipe: Recipe) -> str:
     """The recipe as TOML text; reading it back gives an equal recipe."""
-    return tomli_w.dumps(to_tables(recipe))
+    return in_quotes(tomli_w.dumps(to_tables(recipe)))
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

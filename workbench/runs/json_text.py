@@ -1,4 +1,4 @@
-"""JSON for files and pipes: what is not a number in JSON becomes null, text stays readable."""
+"""JSON for files and pipes: what is not a number in JSON becomes null, text stays readable and harmless."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import json
 import math
 from typing import Any
 
+from workbench.visible import in_quotes
+
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """Valid JSON of plain values, dataclasses, tuples and paths; nan and infinity become null."""
-    return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    r"""Valid JSON of plain values, dataclasses, tuples and paths; nan and infinity become null.
+
+    What a terminal would obey is written as ``\u009b``.
+    """
+    return in_quotes(json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.recipe.errors import nearest
+from workbench.recipe.errors import nearest, quoted
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError, RunNotFound
 from workbench.runs.folder import RunFolder, Tell, holds_run, look_into
@@ -78,11 +78,11 @@ def find_run(root: Path, text: str, tell: Tell = lambda line: None) -> RunDirect
         newest = sorted((run.name for run in matches), reverse=True)
         more = f", and {len(newest) - 3} more" if len(newest) > 3 else ""
         raise RunNotFound(
-            f"'{text}' could be {len(newest)} runs: {', '.join(newest[:3])}{more}; write more of the name"
+            f"{quoted(text)} could be {len(newest)} runs: {', '.join(newest[:3])}{more}; write more of the name"
         )
     if not runs:
-        raise RunNotFound(f"no run '{text}': there are no runs in {root}; name another folder with --runs")
-    raise RunNotFound(f"no run '{text}' in {root}{nearest(text, [run.name for run in runs], list_all=3)}")
+        raise RunNotFound(f"no run {quoted(text)}: there are no runs in {root}; name another folder with --runs")
+    raise RunNotFound(f"no run {quoted(text)} in {root}{nearest(text, [run.name for run in runs], list_all=3)}")
 
 
 def newest_live_run(root: Path, tell: Tell = lambda line: None) -> RunDirectory:

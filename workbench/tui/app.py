@@ -13,6 +13,7 @@ from types import FrameType
 
 from workbench import first_frame
 from workbench.memory import keep_freed_memory
+from workbench.printing import say
 from workbench.recipe import Recipe
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
@@ -189,7 +190,7 @@ def _say_goodbye(app: Workbench, settings: Settings, outcome: str) -> None:
     if app.queue_hold is not None:
         app.queue_hold.give_back()
     if waiting := len(queue.entries(settings.runs)):
-        print(f"{waiting} queued run{'s wait' if waiting > 1 else ' waits'} for a free device: workbench queue")
+        say(f"{waiting} queued run{'s wait' if waiting > 1 else ' waits'} for a free device: workbench queue")
 
 
 def _say_what_became(training: Training, run: RunDirectory, settings: Settings, outcome: str) -> None:
@@ -197,13 +198,12 @@ def _say_what_became(training: Training, run: RunDirectory, settings: Settings, 
     if outcome == BACKGROUND and training.state == "stopped":
         _go_on_in_background(run, settings, training.device)
     elif outcome == ABANDON:
-        print(_abandoned(name))
-        sys.stdout.flush()
+        say(_abandoned(name))
         os._exit(0)  # the thread may be inside a library that an ordinary exit would pull away from under it
     elif training.state == "stopped":
-        print(f"{name} stopped at a checkpoint; go on with: workbench run --resume {name}")
+        say(f"{name} stopped at a checkpoint; go on with: workbench run --resume {name}")
     elif training.state is not None:
-        print(f"{name}: {training.state}")
+        say(f"{name}: {training.state}")
 
 
 def _go_on_in_background(run: RunDirectory, settings: Settings, device: str) -> None:
@@ -216,7 +216,7 @@ def _go_on_in_background(run: RunDirectory, settings: Settings, device: str) -> 
     def waited(seconds: float) -> None:
         nonlocal drawn
         if sys.stdout.isatty() and seconds > 0.3:
-            print(f"\r{run.name} goes on in the background… {seconds:.0f} s", end="", flush=True)
+            say(f"{run.name} goes on in the background… {seconds:.0f} s", start="\r", end="")
             drawn = True
 
     try:
@@ -224,9 +224,10 @@ def _go_on_in_background(run: RunDirectory, settings: Settings, device: str) -> 
         await_heartbeat(run, pid, waited=waited)
     except RunError as error:
         if drawn:
-            print()
+            say()
         raise RunError(f"{error}; the run stands at its checkpoint: workbench run --resume {run.name}") from error
     except KeyboardInterrupt:
-        print(f"\nnot waited for; whether it trains, says: workbench watch {run.name}")
+        say(f"not waited for; whether it trains, says: workbench watch {run.name}", start="\n")
         return
-    print(f"{chr(13) if drawn else ''}{run.name} goes on in the background (pid {pid}): workbench watch {run.name}")
+    told = f"{run.name} goes on in the background (pid {pid}): workbench watch {run.name}"
+    say(told, start="\r" if drawn else "")

@@ -26,7 +26,7 @@ def choose(app: DeviceApp) -> None:
         app.machine_changed()
         gpu = next((gpu for gpu, number in zip(gpus, numbers, strict=True) if device == f"cuda:{number}"), None)
         if gpu is not None and gpu.processes:
-            app.notify(f"{device} is {gpu_lines(gpu)[1]}", severity="warning", markup=False)
+            app.notify(f"{device} is {gpu_lines(gpu)[1]}", severity="warning")
 
     app.push_screen(DeviceScreen(gpus, numbers, app.device, app.trouble), chosen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from workbench.filesystem import absolute
 from workbench.runs.directory import RunDirectory
 from workbench.tui.screens.copied import CopiedScreen
 from workbench.tui.settings import Settings
+from workbench.visible import OBEYED, visible
 
 if TYPE_CHECKING:
     from workbench.tui.workbench_app import Workbench
@@ -21,7 +23,11 @@ LIMIT = 74_000
 
 
 def copy(app: Workbench, text: str, what: str) -> None:
-    """Copy a text and show it: a terminal may refuse without a word. ``what``: "the recipe", for the title."""
+    """Copy a text and show it: a terminal may refuse without a word. ``what``: "the recipe", for the title.
+
+    What a terminal would obey where the text is pasted is copied as it is shown.
+    """
+    text = visible(text)
     send(app, text)
     app.push_screen(CopiedScreen(text, what, whole=len(text) * 4 / 3 < LIMIT))
 
@@ -31,11 +37,25 @@ def rerun_command(run: RunDirectory, settings: Settings, device: str) -> str:
     words = ["workbench", "run", str(absolute(run.recipe_file)), "--data-root", str(absolute(settings.data_root))]
     words += ["--runs", str(absolute(settings.runs))]
     words += [word for plugin in settings.plugins for word in ("--plugin", str(absolute(plugin)))]
-    return shlex.join(words if device == "auto" else [*words, "--device", device])
+    return " ".join(map(_word, words if device == "auto" else [*words, "--device", device]))
+
+
+def _word(text: str) -> str:
+    """A word of a shell's command line. One that a terminal would obey when it is pasted is written with escapes."""
+    if not OBEYED.search(text):
+        return shlex.quote(text)
+    written = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{OBEYED.sub(_escape, written)}'"
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])  # of a byte that is no UTF-8: Python keeps it as a lone surrogate
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def send(app: Workbench, text: str) -> None:
     """Hand a text to the terminal by OSC 52, and to tmux by its own command: it does not listen to its inmates."""
+    text = visible(text)
     app.copy_to_clipboard(text)
     if "TMUX" in os.environ:
         threading.Thread(target=_to_tmux, args=(text,), daemon=True, name="tmux clipboard").start()

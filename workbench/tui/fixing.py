@@ -21,7 +21,6 @@ def fix_first(app: Workbench) -> None:
     if not ways:
         app.notify(
             f"{problems[0].path}: {problems[0].message}", title="No single change solves this", severity="warning",
-            markup=False,
         )  # fmt: skip
         return
     if len(ways) == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from workbench.recipe.errors import Problem, nearest
+from workbench.recipe.errors import Problem, nearest, quoted
 from workbench.recipe.validation import shown
 from workbench.settings import SettingsError, UserSettings
 from workbench.tui.actions import ACTIONS, Action, Where, actions
@@ -39,7 +39,7 @@ def keymap(settings: UserSettings) -> dict[str, str]:
     for where, table in settings.keys.items():
         path = f"keys.{where}"
         if where not in tables:
-            problems.append(settings.problem(path, f"there is no screen '{where}'{nearest(where, list(tables))}"))
+            problems.append(settings.problem(path, f"there is no screen {quoted(where)}{nearest(where, list(tables))}"))
         elif not isinstance(table, dict):
             problems.append(settings.problem(path, f"expected a table, written [{path}], found {shown(table)}"))
         else:
@@ -47,7 +47,7 @@ def keymap(settings: UserSettings) -> dict[str, str]:
                 action = tables[where].get(name)
                 if action is None:
                     known = nearest(name, list(tables[where]), list_all=0) or "; workbench keys lists them"
-                    problems.append(settings.problem(f"{path}.{name}", f"there is no action '{name}'{known}"))
+                    problems.append(settings.problem(f"{path}.{name}", f"there is no action {quoted(name)}{known}"))
                     continue
                 try:
                     found[action.id] = ",".join(_key(key) for key in _listed(keys))
@@ -77,12 +77,14 @@ def _key(text: str) -> str:
     *modifiers, key = text.split("+") if text not in ("+", "") and not text.endswith("++") else [text]
     for modifier in modifiers:
         if modifier not in MODIFIERS:
-            raise ValueError(f"'{text}' is no key: '{modifier}' is no modifier{nearest(modifier, MODIFIERS)}")
+            raise ValueError(
+                f"{quoted(text)} is no key: {quoted(modifier)} is no modifier{nearest(modifier, MODIFIERS)}"
+            )
     name = SIGNS.get(key, key)
     if len(name) == 1 and name.isprintable() and not name.isspace():
         return "+".join((*modifiers, name))
     if name not in NAMED:
-        raise ValueError(f"'{text}' is no key{nearest(name, NAMED)}; examples: f5, ctrl+s, S, ?, space, pageup")
+        raise ValueError(f"{quoted(text)} is no key{nearest(name, NAMED)}; examples: f5, ctrl+s, S, ?, space, pageup")
     return "+".join((*modifiers, name))
 
 

@@ -124,13 +124,13 @@ class Profiling:
         try:
             recipe = changed(app.editor.recipe, trial.changes)
         except RecipeError as error:
-            app.notify(str(error), severity="error", markup=False)
+            app.notify(str(error), severity="error")
             return False
         self.kept = trial
         if app.editor.change(recipe):
             app.recipe_changed()
         undo = app.key("compose.undo")
-        app.notify(f"The recipe now has {changed_to(trial.changes)}; {undo} in Compose takes it back.", markup=False)
+        app.notify(f"The recipe now has {changed_to(trial.changes)}; {undo} in Compose takes it back.")
         return True
 
     # The run on screen
@@ -176,6 +176,6 @@ class Profiling:
             except RunError as error:
                 text = str(error)
                 if not quiet:
-                    app.post_message(WorkDone(lambda: app.notify(text, severity="error", markup=False)))
+                    app.post_message(WorkDone(lambda: app.notify(text, severity="error")))
 
         threading.Thread(target=work, daemon=True, name=f"asking for {what}").start()

@@ -125,4 +125,4 @@ def moved(app: Workbench, message: QueueMoved) -> None:
     if app.tracked is not None and app.tracked.run == message.run:
         app.tracked.hurry()
     elif app.is_running:
-        app.notify(message.text, severity="error" if message.failed else "information", markup=False)
+        app.notify(message.text, severity="error" if message.failed else "information")

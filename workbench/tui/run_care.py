@@ -35,7 +35,7 @@ def aside(app: Workbench, work: Callable[[], T], then: Callable[[T], object]) ->
             result = work()
         except RunError as error:
             problem = str(error)
-            app.post_message(WorkDone(lambda: app.notify(problem, severity="error", timeout=10, markup=False)))
+            app.post_message(WorkDone(lambda: app.notify(problem, severity="error", timeout=10)))
             return
         app.post_message(WorkDone(lambda: then(result)))
 
@@ -102,9 +102,9 @@ def delete(app: Workbench, entries: Sequence[Entry], then: Then) -> None:
         gone, problem = result
         app.forget_runs(gone)
         if problem:
-            app.notify(problem, severity="error", timeout=10, markup=False)
+            app.notify(problem, severity="error", timeout=10)
         if gone:
-            app.notify(f"deleted {gone[0].name if len(gone) == 1 else f'{len(gone)} runs'}", markup=False)
+            app.notify(f"deleted {gone[0].name if len(gone) == 1 else f'{len(gone)} runs'}")
         then()
 
     aside(app, measured, asked)
@@ -148,4 +148,4 @@ def go_on(app: Workbench, entry: Entry) -> None:
         app.resume_run(entry.run)
     else:
         words = "is at work" if entry.live else f"is {entry.state}"
-        app.notify(f"{entry.name} {words}; stopped, lost and failed runs can go on.", severity="warning", markup=False)
+        app.notify(f"{entry.name} {words}; stopped, lost and failed runs can go on.", severity="warning")

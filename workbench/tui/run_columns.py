@@ -187,5 +187,5 @@ def headings(columns: Sequence[tuple[Column, int]], sort: str, *, descending: bo
 
 
 def _fit(text: str, width: int, right: bool) -> str:
-    text = cut(text.replace("\n", " "), width)
+    text = cut(text, width)
     return text.rjust(width) if right else text.ljust(width)

@@ -34,7 +34,7 @@ def live_seen(app: Workbench, run: RunDirectory) -> None:
     """Follow a run that goes on, unless there is another one to look at already."""
     if app.tracked is None and app.is_running:
         app.track(run)
-        app.notify(f"{run.name} is being trained; 2 shows it.", markup=False)
+        app.notify(f"{run.name} is being trained; 2 shows it.")
 
 
 def start(app: Workbench) -> None:
@@ -44,7 +44,7 @@ def start(app: Workbench) -> None:
         reasons = "\n".join(f"{p.path}: {p.message}" for p in problems)
         if offer := texts.offer(app.editor.fixes(problems[0])):
             reasons += f"\nkey {app.key('compose.fix')}: {offer}"
-        app.notify(reasons, title="This recipe cannot be trained", severity="error", timeout=10, markup=False)
+        app.notify(reasons, title="This recipe cannot be trained", severity="error", timeout=10)
         return
     recipe = app.editor.recipe
     _train(app, lambda: create_run(app.settings.runs, recipe), resume=False)
@@ -85,10 +85,10 @@ def moved(app: Workbench, training: Training) -> None:
         return
     app.read_speeds()
     if training.error:
-        app.notify(training.error, title="The run broke", severity="error", timeout=10, markup=False)
+        app.notify(training.error, title="The run broke", severity="error", timeout=10)
     elif app.current_mode != "run" and training.run is not None:
         severity = "information" if training.state in ("finished", "stopped") else "error"
-        app.notify(f"{training.run.name}: {training.state}", severity=severity, markup=False)  # type: ignore[arg-type]
+        app.notify(f"{training.run.name}: {training.state}", severity=severity)  # type: ignore[arg-type]
     if app.tracked is not None:
         app.tracked.hurry()
     leaving.go_if_stopped(app)
@@ -101,7 +101,7 @@ def ask_for(app: Workbench, what: Action) -> None:
         return
     if tracked.waiting and what == "stop":
         if not remove(tracked.run):
-            app.notify(f"{tracked.run.name} is not in the queue any more.", markup=False)
+            app.notify(f"{tracked.run.name} is not in the queue any more.")
         tracked.hurry()
         return
     if training is not None and training.alive and training.run == tracked.run:
@@ -116,7 +116,7 @@ def ask_for(app: Workbench, what: Action) -> None:
         try:
             ask(tracked.run, what)
         except RunError as error:
-            app.notify(str(error), severity="error", markup=False)
+            app.notify(str(error), severity="error")
             return
     tracked.ask(what)
     app.show_run()

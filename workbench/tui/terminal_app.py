@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from rich.console import RenderableType
@@ -11,6 +11,8 @@ from textual import events
 from textual._compositor import ChopsUpdate
 from textual.app import SystemCommand
 from textual.driver import Driver
+from textual.filter import LineFilter
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -18,10 +20,12 @@ from workbench.tui.actions import Action, Where, actions
 from workbench.tui.charts import Palette
 from workbench.tui.compat import TextualApp
 from workbench.tui.driver import SurvivingDriver
+from workbench.tui.harmless import VisibleLines, guard_content
 from workbench.tui.screens.too_small import TooSmallScreen, too_small
 from workbench.tui.settings import Settings
 from workbench.tui.theme import MUTED, THEMES, WORKBENCH, palette
 from workbench.tui.updates import CroppedUpdate
+from workbench.visible import shortened
 
 SLOW = 5
 """Times less often that a slow link is sent figures and charts."""
@@ -33,7 +37,9 @@ class TerminalApp(TextualApp):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
 
     def __init__(self, settings: Settings, theme: str = "", poll: float = 1.0) -> None:
+        guard_content()
         super().__init__()
+        self._visible_lines = VisibleLines()
         self.settings = settings
         self.poll = poll
         self.slow = settings.screens.link == "slow"
@@ -52,6 +58,22 @@ class TerminalApp(TextualApp):
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         update = CroppedUpdate.of(renderable) if type(renderable) is ChopsUpdate else renderable
         super()._display(screen, update)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own, and ours for text that a terminal would obey."""
+        return [*super().get_line_filters(), self._visible_lines]
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A message, cut where nobody would read on. Square brackets in it are brackets, not styles."""
+        super().notify(shortened(message), title=title, severity=severity, timeout=timeout, markup=markup)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What our styles need of any theme."""

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from workbench.filesystem import current_folder
+from workbench.visible import visible
 
 
 def duration(seconds: float) -> str:
@@ -76,7 +77,7 @@ def place(path: Path, room: int) -> str:
             text = f"~/{path.relative_to(home)}"
     else:
         text = f"./{path}"
-    return text if len(text) <= room else "…" + text[-(room - 1) :]
+    return cut(text, room, start=True)
 
 
 def age(seconds: float) -> str:
@@ -96,7 +97,8 @@ def size(count: int) -> str:
 
 
 def cut(text: str, width: int, *, start: bool = False) -> str:
-    """A text in at most ``width`` cells, its end cut off, or its start, where it is longer."""
+    """A text on one line in at most ``width`` cells, its end cut off, or its start, where it is longer."""
+    text = visible(text, keep="")
     if len(text) <= width:
         return text
     kept = max(0, width - 1)

@@ -195,7 +195,7 @@ class Workbench(DeviceApp):
     def on_run_sent(self, message: RunSent) -> None:
         """Say what became of a run that was handed over."""
         if self.is_running:
-            self.notify(message.text, severity="error" if message.failed else "information", markup=False)
+            self.notify(message.text, severity="error" if message.failed else "information")
 
     def on_queue_moved(self, message: QueueMoved) -> None:
         """Say what the queue did."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -110,7 +111,7 @@ class ComposeScreen(Screen[None]):
     def show_device(self, gpus: str) -> None:
         """The device in use, and what is known of the GPUs."""
         device = self.workbench.device
-        self.query_one("#list-pane").border_subtitle = f"{device}: {gpus}" if gpus else f"device {device}"
+        self.query_one("#list-pane").border_subtitle = Content(f"{device}: {gpus}" if gpus else f"device {device}")
 
     @property
     def _side(self) -> Side:

@@ -32,13 +32,13 @@ class ConfirmScreen(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog confirm") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             text = Text(classes="question")
             text.show(Content(self._question))
             yield text
             for number, (name, words) in enumerate(self._answers):
                 yield Button(
-                    words,
+                    Content(words),
                     id=f"answer-{name or 'cancel'}",
                     variant="primary" if number == 0 else "default",
                     compact=True,

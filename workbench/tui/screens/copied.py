@@ -30,7 +30,7 @@ class CopiedScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog copied") as dialog:
-            dialog.border_title = f"Copied {self._what}"
+            dialog.border_title = Content(f"Copied {self._what}")
             dialog.border_subtitle = "esc closes"
             with VerticalScroll(can_focus=False):
                 shown = Text(classes="copied--text")

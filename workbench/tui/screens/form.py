@@ -48,7 +48,7 @@ class FormScreen(ModalScreen[Recipe | None]):
 
     def on_mount(self) -> None:
         dialog = self.query_one(".form")
-        dialog.border_title = self.form.title
+        dialog.border_title = Content(self.form.title)
         self.query_one("#form-about", Text).show(Content(" ".join(self.form.about.partition("\n\n")[0].split())))
         for button in self.query(Button):
             button.can_focus = False  # keys do all this; tab goes through the fields

@@ -31,7 +31,7 @@ class LineScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog line") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             yield Input(self._given, id="line-text", compact=True, select_on_focus=False)
             yield Text(id="line-hint")
             with Horizontal(classes="buttons"):

@@ -15,7 +15,7 @@ from workbench.tui import profile_texts
 from workbench.tui.actions import bindings
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.measuring_line import MeasuringLine
-from workbench.tui.widgets.pane import Pane, Text
+from workbench.tui.widgets.pane import Pane, Text, tabs
 from workbench.tui.widgets.stack_view import StackView
 from workbench.tui.widgets.step_bar import StepBar
 from workbench.tui.widgets.top_bar import TopBar
@@ -183,8 +183,8 @@ class ProfileScreen(Screen[None]):
         code = "your code" if self.own_code else "all code"
         window = saved.stacks if saved else None
         about = f"{code} · {window.steps:,} steps, {window.seconds:.1f} s" if window else ""
-        if about != stacks.border_subtitle:  # setting it repaints the pane, changed or not
-            stacks.border_subtitle = about
+        if Content(about).markup != stacks.border_subtitle:  # setting it repaints the pane, changed or not
+            stacks.border_subtitle = Content(about)
         operators = self.query_one("#operators", Pane)
         if saved is not None and saved.operators is not None:
             room = operators.scrollable_content_region.width
@@ -208,12 +208,9 @@ class ProfileScreen(Screen[None]):
         if self._titled == (self.view, wide):  # setting them repaints the panes, changed or not
             return
         self._titled = (self.view, wide)
-        tabs = " │ ".join(
-            f"[b]{title}[/b]" if view == self.view else f"[@click=screen.show_view('{view}')]{title}[/]"
-            for view, title in VIEWS.items()
-        )
-        for view, title in VIEWS.items():
-            self.query_one(f"#{view}").border_title = title if wide else tabs
+        titles = {view: Content(title) for view, title in VIEWS.items()}
+        for view, title in titles.items():
+            self.query_one(f"#{view}").border_title = title if wide else tabs(titles, self.view)
 
     def action_show_view(self, view: str) -> None:
         """A pane's title was clicked."""

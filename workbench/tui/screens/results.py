@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 
 from workbench.runs.directory import RunDirectory
@@ -29,7 +30,7 @@ def show_results(app: Workbench, run: RunDirectory) -> None:
 
     def show(results: Results | None) -> None:
         if results is None:
-            app.notify(f"{run.name} has no {run.results_file.name}: runs of today write one at their end", markup=False)
+            app.notify(f"{run.name} has no {run.results_file.name}: runs of today write one at their end")
         elif not isinstance(app.screen, ResultsScreen):
             app.push_screen(ResultsScreen(results))
 
@@ -57,7 +58,7 @@ class ResultsScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog results") as dialog:
-            dialog.border_title = title(self._results)
+            dialog.border_title = Content(title(self._results))
             with Container(id="results-panes"):
                 with VerticalScroll(id="result-classes", can_focus=False):
                     yield Text(id="result-text")
@@ -75,7 +76,8 @@ class ResultsScreen(ModalScreen[None]):
         for view in VIEWS:
             self.query_one(f"#result-{view}").set_class(view == self.view, "-current")
         both = self.size.width >= 120  # where the styles put them beside each other
-        self.query_one(".results").border_subtitle = "esc closes" if both else f"v shows the {self._other} · esc closes"
+        said = "esc closes" if both else f"v shows the {self._other} · esc closes"
+        self.query_one(".results").border_subtitle = Content(said)
 
     @property
     def _other(self) -> str:

@@ -86,7 +86,8 @@ class RunScreen(Screen[None]):
         log = self.query_one(RunLog)
         where = place(tracked.run.path, max(12, log.outer_size.width - 6))  # its end stays: the run's name
         if where != self._where:  # setting it repaints the whole log, changed or not
-            self._where = log.border_subtitle = where
+            self._where = where
+            log.border_subtitle = Content(where)
         log.show(view)
         self.charts.show(view, self.workbench.palette, wide=self.has_class("-wide"), force=force)
         self._show_axis()

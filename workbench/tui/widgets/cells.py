@@ -10,6 +10,8 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 
+from workbench.visible import visible
+
 Cell = tuple[str, Style]
 """A character and its style; the second cell of a wide character is empty."""
 
@@ -22,7 +24,7 @@ def cells(parts: Iterable[tuple[str, Style]], width: int) -> list[Cell]:
     """Styled texts as exactly ``width`` cells, cut or filled with spaces."""
     found: list[Cell] = []
     for text, style in parts:
-        for character in text:
+        for character in visible(text, keep=""):
             size = cell_len(character)
             if size == 0 or len(found) + size > width:
                 continue

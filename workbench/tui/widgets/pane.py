@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.strip import Strip
+from textual.style import Style as ContentStyle
 from textual.widgets import Static
 
 from workbench.tui.widgets.cells import Cell, cells, changed, strip
@@ -76,6 +79,18 @@ class Line(Text):
         return strip(self._cells, base) if y == 0 and self._cells else Strip.blank(self.size.width, base)
 
 
+def tabs(titles: Mapping[str, Content], current: str) -> Content:
+    """The titles of panes of which one is in front, in a border: a click on another calls the screen's show_view."""
+    return Content(" │ ").join(
+        title.stylize("bold") if view == current else title.stylize(_click(f"screen.show_view('{view}')"))
+        for view, title in titles.items()
+    )
+
+
+def _click(action: str) -> ContentStyle:
+    return ContentStyle.from_meta({"@click": action})
+
+
 class Pane(VerticalScroll, can_focus=False):
     """A bordered pane with one text in it."""
 
@@ -83,7 +98,7 @@ class Pane(VerticalScroll, can_focus=False):
 
     def __init__(self, *, title: str = "", id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=f"pane {classes or ''}".strip())
-        self.border_title = title
+        self.border_title = Content(title)
         self.text = Text(classes="pane--text")
 
     def compose(self) -> ComposeResult:

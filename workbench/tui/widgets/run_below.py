@@ -47,8 +47,8 @@ class RunDetails(Vertical):
             (self._recipe, run_texts.recipe_side(details, looks, self._recipe.size.width - 1)),
             (self._figures, run_texts.figures_side(details, looks)),
         ):
-            if pane.border_title != title:
-                pane.border_title = title
+            if pane.border_title != Content(title).markup:
+                pane.border_title = Content(title)
             _show(pane.text, content)
 
     def scroll_sides(self, direction: int) -> None:
@@ -86,7 +86,7 @@ class OverlayPane(Vertical):
         if _same(drawn, self._drawn):
             return
         self._drawn = drawn
-        self.border_subtitle = {"epoch": "epochs", "step": "steps", "time": "training time"}[x]
+        self.border_subtitle = Content({"epoch": "epochs", "step": "steps", "time": "training time"}[x])
         known = [curves for curves, _ in shown if curves.values.get(metric)]
         self.nothing.display = not known
         self.chart.display = bool(known)

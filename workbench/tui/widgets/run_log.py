@@ -8,6 +8,7 @@ from textual.events import Resize
 from textual.widgets import RichLog
 
 from workbench.tui.run_view import RunView
+from workbench.visible import shortened, visible
 
 COLOURS = {"note": "foreground", "good": "success", "warning": "warning", "error": "error", "quiet": "muted"}
 
@@ -39,4 +40,4 @@ class RunLog(RichLog, can_focus=False):
         self._shown = view.logged
         variables = self.app.theme_variables
         for line in list(view.log)[-new:]:
-            self.write(Text(line.text, style=variables[COLOURS[line.level]]))
+            self.write(Text(shortened(visible(line.text)), style=variables[COLOURS[line.level]]))

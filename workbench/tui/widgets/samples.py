@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from workbench.preview.protocol import Samples
+from workbench.tui.words import cut
 
 SIDES = tuple(range(32, 10, -2))
 """Pixels of a side that images are shown with, from the largest."""
@@ -78,7 +79,7 @@ class SampleGrid(Widget):
         caption = base + self.get_component_rich_style("samples--caption", partial=True)
         samples = self._samples
         if samples is None:
-            return Strip([Segment(self._note if y == 0 else "", caption)]).adjust_cell_length(width, base)
+            return Strip([Segment(cut(self._note, width) if y == 0 else "", caption)]).adjust_cell_length(width, base)
         side = samples.side
         height = side // 2 + 1
         columns = max(1, _columns(width, side))
@@ -89,9 +90,7 @@ class SampleGrid(Widget):
                 segments += [_cell(pair) for pair in self._pairs(number, line, side)]
             else:
                 label = samples.labels[number]
-                segments.append(
-                    Segment((label if len(label) <= side else label[: side - 1] + "…").ljust(side), caption)
-                )
+                segments.append(Segment(cut(label, side).ljust(side), caption))
             segments.append(Segment(" ", base))
         return Strip(segments).crop(0, width).adjust_cell_length(width, base)
 

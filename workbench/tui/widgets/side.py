@@ -14,7 +14,7 @@ from workbench.runs.speed import Estimate
 from workbench.tui import texts
 from workbench.tui.charts import Palette
 from workbench.tui.preview_state import Picture
-from workbench.tui.widgets.pane import Pane
+from workbench.tui.widgets.pane import Pane, tabs
 from workbench.tui.widgets.preview import PreviewPane
 from workbench.tui.widgets.samples import SampleGrid
 from workbench.tui.words import place
@@ -69,7 +69,7 @@ class Side(Vertical):
         self.query_one(PreviewPane).show(picture, palette, estimate)
         note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
         self.query_one(SampleGrid).show(picture.samples, note)
-        self.query_one("#samples").border_subtitle = draw
+        self.query_one("#samples").border_subtitle = Content(draw)
 
     def show_places(self, runs: Path, data_root: Path) -> None:
         """The places in use, in a border that has room for them."""
@@ -77,7 +77,7 @@ class Side(Vertical):
         shown = place(runs, room // 2)
         text = f"runs {shown} · data {place(data_root, max(8, room - len(shown)))}"
         for name in ("card", "preview", "changes"):
-            self.query_one(f"#{name}").border_subtitle = text if name == "preview" or not self._wide else ""
+            self.query_one(f"#{name}").border_subtitle = Content(text if name == "preview" or not self._wide else "")
 
     # Which pane is in front
 
@@ -117,16 +117,13 @@ class Side(Vertical):
     def show_titles(self) -> None:
         """Each pane's own title, or where there is one pane the names of all, to be clicked."""
         problems, changes = self._counts
-        titles = {"card": "Card", "preview": "Preview", "samples": "Samples", "changes": "Diff"}
+        names = {"card": "Card", "preview": "Preview", "samples": "Samples", "changes": "Diff"}
         if self._wide:
-            titles |= {"card": self._card_title or "Card", "changes": "Changes"}
+            names |= {"card": self._card_title or "Card", "changes": "Changes"}
+        titles = {view: Content(name) for view, name in names.items()}
         if changes:
             titles["changes"] += f" {changes}"
         if problems:
-            titles["changes"] += " [$error]✗[/]"
-        tabs = " │ ".join(
-            f"[b]{title}[/b]" if view == self.view else f"[@click=screen.show_view('{view}')]{title}[/]"
-            for view, title in titles.items()
-        )
+            titles["changes"] += Content.assemble(" ", ("✗", "$error"))
         for name in VIEWS:
-            self.query_one(f"#{name}").border_title = titles[name] if self._wide else tabs
+            self.query_one(f"#{name}").border_title = titles[name] if self._wide else tabs(titles, self.view)

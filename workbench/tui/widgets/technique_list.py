@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from workbench.tui.rows import Row
 from workbench.tui.widgets.cursor_lines import CursorLines
+from workbench.tui.words import cut
 
 LABEL = 17
 """Cells for a technique's name."""
@@ -151,7 +152,5 @@ class TechniqueList(CursorLines):
         if row.wrong:
             label = style("wrong")
         room = self.size.width - 1 - len(head) - 1
-        values = f" {row.values}" if room > 3 else ""
-        if len(values) > room:
-            values = values[: room - 1] + "…"
+        values = cut(f" {row.values}", room) if room > 3 else ""
         return [mark, (head, label), (values, style("value" if row.on is not False else "off"))]
