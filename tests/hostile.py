@@ -40,7 +40,7 @@ EVIL = {EVIL + MARKUP!r}
 
 class Evil(Technique):
     __doc__ = EVIL
-    name = EVIL
+    name = "evil"
     group = "loss"
     source = EVIL
     tradeoff = EVIL
@@ -54,12 +54,12 @@ class Evil(Technique):
 
 class EvilModel(Model):
     __doc__ = EVIL
-    name = EVIL + "model"
+    name = "evil_model"
 
 
 class EvilCheck(Check):
     __doc__ = EVIL
-    name = EVIL + "check"
+    name = "evil_check"
     title = EVIL
     when = "before"
 
@@ -120,7 +120,9 @@ def hostile_folder(folder: Path) -> RunDirectory:
     plugin = folder / f"{EVIL}.py"
     plugin.write_text(PLUGIN)
     (folder / f"{EVIL}-broken.py").write_text(f"raise ValueError({EVIL + MARKUP!r})")
-    (folder / "evil.toml").write_text(text + f"[techniques.{escaped(EVIL + MARKUP)}]\nenabled = true\n")
+    (folder / "evil.toml").write_text(text + "[techniques.evil]\n")
+    named = "from workbench.techniques.base import Technique\n\nclass Named(Technique):\n    name = "
+    (folder / f"{EVIL}-named.py").write_text(named + repr(EVIL + MARKUP))
     return first
 
 
@@ -132,6 +134,6 @@ OURS = re.compile(
 
 def not_ours(output: str) -> list[str]:
     """What a terminal would obey in some output, apart from our own sequences; empty if all is well."""
-    found = [evil for evil in (CLIPBOARD[:5], ASK, COLOUR) if evil in output]
-    rest = OURS.sub("", output).replace("\r\n", "\n")
+    found = [evil for evil in (CLIPBOARD[:-1], ASK, COLOUR) if evil in output]
+    rest = re.sub("(?<!=)\x07", "", OURS.sub("", output)).replace("\r\n", "\n")  # a bell of Textual's follows no text
     return found + re.findall(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069].{0,20}", rest)

@@ -70,8 +70,10 @@ def test_nothing_commands_the_terminal(outputs: dict[str, str]) -> None:
 def test_it_is_shown_instead(outputs: dict[str, str]) -> None:
     said_nothing = {json.loads(c)[0] for c, output in outputs.items() if "ZXZpbA" in c and "ZXZpbA" not in output}
     assert said_nothing <= {"diff"}  # it shows differences and no names
-    (by_table,) = [output for command, output in outputs.items() if json.loads(command) == ["check", "evil.toml"]]
-    assert SHOWN in by_table and "[@click=app.quit]q" in by_table and "unknown technique" in by_table
+    (broken,) = [output for command, output in outputs.items() if '"check", "recipes/broken.toml"' in command]
+    assert SHOWN in broken and "[@click=app.quit]q" in broken and "unknown technique" in broken
+    (named,) = [output for command, output in outputs.items() if "-named.py" in command]
+    assert SHOWN in named and "cannot name a technique: use letters" in named
 
 
 def test_nobody_is_taken_by_surprise(outputs: dict[str, str]) -> None:

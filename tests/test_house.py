@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,28 @@ def test_the_training_loop_knows_no_technique() -> None:
 def test_no_torch_before_it_is_needed(code: str) -> None:
     check = "import sys; assert not {'torch', 'torchvision', 'sklearn'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", f"{code}; {check}"], check=True)
+
+
+def _statements(folder: str) -> Iterator[tuple[str, ast.AST]]:
+    for path in sorted((PACKAGE / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            yield path.relative_to(PACKAGE).as_posix(), node
+
+
+def test_everything_printed_passes_the_gate() -> None:
+    """What is not ours must not command a terminal: see workbench.printing."""
+    of_its_own = ("preview/", "runs/execute.py", "tui/training.py")  # what they print goes to a log
+    for name, node in _statements("."):
+        if isinstance(node, ast.Call) and not name.startswith(of_its_own):
+            called = ast.unparse(node.func)
+            assert called not in ("print", "typer.echo", "click.echo", "traceback.print_exc"), f"{name} uses {called}"
+            assert called != "Console", f"{name}: make a VisibleConsole"
+
+
+def test_titles_of_panes_take_no_markup() -> None:
+    """Textual reads a title that is a text as markup; a run's name may have square brackets."""
+    for name, node in _statements("tui"):
+        if isinstance(node, ast.Assign):
+            titled = [t for t in node.targets if isinstance(t, ast.Attribute) and t.attr.startswith("border_")]
+            ours = isinstance(node.value, ast.Constant) or "Content(" in ast.unparse(node.value)
+            assert not titled or ours or ast.unparse(node.value).startswith("title"), f"{name}:{node.lineno}"

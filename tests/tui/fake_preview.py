@@ -1,5 +1,7 @@
 """A preview process without torch, for tests: answers at once, with numbers that depend on the recipe a little.
 
+Where it is given a text, that is the name of classes, parts and checks.
+
 ``crash`` in the recipe's about ends it; ``refuse`` is refused; ``silent`` stays without an answer.
 """
 
@@ -14,6 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from workbench.preview.child import serve
 from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
 from workbench.recipe import read_recipe
+from workbench.recipe.plugins import load_plugin
+
+NAME = "".join(sys.argv[1:])
 
 
 def picture(number: int, side: int, roll: int) -> bytes:
@@ -28,6 +33,8 @@ def picture(number: int, side: int, roll: int) -> bytes:
 
 
 def answer(request: Request) -> Reply:
+    for plugin in request.plugins:
+        load_plugin(Path(plugin))
     recipe = read_recipe(request.recipe, consistent=False)
     if "crash" in recipe.about:
         os._exit(7)
@@ -36,7 +43,9 @@ def answer(request: Request) -> Reply:
     if "refuse" in recipe.about:
         raise ValueError("the data set is not there; get it with: workbench data get cifar10")
     widths = getattr(recipe.model, "widths", (16, 32))
-    parts = {f"block{n}": 9 * a * b for n, (a, b) in enumerate(zip((3, *widths), widths, strict=False), start=1)}
+    parts = {
+        f"{NAME or 'block'}{n}": 9 * a * b for n, (a, b) in enumerate(zip((3, *widths), widths, strict=False), start=1)
+    }
     parts |= {"hidden": widths[-1] * 16 * 128, "output": 1290}
     steps = round(recipe.train.epochs * 23)
     sgd = recipe.techniques.get("sgd")
@@ -44,7 +53,7 @@ def answer(request: Request) -> Reply:
     rates = [[s / 23, peak * min((s + 1) / 23, 1 - (s - 23) / max(1, steps - 23))] for s in range(steps)]
     if request.stage == "samples":
         pixels = b"".join(picture(n, request.side, request.roll) for n in range(request.count))
-        labels = [f"{n % 10}" if n % 3 else f"{n % 10} 70% 3 30%" for n in range(request.count)]
+        labels = [f"{NAME}{n % 10}" if n % 3 else f"{n % 10} 70% 3 30%" for n in range(request.count)]
         return Samples(request.id, request.side, base64.b64encode(pixels).decode(), labels)
     if request.stage in ("static", "baseline"):
         work = 1024 * sum(list(parts.values())[:-2]) + 2 * parts["hidden"]
@@ -56,7 +65,7 @@ def answer(request: Request) -> Reply:
         2.398,
         [
             {
-                "name": "input statistics",
+                "name": NAME or "input statistics",
                 "verdict": "pass",
                 "expected": "mean 0, std 1 per channel",
                 "found": "mean 0.00, std 1.00",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.recipe.errors import nearest, quoted
+
+NAME = re.compile(r"\w[\w-]{0,79}")
+"""What a card can be called."""
 
 
 class CardError(Exception):
@@ -90,7 +94,12 @@ class Registry(Generic[C]):
         self._lock = threading.RLock()
 
     def add(self, card: type[C]) -> None:
-        """Register a card; the same class loaded again replaces itself, another one under its name is an error."""
+        """Register a card; the same class loaded again replaces itself, another one under its name is an error.
+
+        Names stand in dotted paths, on command lines and in files: they are plain words. Raises CardError.
+        """
+        if NAME.fullmatch(card.name) is None:
+            raise CardError(f"{quoted(card.name)} cannot name a {self.kind}: use letters, digits, '_' and '-'")
         known = self._cards.get(card.name)
         if known is not None and _file(known) != _file(card):
             raise CardError(

@@ -12,9 +12,13 @@ from workbench.sentences import Sentence
 from workbench.tui.follower import Follower, Waiting
 from workbench.tui.run_view import RunView
 from workbench.tui.words import duration
+from workbench.visible import shortened
 
 BEGINS_WITHIN = 5.0
 """Seconds after which a run without a status is not one that begins just now."""
+
+REASON = 300
+"""Characters of a reason that leave room for what to do about it; the log has more of it."""
 
 
 class Tracked:
@@ -111,14 +115,14 @@ class Tracked:
         if isinstance(ended, Diverged):
             bf16 = "bf16 in mixed_precision needs no loss scale. " if ended.what == "loss scale" else ""
             return (
-                f"Diverged at step {ended.step:,}: {ended.reason}.",
+                f"Diverged at step {ended.step:,}: {shortened(ended.reason, REASON)}.",
                 f"{bf16}Change the recipe in Compose (1), switch on gradient_clipping for instance, and run again (r).",
             )
         if isinstance(ended, Failed) or self.state == "failed":
             text = ended.error if isinstance(ended, Failed) else self.status.message if self.status else ""
             again = "Change the recipe in Compose (1) and run again (r)"
             goes_on = isinstance(ended, Failed) and ended.resumable and self.view.step > 0
-            return f"Failed: {text}", f"{again}, or go on with: {resume}" if goes_on else f"{again}."
+            return f"Failed: {shortened(text, REASON)}", f"{again}, or go on with: {resume}" if goes_on else f"{again}."
         if self.waiting is not None:
             if self.waiting.what == "its start":
                 return "Queued; it begins now.", ""
