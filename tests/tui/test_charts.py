@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.tui.canvas import DOTS
 from workbench.tui.charts import Axis, Layer, draw, log_axis, logarithm, nice_ticks, percent_axis, span_axis, zero_axis
 
 GREY = (100, 100, 100)
@@ -37,6 +39,68 @@ def test_a_chart_has_the_size_that_it_was_asked_for_whatever_the_terminal() -> N
         assert len(lines) == height
         assert max(map(len, lines)) <= width
         assert sum("⠀" < c <= "⣿" for line in lines for c in line) > width / 2
+
+
+def dots(text: str, left: int) -> set[tuple[int, int]]:
+    """The braille dots of a chart without a frame's words, from the top left of its curves."""
+    found = set()
+    for row, line in enumerate(plain(text)[:-2]):
+        for column, cell in enumerate(line[left:]):
+            bits = ord(cell) - 0x2800 if "\u2800" < cell <= "\u28ff" else 0
+            places = ((x, y) for x, across in enumerate(DOTS) for y, bit in enumerate(across) if bits & bit)
+            found |= {(2 * column + x, 4 * row + y) for x, y in places}
+    return found
+
+
+@given(st.lists(st.floats(-3, 4) | st.just(math.nan), min_size=2, max_size=12), st.floats(-1, 12), st.floats(1, 12))
+def test_every_dot_lies_on_the_curve(values: list[float], low: float, span: float) -> None:
+    """Where the curve is beyond the axes nothing is drawn, at their edges neither."""
+    points = [(float(x), value) for x, value in enumerate(values)]
+    x = Axis(low, low + span)
+    text = draw([Layer(points, BLUE)], x, Axis(0, 1), 61, 12, GREY)
+    across, down = 120, 40
+    for column, row in dots(text, 1):
+        near = [low + span * (column + shift) / (across - 1) for shift in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+        near += [px for px, _ in points if near[0] <= px <= near[-1]]
+        heights = [v for v in (at(points, place) for place in near) if v is not None]
+        assert heights, (column, row)
+        slack = 1.01 / (down - 1)
+        assert min(heights) - slack <= 1 - row / (down - 1) <= max(heights) + slack
+
+
+def at(points: list[tuple[float, float]], place: float) -> float | None:
+    """The curve's value at a place; None where there is no curve."""
+    for (a, u), (b, v) in pairwise(points):
+        if a <= place <= b:
+            if math.isfinite(u) and math.isfinite(v):
+                return u + (v - u) * (place - a) / (b - a)
+            if place in (a, b) and math.isfinite(u if place == a else v):
+                return u if place == a else v
+    return None
+
+
+def test_what_lies_beyond_an_axis_is_not_drawn_at_its_edge() -> None:
+    above = [(0.0, 7.0), (1.0, 9.0)]
+    text = draw([Layer(above, BLUE), Layer(above, BLUE, mark="◆")], Axis(0, 1), Axis(0, 1), 40, 10, GREY)
+    assert dots(text, 1) == set() and "◆" not in text
+    edge = draw([Layer([(0.0, 1.0), (1.0, 0.0)], BLUE, mark="◆")], Axis(0, 1), Axis(0, 1), 40, 10, GREY)
+    assert edge.count("◆") == 2  # on the edge is within
+    crossing = draw([Layer([(0.0, 0.0), (1.0, 4.0)], BLUE)], Axis(0, 1), Axis(0, 1), 41, 10, GREY)
+    assert max(x for x, _ in dots(crossing, 1)) == pytest.approx(79 / 4, abs=1)
+
+
+def test_a_value_of_zero_leaves_a_logarithmic_chart_downwards() -> None:
+    points = logarithm([(0.0, 1.0), (1.0, 0.1), (2.0, 0.0), (3.0, 0.1), (4.0, 1.0)])
+    found = dots(draw([Layer(points, BLUE)], Axis(0, 4), Axis(-2, 0), 81, 12, GREY), 1)
+    columns = {x for x, _ in found}
+    assert {39, 40} <= columns and not columns & set(range(46, 114))  # from epoch 1 down, up again at epoch 3
+
+
+def test_values_below_zero_have_their_place() -> None:
+    axis = zero_axis([-0.3, 2.0], 10)
+    assert axis.low == pytest.approx(-0.3125) and axis.high == 2.5
+    assert zero_axis([-3.0], 10).high == 0 and zero_axis([-3.0], 10).low == -5
+    assert log_axis([1.7e308, 5e-324], 10).low < log_axis([1.7e308, 5e-324], 10).high
 
 
 def test_a_gap_stays_empty() -> None:

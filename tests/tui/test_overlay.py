@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.tui.fakes import NOW, evaluated, started, trained
 from tests.tui.many_runs import many_runs
+from tests.tui.test_charts import plain
 from workbench.events import Resumed, to_json
 from workbench.runs.catalog import Catalog
 from workbench.runs.directory import RunDirectory
 from workbench.tui.charts import Palette
-from workbench.tui.overlay import LOOKS, Selection, entering, loss_axis, marked, overlay_drawing, share_axis
+from workbench.tui.overlay import LOOKS, Look, Selection, hidden, loss_axis, marked, overlay_drawing, share_axis
 from workbench.tui.run_columns import COLUMNS, Context, cells, fitting
-from workbench.tui.run_curves import METRICS, XS, CurveReader
+from workbench.tui.run_curves import METRICS, XS, CurveReader, Curves
 
 
 def append(run: RunDirectory, *events: object) -> None:
@@ -85,12 +88,57 @@ def test_axes_show_where_the_curves_end() -> None:
     axis = share_axis([0.94, 0.93], 10)
     assert axis.high == 1 and axis.low == pytest.approx(0.75) and all(axis.low <= t <= 1 for t, _ in axis.ticks)
     assert share_axis([0.1], 10).low == 0 and share_axis([math.nan], 10).low == 0
-    climbing = [(0.0, 0.1), (1.0, 0.2), (2.0, 0.9), (3.0, 0.1), (4.0, 0.95)]
-    assert entering(climbing, 0.75) == climbing[1:] and entering(climbing, 0.0) == climbing
-    assert entering([], 0.5) == [] and entering([(0.0, 0.1)], 0.5) == [(0.0, 0.1)]
     losses = loss_axis([0.013, 2.3, math.nan, math.inf, 0.0], 10)
     assert 10**losses.low == pytest.approx(0.01) and 10**losses.high == pytest.approx(5)
     assert loss_axis([], 10).low < loss_axis([], 10).high
+    tiny = loss_axis([3e-9, 4e25], 10)
+    assert 10**tiny.low == pytest.approx(2e-9) and 10**tiny.high == pytest.approx(5e25)
+    for value in (5e-324, 1e-300, 1.7e308):
+        assert loss_axis([value], 10).low < loss_axis([value], 10).high
+
+
+def climbing(tmp_path: Path, *runs: Sequence[float]) -> list[tuple[Curves, Look]]:
+    """Runs with these test accuracies, one an epoch; their losses are 1 - accuracy."""
+    shown = []
+    for number, values in enumerate(runs):
+        run = RunDirectory(tmp_path / f"run-{number}")
+        found = [replace(evaluated(23 * n), accuracy=v, loss=1 - v) for n, v in enumerate(values, start=1)]
+        append(run, started(), *found)
+        shown.append((CurveReader(run).read(), LOOKS[number]))
+    return shown
+
+
+def test_no_mark_stands_where_no_value_is(tmp_path: Path) -> None:
+    # 57 % is far below an axis that begins at 87.5 %: it was drawn at the axis's edge, as 93 % would be
+    shown = climbing(tmp_path, [0.57, 0.93, 0.95, 0.955])
+    assert share_axis([0.955], 20).low == pytest.approx(0.875)
+    lines = plain(overlay_drawing(shown, "test accuracy", "epoch", Palette())(100, 20))
+    assert sum(line.count(LOOKS[0].mark) for line in lines) == 3  # 93, 95 and 95.5 %
+    # the line to 93 % comes into sight where it crosses 87.5 %: 1 + (87.5 - 57) / (93 - 57) epochs
+    lowest = lines[17][lines[17].index("┤" if "┤" in lines[17] else "│") + 1 :]
+    crossing = next(place for place, cell in enumerate(lowest) if cell != " ")
+    assert crossing / len(lowest.ljust(94)) == pytest.approx((1 + 0.305 / 0.36) / 4, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (([0.57, 0.95], [0.6, 0.94], [0.94, 0.95]), "2 of 3 start below 87.5 %"),
+        (([0.57, 0.95], [0.94, 0.95]), "1 of 2 starts below 87.5 %"),
+        (([0.57, 0.95],), "it starts below 87.5 %"),
+        (([0.94, 0.5, 0.95], [0.94, 0.95]), "1 of 2 falls below 87.5 %"),
+        (([0.94, 0.95], [0.94, 0.95]), ""),
+        (([math.nan, 0.95], []), ""),
+    ],
+)
+def test_what_has_no_room_is_said(tmp_path: Path, runs: tuple[list[float], ...], said: str) -> None:
+    assert hidden(climbing(tmp_path, *runs), "test accuracy") == said
+
+
+def test_a_loss_of_zero_is_said(tmp_path: Path) -> None:
+    shown = climbing(tmp_path, [0.5, 1.0], [0.5, 0.9])
+    assert hidden(shown, "test loss") == "1 of 2 reaches 0, which has no place here"
+    assert hidden(shown[1:], "test loss") == ""
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 from workbench.tui.canvas import Canvas, Run
 from workbench.tui.canvas import Colour as Colour
+from workbench.tui.clipping import clipped, inside
 
 Point = tuple[float, float]
 Writer = Callable[[float], str]
 """How a number is written beside its tick."""
 
-FLOOR = 1e-30
-"""What zero and less count as on a logarithmic axis."""
+FLOOR = 1e-300
+"""What zero and less count as on a logarithmic axis: a line to them leaves the chart downwards."""
 DECADES = 12
-"""A logarithmic axis holds no more; what lies below is drawn at its edge."""
+"""A logarithmic axis holds no more, counted from the highest value."""
 
 ASCII_SIGNS = {
     "◆": "o",
@@ -89,6 +90,8 @@ def draw(
 ) -> str:
     """The chart as ``height`` lines of ``width`` cells with ANSI colours; "" where there is no room for one.
 
+    What lies beyond the axes is not drawn; a line ends where it crosses them.
+
     cursor: a place on the x axis to mark with an upright line. ascii: with ASCII signs alone.
     """
     room = plot_area(y, width, height)
@@ -101,17 +104,18 @@ def draw(
     upwards = (dots_down - 1) / ((y.high - y.low) or 1.0)
 
     def place(point: Point) -> Point:
-        # Beyond the limits it is drawn at the edge.
+        # One on an edge may lie beyond it by a rounding.
         px, py = min(max(point[0], x.low), x.high), min(max(point[1], y.low), y.high)
         return (px - x.low) * right, (y.high - py) * upwards
 
+    limits = (x.low, x.high), (y.low, y.high)
     for layer in layers:
         if layer.mark:
             sign = sign_of(layer.mark, ascii)
-            for point in filter(_finite, layer.points):
+            for point in inside(layer.points, *limits):
                 canvas.mark(*place(point), sign, layer.colour)
             continue
-        for stretch in _stretches(layer.points):
+        for stretch in clipped(layer.points, *limits):
             canvas.line([place(point) for point in stretch], layer.colour, "." if layer.faint else "*")
     if cursor is not None and x.low <= cursor <= x.high:
         canvas.upright((cursor - x.low) * right, sign_of("┊", ascii), frame)
@@ -163,11 +167,19 @@ def _code(colour: Colour) -> str:
 
 
 def zero_axis(values: Iterable[float], height: int, *, least: float = 0.0, write: Writer | None = None) -> Axis:
-    """From 0 to 2.5 × 2ⁿ, at least to ``least``: ln 10 fits below 2.5, and the limit moves only by doubling."""
-    top = max((v for v in values if math.isfinite(v)), default=0.0)
-    top = max(top, least) or 2.5
-    high = 2.5 * 2.0 ** math.ceil(math.log2(top / 2.5) - 1e-9)
-    return Axis(0, high, [(t, (write or _number)(t)) for t in nice_ticks(0, high, max(2, height // 3))])
+    """From 0 to 2.5 × 2ⁿ, at least to ``least``: ln 10 fits below 2.5, and the limit moves only by doubling.
+
+    Where there are values below 0, the axis begins as far below it in the same way.
+    """
+    found = [v for v in values if math.isfinite(v)]
+    top, bottom = max([0.0, least, *found]), max([0.0, *(-v for v in found)])
+    low, high = -_doubling(bottom) if bottom else 0.0, _doubling(top) if top or not bottom else 0.0
+    return Axis(low, high, [(t, (write or _number)(t)) for t in nice_ticks(low, high, max(2, height // 3))])
+
+
+def _doubling(value: float) -> float:
+    """The smallest 2.5 × 2ⁿ that is not below a value; 2.5 for 0."""
+    return 2.5 * 2.0 ** math.ceil(math.log2((value or 2.5) / 2.5) - 1e-9)
 
 
 def span_axis(values: Iterable[float], height: int, *, write: Writer | None = None) -> Axis:
@@ -185,8 +197,8 @@ def log_axis(values: Iterable[float], height: int, write: Writer | None = None) 
     """Whole decades in log10 that hold all values above zero."""
     found = [v for v in values if math.isfinite(v) and v > 0]
     low = math.floor(math.log10(min(found, default=0.1)))
-    high = max(low + 1, math.ceil(math.log10(max(found, default=1.0))))
-    low = max(low, high - DECADES)
+    high = min(307, max(low + 1, math.ceil(math.log10(max(found, default=1.0)))))  # 10³⁰⁸ and more is no float
+    low = min(max(low, high - DECADES), high - 1)
     steps = (1, 2, 5) if (high - low) * 3 <= height else (1,)
     ticks = [(d + math.log10(s), (write or _number)(s * 10.0**d)) for d in range(low, high) for s in steps] + [
         (float(high), (write or _number)(10.0**high))
@@ -218,21 +230,6 @@ def nice_ticks(low: float, high: float, count: int) -> list[float]:
 
 def _number(value: float) -> str:
     return f"{value:.4g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.0e}".replace("e-0", "e-")
-
-
-def _finite(point: Point) -> bool:
-    return math.isfinite(point[0]) and math.isfinite(point[1])
-
-
-def _stretches(points: Iterable[Point]) -> list[list[Point]]:
-    """The parts of a curve between its gaps."""
-    parts: list[list[Point]] = [[]]
-    for point in points:
-        if _finite(point):
-            parts[-1].append(point)
-        elif parts[-1]:
-            parts.append([])
-    return [part for part in parts if part]
 
 
 Drawing = Callable[[int, int], str]

@@ -109,7 +109,6 @@ def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, p
         scaled: Callable[[Iterable[Point]], list[Point]] = list if share else logarithm
         lines, marks = [], []
         for number, (points, look) in enumerate(curves):
-            points = entering(points, y.low) if share else points
             lines.append(Layer(scaled(points), look.colour))
             places = marked(points, max(1, width // 12), number, len(curves))
             marks.append(Layer(scaled(places), look.colour, mark=look.mark))
@@ -119,10 +118,24 @@ def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, p
     return drawing
 
 
-def entering(points: Sequence[Point], low: float) -> list[Point]:
-    """A curve from its last point below the axis on: what lies there before would be a line along the edge."""
-    first = next((i for i, (_, value) in enumerate(points) if value >= low), 0)
-    return list(points[max(0, first - 1) :])
+def hidden(shown: Sequence[tuple[Curves, Look]], metric: str) -> str:
+    """What the chart of :func:`overlay_drawing` has no room for, in words; "" if all is in it."""
+    curves = [[v for _, v in curve.points(metric, "step") if math.isfinite(v)] for curve, _ in shown]
+    curves = [values for values in curves if values]
+    if not metric.endswith("accuracy"):
+        none = sum(any(v <= 0 for v in values) for values in curves)
+        return f"{_of(none, len(curves))} reach{'es' if none == 1 else ''} 0, which has no place here" if none else ""
+    low = share_axis([values[-1] for values in curves], 8).low
+    lower = sum(values[0] < low for values in curves)
+    dips = sum(values[0] >= low > min(values) for values in curves)
+    edge = f"below {100 * low:.4g} %"
+    said = [f"{_of(lower, len(curves))} start{'s' if lower == 1 else ''} {edge}" if lower else ""]
+    said += [f"{_of(dips, len(curves))} fall{'s' if dips == 1 else ''} {edge}" if dips else ""]
+    return " · ".join(filter(None, said))
+
+
+def _of(count: int, all_of_them: int) -> str:
+    return f"{count} of {all_of_them}" if all_of_them > 1 else "it"
 
 
 def marked(points: Sequence[Point], most: int, number: int = 0, curves: int = 1) -> list[Point]:
@@ -148,9 +161,10 @@ def share_axis(ends: Iterable[float], height: int) -> Axis:
 
 def loss_axis(values: Iterable[float], height: int) -> Axis:
     """In log10: from 1, 2 or 5 × 10ⁿ below all values to one above them."""
-    found = [v for v in values if math.isfinite(v) and v > 0]
+    found = [min(max(v, 1e-300), 1e300) for v in values if math.isfinite(v) and v > 0]  # marks beyond are no floats
     low, high = min(found, default=0.1), max(found, default=1.0)
-    marks = [s * 10.0**d for d in range(-7, 40) for s in (1, 2, 5)]
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    marks = [s * 10.0**d for d in decades for s in (1, 2, 5)]
     first = max((i for i, m in enumerate(marks) if m <= low), default=0)
     last = next((i for i, m in enumerate(marks) if m >= high and i > first), len(marks) - 1)
     spacing = max(1, math.ceil((last - first) / max(2, height // 3)))

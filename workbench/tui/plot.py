@@ -122,7 +122,7 @@ class Plot:
             return log_axis(everything, height, self.tick)
         if self.scale == "share" and whole:
             return percent_axis(height)
-        # Single raw values may lie far out; beyond the axis they are drawn at its edge.
+        # Single raw values may lie far out; their curve leaves the chart there.
         calm = [v for kind, values in seen if kind != "faint" for v in values.tolist()]
         calm = calm if any(map(math.isfinite, calm)) else everything
         return (zero_axis if whole else span_axis)(calm, height, write=self.tick)

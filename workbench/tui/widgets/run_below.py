@@ -11,7 +11,7 @@ from textual.content import Content
 from workbench.runs.catalog import Entry
 from workbench.tui import run_texts
 from workbench.tui.charts import Palette
-from workbench.tui.overlay import Look, overlay_drawing
+from workbench.tui.overlay import Look, hidden, overlay_drawing
 from workbench.tui.run_curves import Curves
 from workbench.tui.run_lister import Details
 from workbench.tui.widgets.chart import Chart
@@ -86,7 +86,8 @@ class OverlayPane(Vertical):
         if _same(drawn, self._drawn):
             return
         self._drawn = drawn
-        self.border_subtitle = Content({"epoch": "epochs", "step": "steps", "time": "training time"}[x])
+        unit = {"epoch": "epochs", "step": "steps", "time": "training time"}[x]
+        self.border_subtitle = Content(" · ".join(filter(None, (hidden(shown, metric), unit))))
         known = [curves for curves, _ in shown if curves.values.get(metric)]
         self.nothing.display = not known
         self.chart.display = bool(known)
