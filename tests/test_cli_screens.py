@@ -55,6 +55,42 @@ def test_what_is_wrong_is_said_in_one_line(workbench: Command, tmp_path: Path, t
     assert (result.code, result.err) == (2, f"{tmp_path / 'settings.toml'}{message}\n")
 
 
+EVERYTHING = """\ufeffrusn = 'x'
+device = "gpu"
+plugins = ["gone.py"]
+
+[screens]
+theme = "nrod"
+link = "fast"
+
+[keys.run]
+puase = "x"
+stop = "f99"
+"""
+
+
+@pytest.mark.parametrize("command", ["settings", "keys", "runs"])
+def test_everything_that_is_wrong_is_said_in_one_round(workbench: Command, tmp_path: Path, command: str) -> None:
+    (tmp_path / "settings.toml").write_text(EVERYTHING)
+    result = workbench(command)
+    assert result.code == 2
+    said = result.err.replace(f"{tmp_path / 'settings.toml'}:", "").splitlines()
+    assert [line.split(": ")[:2] for line in said] == [
+        ["1", "rusn"],
+        ["2", "device"],
+        ["3", "plugins"],
+        ["6", "screens.theme"],
+        ["7", "screens.link"],
+        ["10", "keys.run.puase"],
+        ["11", "keys.run.stop"],
+    ]
+
+
+def test_a_theme_is_reported_beside_keys(workbench: Command, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('[screens]\ntheme = "nrod"\n[keys.run]\npuase = "x"\n')
+    assert len(workbench("settings").err.splitlines()) == 2
+
+
 def test_a_broken_file_stops_every_command_that_would_need_it(workbench: Command, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("runs = 3\n")
     result = workbench("runs")

@@ -57,6 +57,7 @@ def test_every_problem_at_once_with_its_line(tmp_path: Path) -> None:
     text = 'runz = "a"\ndevice = "gpu"\ntheme = "nord"\n[screens]\nlink = "fast"\nruns = "x"\n'
     assert problems(tmp_path, text) == [
         ":1: runz: unknown key 'runz'; did you mean 'runs'?",
+        ":2: device: unknown device 'gpu'; use auto, cpu, or cuda:N such as cuda:0",
         ":3: theme: unknown key 'theme'; it belongs in [screens]",
         ":5: screens.link: expected one of 'normal', 'slow', found 'fast'",
         ":6: screens.runs: unknown key 'runs'; it belongs at the top of the file, above every table",

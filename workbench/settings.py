@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from workbench.devices import DeviceError
 from workbench.devices import parse as parse_device
@@ -13,7 +14,9 @@ from workbench.filesystem import why
 from workbench.recipe.cards import Table, parameter
 from workbench.recipe.errors import Problem
 from workbench.recipe.lines import Lines
-from workbench.recipe.validation import parse, shown, validate
+from workbench.recipe.validation import Complain, parse, shown, validate
+
+T = TypeVar("T", bound=Table)
 
 
 class SettingsError(Exception):
@@ -77,14 +80,19 @@ def settings_file() -> Path:
     return Path(platformdirs.user_config_dir("workbench", appauthor=False)) / "settings.toml"
 
 
-def read_settings(path: Path | None = None) -> UserSettings:
+Judge = Callable[[UserSettings], Iterable[Problem]]
+"""Finds what is wrong with settings that only others understand: actions, themes."""
+
+
+def read_settings(path: Path | None = None, judges: Iterable[Judge] = ()) -> UserSettings:
     """The settings in a file, the user's own if none is given; the defaults where there is none.
 
+    judges: asked even where something is wrong already; then with the defaults in its place.
     Raises SettingsError with every problem found.
     """
     path = path or settings_file()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return UserSettings(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -107,17 +115,32 @@ def read_settings(path: Path | None = None) -> UserSettings:
         return {}
 
     top = {key: value for key, value in tables.items() if key not in ("screens", "keys")}
-    places = validate(Places, "", top, complain, ("screens", "keys"), _at_home)
-    screens = validate(Screens, "screens", table("screens"), complain, elsewhere=_at_home)
-    if places is not None:
-        try:
-            parse_device(places.device)
-        except DeviceError as error:
-            complain("device", str(error).replace("--device ", ""))
-    keys = table("keys")
-    if problems or places is None or screens is None:
-        raise SettingsError(problems)
-    return UserSettings(path, places, screens, keys, found.lines)
+    places = _usable(Places, "", top, complain, ("screens", "keys"))
+    screens = _usable(Screens, "screens", table("screens"), complain)
+    try:
+        parse_device(places.device)
+    except DeviceError as error:
+        complain("device", str(error).replace("--device ", ""))
+    found = UserSettings(path, places, screens, table("keys"), found.lines)
+    problems += [problem for judge in judges for problem in judge(found)]
+    if problems:
+        raise SettingsError(sorted(problems, key=lambda problem: problem.line or 0))
+    return found
+
+
+def _usable(kind: type[T], path: str, values: dict[str, Any], complain: Complain, also: Sequence[str] = ()) -> T:
+    """A table, after complaining of what is wrong with it; the defaults stand in for that, so that the rest is seen."""
+    wrong: set[str] = set()
+
+    def note(key: str, message: str) -> None:
+        wrong.add(key)
+        complain(key, message)
+
+    card = validate(kind, path, values, note, also, _at_home)
+    if card is None:
+        right = {k: v for k, v in values.items() if ".".join(filter(None, (path, k))) not in wrong}
+        card = validate(kind, path, {k: v for k, v in right.items() if k in kind.model_fields}, lambda *_: None)
+    return card or kind()
 
 
 def _at_home(key: str) -> str:

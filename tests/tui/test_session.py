@@ -11,8 +11,10 @@ from tests.tui.test_compose import go_to
 from tests.waiting import until
 from workbench.recipe import Recipe, save_recipe
 from workbench.runs.status import new_status, write_status
+from workbench.settings import Screens
 from workbench.tui.editing import Editor
 from workbench.tui.session import NO_SESSION, editor_of, of_editor, read_session, session_file, to_text, write_session
+from workbench.tui.workbench_app import Workbench
 
 FILE = Path("session.json")
 
@@ -88,6 +90,35 @@ async def test_the_screens_remember(make_app: AppFactory) -> None:
         assert again.theme == "nord"
         assert again.screen.query_one("#preview").has_class("-current")
         assert again.layout["compose"]["place"] == "techniques.cosine"
+
+
+async def test_the_settings_choose_the_theme_until_somebody_does_on_the_screens(make_app: AppFactory) -> None:
+    def app(theme: str) -> Workbench:
+        return make_app(
+            session=read_session(FILE), session_path=FILE, settings={"screens": Screens(theme=theme, restore=True)}
+        )
+
+    for said, chosen, shown in (
+        ("workbench", "", "workbench"),
+        ("nord", "", "nord"),  # nobody chose the first one
+        ("nord", "dracula", "dracula"),
+        ("nord", "", "dracula"),  # chosen on the screens, and kept
+        ("gruvbox", "", "gruvbox"),  # the settings say something new
+        ("nord", "", "nord"),
+        ("nord", "dracula", "dracula"),
+        ("nord", "nord", "nord"),  # chosen back: the settings again
+        ("gruvbox", "", "gruvbox"),
+    ):
+        opened = app(said)
+        async with opened.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            opened.theme = chosen or opened.theme
+            assert opened.theme == shown
+
+
+async def test_a_theme_that_an_older_version_kept_unasked_gives_way(make_app: AppFactory) -> None:
+    session = replace(NO_SESSION, theme="workbench")
+    assert make_app(session=session, settings={"screens": Screens(theme="nord")}).theme == "nord"
 
 
 async def test_a_run_that_goes_on_is_followed(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:

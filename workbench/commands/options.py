@@ -15,7 +15,7 @@ from workbench.recipe import Recipe
 from workbench.recipe.plugins import load_plugin, load_plugins
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.runs.directory import RunDirectory
-from workbench.settings import UserSettings, read_settings
+from workbench.settings import SettingsError, UserSettings, read_settings
 from workbench.visible import visible
 
 
@@ -69,7 +69,12 @@ def settings_of(
 
 
 def _of_the_user() -> Settings:
-    user = read_settings()
+    try:
+        user = read_settings()
+    except SettingsError:  # something is wrong: say all that is, also what this command would not need
+        from workbench.tui.opening import read_user
+
+        user = read_user()
     return Settings(user, device=parse(user.places.device), plugins=load_plugins(user.places.plugins))
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 from workbench.commands import options
 from workbench.commands.output import say, say_json, say_table
 from workbench.recipe.parameters import parameters
-from workbench.settings import Places, Screens, read_settings
+from workbench.settings import Places, Screens
 
 
 def keys_command(as_json: options.Json = False, debug: options.Debug = False) -> None:
@@ -27,8 +27,9 @@ def keys_command(as_json: options.Json = False, debug: options.Debug = False) ->
     """
     from workbench.tui.actions import ACTIONS, Where
     from workbench.tui.keymap import keymap, typed
+    from workbench.tui.opening import read_user
 
-    user = read_settings()
+    user = read_user()
     own = keymap(user)
     found = sorted(ACTIONS, key=lambda action: get_args(Where).index(action.where))
     keys = {action.id: [typed(key) for key in own.get(action.id, action.keys).split(",")] for action in found}
@@ -47,12 +48,9 @@ def settings_command(as_json: options.Json = False, debug: options.Debug = False
       workbench settings
       workbench settings --json | jq -r .file
     """
-    from workbench.tui.keymap import keymap
-    from workbench.tui.opening import check_theme
+    from workbench.tui.opening import read_user
 
-    user = read_settings()
-    keymap(user)
-    check_theme(user)
+    user = read_user()
     if as_json:
         values = user.places.model_dump() | {"screens": user.screens.model_dump(), "keys": user.keys}
         say_json({"file": user.path, "exists": user.path.exists()} | values)

@@ -33,6 +33,18 @@ def keymap(settings: UserSettings) -> dict[str, str]:
     ``[keys.compose] run = "f5"`` or ``run = ["f5", "R"]``. Raises SettingsError for an action or key that does not
     exist, and for a key that would mean two things on one screen.
     """
+    found, problems = _keymap(settings)
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def keymap_problems(settings: UserSettings) -> list[Problem]:
+    """What is wrong with the user's keys."""
+    return _keymap(settings)[1]
+
+
+def _keymap(settings: UserSettings) -> tuple[dict[str, str], list[Problem]]:
     problems: list[Problem] = []
     found: dict[str, str] = {}
     tables = {where: {a.id.partition(".")[2]: a for a in ACTIONS if a.where == where} for where in get_args(Where)}
@@ -54,9 +66,7 @@ def keymap(settings: UserSettings) -> dict[str, str]:
                 except ValueError as error:
                     problems.append(settings.problem(f"{path}.{name}", str(error)))
     problems += [settings.problem(f"keys.{action}", message) for action, message in _clashes(found)]
-    if problems:
-        raise SettingsError(problems)
-    return found
+    return found, problems
 
 
 def typed(key: str) -> str:

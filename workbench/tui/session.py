@@ -12,6 +12,7 @@ from workbench.filesystem import why
 from workbench.recipe import Recipe, RecipeError, read_recipe, read_recipe_file, write_recipe
 from workbench.runs.errors import RunError
 from workbench.runs.files import replace_text
+from workbench.settings import Screens
 from workbench.tui.editing import Editor
 
 if TYPE_CHECKING:
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """Recipes are TOML texts; ``path`` is the recipe's file, "" without one; ``screens`` what each screen remembers."""
+    """Recipes are TOML texts; ``path`` is the recipe's file, "" without one; ``screens`` what each screen remembers.
+
+    theme: one that was chosen on the screens, "" where it is that of the settings. chosen_over: what the settings said
+    then; once they say something else, that is the newer word.
+    """
 
     recipe: str = ""
     loaded: str = ""
     saved: str = ""
     path: str = ""
     theme: str = ""
+    chosen_over: str = ""
     screens: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -48,9 +54,14 @@ def read_session(path: Path) -> Session:
         session = Session(**{key: value for key, value in found.items() if key in {f.name for f in fields(Session)}})
     except (OSError, ValueError, TypeError, AttributeError):
         return Session()
-    texts = (session.recipe, session.loaded, session.saved, session.path, session.theme)
+    texts = (session.recipe, session.loaded, session.saved, session.path, session.theme, session.chosen_over)
     whole = all(isinstance(text, str) for text in texts) and isinstance(session.screens, dict)
     return session if whole and all(isinstance(state, dict) for state in session.screens.values()) else Session()
+
+
+def chosen_theme(session: Session, settings: Screens) -> str:
+    """The theme that was chosen on the screens; "" where the settings have the last word."""
+    return session.theme if session.chosen_over == settings.theme else ""
 
 
 def to_text(session: Session) -> str:
@@ -72,7 +83,9 @@ def write_session(path: Path, text: str) -> str:
 
 def keep(app: Workbench) -> None:
     """Write the session of an app, if it changed since the last time."""
-    session = replace(of_editor(app.editor), theme=app.theme, screens=app.layout)
+    said = app.settings.screens.theme
+    chosen = {"theme": app.theme, "chosen_over": said} if app.theme != said else {}
+    session = replace(of_editor(app.editor), **chosen, screens=app.layout)
     text = to_text(session)
     if app.session_path is not None and text != app.kept:
         app.kept = text

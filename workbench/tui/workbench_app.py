@@ -37,7 +37,7 @@ from workbench.tui.preview_client import COMMAND, PreviewClient
 from workbench.tui.preview_state import PreviewState
 from workbench.tui.profiling import Profiling
 from workbench.tui.screens.help import HelpScreen, places_in_words
-from workbench.tui.session import NO_SESSION, Session, keep
+from workbench.tui.session import NO_SESSION, Session, chosen_theme, keep
 from workbench.tui.settings import Settings
 from workbench.tui.tracking import Tracked
 from workbench.tui.training import Execute, Training
@@ -81,7 +81,7 @@ class Workbench(DeviceApp):
     ) -> None:
         if watch is not None:
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
-        super().__init__(settings, session.theme, poll, gpus, trouble)
+        super().__init__(settings, chosen_theme(session, settings.screens), poll, gpus, trouble)
         self.editor = editor
         self.composer: ComposeScreen | None = None
         self.training: Training | None = None
