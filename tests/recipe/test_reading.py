@@ -281,3 +281,41 @@ def test_registries_have_what_the_packages_have() -> None:
     assert {"he_init", "batch_norm", "residual", "sgd", "adamw", "cosine", "step_decay", "random_crop"} <= set(
         TECHNIQUES.names()
     )
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "sed = 3\n[model]\nname = 'cnn'\n",
+        "seed = -1\n[model]\nname = 'cnn'\n",
+        "name = 'two words'\n[model]\nname = 'cnn'\n",
+        "plugins = ['gone.py']\n[model]\nname = 'cnn'\n",
+        "[data]\nbatch_size = 0\n[model]\nname = 'cnn'\n",
+        "[data]\nsource = 'cifar'\n[model]\nname = 'cnn'\n",
+        "[model]\nname = 'cnn'\nwidth = [3]\n",
+        "[model]\nname = 'cn'\n",
+        "[model]\n",
+        "[model]\nname = 'cnn'\n[train]\nepochs = 0\n",
+        "[model]\nname = 'cnn'\n[expect]\nparameters = 0\n",
+        "[model]\nname = 'cnn'\n[checks.fit]\nx = 1\n",
+    ],
+)
+def test_what_cannot_stand_together_is_said_beside_any_other_mistake(mistake: str) -> None:
+    clash = "[techniques.sgd]\n[techniques.adamw]\n[techniques.cosine]\n[techniques.step_decay]\n"
+    more = "[techniques.swa]\n[techniques.ema]\n[techniques.adam]\nenabled = false\nbeta = 3\n"
+    found = problems(mistake + clash + more)
+    assert sum("adamw and sgd are both on" in line for line in found) == 1
+    assert sum("cosine and step_decay are both on" in line for line in found) == 1
+    assert sum("excludes" in line for line in found) >= 1
+    assert sum("both on" not in line and "excludes" not in line for line in found) >= 2  # the mistake, and adam's
+
+
+def test_what_depends_on_values_waits_for_them() -> None:
+    wrong = (
+        "[model]\nname = 'cnn'\n[train]\nepochs = 'ten'\n[techniques.sgd]\n[techniques.cosine]\nwarmup_epochs = 15\n"
+    )
+    assert [line.split(": ")[1] for line in problems(wrong)] == ["train.epochs"]  # 15 may be less than what is meant
+    nobody = "[model]\nname = 'cn'\n[techniques.sgd]\n[techniques.progressive_resizing]\n"
+    assert [line.split(": ")[1] for line in problems(nobody)] == ["model.name"]  # which model has which capability?
+    cnn = "[model]\nname = 'cnn'\nx = 1\n[techniques.sgd]\n[techniques.progressive_resizing]\n"
+    assert any("which 'cnn' has not" in line for line in problems(cnn))

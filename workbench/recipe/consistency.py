@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from workbench.recipe.errors import Problem
 from workbench.recipe.registries import TECHNIQUES
 from workbench.recipe.schema import Recipe
@@ -9,32 +12,46 @@ from workbench.recipe.schema import Recipe
 
 def conflicts(recipe: Recipe) -> list[Problem]:
     """Every reason why this recipe, well-formed as it is, cannot be trained; empty if it can."""
-    problems = _groups(recipe)
-    capabilities = frozenset(recipe.model.capabilities)  # type: ignore[attr-defined]
-    for technique in recipe.active():
+    active = recipe.active()
+    problems = _groups(active)
+    for technique in active:
         path = f"techniques.{technique.name}"
-        for need in technique.needs:
-            if need.capability and need.capability not in capabilities:
-                problems.append(
-                    Problem(
-                        path, f"needs a model with {need.capability}, which '{recipe.model.name}' has not: {need.why}"
-                    )
-                )
-            if need.technique and not recipe.on(need.technique):
-                problems.append(Problem(path, f"needs [techniques.{need.technique}]: {need.why}"))
-        for other, why in technique.excludes.items():
-            if recipe.on(other):
-                problems.append(Problem(path, f"excludes [techniques.{other}]: {why}"))
+        problems += _between(technique, active, type(recipe.model))
         problems += [Problem(f"{path}.{key}" if key else path, text) for key, text in technique.problems(recipe)]
     problems += [Problem(f"model.{key}" if key else "model", text) for key, text in recipe.model.problems(recipe)]  # type: ignore[attr-defined]
     problems += _statistics(recipe)
     return problems
 
 
-def _groups(recipe: Recipe) -> list[Problem]:
+def clashes(active: Sequence[Any], model: type[Any] | None) -> list[Problem]:
+    """What of it does not depend on values: groups, needs and exclusions of the techniques that are on, sorted by name.
+
+    model: the model's class; None where nobody knows which one is meant.
+    """
+    return [*_groups(active), *(problem for t in active for problem in _between(t, active, model))]
+
+
+def _between(technique: Any, active: Sequence[Any], model: type[Any] | None) -> list[Problem]:
+    path, on = f"techniques.{technique.name}", {other.name for other in active}
+    problems = []
+    for need in technique.needs:
+        if need.capability and model is not None and need.capability not in model.capabilities:
+            lacks = f"needs a model with {need.capability}, which '{model.name}' has not: {need.why}"
+            problems.append(Problem(path, lacks))
+        if need.technique and need.technique not in on:
+            problems.append(Problem(path, f"needs [techniques.{need.technique}]: {need.why}"))
+    problems += [
+        Problem(path, f"excludes [techniques.{other}]: {why}")
+        for other, why in technique.excludes.items()
+        if other in on
+    ]
+    return problems
+
+
+def _groups(active: Sequence[Any]) -> list[Problem]:
     problems = []
     members: dict[str, list[str]] = {}
-    for technique in recipe.active():
+    for technique in active:
         members.setdefault(technique.group, []).append(technique.name)
     optimizers = members.get("optimizer", [])
     if not optimizers:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from workbench.filesystem import why
 from workbench.recipe.cards import Card, Registry, Table
-from workbench.recipe.consistency import conflicts
+from workbench.recipe.consistency import clashes, conflicts
 from workbench.recipe.errors import Problem, RecipeError, nearest, quoted
 from workbench.recipe.lines import Lines
 from workbench.recipe.plugins import loaded_plugins
@@ -119,23 +119,33 @@ class _Reader:
         techniques = self.cards("techniques", TECHNIQUES)
         checks = self.cards("checks", CHECKS)
         expect = self.validate(Expect, "expect", self.table("expect"))
-        if data is None or data_source is None or model is None or train is None or expect is None or top is None:
-            return None
-        recipe = Recipe(
-            **top, data=data, data_source=data_source, model=model, train=train,
-            techniques=techniques, checks=checks, expect=expect,
-        )  # fmt: skip
+        recipe = None
+        if not (data is None or data_source is None or model is None or train is None or expect is None or top is None):
+            recipe = Recipe(
+                **top, data=data, data_source=data_source, model=model, train=train,
+                techniques=techniques, checks=checks, expect=expect,
+            )  # fmt: skip
         if consistent:
-            self.problems += self.conflicts(recipe)
+            name = model_table.get("name", "cnn" if "model" not in tables else None)
+            kind = MODELS[name] if isinstance(name, str) and name in MODELS else None
+            self.problems += self.conflicts(techniques, recipe, kind)
         return recipe
 
-    def conflicts(self, recipe: Recipe) -> list[Problem]:
-        """What cannot stand together, as far as it can be told beside what is wrong already."""
-        techniques = dict(recipe.techniques)
-        for name in self.table("techniques"):
+    def conflicts(self, techniques: dict[str, Card], recipe: Recipe | None, model: type[Card] | None) -> list[Problem]:
+        """What cannot stand together, as far as it can be told beside what is wrong already.
+
+        recipe: None where some value outside the techniques is wrong; what depends on values is not judged then.
+        """
+        techniques = dict(techniques)
+        for name, values in self.table("techniques").items():
             if name not in techniques and name in TECHNIQUES:  # its own parameters are wrong, but it is meant to be on
-                techniques[name] = TECHNIQUES[name].model_construct()
-        found = conflicts(recipe.model_copy(update={"techniques": techniques}))
+                off = isinstance(values, dict) and values.get("enabled") is False
+                techniques[name] = TECHNIQUES[name].model_construct(enabled=not off)
+        if recipe is not None:
+            found = conflicts(recipe.model_copy(update={"techniques": techniques}))
+        else:
+            on = [technique for _, technique in sorted(techniques.items()) if technique.enabled]  # type: ignore[attr-defined]
+            found = clashes(on, model)
         mistyped = any(problem.path.startswith("techniques.") for problem in self.problems)
         return [
             problem
