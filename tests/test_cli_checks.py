@@ -49,6 +49,18 @@ def test_a_failed_check_exits_with_3_and_says_what_to_do(workbench: Command) -> 
     assert workbench("check", "small.toml", "--device", "cpu", "--set", "expect.parameters=5", *off).code == 0
 
 
+def test_a_missing_data_set_is_one_failed_item(workbench: Command) -> None:
+    result = workbench("check", "deeper-cnn-c100", "--device", "cpu", "--data-root", "nowhere", "--json")
+    found = json.loads(result.out)
+    assert (result.code, result.err) == (3, "")
+    assert [c["name"] for c in found["checks"] if c["verdict"] == "fail"] == ["data"] and found["parameters"] > 7e6
+    text = workbench("check", "deeper-cnn-c100", "--device", "cpu", "--data-root", "nowhere")
+    assert text.code == 3 and f"parameters     {found['parameters']:,}" in text.out
+    assert "check data: fail: expected the data set 'cifar100', found none that can be read; cifar100: " in text.out
+    nothing = workbench("check", "small.toml", "--set", "data.source=folder", "--set", "data.path=nowhere")
+    assert nothing.code == 3 and "check data: fail" in nothing.out and "initial loss" not in nothing.out
+
+
 def test_one_check_alone_and_the_range_test(workbench: Command) -> None:
     found = json.loads(
         workbench("check", "small.toml", "--device", "cpu", "--only", "overfit_batch", "--range-test", "--json").out

@@ -91,7 +91,8 @@ def test_a_broken_recipe_is_listed_with_its_error(workbench: Command, tmp_path: 
     (tmp_path / "recipes" / "bad.toml").write_text("seed = -1\nepochs = 3")
     (tmp_path / "recipes" / "worse.toml").write_bytes(b"\xff\xfe")
     found = {recipe["name"]: recipe for recipe in json.loads(workbench("recipes", "--json").out)}
-    assert len(found["bad"]["error"]) == 2 and "UTF-8" in found["worse"]["error"][0]
+    assert [line.split(": ")[1] for line in found["bad"]["error"]] == ["epochs", "seed", "techniques"]
+    assert "UTF-8" in found["worse"]["error"][0]
     assert "broken: recipes/bad.toml:" in workbench("recipes").out
 
 
@@ -258,6 +259,8 @@ REPORT = {
     "multiply_adds": 4096,
     "initial_loss": 2.3,
     "expected_initial_loss": float("nan"),
+    "steps": 230,
+    "steps_per_epoch": 23,
     "checks": [{"name": "n", "verdict": "pass", "expected": "e", "found": "f", "reason": "r"}],
     "notes": ["another format is used"],
 }

@@ -114,10 +114,40 @@ def test_checking_changes_neither_the_network_nor_the_generators(make: Callable[
 def test_the_report_is_plain_and_complete(digits_recipe: str, tmp_path: Path) -> None:
     report = preflight_report(read_recipe(digits_recipe), "cpu", tmp_path)
     numbers = {"parameters", "parameters_by_part", "multiply_adds", "initial_loss", "expected_initial_loss"}
-    assert set(report) == numbers | {"checks", "figures", "notes"}
+    assert set(report) == numbers | {"steps", "steps_per_epoch", "checks", "figures", "notes"}
     assert report["multiply_adds"] > report["parameters"]
     assert report["parameters"] == sum(report["parameters_by_part"].values())
     assert all(set(c) == {"name", "verdict", "expected", "found", "reason", "advice"} for c in report["checks"])
+
+
+@pytest.mark.parametrize(("name", "steps"), [("deeper-cnn-c100", 391), ("v2", 391), ("resnet20", 391)])
+def test_without_the_data_everything_is_said_that_needs_none(tmp_path: Path, name: str, steps: int) -> None:
+    recipe = read_recipe_file(RECIPES / f"{name}.toml", ["data.batch_size=128"])
+    report = preflight_report(recipe, "cpu", tmp_path)
+    checks = {check["name"]: check for check in report["checks"]}
+    failed = [check for check in checks.values() if check["verdict"] == "fail"]
+    assert failed == [checks["data"]]
+    assert f"not found in {tmp_path}" in checks["data"]["reason"] and "workbench data get" in checks["data"]["advice"]
+    assert checks["learning rate"]["verdict"] == "pass"
+    assert report["steps_per_epoch"] == steps and report["steps"] == round(steps * recipe.train.epochs)
+    assert report["parameters"] == sum(report["parameters_by_part"].values()) > 200_000
+    assert report["multiply_adds"] > report["parameters"] and report["initial_loss"] is None
+    if recipe.expect.parameters is not None:
+        assert report["parameters"] == recipe.expect.parameters and checks["parameters"]["verdict"] == "pass"
+
+
+def test_a_claim_is_judged_without_the_data(tmp_path: Path) -> None:
+    recipe = read_recipe_file(RECIPES / "resnet20.toml", ["expect.parameters=5", "data.validation=0.1"])
+    report = preflight_report(recipe, "cpu", tmp_path)
+    assert [c["name"] for c in report["checks"] if c["verdict"] == "fail"] == ["data", "parameters"]
+    assert report["steps_per_epoch"] == -(-45_000 // recipe.data.batch_size)
+
+
+def test_a_folder_that_is_not_there_is_the_one_failed_item(digits_recipe: str, tmp_path: Path) -> None:
+    recipe = read_recipe(digits_recipe, "", ["data.source=folder", "data.path=nowhere"])
+    report = preflight_report(recipe, "cpu", tmp_path)
+    assert [(c["name"], c["verdict"]) for c in report["checks"]] == [("data", "fail")]
+    assert report["parameters"] is None and report["steps"] is None
 
 
 @pytest.mark.cifar

@@ -276,3 +276,11 @@ def test_cifar100_has_fine_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (len(data.train), len(data.test), data.shape) == (200, 100, (3, 32, 32))
     assert data.classes == tuple(names)
     assert data.train.labels.tolist() == [number % 100 for number in range(200)]
+
+
+@pytest.mark.cifar
+def test_what_is_known_without_the_files_is_what_they_hold(cifar10_root: Path) -> None:
+    source = Cifar10()
+    found, known = source.load(cifar10_root), source.known()
+    assert (known.shape, known.classes) == (found.shape, len(found.classes))
+    assert (known.training_images, known.test_images) == (len(found.train), len(found.test))

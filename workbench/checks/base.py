@@ -86,6 +86,8 @@ class Check(Card):
     when: ClassVar[When]
     rank: ClassVar[int] = 50
     """Checks of one time come in the order of their ranks, then of their names."""
+    needs_data: ClassVar[bool] = True
+    """False: it asks a build only for recipe, network, steps and learning rates, and so can be made without data."""
 
     enabled: bool = parameter(True, description="false switches the check off")
 

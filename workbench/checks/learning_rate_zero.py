@@ -20,6 +20,7 @@ class LearningRateZero(Check):
     title = "learning rate"
     when = "before"
     rank = 60
+    needs_data = False
 
     def examine(self, build: Build) -> Result:
         """Epochs that the run does not finish are not looked at, unless it is shorter than one."""

@@ -17,6 +17,7 @@ class ParameterCount(Check):
     title = "parameters"
     when = "before"
     rank = 30
+    needs_data = False
 
     def examine(self, build: Build) -> Result | None:
         """Nothing to check where the recipe claims nothing."""

@@ -34,18 +34,26 @@ def preflight_report(
     """Build a recipe, check it, and say everything in one object of plain values.
 
     Keys: parameters, parameters_by_part, multiply_adds (of one image; None where they cannot be counted), initial_loss,
-    expected_initial_loss (nats), checks (name, verdict, expected, found, reason, advice each), figures (by the name of
-    the check: what some of them have for programs), notes (what the device has in place of what the recipe says).
+    expected_initial_loss (nats), steps, steps_per_epoch, checks (name, verdict, expected, found, reason, advice each),
+    figures (by the name of the check: what some of them have for programs), notes (what the device has in place of what
+    the recipe says). Where the data cannot be read, that is a check that failed; what it takes data to know is None.
     only, everything: see :func:`workbench.checks.base.chosen`.
-    Raises what :func:`workbench.engine.build.build` raises.
+    Raises RecipeError, NoStep or BuildError, as :func:`workbench.engine.build.build` does.
     """
+    from workbench.data.base import DataError, NoStep
     from workbench.engine.build import build
     from workbench.engine.suited import suited
 
     recipe, notes = suited(recipe, device)
-    built = build(recipe, device, data_root)
+    cards = chosen(recipe, "before", only, everything=everything)
     try:
-        return report(built, chosen(recipe, "before", only, everything=everything)) | {"notes": notes}
+        built = build(recipe, device, data_root)
+    except NoStep:
+        raise
+    except DataError as error:
+        return _without_data(recipe, str(error), cards) | {"notes": notes}
+    try:
+        return report(built, cards) | {"notes": notes}
     finally:
         built.close()
 
@@ -66,9 +74,43 @@ def report(built: Build, cards: list[Check] | None = None) -> dict[str, Any]:
         "multiply_adds": multiply_adds(built.model, built.dataset.shape),
         "initial_loss": loss["found"],
         "expected_initial_loss": loss["expected"],
+        "steps": built.steps,
+        "steps_per_epoch": built.steps_per_epoch,
         "checks": [_plain(card.event(result)) for card, result in results],
         "figures": {name: values for name, values in figures.items() if name != "initial_loss"},
     }
+
+
+def _without_data(recipe: Recipe, problem: str, cards: list[Check]) -> dict[str, Any]:
+    """What can be said of a recipe whose data cannot be read."""
+    from workbench.engine.build import parameter_counts
+    from workbench.engine.cost import multiply_adds_of_last
+    from workbench.engine.outline import outline_unseen
+
+    reason, _, advice = problem.partition("; ")
+    expected = f"the data set '{recipe.data.source}'"
+    checks = [
+        CheckFinished(
+            name="data", verdict="fail", expected=expected, found="none that can be read", reason=reason, advice=advice
+        )
+    ]
+    keys = ("parameters", "parameters_by_part", "multiply_adds", "initial_loss", "expected_initial_loss", "steps")
+    found: dict[str, Any] = dict.fromkeys((*keys, "steps_per_epoch")) | {"parameters_by_part": {}, "figures": {}}
+    known = recipe.data_source.known()  # type: ignore[attr-defined]
+    if known is not None:
+        sketch = outline_unseen(recipe, known)
+        counts = parameter_counts(sketch.model)
+        possible = [card for card in cards if not card.needs_data]
+        results = [(card, card.examine(sketch)) for card in possible]  # type: ignore[arg-type]
+        checks += [card.event(result) for card, result in results if result is not None]
+        found |= {
+            "parameters": sum(counts.values()),
+            "parameters_by_part": counts,
+            "multiply_adds": multiply_adds_of_last(sketch.model, sketch.image_shape),
+            "steps": sketch.steps,
+            "steps_per_epoch": sketch.steps_per_epoch,
+        }
+    return found | {"checks": [_plain(check) for check in checks]}
 
 
 def _results(build: Build, cards: list[Check]) -> Iterator[tuple[Check, Result]]:

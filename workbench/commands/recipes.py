@@ -172,15 +172,19 @@ def _asked(only: Sequence[str], range_test: bool) -> list[str]:
 
 
 def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
-    parts = report["parameters_by_part"]
-    pairs = [("recipe", recipe.name), ("parameters", f"{report['parameters']:,}")]
-    pairs += [(f"  {name}", f"{count:,}") for name, count in parts.items()]
+    pairs = [("recipe", recipe.name)]
+    if report["parameters"] is not None:  # None: what it takes data to know
+        pairs.append(("parameters", f"{report['parameters']:,}"))
+    pairs += [(f"  {name}", f"{count:,}") for name, count in report["parameters_by_part"].items()]
     if report["multiply_adds"] is not None:
         pairs.append(("multiply-adds", f"{report['multiply_adds']:,} an image"))
-    pairs += [
-        ("initial loss", figure(report["initial_loss"])),
-        ("expected", figure(report["expected_initial_loss"])),
-    ]
+    if report["steps"] is not None:
+        pairs.append(("steps", f"{report['steps']:,}, {report['steps_per_epoch']:,} an epoch"))
+    if report["initial_loss"] is not None:
+        pairs += [
+            ("initial loss", figure(report["initial_loss"])),
+            ("expected", figure(report["expected_initial_loss"])),
+        ]
     say_pairs(pairs)
     for note in report["notes"]:
         say(note)

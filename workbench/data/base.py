@@ -18,6 +18,10 @@ class DataError(Exception):
     """A data set that is missing or broken: one line that says what, where, and what to do."""
 
 
+class NoStep(DataError):
+    """A data set from which not one batch can be made."""
+
+
 class Split(Protocol):
     """Images with labels. ``labels``: int64 ``[N]`` on the CPU."""
 
@@ -54,10 +58,24 @@ class DataSet:
     files: ImageFiles | None = None
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a data set without its files. shape: channels, height, width; classes are of one size."""
+
+    shape: tuple[int, int, int]
+    classes: int
+    training_images: int
+    test_images: int
+
+
 class Source(Card):
     """Base of all data sources."""
 
     registry = SOURCES
+
+    def known(self) -> Known | None:
+        """What is known of it without its files; None where they have to be seen."""
+        return None
 
     def load(self, root: Path, report: Callable[[str], None] = lambda message: None) -> DataSet:
         """Read the data set; ``root`` is where data sets lie. Raises DataError before any training if a file is bad."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from workbench.data.base import DataError, DataSet, Source
+from workbench.data.base import DataError, DataSet, Known, Source
 from workbench.data.cache import Cache
 
 
@@ -27,6 +27,7 @@ class Archive:
     meta: str
     labels_key: bytes
     names_key: bytes
+    classes: int
     md5s: dict[str, str]
 
     @property
@@ -49,6 +50,10 @@ class CifarSource(Source):
     """What CIFAR-10 and CIFAR-100 have in common: files that are pickles, checked by their MD5s."""
 
     archive: ClassVar[Archive]
+
+    def known(self) -> Known:
+        """Both have 50,000 images to train and 10,000 to test."""
+        return Known((3, 32, 32), self.archive.classes, 50_000, 10_000)
 
     def load(self, root: Path, report: Callable[[str], None] = lambda message: None) -> DataSet:
         """Read and check the archive's folder in ``root``, or map what an earlier run kept of the same files.

@@ -35,6 +35,20 @@ class ArraySplit:
         return self._images if indices is None else self._images.index_select(0, indices)
 
 
+class UnseenSplit:
+    """Images of which only the number is known, and that every class has as many."""
+
+    def __init__(self, count: int, classes: int) -> None:
+        self.labels = torch.arange(count) % classes
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, indices: Tensor | None = None) -> Tensor:
+        """Raises DataError: nobody has seen them."""
+        raise DataError("the images are not there")
+
+
 class FileSplit:
     """Images on disk, decoded whenever they are asked for; for sets that do not fit in memory.
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from workbench.data.base import DataError, DataSet, Split
+from workbench.data.base import DataSet, NoStep, Split
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import hold_out
 from workbench.engine.backend import threads_limited
@@ -206,9 +206,9 @@ def run_steps(recipe: Recipe, steps_per_epoch: int) -> int:
     return max(1, round(recipe.train.epochs * steps_per_epoch))
 
 
-def no_step(recipe: Recipe, training: Split) -> DataError:
+def no_step(recipe: Recipe, training: Split) -> NoStep:
     """What to say where an epoch has no step."""
-    return DataError(
+    return NoStep(
         f"data.batch_size: {recipe.data.batch_size} is more than the {len(training)} training images, and "
         "drop_last leaves out what does not fill a batch; make it smaller"
     )

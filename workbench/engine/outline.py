@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from workbench.data.base import DataSet
+from workbench.data.base import DataSet, Known
 from workbench.data.batches import Plan
-from workbench.data.splits import hold_out
+from workbench.data.splits import UnseenSplit, hold_out
 from workbench.engine.build import BuildError, no_optimizer, no_step, run_steps
 from workbench.engine.contributions import contributions, network
 from workbench.engine.slots import SlotError
@@ -23,9 +23,11 @@ from workbench.step import Moment
 class Outline:
     """A network on the meta device, the run's length and its learning rates.
 
-    architecture: equal for recipes with the same network; what was counted of one holds for the other.
+    architecture: equal for recipes with the same network; what was counted of one holds for the other. It has what a
+    check that needs no data asks of a build.
     """
 
+    recipe: Recipe
     model: nn.Module
     architecture: str
     image_shape: tuple[int, int, int]
@@ -40,6 +42,12 @@ class Outline:
         return self.rate * float(self.factor(Moment(step, self.steps, self.steps_per_epoch)))
 
 
+def outline_unseen(recipe: Recipe, known: Known) -> Outline:
+    """The same from what is known of data that are not there. Raises RecipeError, DataError or BuildError."""
+    train, test = (UnseenSplit(count, known.classes) for count in (known.training_images, known.test_images))
+    return _outline(recipe, DataSet(train, test, tuple(map(str, range(known.classes))), known.shape))
+
+
 def outline(recipe: Recipe, data_root: Path) -> Outline:
     """Everything of a build that needs no values. Draws nothing from torch's generators, copies no data.
 
@@ -48,7 +56,10 @@ def outline(recipe: Recipe, data_root: Path) -> Outline:
     """
     if problems := conflicts(recipe):
         raise RecipeError(problems)
-    dataset: DataSet = recipe.data_source.load(data_root)  # type: ignore[attr-defined]
+    return _outline(recipe, recipe.data_source.load(data_root))  # type: ignore[attr-defined]
+
+
+def _outline(recipe: Recipe, dataset: DataSet) -> Outline:
     training = dataset.train
     if recipe.data.validation:
         training, _ = hold_out(dataset.train, recipe.data.validation, recipe.seed)
@@ -65,6 +76,7 @@ def outline(recipe: Recipe, data_root: Path) -> Outline:
         raise no_step(recipe, training)
     makers = [filler.name for slot in ("model options", "model edits") for filler in slots.fillers(slot)]
     return Outline(
+        recipe=recipe,
         model=model,
         architecture=repr((recipe.model, [recipe.techniques[name] for name in makers], dataset.shape, dataset.classes)),
         image_shape=dataset.shape,

@@ -26,6 +26,7 @@ class Cifar10(CifarSource):
         meta="batches.meta",
         labels_key=b"labels",
         names_key=b"label_names",
+        classes=10,
         md5s={
             "data_batch_1": "c99cafc152244af753f735de768cd75f",
             "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",

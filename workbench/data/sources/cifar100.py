@@ -26,6 +26,7 @@ class Cifar100(CifarSource):
         meta="meta",
         labels_key=b"fine_labels",
         names_key=b"fine_label_names",
+        classes=100,
         md5s={
             "train": "16019d7e3df5f24257cddd939b257f8d",
             "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
