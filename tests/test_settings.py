@@ -73,7 +73,7 @@ def test_a_device_that_cannot_be_meant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("runs = x", ":1: not readable as TOML: Invalid value"),
+        ("runs = x", ':1: not readable as TOML: Invalid value; put texts in quotes: "x"'),
         ("screens = 3", ":1: screens: expected a table, written [screens], found 3"),
         ("[key.run]", ":1: key: unknown key 'key'; did you mean 'keys'?"),
         ("keys = 'x'", ":1: keys: expected a table, written [keys], found 'x'"),

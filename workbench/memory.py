@@ -1,10 +1,11 @@
-"""How this process gets memory from the operating system, on Linux with the GNU C library."""
+"""How much memory there is for this process, and how it gets it from the operating system."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import os
+from pathlib import Path
 
 # mallopt's parameters, from malloc.h
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
@@ -28,3 +29,17 @@ def keep_freed_memory() -> bool:
     settings = ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26))
     done = [mallopt(parameter, value) == 1 for parameter, value in settings]
     return all(done)
+
+
+def host_bytes(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """The machine's memory, or what a container or a job may have of it. groups: where the kernel says that."""
+    import psutil
+
+    limits = [int(psutil.virtual_memory().total)]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # version 2 and 1; "max" is no limit
+        try:
+            text = (groups / name).read_text().strip()
+        except OSError:
+            continue
+        limits += [int(text)] if text.isdigit() and int(text) > 0 else []
+    return min(limits)

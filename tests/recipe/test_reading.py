@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.recipe import Recipe, RecipeError, difference, read_recipe, write_recipe
+from workbench.recipe import Recipe, RecipeError, difference, read_recipe, synonyms, write_recipe
 from workbench.recipe.cards import Card
 from workbench.recipe.parameters import Parameter, parameters
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
@@ -319,3 +319,70 @@ def test_what_depends_on_values_waits_for_them() -> None:
     assert [line.split(": ")[1] for line in problems(nobody)] == ["model.name"]  # which model has which capability?
     cnn = "[model]\nname = 'cnn'\nx = 1\n[techniques.sgd]\n[techniques.progressive_resizing]\n"
     assert any("which 'cnn' has not" in line for line in problems(cnn))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_recipe() -> None:
+    assert read_recipe("\ufeff" + GOOD.lstrip()) == read_recipe(GOOD)
+    assert problems("\ufeff[model]\nname = 'cn'\n[techniques.sgd]\n")[0].startswith("r.toml:2: model.name")
+    assert problems("\ufeff[mdel]\n[techniques.sgd]\n")[0].startswith("r.toml:1: mdel: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("value", "instead"),
+    [
+        (".05", "say 0.05"),
+        ("-.5", "say -0.5"),
+        ("5.", "say 5.0"),
+        ("+.1e-3  # half", "say +0.1e-3"),
+        ("1.e3", "say 1.0e3"),
+        ("True", "say true"),
+        ("yes", "say true"),
+        ("off", "say false"),
+        ("None", "leave the key out"),
+        ("fast", 'put texts in quotes: "fast"'),
+    ],
+)
+def test_what_toml_writes_in_another_way_is_said(value: str, instead: str) -> None:
+    (line,) = problems(f"[techniques.sgd]\nlearning_rate = {value}\n")
+    assert line.startswith("r.toml:2: not readable as TOML: ") and line.endswith(f"; {instead}")
+
+
+def test_the_same_on_the_command_line() -> None:
+    (line,) = problems(GOOD, "techniques.sgd.learning_rate=.05")
+    assert line.endswith("found '.05'; say 0.05")
+    (line,) = problems(GOOD, "techniques.sgd.learning_rate=fast")
+    assert line.endswith("found 'fast'")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("[techniques.sgd]\nlr = 1.0\n", "unknown key 'lr'; did you mean 'learning_rate'?"),
+        ("[techniques.sgd]\nwd = 1.0\n", "unknown key 'wd'; did you mean 'weight_decay'?"),
+        ("[data]\nbs = 3\n", "unknown key 'bs'; did you mean 'batch_size'?"),
+        ("[data]\nnum_workers = 3\n", "unknown key 'num_workers'; did you mean 'workers'?"),
+        ("[data]\ndataset = 'cifar10'\n", "unknown key 'dataset'; did you mean 'source'?"),
+        ("[train]\nepoch = 3\n", "unknown key 'epoch'; did you mean 'epochs'?"),
+        ("[train]\nmax_epochs = 3\n", "unknown key 'max_epochs'; did you mean 'epochs'?"),
+        ("[train]\nbs = 3\n", "unknown key 'bs'; 'batch_size' belongs in [data]"),
+        ("epochs = 3\n", "unknown key 'epochs'; it belongs in [train]"),
+        ("epoch = 3\n", "unknown key 'epoch'; 'epochs' belongs in [train]"),
+        ("bs = 3\n", "unknown key 'bs'; 'batch_size' belongs in [data]"),
+        ("LR = 3\n", "'learning_rate' belongs in [techniques.adam] or [techniques.adamw]"),
+        ("[techniques.cosine]\nwarmup = 3\n", "unknown key 'warmup'; did you mean 'warmup_epochs'?"),
+        ("[techniques.amp]\n", "unknown technique 'amp'; did you mean 'mixed_precision'?"),
+        ("[techniques.flip]\n", "unknown technique 'flip'; did you mean 'horizontal_flip'?"),
+        ("[techniques.clip]\n", "unknown technique 'clip'; did you mean 'gradient_clipping'?"),
+    ],
+)
+def test_what_other_programs_call_it_gets_its_name_here(text: str, hint: str) -> None:
+    assert hint in "\n".join(problems(text))
+
+
+def test_every_synonym_stands_for_something() -> None:
+    fields = {"seed", "name", *Data.model_fields, *Train.model_fields}
+    for registry in (MODELS, SOURCES, TECHNIQUES):
+        fields |= {field for card in registry for field in card.model_fields}
+    assert set(synonyms.KEYS.values()) <= fields
+    assert set(synonyms.TECHNIQUES.values()) <= set(TECHNIQUES.names())
+    assert not set(synonyms.TECHNIQUES) & set(TECHNIQUES.names())

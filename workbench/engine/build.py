@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from workbench.data.base import DataSet, NoStep, Split
+from workbench.data.base import DataError, DataSet, NoStep, Split
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import hold_out
 from workbench.engine.backend import threads_limited
 from workbench.engine.contributions import Contributions, contributions, network
 from workbench.engine.inputs import normalisation, prepared
 from workbench.engine.precision import Precision
+from workbench.engine.sizes import sketch
 from workbench.engine.slots import SlotError, Slots
 from workbench.randomness import key
 from workbench.recipe import Problem, Recipe, RecipeError, conflicts
@@ -75,6 +76,11 @@ class Build:
         }
         for prepare in self.slots.functions("prepared"):
             prepare(self.model, self.optimizer)
+
+    @property
+    def training_images(self) -> int:
+        """How many there are, those held out left out."""
+        return len(self.training)
 
     @property
     def mixes_targets(self) -> bool:
@@ -156,12 +162,14 @@ def build(
         raise RecipeError(problems)
     device = torch.device(device)
     dataset: DataSet = recipe.data_source.load(data_root, report)  # type: ignore[attr-defined]
+    need_classes(recipe, dataset)
     training, validation = dataset.train, None
     if recipe.data.validation:
         training, validation = hold_out(dataset.train, recipe.data.validation, recipe.seed)
     try:
         found = contributions(recipe, device, dataset)
         slots = found.slots
+        sketch(recipe, dataset, len(training), device)  # before anything large is made
         normalise = slots.only("normalise", normalisation(recipe, training, device))
         began = time.perf_counter()
         model = _model(found, training, normalise)
@@ -204,6 +212,13 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
 def run_steps(recipe: Recipe, steps_per_epoch: int) -> int:
     """The length of the run in steps."""
     return max(1, round(recipe.train.epochs * steps_per_epoch))
+
+
+def need_classes(recipe: Recipe, dataset: DataSet) -> None:
+    """Raises DataError for a data set with nothing to tell apart."""
+    if len(dataset.classes) < 2:
+        only = f"a single class, {dataset.classes[0]}" if dataset.classes else "no class"
+        raise DataError(f"data.source: '{recipe.data.source}' has {only}; a classifier needs two or more")
 
 
 def no_step(recipe: Recipe, training: Split) -> NoStep:

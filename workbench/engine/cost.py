@@ -25,14 +25,7 @@ def multiply_adds_of_last(model: nn.Module, image_shape: tuple[int, int, int]) -
     One on the meta device becomes one of zeros: to run it there, torch would load its compiler, which takes seconds,
     and be slower after that, too.
     """
-    for module in model.modules():
-        for name, weight in module.named_parameters(recurse=False):
-            if weight.is_meta:
-                module._parameters[name] = nn.Parameter(torch.zeros(weight.shape))
-        for name, buffer in module.named_buffers(recurse=False):
-            if buffer.is_meta:
-                module._buffers[name] = torch.zeros(buffer.shape, dtype=buffer.dtype)
-    model.to("cpu", torch.float32).eval()
+    materialised(model).to("cpu", torch.float32).eval()
     operations = _Operations()  # type: ignore[no-untyped-call]
     try:
         # With gradients, and attention as plain products, which are what can be counted.
@@ -43,13 +36,25 @@ def multiply_adds_of_last(model: nn.Module, image_shape: tuple[int, int, int]) -
     return operations.count
 
 
-def saved_bytes(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
+def materialised(model: nn.Module) -> nn.Module:
+    """The model itself, with zeros in place of weights on the meta device."""
+    for module in model.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            if weight.is_meta:
+                module._parameters[name] = nn.Parameter(torch.zeros(weight.shape))
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_meta:
+                module._buffers[name] = torch.zeros(buffer.shape, dtype=buffer.dtype)
+    return model
+
+
+def saved_bytes(model: nn.Module, image_shape: tuple[int, int, int], device: str = "cpu") -> int | None:
     """Bytes that one image's forward pass in training keeps for the backward pass, all numbers in fp32.
 
-    Counted on a copy on the CPU; what is kept twice counts once, weights not at all. None for a network that cannot run
-    there.
+    Counted on a copy on the CPU, or without memory on "meta" for a model that is there; what is kept twice counts once,
+    weights not at all. None for a network that cannot run there.
     """
-    twin = copy.deepcopy(model).to("cpu", torch.float32).train()
+    twin = copy.deepcopy(model).to(device, torch.float32).train()
     weights = {weight.untyped_storage()._cdata for weight in twin.parameters()}
     kept: dict[int, torch.UntypedStorage] = {}
 
@@ -63,7 +68,7 @@ def saved_bytes(model: nn.Module, image_shape: tuple[int, int, int]) -> int | No
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad(), hooks:
-            twin(torch.zeros(images, *image_shape))
+            twin(torch.zeros(images, *image_shape, device=device))
     except RuntimeError:
         return None
     return sum(storage.nbytes() for storage in kept.values()) // images

@@ -12,8 +12,9 @@ from torch import nn
 from workbench.data.base import DataSet, Known
 from workbench.data.batches import Plan
 from workbench.data.splits import UnseenSplit, hold_out
-from workbench.engine.build import BuildError, no_optimizer, no_step, run_steps
-from workbench.engine.contributions import contributions, network
+from workbench.engine.build import BuildError, need_classes, no_optimizer, no_step, run_steps
+from workbench.engine.contributions import contributions
+from workbench.engine.sizes import sketch
 from workbench.engine.slots import SlotError
 from workbench.recipe import Recipe, RecipeError, conflicts
 from workbench.step import Moment
@@ -60,13 +61,13 @@ def outline(recipe: Recipe, data_root: Path) -> Outline:
 
 
 def _outline(recipe: Recipe, dataset: DataSet) -> Outline:
+    need_classes(recipe, dataset)
     training = dataset.train
     if recipe.data.validation:
         training, _ = hold_out(dataset.train, recipe.data.validation, recipe.seed)
     try:
         found = contributions(recipe, torch.device("cpu"), dataset)
-        with torch.device("meta"):
-            model = network(found)
+        model = sketch(recipe, dataset, len(training), torch.device("cpu"))
     except (ValueError, SlotError) as error:
         raise BuildError(str(error)) from error
     slots = found.slots

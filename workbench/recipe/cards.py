@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.recipe.errors import nearest, quoted
+from workbench.recipe.synonyms import TECHNIQUES as SYNONYMS
 
 NAME = re.compile(r"\w[\w-]{0,79}")
 """What a card can be called."""
@@ -144,7 +145,9 @@ class Registry(Generic[C]):
     def unknown(self, name: object) -> str:
         """One sentence about a name that no card has, with the nearest one or the command that lists them."""
         listing = "data" if self.kind == "data source" else f"{self.kind}s"
-        hint = nearest(name, self.names()) or f"; workbench {listing} lists them"
+        synonym = SYNONYMS.get(str(name).lower(), "")
+        known = f"; did you mean '{synonym}'?" if synonym in self else ""
+        hint = known or nearest(name, self.names()) or f"; workbench {listing} lists them"
         return f"unknown {self.kind} {quoted(name)}{hint}"
 
 

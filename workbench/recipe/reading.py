@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from workbench.filesystem import why
 from workbench.recipe.cards import Card, Registry, Table
 from workbench.recipe.consistency import clashes, conflicts
-from workbench.recipe.errors import Problem, RecipeError, nearest, quoted
+from workbench.recipe.errors import Problem, RecipeError, quoted
 from workbench.recipe.lines import Lines
 from workbench.recipe.plugins import loaded_plugins
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import FORMAT, MAX_SEED, Data, Expect, Recipe, Train
-from workbench.recipe.validation import parse, shown, validate
+from workbench.recipe.validation import meant, parse, shown, validate
 
 T = TypeVar("T", bound=Table)
 
@@ -29,6 +29,7 @@ def read_recipe(text: str, where: str = "", overrides: Sequence[str] = (), *, co
     consistent: also refuse what cannot be trained (two optimizers, a missing need); editors pass False.
     Raises RecipeError with all problems; never anything else.
     """
+    text = text.removeprefix("\ufeff")  # a byte order mark, as some editors write
     tables = parse(text, where)
     if isinstance(tables, Problem):
         raise RecipeError([tables])
@@ -99,7 +100,7 @@ class _Reader:
         tables = self.tables
         for key in tables:
             if key not in TOP_LEVEL:
-                self.complain(key, f"unknown key {quoted(key)}{_elsewhere(key) or nearest(key, TOP_LEVEL)}")
+                self.complain(key, f"unknown key {quoted(key)}{meant(key, TOP_LEVEL, _elsewhere)}")
         if tables.get("format", FORMAT) != FORMAT or isinstance(tables.get("format", FORMAT), bool):
             self.complain("format", f"this workbench reads format {FORMAT}, not {shown(tables['format'])}")
         top = self.top()

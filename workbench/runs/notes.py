@@ -94,7 +94,7 @@ def pin(root: Path, name: str) -> None:
 
 def _read(run: RunDirectory) -> dict[str, Any]:
     try:
-        return tomllib.loads(run.notes_file.read_text(encoding="utf-8"))
+        return tomllib.loads(run.notes_file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except OSError as error:
