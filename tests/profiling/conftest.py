@@ -44,7 +44,7 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Read:
 
 def limited_by(bound: Bound, recipe: Recipe, folder: Path, device: str, try_it: bool = False) -> Report:
     """A report that finds what was planted. One that cannot say is made anew, longer; one that guesses fails."""
-    for seconds in (1.2, 2.4, 4.8):
+    for seconds in (0.6, 1.2, 2.4, 4.8):
         found = report_of(recipe, folder, device, seconds, try_it=try_it)
         if found.bound == bound:
             return found

@@ -54,10 +54,9 @@ def test_runs_come_and_go(tmp_path: Path) -> None:
 
 def test_a_process_that_dies_without_a_word_is_noticed(tmp_path: Path) -> None:
     run = bare_run(tmp_path)
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    write_status(run, dataclasses.replace(new_status("running", child.pid), heartbeat=time.time() + 60))
-    catalog = Catalog(tmp_path)
-    assert catalog.refresh().entries[0].state == "running"
-    child.kill()
-    child.wait()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        write_status(run, dataclasses.replace(new_status("running", child.pid), heartbeat=time.time() + 60))
+        catalog = Catalog(tmp_path)
+        assert catalog.refresh().entries[0].state == "running"
+        child.kill()
     assert catalog.refresh().entries[0].state == "lost"

@@ -55,13 +55,11 @@ def test_an_end_is_believed(state: str) -> None:
 
 
 def test_a_dead_process_is_lost_even_before_it_is_reaped() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    status = new_status("running", child.pid)
-    assert judge(status) == "running"
-    assert child.stdin is not None
-    child.kill()
-    wait_for(lambda: judge(status) == "lost")  # a zombie
-    child.wait()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        status = new_status("running", child.pid)
+        assert judge(status) == "running"
+        child.kill()
+        wait_for(lambda: judge(status) == "lost")  # a zombie
     assert judge(status) == "lost"
     assert judge(dataclasses.replace(status, state="queued")) == "lost"
 

@@ -72,9 +72,10 @@ class Ceilings:
     """What was measured; rates as in :class:`workbench.profiling.report.Report`.
 
     device_loader: batches of the device pipeline, where the recipe has another and the set fits. stretch: how many
-    times as long a step takes with twice the images, in the network alone. asleep, asleep_whole: the share of its time
-    that the training thread slept in the network alone, and end to end. disturbed: the share of the time end to end
-    in which other programs kept it or its workers from a processor. turns: what each of them says by itself.
+    times as long a step takes with twice the images, in the network alone. asleep, asleep_whole: the share that the
+    training thread slept, of the time in the network alone that others left it, and of all time end to end.
+    disturbed: the share of the time end to end in which other programs kept it or its workers from a processor.
+    turns: what each of them says by itself.
     loader_cpu, compute_cpu: CPU seconds of an image. begin_seconds: until the first batch is there. retries: how often
     the GPU's memory had to be tidied up to go on.
     """
@@ -180,8 +181,8 @@ class Measurement:
             loader_alone=self._rate_if(ONE_WORKER),
             device_loader=self._rate_if(DEVICE),
             stretch=median(turn.stretch for turn in turns),
-            asleep=median(window.asleep for window in self._parts[NETWORK].windows),
-            asleep_whole=median(window.asleep for window in self._whole.windows),
+            asleep=median(turn.asleep for turn in turns),
+            asleep_whole=median(turn.asleep_whole for turn in turns),
             disturbed=median(window.disturbed for window in self._whole.windows),
             loader_cpu=self._loader.cpu_seconds,
             compute_cpu=median(self._compute_cpu),
@@ -199,7 +200,7 @@ class Measurement:
             loader=loader.images_per_second / max(1e-3, 1 - loader.disturbed),  # its batches are the workers' work
             compute=network.undisturbed,
             stretch=2 * network.undisturbed / twice.undisturbed,
-            asleep=network.asleep,
+            asleep=min(1.0, network.asleep / max(1e-3, 1 - network.queued)),
             asleep_whole=whole.asleep,
         )
 

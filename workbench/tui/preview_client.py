@@ -90,6 +90,7 @@ class PreviewClient:
             returncode = process.wait()
             with self._condition:
                 self._process = None
+                _close(process)
                 self._pending.clear()  # one of them may be what it died of
                 if self._closed:
                     return
@@ -164,3 +165,11 @@ class PreviewClient:
             with contextlib.suppress(OSError, ValueError):
                 process.stdin.write(to_line(request))
                 process.stdin.flush()
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    """Close the pipes of a process that has ended; what it was still to be asked is of no use to anyone."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError, ValueError):
+                pipe.close()

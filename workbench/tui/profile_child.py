@@ -99,12 +99,13 @@ class ProfileChild:
             )
         assert process.stdout is not None
         reported = False
-        for line in process.stdout:
-            file.unlink(missing_ok=True)  # who speaks has read it; this process may end before it can tidy up
-            heard = read_line(line)
-            reported |= isinstance(heard, Report)
-            if heard is not None:
-                self._hear(self, heard)
+        with process.stdout as said_by_it:
+            for line in said_by_it:
+                file.unlink(missing_ok=True)  # who speaks has read it; this process may end before it can tidy up
+                heard = read_line(line)
+                reported |= isinstance(heard, Report)
+                if heard is not None:
+                    self._hear(self, heard)
         code = process.wait()
         if code == 0 and reported:
             return ""
