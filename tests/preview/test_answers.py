@@ -101,22 +101,20 @@ def test_a_short_warm_up_of_a_long_run_is_in_the_curve(tmp_path: Path) -> None:
 
 
 def test_the_process_answers_and_ends_with_its_input(digits_recipe: str, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workbench.preview"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    assert process.stdin is not None and process.stdout is not None
-    for stage in ("static", "checks"):
-        process.stdin.write(to_line(asked(stage, digits_recipe, tmp_path)))
-    process.stdin.flush()
-    assert {type(read_reply(process.stdout.readline())) for _ in range(2)} == {Static, Checks}
-    process.stdin.write(to_line(asked("static", "epochs = ", tmp_path, 6)))
-    process.stdin.flush()
-    refused = read_reply(process.stdout.readline())
-    assert isinstance(refused, Refused) and "TOML" in refused.error
-    process.stdin.close()
-    assert process.wait(GIVE_UP) == 0
-    assert process.stdout.read() == ""
+    command = [sys.executable, "-m", "workbench.preview"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for stage in ("static", "checks"):
+            process.stdin.write(to_line(asked(stage, digits_recipe, tmp_path)))
+        process.stdin.flush()
+        assert {type(read_reply(process.stdout.readline())) for _ in range(2)} == {Static, Checks}
+        process.stdin.write(to_line(asked("static", "epochs = ", tmp_path, 6)))
+        process.stdin.flush()
+        refused = read_reply(process.stdout.readline())
+        assert isinstance(refused, Refused) and "TOML" in refused.error
+        process.stdin.close()
+        assert process.wait(GIVE_UP) == 0
+        assert process.stdout.read() == ""
 
 
 def test_replies_are_plain_json(digits_recipe: str, tmp_path: Path) -> None:
