@@ -58,6 +58,7 @@ def test_each_figure_has_its_verdict(evidence: Evidence, expected: str) -> None:
 
 
 BUSY = replace(LOADED, disturbed=0.6)
+CPU_BUSY = replace(COMPUTING, on_gpu=False, disturbed=0.4)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +68,22 @@ BUSY = replace(LOADED, disturbed=0.6)
         (replace(COMPUTING, workers=0, end_to_end=7000), "faster with data than without"),
         (replace(BUSY, loader=9000), "the workers would be fast enough, had they a processor"),
         (replace(BUSY, loader=9000, phases=step(data_wait=0.3, forward=0.7)), "the same"),
+        (replace(CPU_BUSY, stretch=1.5), "a process that waits its turn takes longer, whatever its batch"),
+        (replace(CPU_BUSY, stretch=1.25), "the same, from below"),
+        (replace(CPU_BUSY, asleep=0.28), "a lock that another process holds up is waited for longer"),
+        (replace(CPU_BUSY, end_to_end=2000, asleep_whole=0.3), "the same, end to end"),
     ],
 )
 def test_figures_that_are_not_the_trainings_alone_have_no_verdict(evidence: Evidence, why: str) -> None:
     assert bound(evidence) == "unclear", why
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [({"stretch": 1.05}, "launch"), ({"stretch": 1.9}, "compute"), ({"asleep": 0.7}, "sync")],
+)
+def test_what_is_plain_is_said_on_a_busy_machine_too(figures: dict[str, float], expected: str) -> None:
+    assert bound(replace(CPU_BUSY, **figures)) == expected
 
 
 def test_a_busy_machine_hides_no_bottleneck_that_shows_all_the_same() -> None:

@@ -20,6 +20,9 @@ ASLEEP = 0.25
 FLAT = 1.35
 """Twice the images take at most so many times as long: most of a step is launching operations, not working."""
 
+BETWEEN = (1.2, 1.7)
+"""Where the machine was busy, what lies between these is not clear: a process that waits its turn takes longer."""
+
 FLAT_BESIDE_SYNCS = 1.6
 """The same, where the step is known to wait for the device."""
 
@@ -144,14 +147,21 @@ def bound(e: Evidence) -> Bound:
         if e.wait >= 0.25:
             return "unclear" if e.starved else "loader"
         if e.on_gpu or e.asleep_whole - e.wait >= ASLEEP:  # else others use the processor, more at times than at others
-            return "sync"
+            return "unclear" if _in_doubt(e, e.asleep_whole - e.wait < 2 * ASLEEP) else "sync"
     if e.asleep >= ASLEEP and not e.on_gpu:
-        return "sync"
+        return "unclear" if _in_doubt(e, e.asleep < 2 * ASLEEP) else "sync"
     if e.longer < IMPOSSIBLE:
         return "unclear"
     if e.syncs and e.longer <= FLAT_BESIDE_SYNCS:
         return "sync"
+    if _in_doubt(e, BETWEEN[0] < e.longer < BETWEEN[1]):
+        return "unclear"
     return "launch" if e.longer <= FLAT else "compute"
+
+
+def _in_doubt(e: Evidence, near: bool) -> bool:
+    """Whether a figure near its limit may be on the wrong side of it because of what other programs took."""
+    return near and not e.on_gpu and e.disturbed >= DISTURBED
 
 
 def agreed(whole: Evidence, turns: Sequence[Evidence]) -> Bound:
