@@ -14,6 +14,7 @@ from tests.checks.conftest import Make, before, digits, plant, split_of, wrong
 from workbench.checks.base import chosen
 from workbench.checks.duplicates import duplicates
 from workbench.checks.learning_rate_range import explosion, suggestion
+from workbench.data.splits import ArraySplit
 from workbench.engine.build import Build
 from workbench.recipe.registries import CHECKS
 
@@ -31,6 +32,16 @@ def test_a_healthy_build_raises_nothing_even_with_all_that_can_be_asked_for(make
 def test_statistics_that_do_not_fit(make: Make) -> None:
     build = make("data.mean=[0.0, 0.0, 0.0]", "data.std=[1.0, 1.0, 1.0]")
     assert wrong(before(build)) == {"input_statistics": "warn"}
+
+
+def test_measured_statistics_are_not_to_be_left_out(make: Make) -> None:
+    """Images without a single difference: what was never given cannot be what is wrong."""
+    build = make()
+    build.training = ArraySplit(torch.zeros(64, 3, 32, 32, dtype=torch.uint8), torch.arange(64) % 10)
+    build.normalise = lambda images: torch.zeros(images.shape)
+    found = before(build, "input_statistics")["input_statistics"]
+    assert found.verdict == "warn" and "nothing in it to learn from" in found.reason
+    assert "data.mean" not in found.reason + found.advice
 
 
 def test_an_output_layer_that_is_sure_of_itself(make: Make) -> None:
