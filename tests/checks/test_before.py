@@ -14,6 +14,7 @@ from tests.checks.conftest import Make, before, digits, plant, split_of, wrong
 from workbench.checks.base import chosen
 from workbench.checks.duplicates import duplicates
 from workbench.checks.learning_rate_range import explosion, suggestion
+from workbench.data import shared_memory
 from workbench.data.splits import ArraySplit
 from workbench.engine.build import Build
 from workbench.recipe.registries import CHECKS
@@ -237,3 +238,18 @@ def test_a_check_that_breaks_is_a_warning_and_no_end(make: Make, monkeypatch: py
     assert found["duplicates"].verdict == "warn"
     assert "the check itself failed: RuntimeError: boom" in found["duplicates"].reason
     assert len(found) > 5
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(64, "pass"), (1, "warn"), (0, "warn")])
+def test_shared_memory_that_is_too_small_for_the_workers(
+    make: Make, monkeypatch: pytest.MonkeyPatch, free: int, verdict: str
+) -> None:
+    monkeypatch.setattr(shared_memory, "room", lambda: (free * 2**20, 64 * 2**20))
+    build = make("data.pipeline=loader", "data.workers=2", "data.batch_size=128")  # batches of 0.375 MB
+    found = before(build, "shared_memory")["shared_memory"]
+    assert found.verdict == verdict
+    assert found.found == "1.9 MB: 2 workers × 2 batches of 0.4 MB, and one in use"
+    assert verdict == "pass" or "--shm-size" in found.advice
+    assert ("not even one batch fits" in found.reason) == (free == 0)
+    assert before(make("data.pipeline=loader", "data.workers=0"), "shared_memory") == {}
+    assert before(make(), "shared_memory") == {}

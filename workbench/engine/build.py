@@ -177,7 +177,8 @@ def build(
     precision = slots.only("precision", lambda device: Precision())(device)
     model = slots.only("memory format", lambda thing: thing)(precision.convert(model.to(device)))
     _gather_statistics(model)
-    pipeline = make_pipeline(recipe.data, training, device, recipe.seed, slots.fillers("image augmentation"))
+    augmentations = slots.fillers("image augmentation")
+    pipeline = make_pipeline(recipe.data, training, device, recipe.seed, augmentations, report)
     if len(pipeline) == 0:
         raise no_step(recipe, training)
     optimizer = slots.only("optimizer", no_optimizer)(model)
