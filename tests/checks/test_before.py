@@ -14,6 +14,8 @@ from tests.checks.conftest import Make, before, digits, plant, split_of, wrong
 from workbench.checks.base import chosen
 from workbench.checks.duplicates import duplicates
 from workbench.checks.learning_rate_range import explosion, suggestion
+from workbench.data import shared_memory
+from workbench.data.splits import ArraySplit
 from workbench.engine.build import Build
 from workbench.recipe.registries import CHECKS
 
@@ -31,6 +33,16 @@ def test_a_healthy_build_raises_nothing_even_with_all_that_can_be_asked_for(make
 def test_statistics_that_do_not_fit(make: Make) -> None:
     build = make("data.mean=[0.0, 0.0, 0.0]", "data.std=[1.0, 1.0, 1.0]")
     assert wrong(before(build)) == {"input_statistics": "warn"}
+
+
+def test_measured_statistics_are_not_to_be_left_out(make: Make) -> None:
+    """Images without a single difference: what was never given cannot be what is wrong."""
+    build = make()
+    build.training = ArraySplit(torch.zeros(64, 3, 32, 32, dtype=torch.uint8), torch.arange(64) % 10)
+    build.normalise = lambda images: torch.zeros(images.shape)
+    found = before(build, "input_statistics")["input_statistics"]
+    assert found.verdict == "warn" and "nothing in it to learn from" in found.reason
+    assert "data.mean" not in found.reason + found.advice
 
 
 def test_an_output_layer_that_is_sure_of_itself(make: Make) -> None:
@@ -226,3 +238,18 @@ def test_a_check_that_breaks_is_a_warning_and_no_end(make: Make, monkeypatch: py
     assert found["duplicates"].verdict == "warn"
     assert "the check itself failed: RuntimeError: boom" in found["duplicates"].reason
     assert len(found) > 5
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(64, "pass"), (1, "warn"), (0, "warn")])
+def test_shared_memory_that_is_too_small_for_the_workers(
+    make: Make, monkeypatch: pytest.MonkeyPatch, free: int, verdict: str
+) -> None:
+    monkeypatch.setattr(shared_memory, "room", lambda: (free * 2**20, 64 * 2**20))
+    build = make("data.pipeline=loader", "data.workers=2", "data.batch_size=128")  # batches of 0.375 MB
+    found = before(build, "shared_memory")["shared_memory"]
+    assert found.verdict == verdict
+    assert found.found == "1.9 MB: 2 workers × 2 batches of 0.4 MB, and one in use"
+    assert verdict == "pass" or "--shm-size" in found.advice
+    assert ("not even one batch fits" in found.reason) == (free == 0)
+    assert before(make("data.pipeline=loader", "data.workers=0"), "shared_memory") == {}
+    assert before(make(), "shared_memory") == {}

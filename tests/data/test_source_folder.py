@@ -72,15 +72,15 @@ def test_all_kinds_of_images_become_one_size_of_rgb(make_folder: Make) -> None:
     images = dict(zip([file.name for file in files], data.train.images(), strict=False))
     assert (images["grey.png"] == 7).all()
     assert images["clear.webp"][:, 5, 5].tolist() == [1, 2, 3]
-    assert (images["deep.png"] == 0x43).all()
+    assert (images["deep.png"] == 0x4321 >> 7).all()  # 15 of its bits are in use
 
 
 def test_different_sizes_name_two_files_and_image_size(make_folder: Make) -> None:
     folder = make_folder((8, 8))
     Image.new("RGB", (12, 9)).save(folder / "test" / "dog" / "big.png")
     text = failure(Folder(path=str(folder)), Path())
-    assert f"{folder / 'train' / 'cat' / '0.png'} has 8×8 pixels" in text
-    assert f"{folder / 'test' / 'dog' / 'big.png'} has 12×9;" in text
+    assert f"10 × 8×8 such as {folder / 'train' / 'cat' / '0.png'}" in text
+    assert f"1 × 12×9 such as {folder / 'test' / 'dog' / 'big.png'}" in text
     assert "data.image_size" in text and "image_size = 8" in text
 
 
@@ -135,11 +135,12 @@ def test_other_files_are_ignored_and_counted(make_folder: Make) -> None:
     (folder / "train" / "labels.csv").write_text("a,b")
     (folder / "train" / "cat" / ".hidden.png").write_text("not looked at")
     (folder / "test" / "dog" / "Thumbs.db").write_bytes(b"x")
+    (folder / "test" / "dog" / "labels").write_bytes(b"x")
     data = Folder(path=str(folder)).load(Path())
     assert len(data.train) == 6
     assert data.notes == (
-        "train: ignored 3 entries that are not an image file, such as train/cat/more",
-        "test: ignored 1 entry that is not an image file, such as test/dog/Thumbs.db",
+        "train/: 2 entries ignored that are no image files, such as train/labels.csv",
+        "test/: 1 entry ignored that is no image file, such as test/dog/labels",
     )
 
 
@@ -150,7 +151,8 @@ def test_layout_faults_are_told_apart(make_folder: Make, tmp_path: Path) -> None
 
     no_test = make_folder(name="no_test")
     (no_test / "test").rename(no_test / "tests")
-    assert "has no folder test/; expected" in failure(Folder(path=str(no_test)), Path())
+    text = failure(Folder(path=str(no_test)), Path())
+    assert "has no folder test/ or val/ (it has tests/ beside train/); set data.test_share = 0.2" in text
 
     flat = tmp_path / "flat"
     for part in ("train", "test"):
@@ -178,9 +180,13 @@ def test_empty_class_folders_are_named(make_folder: Make) -> None:
     folder = make_folder()
     for part in ("train", "test"):
         (folder / part / "eel").mkdir()
-    assert f"{folder / 'train' / 'eel'} has no image file;" in failure(Folder(path=str(folder)), Path())
-    (folder / "train" / "eel" / "deeper").mkdir()
-    assert "has no image file directly in it" in failure(Folder(path=str(folder)), Path())
+    text = failure(Folder(path=str(folder)), Path())
+    assert f"{folder / 'train' / 'eel'} has no image file (nor have {folder / 'test' / 'eel'});" in text
+    assert text.endswith("remove the class from train/ and test/")
+    (folder / "test" / "eel" / "notes.txt").write_text("none yet")
+    Image.new("RGB", (8, 8)).save(folder / "train" / "eel" / "0.png")
+    text = failure(Folder(path=str(folder)), Path())
+    assert f"{folder / 'test' / 'eel'} has no image file, only 1 .txt; add images" in text
 
 
 @pytest.mark.parametrize("image_size", [None, 5])
@@ -191,7 +197,7 @@ def test_what_does_not_fit_in_memory_is_decoded_on_demand(
     (folder / "train" / "cat" / "1.png").write_text("broken")
     source = Folder(path=str(folder), image_size=image_size, broken="skip")
     kept = source.load(Path())
-    monkeypatch.setattr(module, "IN_MEMORY_BYTES", 10 * 3 * 5 * 5 - 1)
+    monkeypatch.setattr(module, "IN_MEMORY_BYTES", 9 * 3 * 5 * 5 - 1)
     on_demand = source.load(Path())
     for one, other in ((kept.train, on_demand.train), (kept.test, on_demand.test)):
         assert isinstance(one, ArraySplit) and isinstance(other, FileSplit)
@@ -201,13 +207,15 @@ def test_what_does_not_fit_in_memory_is_decoded_on_demand(
 
 
 def test_long_checks_report_how_far_they_are(make_folder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workbench.data import verify
+    from workbench.data import glance, verify
 
     monkeypatch.setattr(verify, "_CHUNK", 4)
-    monkeypatch.setattr(verify, "_REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(glance, "_CHUNK", 5)
+    monkeypatch.setattr(module, "REPORT_SECONDS", 0.0)
     heard: list[str] = []
     Folder(path=str(make_folder())).load(Path(), heard.append)
-    assert heard == [f"checking images: {count} of 10" for count in (4, 8, 10)]
+    looked = [f"looking at images: {count} of 10" for count in (5, 10)]
+    assert heard == [*looked, *(f"checking images: {count} of 10" for count in (4, 8, 10))]
 
 
 def test_parameters_make_a_form() -> None:

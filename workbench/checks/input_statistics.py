@@ -45,6 +45,11 @@ class InputStatistics(Check):
             verdict = "fail" if furthest > FAR_MEAN or max(deviations) > FAR_DEVIATION else "warn"
             if build.recipe.data.normalise == "none":
                 reason, advice = "the images are not normalised", 'set data.normalise = "dataset"'
+            elif build.recipe.data.mean is None or build.recipe.data.std is None:
+                reason = "the images looked at are unlike the whole training set, whose mean and std were measured"
+                if min(deviations) < 1e-3:
+                    reason = "a channel has the same value in every pixel: there is nothing in it to learn from"
+                advice = "look at them: are they dark, empty, or sorted by what they show?"
             else:
                 reason = "data.mean and data.std do not fit these images"
                 advice = "leave both out to have them measured"

@@ -36,7 +36,8 @@ def preflight_report(
     Keys: parameters, parameters_by_part, multiply_adds (of one image; None where they cannot be counted), initial_loss,
     expected_initial_loss (nats), steps, steps_per_epoch, checks (name, verdict, expected, found, reason, advice each),
     figures (by the name of the check: what some of them have for programs), notes (what the device has in place of what
-    the recipe says). Where the data cannot be read, that is a check that failed; what it takes data to know is None.
+    the recipe says, what is odd about the data). Where the data cannot be read, that is a check that failed; what it
+    takes data to know is None.
     only, everything: see :func:`workbench.checks.base.chosen`.
     Raises RecipeError, NoStep or BuildError, as :func:`workbench.engine.build.build` does.
     """
@@ -53,7 +54,7 @@ def preflight_report(
     except DataError as error:
         return _without_data(recipe, str(error), cards) | {"notes": notes}
     try:
-        return report(built, cards) | {"notes": notes}
+        return report(built, cards) | {"notes": [*notes, *built.dataset.notes]}
     finally:
         built.close()
 

@@ -47,7 +47,7 @@ class ImageFiles:
 class DataSet:
     """A loaded data set. ``shape``: channels, height, width. ``notes``: sentences for the log (files left out, …).
 
-    files: None where the images are no files of their own.
+    files: None where the images are no files of their own. validation: None where the set has no such part of its own.
     """
 
     train: Split
@@ -56,6 +56,7 @@ class DataSet:
     shape: tuple[int, int, int]
     notes: tuple[str, ...] = ()
     files: ImageFiles | None = None
+    validation: Split | None = None
 
 
 @dataclass(frozen=True)

@@ -2,99 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from workbench.data.base import DataError, Split
-from workbench.data.batches import Plan, augment
-from workbench.data.parcel import Parcel
+from workbench.data.batches import Plan
+from workbench.data.shared_memory import PLACE, megabytes, remedy, room
+from workbench.data.worker_images import Failure, Images, Piped, Place
 from workbench.data.workers import WorkerStart, cause_of_death, make_ready, start_method, start_workers
 from workbench.engine.slots import Filler
 from workbench.recipe.schema import Data
 from workbench.step import Batch, Marks
 
-Place = tuple[int, list[int]]
-"""What the sampler tells a worker: an epoch, and the positions of a batch's images in the split."""
-
 _SHUTDOWN_SECONDS = 15.0
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """Sent by a worker instead of a batch: an exception would arrive with the worker's whole traceback as its text."""
-
-    message: str
-
-
-class _Images(Dataset[Any]):
-    """Makes the images of batches; runs in workers. An "item" is a whole batch, so that all of it is augmented at once.
-
-    Labels and positions are known where the batch is used; sending them along too costs a third of the loader's rate.
-    """
-
-    def __init__(self, split: Split, seed: int, augmentations: tuple[Filler, ...]) -> None:
-        self._split = split
-        self._seed = seed
-        self._augmentations = augmentations
-        self._parcel: Parcel | None = None
-
-    def __getitem__(self, place: Place) -> Tensor | _Failure:
-        try:
-            epoch, positions = place
-            return self.make(epoch, torch.tensor(positions))
-        except DataError as error:
-            return _Failure(str(error))
-
-    def __reduce__(self) -> tuple[type[_SentImages], tuple[Parcel]]:
-        return _SentImages, (self.pack(),)
-
-    def pack(self) -> Parcel:
-        """What goes to workers that are not forks, made once. Raises DataError if something in it cannot be sent."""
-        if self._parcel is None:
-            try:
-                self._parcel = Parcel((self._split, self._seed, self._augmentations))
-            except Exception as error:
-                raise self._not_sent(error) from error
-        return self._parcel
-
-    def _not_sent(self, error: Exception) -> DataError:
-        parts = {f"techniques.{filler.name}": filler for filler in self._augmentations} | {"the data set": self._split}
-        for name, part in parts.items():
-            try:
-                Parcel(part)
-            except Exception as its_error:
-                advice = "make what cannot be pickled (an open file, a lock) when first used, or set data.workers = 0"
-                return DataError(f"{name} cannot be sent to loader workers: {_one_line(its_error)}; {advice}")
-        return DataError(f"the data cannot be sent to loader workers: {_one_line(error)}; set data.workers = 0")
-
-    def make(self, epoch: int, indices: Tensor) -> Tensor:
-        return augment(self.read(indices), indices, epoch, self._seed, self._augmentations)
-
-    def read(self, indices: Tensor) -> Tensor:
-        return self._split.images(indices)
-
-
-class _SentImages(Dataset[Any]):
-    """The same in a worker that is no fork: opened when the first batch is asked for, so that a fault can be told."""
-
-    def __init__(self, parcel: Parcel) -> None:
-        self._parcel = parcel
-        self._images: _Images | None = None
-
-    def __getitem__(self, place: Place) -> Tensor | _Failure:
-        if self._images is None:
-            try:
-                self._images = _Images(*self._parcel.open())
-            except Exception as error:
-                return _Failure(f"a loader worker cannot open the data: {_one_line(error)}; set data.workers = 0")
-        return self._images[place]
+_LOOK_SECONDS = 5.0
+FIRST_BATCH_SECONDS = 30.0
+"""A first batch that takes longer is said, with what may be the matter."""
 
 
 class _Places(Sampler[Place]):
@@ -118,16 +48,25 @@ class LoaderPipeline:
     """Batches from worker processes (or, with ``workers = 0``, from the calling thread), copied to the device."""
 
     def __init__(
-        self, plan: Plan, split: Split, device: torch.device, augmentations: tuple[Filler, ...], data: Data
+        self,
+        plan: Plan,
+        split: Split,
+        device: torch.device,
+        augmentations: tuple[Filler, ...],
+        data: Data,
+        report: Callable[[str], None],
     ) -> None:
         self._plan = plan
         self._device = device
         self._data = data
         self._places = _Places(plan)
-        self._images = _Images(split, plan.seed, augmentations)
+        self._images = Images(split, plan.seed, augmentations)
         self._labels = split.labels.to(device)
         self._loader: DataLoader[Any] | None = None
         self._iterator: Any = None
+        self._report = report
+        self._waited = False
+        self._piped = False
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -198,8 +137,10 @@ class LoaderPipeline:
                 make_ready(context)
                 self._iterator = start_workers(lambda: iter(loader), self._device, context)
             except OSError as error:
+                full = f"; {PLACE} is full: empty it, or start the container with --shm-size=256m"
                 raise DataError(
-                    f"cannot start {count} loader workers ({error}); try fewer, data.workers = {count // 2}"
+                    f"cannot start {count} loader workers ({error}){full if error.errno == errno.ENOSPC else ''}; "
+                    f"try fewer, data.workers = {count // 2}"
                 ) from error
 
     def _make_loader(self) -> DataLoader[Any]:
@@ -219,12 +160,55 @@ class LoaderPipeline:
         )
 
     def _next(self) -> Tensor:
-        if dead := [w for w in self._workers() if not w.is_alive()]:
-            raise self._death(dead)
-        made: Tensor | _Failure = self._guarded(lambda: next(self._iterator))
-        if isinstance(made, _Failure):
+        began = time.monotonic()
+        while True:
+            if dead := [w for w in self._workers() if not w.is_alive()]:
+                raise self._death(dead)
+            made: Tensor | Failure | Piped | None = self._guarded(self._within_a_look)
+            if made is not None:
+                break
+            if not self._waited and time.monotonic() - began > FIRST_BATCH_SECONDS:
+                self._waited = True
+                self._report(self._why_so_long())
+        self._waited = True
+        if isinstance(made, Failure):
             raise DataError(made.message)
+        if isinstance(made, Piped):
+            if not self._piped:
+                self._piped = True
+                self._report(self._no_room(made.pixels.nbytes))
+            return torch.from_numpy(made.pixels)
         return made
+
+    def _within_a_look(self) -> Any:
+        """The next batch, or None if it is not there soon."""
+        if not self._workers():
+            return next(self._iterator)
+        self._iterator._timeout = _LOOK_SECONDS
+        try:
+            return next(self._iterator)
+        except RuntimeError as error:
+            if "timed out" not in str(error):
+                raise
+            return None
+        finally:
+            self._iterator._timeout = 0
+
+    def _why_so_long(self) -> str:
+        text = f"no batch yet after {FIRST_BATCH_SECONDS:.0f} s: all {len(self._workers())} loader workers live"
+        if (there := room()) is not None:
+            text += f", {PLACE} has {megabytes(there[0])} free of {megabytes(there[1])}"
+        return text + (
+            "; slow storage or a slow transform? A smaller data.batch_size brings the first batch sooner, "
+            "data.workers = 0 shows an error where it is made"
+        )
+
+    def _no_room(self, size: int) -> str:
+        free, total = room() or (0, 0)
+        return (
+            f"{PLACE} has no room for a batch of {megabytes(size)} ({megabytes(free)} free of {megabytes(total)}): "
+            f"it is sent through a pipe, which is slower; {remedy(self._data, size, total)}"
+        )
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
         """Call something of the loader's; if it fails because a worker died, say that."""
@@ -260,7 +244,3 @@ class LoaderPipeline:
 
 def _as_it_is(made: Any) -> Any:
     return made
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -5,7 +5,7 @@ A recipe gives the same batches, bit for bit, whatever number of workers makes t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -58,16 +58,24 @@ class Pipeline(Protocol):
 
 
 def make_pipeline(
-    data: Data, split: Split, device: torch.device | str, seed: int, augmentations: tuple[Filler, ...]
+    data: Data,
+    split: Split,
+    device: torch.device | str,
+    seed: int,
+    augmentations: tuple[Filler, ...],
+    report: Callable[[str], None] = lambda message: None,
 ) -> Pipeline:
-    """The pipeline that the recipe chose, over the training split. Raises DataError if there is nothing to feed."""
+    """The pipeline that the recipe chose, over the training split. Raises DataError if there is nothing to feed.
+
+    report hears what is to be said while batches are awaited, in the thread that awaits them.
+    """
     if len(split) == 0:
         raise DataError("data: there are no training images")
     device = torch.device(device)
     plan = Plan(seed, len(split), data.batch_size, data.drop_last)
     if data.pipeline == "device":
         return DevicePipeline(plan, split, device, augmentations)
-    return LoaderPipeline(plan, split, device, augmentations, data)
+    return LoaderPipeline(plan, split, device, augmentations, data, report)
 
 
 class EvaluationSet:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from workbench.data.base import DataError, Split
+from workbench.data.base import DataError, DataSet, Split
 from workbench.data.images import BrokenImage, read_image
 from workbench.randomness import generator
 
@@ -52,15 +52,16 @@ class UnseenSplit:
 class FileSplit:
     """Images on disk, decoded whenever they are asked for; for sets that do not fit in memory.
 
-    shape: what every image has, ``(3, H, W)``; image_size: see :func:`workbench.data.images.read_image`.
+    shape: what every image has, ``(3, H, W)``; image_size, bits: see :func:`workbench.data.images.read_image`.
     """
 
     def __init__(
-        self, files: Sequence[Path], labels: Tensor, shape: tuple[int, int, int], image_size: int | None
+        self, files: Sequence[Path], labels: Tensor, shape: tuple[int, int, int], image_size: int | None, bits: int = 16
     ) -> None:
         self._files = tuple(files)
         self._shape = shape
         self._image_size = image_size
+        self._bits = bits
         self.labels = labels
 
     def __len__(self) -> int:
@@ -84,7 +85,7 @@ class FileSplit:
 
     def _decode(self, file: Path) -> Tensor:
         try:
-            pixels = torch.from_numpy(read_image(file, self._image_size))
+            pixels = torch.from_numpy(read_image(file, self._image_size, self._bits))
         except BrokenImage as error:
             raise DataError(f"{file} could be read before, but not now: {error}") from error
         if pixels.shape != self._shape:
@@ -106,6 +107,21 @@ class Subset:
     def images(self, indices: Tensor | None = None) -> Tensor:
         """uint8 ``[n, C, H, W]``; ``indices`` are positions in this subset."""
         return self._split.images(self._positions if indices is None else self._positions[indices])
+
+
+def training_and_validation(data: DataSet, share: float, seed: int) -> tuple[Split, Split | None]:
+    """The images to train on, and the validation set: the data set's own, or a share of its training images.
+
+    Raises DataError where both are there, or if the share holds out none.
+    """
+    if data.validation is None:
+        return hold_out(data.train, share, seed)
+    if share:
+        raise DataError(
+            f"data.validation: the data set has a validation set of its own (images: {len(data.validation):,}); "
+            "set validation = 0 to use it"
+        )
+    return data.train, data.validation
 
 
 def hold_out(split: Split, share: float, seed: int) -> tuple[Split, Split | None]:
@@ -131,24 +147,24 @@ def stratified(labels: Tensor, share: float, seed: int, purpose: str) -> tuple[T
     class with two images or more has at least one in both parts, and a class with a single image keeps it in the first.
     """
     classes, counts = torch.unique(labels, return_counts=True)
-    quotas = _quotas(counts.tolist(), share)
+    wanted = quotas(counts.tolist(), share)
     held = torch.zeros(len(labels), dtype=torch.bool)
-    for label, quota in zip(classes.tolist(), quotas, strict=True):
+    for label, quota in zip(classes.tolist(), wanted, strict=True):
         members = torch.nonzero(labels == label)[:, 0]
         order = torch.randperm(len(members), generator=generator(seed, purpose, label))
         held[members[order[:quota]]] = True
     return torch.nonzero(~held)[:, 0], torch.nonzero(held)[:, 0]
 
 
-def _quotas(counts: Sequence[int], share: float) -> list[int]:
+def quotas(counts: Sequence[int], share: float) -> list[int]:
     """How many of each class to take: largest remainders, then every class in both parts where it can be."""
     exact = [share * count for count in counts]
-    quotas = [int(value) for value in exact]
-    missing = round(share * sum(counts)) - sum(quotas)
-    largest_first = sorted(range(len(counts)), key=lambda i: (quotas[i] - exact[i], i))
+    taken = [int(value) for value in exact]
+    missing = round(share * sum(counts)) - sum(taken)
+    largest_first = sorted(range(len(counts)), key=lambda i: (taken[i] - exact[i], i))
     for i in largest_first[:missing]:
-        quotas[i] += 1
-    return [min(max(quota, 1), count - 1) for quota, count in zip(quotas, counts, strict=True)]
+        taken[i] += 1
+    return [min(max(quota, 1), count - 1) for quota, count in zip(taken, counts, strict=True)]
 
 
 def usable_cores() -> int:

@@ -1,8 +1,7 @@
-"""Decoding every image of a folder before training starts: what is broken or of another size is found here."""
+"""Decoding every image of a folder before training starts: what is cut short or damaged is found here."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,40 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.base import DataError
-from workbench.data.images import BrokenImage, odd_size, read_image
+from workbench.data.images import BrokenImage, read_image
 from workbench.data.splits import usable_cores
 
 _CHUNK = 256  # files decoded ahead of what is stored
-_REPORT_SECONDS = 2.0
 
 
 @dataclass
 class Verified:
     """What was found. ``images``: uint8 ``[n, 3, H, W]`` of the files that are not broken, in their order, or None if
-    they exceed the limit; ``broken``, ``odd``: file → reason; ``seen``: how many files were tried."""
+    they exceed the limit; ``broken``: file → reason."""
 
     shape: tuple[int, int, int] = (3, 0, 0)
     images: NDArray[np.uint8] | None = None
     broken: dict[Path, str] = field(default_factory=dict)
-    odd: dict[Path, str] = field(default_factory=dict)
-    seen: int = 0
 
 
-def verify(files: Sequence[Path], image_size: int | None, limit: int, report: Callable[[str], None]) -> Verified:
+def verify(
+    files: Sequence[Path], image_size: int | None, bits: int, limit: int, report: Callable[[int], None]
+) -> Verified:
     """Really decode all files, with threads; keep the images if they have at most ``limit`` bytes together.
 
-    Raises DataError if two images differ in size (and no image_size is given) or none can be read.
+    image_size, bits: see :func:`workbench.data.images.read_image`. ``report`` hears how many are done now and then.
+    Raises DataError if two images differ in size (and no image_size is given).
     """
-    found = Verified(seen=len(files))
+    found = Verified()
     first: Path | None = None
     stored = 0
-    reported = time.monotonic()
 
     def read(file: Path) -> NDArray[np.uint8] | BrokenImage:
         try:
-            if image_size is not None and (why := odd_size(file, image_size)):
-                found.odd[file] = why
-            return read_image(file, image_size)
+            return read_image(file, image_size, bits)
         except BrokenImage as error:
             return error
 
@@ -61,21 +57,12 @@ def verify(files: Sequence[Path], image_size: int | None, limit: int, report: Ca
                     if len(files) * image.size <= limit:
                         found.images = np.empty((len(files), *image.shape), dtype=np.uint8)
                 if image.shape != found.shape:
-                    raise _different_sizes(first, found.shape, file, image.shape)
+                    raise DataError(
+                        f"images differ in size: {first} has {found.shape[2]}×{found.shape[1]} pixels, {file} has "
+                        f"{image.shape[2]}×{image.shape[1]}; set data.image_size to bring all to one square"
+                    )
                 if found.images is not None:
                     found.images[stored] = image
                 stored += 1
-            if time.monotonic() - reported > _REPORT_SECONDS:
-                reported = time.monotonic()
-                report(f"checking images: {start + len(chunk):,} of {len(files):,}")
-    if first is None:
-        raise DataError(f"none of {len(files)} images can be read, such as {files[0]}: {found.broken[files[0]]}")
+            report(min(start + _CHUNK, len(files)))
     return found
-
-
-def _different_sizes(first: Path, size: tuple[int, ...], file: Path, other: tuple[int, ...]) -> DataError:
-    smallest = min(size[1:] + other[1:])
-    return DataError(
-        f"images differ in size: {first} has {size[2]}×{size[1]} pixels, {file} has {other[2]}×{other[1]}; "
-        f"set data.image_size to bring all to one square, such as image_size = {smallest}"
-    )

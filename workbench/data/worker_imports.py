@@ -10,5 +10,5 @@ import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-import workbench.data.loader
-import workbench.data.splits  # noqa: F401
+import workbench.data.splits
+import workbench.data.worker_images  # noqa: F401

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from workbench.data.base import DataError, DataSet, NoStep, Split
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
-from workbench.data.splits import hold_out
+from workbench.data.splits import training_and_validation
 from workbench.engine.backend import threads_limited
 from workbench.engine.contributions import Contributions, contributions, network
 from workbench.engine.inputs import normalisation, prepared
@@ -163,9 +163,7 @@ def build(
     device = torch.device(device)
     dataset: DataSet = recipe.data_source.load(data_root, report)  # type: ignore[attr-defined]
     need_classes(recipe, dataset)
-    training, validation = dataset.train, None
-    if recipe.data.validation:
-        training, validation = hold_out(dataset.train, recipe.data.validation, recipe.seed)
+    training, validation = training_and_validation(dataset, recipe.data.validation, recipe.seed)
     try:
         found = contributions(recipe, device, dataset)
         slots = found.slots
@@ -179,7 +177,8 @@ def build(
     precision = slots.only("precision", lambda device: Precision())(device)
     model = slots.only("memory format", lambda thing: thing)(precision.convert(model.to(device)))
     _gather_statistics(model)
-    pipeline = make_pipeline(recipe.data, training, device, recipe.seed, slots.fillers("image augmentation"))
+    augmentations = slots.fillers("image augmentation")
+    pipeline = make_pipeline(recipe.data, training, device, recipe.seed, augmentations, report)
     if len(pipeline) == 0:
         raise no_step(recipe, training)
     optimizer = slots.only("optimizer", no_optimizer)(model)

@@ -11,7 +11,7 @@ from torch import nn
 
 from workbench.data.base import DataSet, Known
 from workbench.data.batches import Plan
-from workbench.data.splits import UnseenSplit, hold_out
+from workbench.data.splits import UnseenSplit, training_and_validation
 from workbench.engine.build import BuildError, need_classes, no_optimizer, no_step, run_steps
 from workbench.engine.contributions import contributions
 from workbench.engine.sizes import sketch
@@ -62,9 +62,7 @@ def outline(recipe: Recipe, data_root: Path) -> Outline:
 
 def _outline(recipe: Recipe, dataset: DataSet) -> Outline:
     need_classes(recipe, dataset)
-    training = dataset.train
-    if recipe.data.validation:
-        training, _ = hold_out(dataset.train, recipe.data.validation, recipe.seed)
+    training, _ = training_and_validation(dataset, recipe.data.validation, recipe.seed)
     try:
         found = contributions(recipe, torch.device("cpu"), dataset)
         model = sketch(recipe, dataset, len(training), torch.device("cpu"))

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from workbench.data.base import DataSet
 from workbench.data.batches import Plan, augment
-from workbench.data.splits import hold_out
+from workbench.data.splits import training_and_validation
 from workbench.engine.contributions import contributions
 from workbench.engine.inputs import normalisation, prepared
 from workbench.recipe import Recipe
@@ -26,9 +26,7 @@ def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tu
     from among those shown.
     """
     dataset: DataSet = recipe.data_source.load(root)  # type: ignore[attr-defined]
-    training = dataset.train
-    if recipe.data.validation:
-        training, _ = hold_out(dataset.train, recipe.data.validation, recipe.seed)
+    training, _ = training_and_validation(dataset, recipe.data.validation, recipe.seed)
     slots = contributions(recipe, torch.device("cpu"), dataset).slots
     normalise = slots.only("normalise", normalisation(recipe, training, torch.device("cpu")))
     plan = Plan(recipe.seed, len(training), recipe.data.batch_size, recipe.data.drop_last)

@@ -136,6 +136,7 @@ def _checks(request: Request, recipe: Recipe, root: Path) -> Checks:
     built = build(recipe, request.device, root)
     try:
         found = report(built)
+        notes = [*notes, *built.dataset.notes]
     finally:
         built.close()
     return Checks(request.id, found["initial_loss"], found["expected_initial_loss"], found["checks"], notes)
