@@ -35,7 +35,12 @@ def test_one_bit_becomes_black_and_white(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
 def test_sixteen_bits_keep_their_upper_eight(tmp_path: Path, suffix: str) -> None:
     deep = np.array([[0, 255, 256], [0x1234, 0x8000, 0xFFFF]], dtype=np.uint16)
-    assert (read_image(saved(Image.fromarray(deep), tmp_path / f"a.{suffix}")) == deep >> 8).all()
+    file = tmp_path / f"a.{suffix}"
+    if suffix == "pgm":  # which Pillow before 11 reads and does not write
+        file.write_bytes(b"P5 3 2 65535\n" + deep.astype(">u2").tobytes())
+    else:
+        saved(Image.fromarray(deep), file)
+    assert (read_image(file) == deep >> 8).all()
 
 
 def test_alpha_is_left_out(tmp_path: Path) -> None:

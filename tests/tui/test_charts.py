@@ -7,11 +7,22 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workbench.tui.canvas import DOTS
-from workbench.tui.charts import Axis, Layer, draw, log_axis, logarithm, nice_ticks, percent_axis, span_axis, zero_axis
+from workbench.tui.charts import (
+    LEAST,
+    Axis,
+    Layer,
+    draw,
+    log_axis,
+    logarithm,
+    nice_ticks,
+    percent_axis,
+    span_axis,
+    zero_axis,
+)
 
 GREY = (100, 100, 100)
 BLUE = (10, 20, 250)
@@ -127,10 +138,12 @@ def test_an_axis_from_zero_moves_only_by_doubling() -> None:
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=20))
+@example([0.0, 5e-324])
+@example([5e-324, -9.0])
 def test_an_axis_of_what_is_there_holds_it_with_little_around(values: list[float]) -> None:
     axis = span_axis(values, 10)
     assert axis.low < axis.high
-    if values:
+    if values := [value if abs(value) > LEAST else 0.0 for value in values]:
         assert axis.low <= min(values) and max(values) <= axis.high
         if max(values) - min(values) > 1e-6 * max(map(abs, values)):
             assert axis.high - axis.low <= 2 * (max(values) - min(values))

@@ -166,6 +166,10 @@ def _code(colour: Colour) -> str:
     return f"38;5;{colour}" if isinstance(colour, int) else "38;2;{};{};{}".format(*colour)
 
 
+LEAST = 1e-290
+"""What is nearer to 0 is 0: below it a grid of eighths has no numbers left."""
+
+
 def zero_axis(values: Iterable[float], height: int, *, least: float = 0.0, write: Writer | None = None) -> Axis:
     """From 0 to 2.5 × 2ⁿ, at least to ``least``: ln 10 fits below 2.5, and the limit moves only by doubling.
 
@@ -184,7 +188,7 @@ def _doubling(value: float) -> float:
 
 def span_axis(values: Iterable[float], height: int, *, write: Writer | None = None) -> Axis:
     """What lies between the values and little more, on a grid of eighths of a power of two: it rarely moves."""
-    found = [v for v in values if math.isfinite(v)]
+    found = [v if abs(v) > LEAST else 0.0 for v in values if math.isfinite(v)]
     low, high = min(found, default=0.0), max(found, default=1.0)
     span = high - low or abs(high) / 8 or 1.0
     grid = 2.0 ** math.ceil(math.log2(span)) / 8
