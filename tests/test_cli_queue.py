@@ -123,14 +123,45 @@ def test_what_cannot_be_started_says_why_and_the_next_one_trains(folder: Path, w
     assert watched.code == 1 and "failed: " in watched.err and "mine.py" in watched.err
 
 
-def test_a_queue_without_its_process_goes_on_when_it_is_looked_at(folder: Path, workbench: Command) -> None:
-    root = folder / "runs"
-    workbench(*RUN, "--detach")
-    name = workbench(*RUN, "--queue").out.strip()
+def kill_worker(root: Path) -> None:
+    """Kill -9 whoever looks after the queue of this test."""
     for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if "workbench.runs.worker" in command and str(root.resolve()) in command:
+        if {"workbench.runs.worker", str(root.resolve())} <= set(process.info["cmdline"] or []):
             os.kill(process.pid, signal.SIGKILL)
+            wait_for(lambda process=process: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.parametrize("seconds", ["0.05", "0.4"], ids=["at its end", "by its heartbeat"])
+def test_a_queue_without_its_process_is_revived_by_a_run_at_work(
+    folder: Path, workbench: Command, monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    monkeypatch.setenv("FAKE_STEP", seconds)
+    root = folder / "runs"
+    first = workbench(*RUN, "--detach").out.strip()
+    monkeypatch.setenv("FAKE_STEP", "0.01")
+    second = workbench(*RUN, "--queue").out.strip()
+    wait_for(lambda: state(root, first) == "running")
+    kill_worker(root)
+    if seconds == "0.4":
+        wait_for(lambda: worker_lives(root), 15)
+        assert state(root, first) == "running"
+    wait_for(lambda: state(root, second) == "finished", 60)  # nobody has run a command meanwhile
+
+
+def test_a_queue_without_its_process_goes_on_when_it_is_looked_at(
+    folder: Path, workbench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_STEP", "0.4")
+    root = folder / "runs"
+    first = workbench(*RUN, "--detach").out.strip()
+    monkeypatch.setenv("FAKE_STEP", "0.01")
+    name = workbench(*RUN, "--queue").out.strip()
+    wait_for(lambda: state(root, first) == "running")
+    at_work = summary(RunDirectory(root / first)).status
+    assert at_work is not None
+    os.kill(at_work.pid, signal.SIGSTOP)  # or it would see to it
+    kill_worker(root)
+    os.kill(at_work.pid, signal.SIGKILL)
     wait_for(lambda: not worker_lives(root))
     assert queue.position(RunDirectory(root / name)) == 1
     assert "nothing was looking after the queue; it goes on now" in workbench("queue").err

@@ -155,7 +155,35 @@ def test_ctrl_c_twice_leaves_at_once(folder: Path) -> None:
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=GIVE_UP)  # the step would take far longer
     assert child.returncode == 130 and "Traceback" not in err
-    assert honest_state(last(folder)) == "lost"
+    assert honest_state(last(folder)) == "stopped"
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.004, 0.3, 1.0])
+def test_ctrl_c_twice_within_ten_milliseconds_never_leaves_it_lost(folder: Path, wait: float) -> None:
+    with start(folder, *SMALL_RUN, "--plugin", str(FAKE_ENGINE), FAKE_STEP="0.05") as child:
+        wait_for(lambda: list(folder.glob("runs/*/status.json")))
+        time.sleep(wait)
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.005)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=30)
+    assert child.returncode in (0, 130) and "Traceback" not in err
+    assert honest_state(last(folder)) in ("stopped", "finished")
+
+
+def test_output_that_has_no_room_is_said(folder: Path) -> None:
+    with open("/dev/full", "w") as full:
+        listed = subprocess.run(
+            [sys.executable, "-m", "workbench", "recipes"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+    assert listed.returncode == 1
+    assert listed.stderr.count("\n") == 1
+    assert "what is printed, or a file in " in listed.stderr
+    assert "No space left on device; make room there" in listed.stderr
 
 
 def test_sigterm_stops_like_ctrl_c(folder: Path) -> None:

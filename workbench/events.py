@@ -8,11 +8,16 @@ written as null and read back as nan.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import time
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
+
+from pydantic import TypeAdapter
+
+from workbench.storage.values import Amount, Count, Figure, Moment
 
 Verdict = Literal["pass", "warn", "fail", "not judged"]
 """``not judged``: there was too little to judge by. It is neither good nor bad, and never counts as passed."""
@@ -26,7 +31,7 @@ class Event:
     """Base of all events; ``time`` is seconds since 1970."""
 
     kind: ClassVar[str]
-    time: float = field(default_factory=time.time, compare=False)
+    time: Moment = field(default_factory=time.time, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +42,16 @@ class RunStarted(Event):
     recipe: str
     seed: int
     device: str
-    steps: int
-    steps_per_epoch: int
-    batch_size: int
-    training_images: int
-    validation_images: int
-    test_images: int
+    steps: Count
+    steps_per_epoch: Count
+    batch_size: Count
+    training_images: Count
+    validation_images: Count
+    test_images: Count
     classes: tuple[str, ...]
-    parameters: int
-    parameters_by_part: dict[str, int]
-    multiply_adds: int | None = None
+    parameters: Count
+    parameters_by_part: dict[str, Count]
+    multiply_adds: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +79,14 @@ class Trained(Event):
     """
 
     kind: ClassVar[str] = "trained"
-    step: int
-    epoch: float
-    loss: float
-    accuracy: float
-    learning_rate: float
-    images_per_second: float
-    seconds: float
-    skipped: int = 0
+    step: Count
+    epoch: Amount
+    loss: Figure
+    accuracy: Figure
+    learning_rate: Figure
+    images_per_second: Figure
+    seconds: Amount
+    skipped: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +94,12 @@ class Evaluated(Event):
     """The network was evaluated on a whole split (``"validation"`` or ``"test"``)."""
 
     kind: ClassVar[str] = "evaluated"
-    step: int
-    epoch: float
+    step: Count
+    epoch: Amount
     split: str
-    loss: float
-    accuracy: float
-    seconds: float
+    loss: Figure
+    accuracy: Figure
+    seconds: Amount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +111,12 @@ class PhasesMeasured(Event):
     """
 
     kind: ClassVar[str] = "phases_measured"
-    step: int
-    samples: int
-    every: int
-    step_seconds: float
-    seconds: dict[str, float]
-    cost: float
+    step: Count
+    samples: Count
+    every: Count
+    step_seconds: Figure
+    seconds: dict[str, Figure]
+    cost: Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +124,7 @@ class CheckpointSaved(Event):
     """A checkpoint is complete on disk; resuming continues after ``step``."""
 
     kind: ClassVar[str] = "checkpoint_saved"
-    step: int
+    step: Count
     file: str
 
 
@@ -128,7 +133,7 @@ class Paused(Event):
     """The run waits between two steps."""
 
     kind: ClassVar[str] = "paused"
-    step: int
+    step: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +141,7 @@ class Continued(Event):
     """A paused run goes on."""
 
     kind: ClassVar[str] = "continued"
-    step: int
+    step: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +149,7 @@ class Resumed(Event):
     """A run goes on from its checkpoint: earlier events beyond ``step`` are withdrawn."""
 
     kind: ClassVar[str] = "resumed"
-    step: int
+    step: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,10 +169,10 @@ class Diverged(Event):
     """
 
     kind: ClassVar[str] = "diverged"
-    step: int
+    step: Count
     what: str
     layer: str
-    indices: tuple[int, ...]
+    indices: tuple[Count, ...]
     reason: str
 
 
@@ -176,7 +181,7 @@ class Stopped(Event):
     """The run was asked to stop; it can be resumed from its checkpoint."""
 
     kind: ClassVar[str] = "stopped"
-    step: int
+    step: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,11 +201,11 @@ class Finished(Event):
     """The run is complete; the headline is the last evaluation."""
 
     kind: ClassVar[str] = "finished"
-    step: int
-    seconds: float
-    test_loss: float
-    test_accuracy: float
-    best_validation_accuracy: float | None = None
+    step: Count
+    seconds: Amount
+    test_loss: Figure
+    test_accuracy: Figure
+    best_validation_accuracy: Amount | None = None
 
 
 KINDS: dict[str, type[Event]] = {
@@ -221,14 +226,25 @@ def to_json(event: Event) -> str:
     return json.dumps(values, allow_nan=False, separators=(",", ":"))
 
 
-def from_json(line: str) -> Event | None:
-    """The event of a line; None for a torn line or a kind that this version does not know."""
+@dataclass(frozen=True)
+class _Any:
+    kind: str
+
+
+_KIND = TypeAdapter(_Any)
+
+
+@functools.cache
+def _adapter(kind: str) -> TypeAdapter[Event]:
+    return TypeAdapter(KINDS[kind])
+
+
+def from_json(line: str | bytes) -> Event | None:
+    """The event of a line, every value of its type; None for anything else, or a kind that this version knows not."""
     try:
-        values = json.loads(line)
-        kind = KINDS[values.pop("kind")]
-        known = {entry.name: entry for entry in dataclasses.fields(kind)}
-        return kind(**{name: _read(known[name], value) for name, value in values.items() if name in known})
-    except (ValueError, KeyError, TypeError, AttributeError):
+        kind = _KIND.validate_json(line, strict=True).kind
+        return _adapter(kind).validate_json(line, strict=True) if kind in KINDS else None
+    except ValueError:
         return None
 
 
@@ -236,9 +252,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return list(value) if isinstance(value, tuple) else value
-
-
-def _read(entry: dataclasses.Field[Any], value: Any) -> Any:
-    if value is None and entry.type == "float":
-        return math.nan
-    return tuple(value) if isinstance(value, list) else value

@@ -11,7 +11,8 @@ from pathlib import Path
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL})
 """Errors that mean that there is no such file, and not that it may not be looked at."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors that mean that there is no room."""
 
 
 def current_folder() -> Path:
@@ -66,7 +67,16 @@ def why(error: OSError, path: Path) -> str:
 
 def room(error: OSError) -> str:
     """The first half of a remedy where a disk is full: "make room there, or ", else ""."""
-    return "make room there, or " if error.errno in _FULL else ""
+    return "make room there, or " if error.errno in FULL else ""
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something at a place, if only a link to nothing, or something that may not be looked at."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno not in NOT_THERE
+    return True
 
 
 def dangling(path: Path) -> str:

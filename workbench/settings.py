@@ -15,6 +15,7 @@ from workbench.recipe.cards import Table, parameter
 from workbench.recipe.errors import Problem
 from workbench.recipe.lines import Lines
 from workbench.recipe.validation import Complain, parse, shown, validate
+from workbench.storage.regular import read_text
 
 T = TypeVar("T", bound=Table)
 
@@ -92,7 +93,7 @@ def read_settings(path: Path | None = None, judges: Iterable[Judge] = ()) -> Use
     """
     path = path or settings_file()
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except FileNotFoundError:
         return UserSettings(path)
     except (OSError, UnicodeDecodeError) as error:

@@ -153,3 +153,44 @@ def test_the_real_set_is_kept_bit_for_bit(cifar10_root: Path, tmp_path: Path, mo
     first = Cifar10().load(tmp_path)
     no_reading(monkeypatch)
     assert same(first, Cifar10().load(tmp_path))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
+def test_a_flipped_bit_is_seen_said_and_healed(small: Path, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Cifar10().load(small)
+    (kept,) = (small / KEPT).iterdir()
+    content = bytearray(kept.read_bytes())
+    header = 8 + int.from_bytes(content[:8], "little")
+    content[header + int(share * (len(content) - header - 1))] ^= 4  # in the images: safetensors would not see it
+    kept.write_bytes(content)
+    said: list[str] = []
+    assert same(first, Cifar10().load(small, said.append))
+    assert said[-1] == f"{kept}: is damaged; the files are read again, and it is written anew"
+    no_reading(monkeypatch)
+    assert same(first, Cifar10().load(small))
+
+
+def test_a_changed_name_of_a_class_is_seen(small: Path) -> None:
+    first = Cifar10().load(small)
+    (kept,) = (small / KEPT).iterdir()
+    name = first.classes[0].encode()
+    content = kept.read_bytes()
+    assert name in content
+    kept.write_bytes(content.replace(name, bytes([name[0] ^ 1]) + name[1:], 1))
+    assert Cifar10().load(small).classes == first.classes
+
+
+def test_a_cache_of_an_earlier_version_is_written_anew(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    first = Cifar10().load(small)
+    (kept,) = (small / KEPT).iterdir()
+    with safe_open(kept, framework="pt") as opened:
+        about = {name: text for name, text in opened.metadata().items() if name != "digest"}
+    save_file({name: tensor.clone() for name, tensor in load_file(kept).items()}, kept, metadata=about)
+    said: list[str] = []
+    assert same(first, Cifar10().load(small, said.append))
+    assert not any("damaged" in text for text in said)
+    no_reading(monkeypatch)
+    assert same(first, Cifar10().load(small))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ import pytest
 import torch
 
 from tests.engine.conftest import Make, run, same, weights
+from tests.storage.odd_files import ODD
 from workbench.control import Control
 from workbench.engine.backend import backend
-from workbench.engine.state import CheckpointError, Checkpoints
+from workbench.engine.state import CheckpointError, Checkpoints, size_of
 from workbench.events import (
     CheckFinished,
     CheckpointSaved,
@@ -28,6 +31,7 @@ from workbench.events import (
     to_json,
 )
 from workbench.recipe import read_recipe
+from workbench.storage.regular import NoRoom
 
 EVERYTHING = (
     "techniques.he_init.fan=in",
@@ -121,6 +125,119 @@ def test_a_broken_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"last\.pt: not a readable checkpoint"):
         Checkpoints(tmp_path).load()
     assert Checkpoints(tmp_path / "nowhere").load() is None
+
+
+SAVED = {"format": 2, "recipe": "x", "step": 12, "weights": torch.arange(300_000, dtype=torch.float32)}
+
+
+def test_a_damaged_checkpoint_is_refused_with_the_other_one(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "checkpoints"
+    folder.parent.mkdir()
+    checkpoints = Checkpoints(folder)
+    path = checkpoints.save("last", SAVED)
+    whole = path.read_bytes()
+    assert len(whole) == size_of(SAVED)
+    assert torch.equal((checkpoints.load() or {})["weights"], SAVED["weights"])
+    assert checkpoints.note == ""
+    damaged = []
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        for bit in range(8):
+            data = bytearray(whole)
+            data[int(share * len(data))] ^= 1 << bit
+            damaged.append(bytes(data))
+    damaged += [whole[: int(share * len(whole))] for share in (0.0, 0.01, 0.5, 0.99)]
+    damaged += [whole[:-1], whole[:-84], whole[:-100], whole + b"x", b"PK\x03\x04" + b"x" * 5000]
+    for data in damaged:
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError) as caught:
+            checkpoints.load()
+        said = str(caught.value)
+        assert said.startswith(f"{path}: ")
+        assert said.endswith(f"there is no other checkpoint; train it anew: workbench run {tmp_path / 'run'}")
+        assert "\n" not in said
+        assert "torch" not in said.lower()
+    checkpoints.save("best", SAVED | {"step": 7})
+    with pytest.raises(
+        CheckpointError, match=r"; go on from best\.pt \(step 7\): workbench run --resume .*run --from best$"
+    ):
+        checkpoints.load()
+    best = bytearray((folder / "best.pt").read_bytes())
+    best[1000] ^= 1
+    (folder / "best.pt").write_bytes(best)
+    with pytest.raises(CheckpointError, match="there is no other checkpoint"):
+        checkpoints.load()
+
+
+def test_a_checkpoint_of_an_earlier_version_still_loads_and_says_so(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    torch.save(SAVED | {"format": 1}, tmp_path / "last.pt")
+    state = checkpoints.load()
+    assert state is not None
+    assert torch.equal(state["weights"], SAVED["weights"])
+    assert checkpoints.note.startswith("an earlier version wrote last.pt without a digest")
+    checkpoints.save("last", SAVED)
+    checkpoints.load()
+    assert checkpoints.note == ""
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_no_file_is_no_checkpoint(tmp_path: Path, odd: str) -> None:
+    ODD[odd](tmp_path / "last.pt")
+    with pytest.raises(CheckpointError, match=r"last\.pt: not a readable checkpoint"):
+        Checkpoints(tmp_path).load()
+
+
+@pytest.mark.parametrize("content", [[1], {"format": 2}, {"format": 1, "recipe": 3}, {"format": 7}, 3])
+def test_what_holds_something_else_is_no_checkpoint(make_small: Make, tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "last.pt")
+    with pytest.raises(CheckpointError):
+        run(make_small(), resume=Checkpoints(tmp_path).load())
+
+
+def test_a_checkpoint_that_lacks_a_part_does_not_break_in_torchs_words(make_small: Make, tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    run(make_small(), checkpoints=checkpoints)
+    state = checkpoints.load()
+    assert state is not None
+    for name in ("model", "optimizer", "scaler", "generator", "step", "guard", "meter", "seconds", "best"):
+        with pytest.raises(CheckpointError, match="does not fit its recipe"):
+            run(make_small(), resume={key: value for key, value in state.items() if key != name})
+    wrong = state | {"model": {key: value.new_zeros(3, 3) for key, value in state["model"].items()}}
+    with pytest.raises(CheckpointError, match="does not fit its recipe"):
+        run(make_small(), resume=wrong)
+
+
+def test_no_room_leaves_the_earlier_checkpoint_and_says_how_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    path = checkpoints.save("last", SAVED)
+    before, most = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most[1]))
+        with pytest.raises(NoRoom) as caught:
+            checkpoints.save("last", SAVED | {"step": 13})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert caught.value.needed == len(before)
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(path))
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ["last.pt"]  # what was begun takes no room
+
+
+def test_a_runs_directory_that_is_gone_is_never_made_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "gone" / "checkpoints"
+    with pytest.raises(NoRoom, match="No such file"):
+        Checkpoints(folder).save("last", SAVED)
+    assert not folder.parent.exists()
+    places, looked = [folder, tmp_path / "elsewhere"], []
+
+    def look() -> None:
+        looked.append(1)
+        if len(looked) == 2:  # before the attempt it seemed to be there
+            places.pop(0)
+
+    assert Checkpoints(lambda: places[0], look).save("last", SAVED) == tmp_path / "elsewhere" / "last.pt"
 
 
 def test_pause_checkpoint_continue_and_stop(make_small: Make, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import math
 import os
@@ -27,6 +28,7 @@ from workbench.events import (
     from_json,
     to_json,
 )
+from workbench.runs import requests
 from workbench.runs import writer as module
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
@@ -109,11 +111,20 @@ def test_the_heartbeat_needs_no_events(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_an_end_without_a_last_event_is_no_success(tmp_path: Path) -> None:
     run = bare_run(tmp_path)
+    with pytest.raises(ZeroDivisionError), RunWriter(run) as writer:
+        writer.write(started())
+        raise ZeroDivisionError
+    assert honest_state(run) == "lost"
+    assert "ZeroDivisionError" in present(run).message
+
+
+def test_who_leaves_at_once_has_stopped_it(tmp_path: Path) -> None:
+    run = bare_run(tmp_path)
     with pytest.raises(KeyboardInterrupt), RunWriter(run) as writer:
         writer.write(started())
         raise KeyboardInterrupt
-    assert honest_state(run) == "lost"
-    assert "KeyboardInterrupt" in present(run).message
+    assert honest_state(run) == "stopped"
+    assert "goes on from its last checkpoint" in present(run).message
 
 
 def test_two_writers_never_have_one_run(tmp_path: Path) -> None:
@@ -286,17 +297,35 @@ def test_nobody_is_asked_who_is_not_there(tmp_path: Path) -> None:
     assert not run.control_file.exists()
 
 
-def test_requests_to_an_earlier_process_are_forgotten(tmp_path: Path) -> None:
+def test_requests_to_another_process_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = bare_run(tmp_path)
-    write_status(run, new_status("running"))
+    own = new_status("running")
+    write_status(run, dataclasses.replace(own, process_started=(own.process_started or 0) - 60))
+    monkeypatch.setattr(requests, "judge", lambda status: "running")
     ask(run, "stop")
-    assert take_requests(run, since=time.time() + 1) == []
+    assert take_requests(run, own) == []
+    write_status(run, dataclasses.replace(own, pid=own.pid + 1))
+    ask(run, "stop")
+    assert take_requests(run, own) == []
+    write_status(run, own)
     ask(run, "stop")
     assert take_requests(run) == ["stop"]
     assert take_requests(run) == []
     for text in ("", "{", '{"action": "stop"}', '[3, {"action": "dance", "time": 1}, {"action": "stop"}]'):
         run.control_file.write_text(text)
         assert take_requests(run) == []
+
+
+def test_requests_do_not_depend_on_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, own = bare_run(tmp_path), new_status("running")
+    write_status(run, own)
+    for now in (0.0, 1e9, 4e9):  # set back to 1970, to the year 2001, and on
+        monkeypatch.setattr(requests.time, "time", lambda now=now: now)
+        monkeypatch.setattr(requests, "judge", lambda status: "running")
+        ask(run, "stop")
+        assert take_requests(run, own) == ["stop"]
+    run.control_file.write_text('[{"action": "stop", "time": 1.5}]')  # of an earlier version
+    assert take_requests(run, own) == ["stop"]
 
 
 def test_many_may_ask_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from workbench.checks.base import chosen, failed
 from workbench.checks.outcome import Outcome, Predictions
 from workbench.checks.preflight import preflight
 from workbench.checks.watching import Watching
-from workbench.events import CheckFinished, Trained
+from workbench.events import CheckFinished, Noted, Trained
+from workbench.runs.errors import RunError
 from workbench.runs.results import write_results
 
 if TYPE_CHECKING:
@@ -51,11 +52,14 @@ class RunChecks:
         """When the run ends before its last step."""
         yield from self._watching.unjudged()
 
-    def after(self, loss: float, accuracy: float) -> Iterator[CheckFinished]:
+    def after(self, loss: float, accuracy: float) -> Iterator[CheckFinished | Noted]:
         """After the last evaluation, whose answers ``predictions`` has heard."""
         results = self.predictions.results(self._build, loss, accuracy)
         if self._folder is not None:
-            write_results(self._folder / "evaluation.json", results)
+            try:
+                write_results(self._folder / "evaluation.json", results)
+            except RunError as error:  # the weights are worth more, and are still to be saved
+                yield Noted(message=str(error))
         outcome = Outcome(self._build, results, tuple(self._history))
         yield from self._watching.review(outcome)
         yield from self._watching.unjudged()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 from workbench import first_frame
 from workbench.commands.output import complain
 from workbench.data.base import DataError
 from workbench.devices import DeviceError
-from workbench.filesystem import gone, why
+from workbench.filesystem import FULL, gone, why
 from workbench.places import recipe_places
 from workbench.recipe import RecipeError
 from workbench.recipe.cards import CardError
@@ -49,6 +50,9 @@ def _explained(error: Exception) -> tuple[int, list[str]]:
         return int(getattr(error, "exit_code", BAD_INPUT)), [f"{message}; {hint}"]
     if _from_engine(error):
         return FAILED, [_flat(str(error))]
+    if isinstance(error, OSError) and error.errno in FULL:
+        where = f"{error.filename}:" if error.filename else f"what is printed, or a file in {tempfile.gettempdir()},"
+        return FAILED, [f"{where} cannot be written: {error.strerror}; make room there"]
     if isinstance(error, OSError) and error.strerror:
         return FAILED, [f"{error.filename}: {why(error, Path(error.filename))}" if error.filename else error.strerror]
     return FAILED, [f"unexpected {type(error).__name__}: {_flat(str(error))}; --debug shows where"]

@@ -10,11 +10,10 @@ from rich.text import Text
 
 from workbench.commands.output import VisibleConsole, on_terminal, say, say_table, terminal_width
 from workbench.figures import percent
-from workbench.filesystem import NOT_THERE, dangling
+from workbench.filesystem import exists
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.folder import cannot_read
-from workbench.runs.results import Mistake, Results, half_blocks, read_results
+from workbench.runs.results import Mistake, Results, half_blocks, load_results
 
 MANY = 20
 """Beyond so many classes a matrix is unreadable, and the most frequent confusions are listed instead."""
@@ -25,15 +24,9 @@ CELLS = 32
 
 def results_of(run: RunDirectory) -> Results:
     """A run's results. Raises RunError with one line where there are none."""
-    results = read_results(run.results_file)
-    if results is None:
-        try:
-            run.results_file.open("rb").close()
-        except OSError as error:
-            if error.errno not in NOT_THERE or dangling(run.results_file):
-                raise cannot_read(run.results_file, error) from None
+    if not exists(run.results_file):
         raise RunError(f"run '{run.name}' has no {run.results_file.name}: it is written after the last evaluation")
-    return results
+    return load_results(run.results_file)
 
 
 def say_confusion(results: Results) -> None:

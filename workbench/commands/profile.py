@@ -28,6 +28,7 @@ from workbench.recipe import Recipe, RecipeError, read_recipe_file, save_recipe
 from workbench.recipe.errors import InputError, Problem
 from workbench.runs.environment import cpu_name, usable_cores
 from workbench.runs.json_text import dumps
+from workbench.storage.regular import MIDDLING, read_bytes
 from workbench.visible import visible
 
 
@@ -118,10 +119,10 @@ def _known(file: Path, recipe: Recipe, device: str, *, try_it: bool) -> Report:
     if not try_it:
         raise InputError("--report says what is to be tried; give --try too")
     try:
-        found: Report = from_plain(Report, json.loads(file.read_text(encoding="utf-8")))
+        found: Report = from_plain(Report, json.loads(read_bytes(file, MIDDLING)))
     except OSError as error:
         raise InputError(f"--report {file} cannot be read: {why(error, file)}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"--report {file} is no report; workbench profile RECIPE --json prints one") from None
     if (found.recipe, found.device) != (recipe.name, device):
         about = f"{found.recipe} on {found.device}, not about {recipe.name} on {device}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.profiling.report import LETTERS, PHASES, Phases, Rate, Report, from_plain
+from workbench.events import PhasesMeasured, from_json
+from workbench.profiling.report import LETTERS, PHASES, Phases, Rate, Report
+from workbench.storage.digest import unseal
+from workbench.storage.regular import read_bytes
 
 
 def lines(report: Report, width: int = 80) -> Iterator[str]:
@@ -38,10 +40,12 @@ def lines(report: Report, width: int = 80) -> Iterator[str]:
 def read_phases(folder: Path) -> Phases | None:
     """What a run's ``profile/phases.json`` says of its last seconds; None where it cannot be read."""
     try:
-        found: Phases = from_plain(Phases, json.loads((folder / "phases.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        found = from_json(unseal(read_bytes(folder / "phases.json")))
+    except (OSError, ValueError):
         return None
-    return found
+    if not isinstance(found, PhasesMeasured):
+        return None
+    return Phases(found.step_seconds, found.seconds, found.samples, found.every, found.cost)
 
 
 def step_lines(phases: Phases, width: int) -> Iterator[str]:

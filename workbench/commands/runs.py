@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -27,13 +28,14 @@ from workbench.recipe.difference import Change
 from workbench.recipe.errors import InputError
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.folder import Tell, cannot_read
+from workbench.runs.folder import Tell, cannot_read, holds_run
 from workbench.runs.listing import RunSummary, find_run, newest_live_run, summary
 from workbench.runs.queue import position
-from workbench.runs.reader import EventReader, read_events
+from workbench.runs.reader import EventReader, what_counts
 from workbench.runs.requests import Action, ask
 from workbench.runs.results import Results
 from workbench.runs.status import ENDED
+from workbench.storage.regular import open_regular
 
 FOLLOW_SECONDS = 0.5
 
@@ -86,7 +88,10 @@ def show(
     if confusion or mistakes:
         _say_results(results_of(found.run), confusion=confusion, mistakes=mistakes, as_json=as_json)
         return
-    events = read_events(found.run, complain)
+    reader = EventReader(found.run)
+    events = what_counts(reader.read_new())
+    if reader.problem:
+        complain(reader.problem)
     checks = {event.name: event for event in events if isinstance(event, CheckFinished)}
     evaluations = [event for event in events if isinstance(event, Evaluated)]
     changes = _changes(found.run, complain)
@@ -99,7 +104,10 @@ def show(
             {f: getattr(e, f) for f in ("step", "epoch", "split", "loss", "accuracy", "seconds")} for e in evaluations
         ]
         differs = [{"path": c.path, "before": c.before, "after": c.after} for c in changes or ()]
-        say_json(as_object(found) | {"checks": plain_checks, "evaluations": plain, "difference": differs})
+        say_json(
+            as_object(found)
+            | {"checks": plain_checks, "evaluations": plain, "difference": differs, "unread_lines": reader.unread}
+        )
         return
     say_pairs(_status_pairs(found, events))
     for check in checks.values():
@@ -171,7 +179,7 @@ def _changes(run: RunDirectory, tell: Tell) -> list[Change] | None:
     tell: hears why the recipe cannot be read.
     """
     try:
-        run.recipe_file.open("rb").close()
+        os.close(open_regular(run.recipe_file))
     except OSError as error:
         tell(str(cannot_read(run.recipe_file, error)))
         return None
@@ -229,17 +237,24 @@ def follow(run: RunDirectory, name: str, *, as_json: bool) -> str:
     """Print what a run says until it ends; returns the state in which it did."""
     reader = EventReader(run)
     warned = told = False
-    problem = ""
+    blocked, unread = "", 0
     with make_display(Streams(sys.stdout, sys.stderr), name, as_json=as_json, quiet=False) as display:
         while True:
             found = summary(run)  # before reading: what was said before the end is not missed
             for event in reader.read_new():
                 display.take(event)
-            if reader.problem != problem:
-                problem = reader.problem
-                display.warn(problem or f"{run.events_file}: can be read again")
-            if found.state in ENDED:
+            if reader.blocked != blocked:
+                blocked = reader.blocked
+                display.warn(blocked or f"{run.events_file}: can be read again")
+            over = found.state in ENDED
+            if reader.unread > unread and (over or not unread):
+                unread = reader.unread
+                display.warn(reader.left_out)
+            if over:
                 break
+            if holds_run(run.path) is False:
+                complain(f"{run.path}: is gone: deleted, renamed or replaced; see what there is with: workbench runs")
+                return "lost"
             if found.state == "unknown" and found.status is not None and not found.status.host:
                 raise RunError(f"run '{run.name}': {found.status.message}")
             if found.state == "queued" and not found.live:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
+from workbench.storage.regular import open_appending
+
 LEAVE_SECONDS = 2.0
 """How long a second Ctrl-C leaves for tidying up."""
 
@@ -35,7 +37,7 @@ def own_streams(log: Path) -> Iterator[Streams]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    file = _log(log)
     streams = Streams(*(os.fdopen(os.dup(fd), "w", buffering=1, encoding="utf-8", errors="replace") for fd in saved))
     try:
         os.dup2(file, 1)
@@ -54,6 +56,21 @@ def own_streams(log: Path) -> Iterator[Streams]:
                 stream.close()
 
 
+def _leave(last: Callable[[], None]) -> None:
+    try:
+        last()
+    finally:
+        os._exit(130)
+
+
+def _log(path: Path) -> int:
+    """The log, opened for appending; nowhere if that cannot be: a run is not kept from training by its log."""
+    try:
+        return open_appending(path)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
+
+
 def _is(stream: TextIO | None, number: int) -> bool:
     try:
         return stream is not None and stream.fileno() == number
@@ -62,10 +79,13 @@ def _is(stream: TextIO | None, number: int) -> bool:
 
 
 @contextlib.contextmanager
-def interruptible(stop: Callable[[], None], tell: Callable[[str], None]) -> Iterator[None]:
+def interruptible(
+    stop: Callable[[], None], tell: Callable[[str], None], leave: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Let Ctrl-C, SIGTERM and a closed terminal ask for a stop; a second Ctrl-C raises KeyboardInterrupt.
 
-    tell hears what happens, inside a signal handler: it may set a flag or write to a file descriptor, no more.
+    tell hears what happens, inside a signal handler: it may set a flag or write to a file descriptor, no more. leave is
+    called, in a thread of its own, just before the process ends because tidying up took too long.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -81,11 +101,13 @@ def interruptible(stop: Callable[[], None], tell: Callable[[str], None]) -> Iter
                 os.kill(os.getpid(), number)
             return
         presses += number == signal.SIGINT
-        if presses > 1:
-            leave = threading.Timer(LEAVE_SECONDS, os._exit, (130,))
-            leave.daemon = True
-            leave.start()
+        if presses == 2 and number == signal.SIGINT:  # once: another one would interrupt the tidying up
+            timer = threading.Timer(LEAVE_SECONDS, _leave, (leave,))
+            timer.daemon = True
+            timer.start()
             raise KeyboardInterrupt
+        if presses > 1:
+            return
         stop()
         tell("stopping after this step, with a checkpoint; Ctrl-C again leaves at once")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from workbench.commands.streams import interruptible, own_streams
 from workbench.control import Control
 from workbench.devices import DeviceError, busy, choose, list_gpus, refusal
 from workbench.events import Event
+from workbench.filesystem import FULL
 from workbench.places import resolve_recipe
 from workbench.recipe import RecipeError, read_recipe_file
 from workbench.recipe.errors import InputError, Problem
@@ -26,8 +28,11 @@ from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.environment import note_resume
 from workbench.runs.errors import RunError
 from workbench.runs.execute import execute
+from workbench.runs.fallback import fall_back
 from workbench.runs.launch import detach as launch
 from workbench.runs.listing import find_run, summary
+from workbench.runs.writer import abandon_all
+from workbench.storage.regular import MIDDLING, open_regular
 
 
 def run(
@@ -42,6 +47,10 @@ def run(
         str | None,
         typer.Option("--resume", metavar="RUN", help="Go on with a run.", autocompletion=options.complete_run),
     ] = None,
+    fallback: Annotated[
+        str,
+        typer.Option("--from", metavar="CHECKPOINT", help="With --resume: go on from this one instead, such as best."),
+    ] = "last",
     changes: options.Overrides = None,
     seed: options.Seed = None,
     epochs: options.Epochs = None,
@@ -91,10 +100,13 @@ def run(
         if recipe is not None or asked:
             raise InputError(f"a run's recipe stays as it is; start a new run with: workbench run {resume} --set …")
         directory = resumable(settings, resume)
+        fall_back(directory, fallback)
         chosen = _handed_on(settings.device) if background else _choose(settings.device)
         if directory.started() and not background:  # the process that goes on with it notes it
             note_resume(directory.env_file)
     else:
+        if fallback != "last":
+            raise InputError("--from chooses a checkpoint of the run that goes on; give --resume RUN too")
         if recipe is None:
             raise InputError("which recipe? workbench recipes lists them; a run goes on with --resume RUN")
         wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), asked)
@@ -167,7 +179,7 @@ def train_here(
     with own_streams(directory.log_file) as streams:
         display = make_display(streams, shown(directory, settings), as_json=as_json, quiet=quiet)
         showing = _Showing(display, control)
-        with display, interruptible(control.stop, display.tell):
+        with display, interruptible(control.stop, display.tell, abandon_all):
             state = execute(
                 directory,
                 device=device,
@@ -178,7 +190,7 @@ def train_here(
                 checks=checks,
             )
     if showing.broken and state == "stopped":
-        complain(f"nobody reads any more: stopped; go on with: workbench run --resume {shown(directory, settings)}")
+        complain(f"{showing.broken}: stopped; go on with: workbench run --resume {shown(directory, settings)}")
     if phases and not as_json and not quiet and (measured := read_phases(directory.profile)) is not None:
         for line in step_lines(measured, terminal_width() if on_terminal() else 80):
             say(line)
@@ -188,7 +200,14 @@ def train_here(
 
 
 def _written_since(log: Path, start: int) -> str:
-    return log.read_bytes()[start:].decode(errors="replace").rstrip() if log.exists() else ""
+    try:
+        descriptor = open_regular(log)
+    except OSError:
+        return ""
+    try:
+        return os.pread(descriptor, MIDDLING, start).decode(errors="replace").rstrip()
+    finally:
+        os.close(descriptor)
 
 
 class _Showing:
@@ -197,15 +216,16 @@ class _Showing:
     def __init__(self, display: Display, control: Control) -> None:
         self.display = display
         self.control = control
-        self.broken = False
+        self.broken = ""
 
     def __call__(self, event: Event) -> None:
         if self.broken:
             return
         try:
             self.display.take(event)
-        except (OSError, ValueError):
-            self.broken = True
+        except (OSError, ValueError) as error:
+            full = isinstance(error, OSError) and error.errno in FULL
+            self.broken = f"what is printed cannot be written ({error})" if full else "nobody reads any more"
             self.control.stop()
 
 

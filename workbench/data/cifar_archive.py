@@ -71,6 +71,8 @@ class CifarSource(Source):
         cache = Cache(folder.parent / f"{archive.folder}.cache", files, archive.md5s.values())
         if (kept := cache.read()) is not None:
             return kept
+        if cache.damaged:
+            report(cache.damaged)
         data = self._decode(folder)
         cache.write(data)
         return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from workbench.engine.evaluate import Hear, evaluate, nobody
 from workbench.engine.guard import Guard
 from workbench.engine.meter import Clock, Meter
 from workbench.engine.replay import replay
-from workbench.engine.state import Checkpoints, capture, restore
+from workbench.engine.state import Checkpoints, capture, fitting, restore
 from workbench.events import (
     CheckpointSaved,
     Continued,
@@ -54,7 +55,7 @@ class Progress:
         self.clock = Clock()
         self.over = False
         self.best: float | None = None
-        self._saved_at = -1
+        self._saved_at: tuple[int, Path] | None = None
         self._notes: list[str] = []
 
     def note(self, message: str) -> None:
@@ -88,13 +89,15 @@ class Progress:
     def restore(self, state: dict[str, Any]) -> None:
         """Put a saved state back, the loop's own part included."""
         restore(self.build, state)
-        self.guard.load_state_dict(state["guard"])
-        self.guard.begin(self.build.step)
-        self.meter.load_state_dict(state["meter"])
-        self.checks.load_state_dict(state.get("checks", {}))
-        self.clock = Clock(state["seconds"])
-        self.best = state["best"]
-        self._saved_at = self.build.step
+        with fitting():
+            self.guard.load_state_dict(state["guard"])
+            self.guard.begin(self.build.step)
+            self.meter.load_state_dict(state["meter"])
+            self.checks.load_state_dict(state.get("checks", {}))
+            self.clock = Clock(state["seconds"])
+            self.best = state["best"]
+        if self.checkpoints is not None:
+            self._saved_at = self.build.step, self.checkpoints.folder
 
     def between_steps(self) -> Iterator[Event]:
         """Say and do what is due after ``build.step`` updates."""
@@ -191,7 +194,9 @@ class Progress:
                 yield from self._save("best")
 
     def _save(self, name: str) -> Iterator[CheckpointSaved]:
-        if self.checkpoints is None or (name == "last" and self._saved_at == self.build.step):
+        if self.checkpoints is None or (
+            name == "last" and self._saved_at == (self.build.step, self.checkpoints.folder)
+        ):
             return
         own = {
             "guard": self.guard.state_dict(),
@@ -201,7 +206,7 @@ class Progress:
         state = capture(self.build, seconds=self.clock.seconds, best=self.best, **own)
         path = self.checkpoints.save(name, state)
         if name == "last":
-            self._saved_at = self.build.step
+            self._saved_at = self.build.step, path.parent
         yield CheckpointSaved(step=self.build.step, file=path.name)
 
     def _pause(self) -> Iterator[Event]:

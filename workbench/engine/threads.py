@@ -19,6 +19,7 @@ import torch
 from workbench.engine.backend import threads_limited
 from workbench.engine.build import Build
 from workbench.recipe.schema import to_tables
+from workbench.storage.regular import MIDDLING, read_bytes
 
 IMAGES = 256
 """The most images of a pass that is timed."""
@@ -68,7 +69,8 @@ def choose_threads(build: Build, memory: Path) -> ThreadChoice:
     key = _key(build, most)
     with suppress(KeyError, AttributeError, TypeError, ValueError):
         seconds = {int(count): float(value) for count, value in known[key].items()}
-        return ThreadChoice(fastest(seconds), seconds, memory)
+        if all(1 <= count <= most for count in seconds):
+            return ThreadChoice(fastest(seconds), seconds, memory)
     seconds = measure(build, most)
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
@@ -117,8 +119,8 @@ def measure(build: Build, most: int) -> dict[int, float]:
 
 
 def _read(memory: Path) -> dict[str, dict[str, float]]:
-    with suppress(OSError, ValueError):
-        found = json.loads(memory.read_text())
+    with suppress(OSError, ValueError, RecursionError):
+        found = json.loads(read_bytes(memory, MIDDLING))
         return found if isinstance(found, dict) else {}
     return {}
 

@@ -7,6 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from workbench.storage.digest import seal, unseal
+from workbench.storage.regular import MIDDLING, read_bytes
+from workbench.storage.values import Count, Finite
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -16,10 +22,10 @@ class Operator:
     """
 
     name: str
-    calls: float
-    cpu: float
-    device: float
-    share: float
+    calls: Finite
+    cpu: Finite
+    device: Finite
+    share: Finite
 
 
 @dataclass(frozen=True)
@@ -29,23 +35,25 @@ class OperatorTable:
     device: whether GPU time was seen.
     """
 
-    step: int
-    steps: int
+    step: Count
+    steps: Count
     device: bool
     operators: tuple[Operator, ...]
 
 
+_ADAPTER = TypeAdapter(OperatorTable)
+
+
 def write_operators(path: Path, table: OperatorTable) -> None:
     """Write what :func:`read_operators` reads."""
-    path.write_text(json.dumps(asdict(table), indent=1) + "\n", encoding="utf-8")
+    path.write_text(seal(json.dumps(asdict(table), indent=1)) + "\n", encoding="utf-8")
 
 
 def read_operators(path: Path) -> OperatorTable | None:
     """The table in a file; None where there is none, or something else."""
     try:
-        values = json.loads(path.read_bytes())
-        return OperatorTable(**{**values, "operators": tuple(Operator(**entry) for entry in values["operators"])})
-    except (OSError, ValueError, KeyError, TypeError):
+        return _ADAPTER.validate_json(unseal(read_bytes(path, MIDDLING)), strict=True)
+    except (OSError, ValueError):
         return None
 
 

@@ -12,6 +12,7 @@ from zlib import crc32
 
 from workbench.events import Event, PhasesMeasured, to_json
 from workbench.profiling.report import PHASES
+from workbench.storage.digest import seal
 
 if TYPE_CHECKING:
     import torch
@@ -127,7 +128,7 @@ class StepPhases:
         self._measuring = False
         if (found := self.so_far()) is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "phases.json").write_text(json.dumps(json.loads(to_json(found)), indent=2) + "\n")
+            (folder / "phases.json").write_text(seal(json.dumps(json.loads(to_json(found)), indent=2)) + "\n")
             self._busy = time.perf_counter() - entered
             yield found
 

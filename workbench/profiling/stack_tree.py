@@ -8,6 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from workbench.storage.digest import seal, unseal
+from workbench.storage.regular import MIDDLING, read_bytes
+from workbench.storage.values import Amount, Count
+
 SMALLEST = 0.001
 """Share of the window below which a frame is left out of the file."""
 PLUMBING = 0.9
@@ -24,9 +30,9 @@ class Frame:
 
     name: str
     file: str
-    line: int
-    seconds: float
-    share: float
+    line: Count
+    seconds: Amount
+    share: Amount
     user: bool
     children: tuple[Frame, ...] = ()
 
@@ -40,36 +46,34 @@ class Frame:
 class StackWindow:
     """Stacks of the training thread over ``steps`` steps that ended with ``step``, one sample each ``interval`` s."""
 
-    step: int
-    steps: int
-    seconds: float
-    interval: float
-    samples: int
+    step: Count
+    steps: Count
+    seconds: Amount
+    interval: Amount
+    samples: Count
     tree: Frame
+
+
+_ADAPTER = TypeAdapter(StackWindow)
 
 
 def write_stacks(path: Path, window: StackWindow) -> None:
     """Write what :func:`read_stacks` reads."""
     values = {**vars(window), "tree": _plain(window.tree)}
-    path.write_text(json.dumps(values, separators=(",", ":")) + "\n", encoding="utf-8")
+    path.write_text(seal(json.dumps(values, separators=(",", ":"))) + "\n", encoding="utf-8")
 
 
 def read_stacks(path: Path) -> StackWindow | None:
     """The stacks in a file; None where there is none, or something else."""
     try:
-        values = json.loads(path.read_bytes())
-        return StackWindow(**{**values, "tree": _frame(values["tree"])})
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return _ADAPTER.validate_json(unseal(read_bytes(path, MIDDLING)), strict=True)
+    except (OSError, ValueError):
         return None
 
 
 def _plain(frame: Frame) -> dict[str, Any]:
     kept = [_plain(child) for child in frame.children if child.share >= SMALLEST]
     return {**vars(frame), "seconds": round(frame.seconds, 5), "share": round(frame.share, 5), "children": kept}
-
-
-def _frame(values: dict[str, Any]) -> Frame:
-    return Frame(**{**values, "children": tuple(_frame(child) for child in values["children"])})
 
 
 def own_code(frame: Frame) -> Frame:

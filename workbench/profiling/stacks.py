@@ -71,7 +71,7 @@ class Stacks:
             samples=session.sample_count,
             tree=_frame(root, root.time),
         )
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         write_stacks(folder / "stacks.json", window)
         (folder / "stacks.html").write_text(HTMLRenderer().render(session), encoding="utf-8")
         (folder / "stacks.speedscope.json").write_text(SpeedscopeRenderer().render(session), encoding="utf-8")

@@ -78,7 +78,7 @@ class Trace:
             if steps < 1:
                 yield Noted(message="no trace: the run ended before a step was traced")
                 return
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
             traced.export_chrome_trace(str(folder / "trace.json.gz"))
             write_operators(folder / "operators.json", table_of(self._step, steps, _operators(traced)))
         finally:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.storage.regular import MIDDLING, read_text
+
 
 class PluginError(Exception):
     """A plugin file that cannot be read or that fails while it is loaded."""
@@ -36,9 +38,9 @@ def load_plugin(path: Path) -> Plugin:
     if path in _loaded:
         return _loaded[path]
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, MIDDLING)
     except (OSError, UnicodeDecodeError) as error:
-        raise PluginError(f"plugin {path}: cannot be read: {error}") from None
+        raise PluginError(f"plugin {path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return _execute(Plugin(path, text))
 
 

@@ -16,6 +16,7 @@ from workbench.recipe.plugins import loaded_plugins
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import FORMAT, MAX_SEED, Data, Expect, Recipe, Train
 from workbench.recipe.validation import meant, parse, shown, validate
+from workbench.storage.regular import read_text
 
 T = TypeVar("T", bound=Table)
 
@@ -52,7 +53,7 @@ def read_recipe(text: str, where: str = "", overrides: Sequence[str] = (), *, co
 def read_recipe_file(path: Path, overrides: Sequence[str] = (), *, consistent: bool = True) -> Recipe:
     """Like :func:`read_recipe`, from a file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as error:
         raise RecipeError([Problem("", f"cannot be read: {why(error, path)}", None, str(path))]) from None
     except UnicodeDecodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -20,5 +21,10 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe to a file in one step: what stood there stays until the new text is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(write_recipe(recipe), encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(write_recipe(recipe), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error

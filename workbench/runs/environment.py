@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -16,8 +17,10 @@ from typing import Any
 
 from workbench import __version__
 from workbench.devices import driver, list_gpus
+from workbench.runs.errors import RunError
 from workbench.runs.files import replace_text
 from workbench.runs.json_text import dumps
+from workbench.storage.regular import MIDDLING, read_bytes
 
 PACKAGES = ("torch", "torchvision", "numpy", "pydantic", "safetensors", "pillow", "scikit-learn")
 VARIABLES = (
@@ -57,14 +60,16 @@ def environment(argv: Sequence[str]) -> dict[str, Any]:
 def note_resume(env_file: Path, argv: Sequence[str] | None = None) -> None:
     """Write down where and how a run goes on, below what env.json says about its start."""
     try:
-        before = json.loads(env_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        before = json.loads(read_bytes(env_file, MIDDLING))
+    except (OSError, ValueError, RecursionError):
         before = {}
     if not isinstance(before, dict):
         before = {}
+    earlier = before.get("resumed")
     now = environment(sys.argv if argv is None else argv)
-    before["resumed"] = [*(before.get("resumed") or []), now]
-    replace_text(env_file, dumps(before, indent=2) + "\n")
+    before["resumed"] = [*(earlier if isinstance(earlier, list) else []), now]
+    with contextlib.suppress(RunError):
+        replace_text(env_file, dumps(before, indent=2) + "\n")
 
 
 def _current_folder() -> Path | None:

@@ -10,11 +10,14 @@ from pathlib import Path
 from workbench.control import Control
 from workbench.devices import DeviceError, choose
 from workbench.events import Diverged, Event, Failed, Finished, Noted, Resumed, Stopped
+from workbench.filesystem import FULL
 from workbench.places import data_root as default_data_root
-from workbench.recipe import Recipe, RecipeError, save_recipe
+from workbench.recipe import Recipe, RecipeError, write_recipe
 from workbench.runs.directory import RunDirectory
-from workbench.runs.errors import RunError
+from workbench.runs.errors import CannotWrite, RunError
+from workbench.runs.files import cannot_write, replace_text
 from workbench.runs.writer import RunWriter
+from workbench.storage.regular import NoRoom
 
 log = logging.getLogger(__name__)
 
@@ -36,34 +39,60 @@ def execute(
     device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. on_event hears every event after it is written, in this thread.
     checks: whether to check before, during and after the training.
     Returns ``"finished"``, ``"stopped"``, ``"diverged"`` or ``"failed"``. What can go wrong with recipes, data,
-    devices and memory becomes a Failed event; RunError is raised if another process trains this run.
+    devices and memory becomes a Failed event; RunError is raised if another process trains this run, if the disk is
+    full (the run is then stopped at its last checkpoint), or if the run's directory went away meanwhile.
     """
     control = control or Control()
     end = "failed"
-    with RunWriter(run, control) as writer:
+    writer = RunWriter(run, control)
 
-        def say(event: Event) -> None:
-            writer.write(event)
-            if on_event is not None:
-                on_event(event)
+    def say(event: Event) -> None:
+        writer.write(event)
+        if on_event is None:
+            return
+        while writer.notices:
+            on_event(Noted(message=writer.notices.pop(0)))
+        if not (writer.trouble and isinstance(event, Stopped | Finished)):  # it has not ended as it was meant to
+            on_event(event)
 
-        try:
-            for event in _events(run, device, data_root or default_data_root(None), resume, control, say, checks):
-                say(event)
-                end = ENDS.get(type(event), end)
-        except Exception as error:
-            message = _explain(error, run)
-            if message is None:
-                log.exception("the run failed")
-                traceback.print_exc()
-                message = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}; the traceback is in log.txt"
-            say(Failed(error=message, resumable=_resumable(error, started=writer.status.step > 0)))
-            end = "failed"
+    try:
+        with writer:
+            try:
+                for event in _events(
+                    writer, device, data_root or default_data_root(None), resume, control, say, checks
+                ):
+                    say(event)
+                    end = ENDS.get(type(event), end)
+            except (CannotWrite, NoRoom) as error:
+                raise RunError(writer.break_off(_no_room(error))) from error
+            except Exception as error:
+                message = _explain(error, run)
+                if message is None:
+                    log.exception("the run failed")
+                    traceback.print_exc()
+                    message = (
+                        f"{type(error).__name__}: {' '.join(str(error).split())[:500]}; the traceback is in log.txt"
+                    )
+                say(Failed(error=message, resumable=_resumable(error, started=writer.status.step > 0)))
+                end = "failed"
+    except BaseException:
+        writer.abandon()  # interrupted while it was being entered or left, perhaps
+        raise
+    if writer.trouble:
+        command = "show" if end == "finished" else "run --resume"
+        advice = f"; {'see' if end == 'finished' else 'go on with'}: workbench {command} {writer.run.path}"
+        raise RunError(writer.trouble + (advice if writer.run != run else ""))
     return end
 
 
+def _no_room(error: CannotWrite | NoRoom) -> str:
+    if isinstance(error, NoRoom):
+        return str(cannot_write(Path(error.filename), error, error.needed))
+    return str(error)
+
+
 def _events(
-    run: RunDirectory,
+    writer: RunWriter,
     device: str,
     data_root: Path,
     resume: bool,
@@ -71,7 +100,7 @@ def _events(
     say: Callable[[Event], None],
     checks: bool,
 ) -> Iterator[Event]:
-    chosen = choose(device)
+    run, chosen = writer.run, choose(device)
 
     from workbench.data.workers import make_ready
     from workbench.engine.backend import backend
@@ -82,7 +111,7 @@ def _events(
     from workbench.engine.train import train
     from workbench.profiling.instruments import Instruments
 
-    checkpoints = Checkpoints(run.checkpoints)
+    checkpoints = Checkpoints(lambda: writer.run.checkpoints, look=writer.look)
     state = checkpoints.load() if resume else None
     recipe, notes = suited(run.recipe(), chosen)
     if notes and state is not None:
@@ -91,6 +120,8 @@ def _events(
     if resume and state is None:
         say(Resumed(step=0))
         say(Noted(message="there was no checkpoint yet; the run starts from its beginning"))
+    if checkpoints.note:
+        say(Noted(message=checkpoints.note))
     if recipe.data.pipeline == "loader" and recipe.data.workers:
         make_ready()
     instruments = Instruments(run.profile)
@@ -102,7 +133,7 @@ def _events(
                 notes.append(str(threads))
             for note in [*notes, *built.dataset.notes]:
                 say(Noted(message=note))
-            built.recipe = _written_out(run, recipe, threads.count)
+            built.recipe = _written_out(writer, recipe, threads.count)
             yield from train(
                 built, control, checkpoints, state, instruments=instruments, checks=checks, folder=run.path
             )
@@ -111,12 +142,14 @@ def _events(
             built.close()
 
 
-def _written_out(run: RunDirectory, recipe: Recipe, threads: int) -> Recipe:
+def _written_out(writer: RunWriter, recipe: Recipe, threads: int) -> Recipe:
     """The recipe with every choice of this machine, in the run's directory too: they change the last bits or more."""
     if recipe.train.threads is None:
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"threads": threads})})
+    writer.look()  # a directory that went away meanwhile is not made anew
+    run = writer.run
     if recipe != run.recipe():
-        save_recipe(recipe, run.recipe_file)
+        replace_text(run.recipe_file, write_recipe(recipe))
     return recipe
 
 
@@ -132,6 +165,8 @@ def _explain(error: Exception, run: RunDirectory) -> str | None:
     if isinstance(error, torch.OutOfMemoryError):
         size = run.recipe().data.batch_size
         return f"out of memory at data.batch_size = {size}: try --set data.batch_size={max(1, size // 2)}"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return str(cannot_write(Path(error.filename or run.path / "log.txt"), error))
     if isinstance(error, OSError) and error.errno is not None:
         return f"{error.filename or run.path}: {error.strerror}"
     known = DataError | BuildError | CheckpointError | DeviceError | RecipeError | RunError | TechniqueError

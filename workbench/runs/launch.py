@@ -13,6 +13,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import cannot_write
 from workbench.runs.status import going_on, new_status, process_started, read_status, write_status
+from workbench.storage.regular import open_appending, open_regular
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +49,7 @@ def detach(
     for plugin in plugins:
         command += ["--plugin", str(plugin.resolve())]
     try:
-        with run.log_file.open("ab") as log:
+        with os.fdopen(open_appending(run.log_file), "ab") as log:
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -107,9 +108,12 @@ def took_up(run: RunDirectory, pid: int) -> bool:
 def last_words(run: RunDirectory) -> str:
     """The last line of a run's log; where it says nothing, that."""
     try:
-        with run.log_file.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
-            lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        descriptor = open_regular(run.log_file)
+        try:
+            tail = os.pread(descriptor, 4096, max(0, os.fstat(descriptor).st_size - 4096))
+        finally:
+            os.close(descriptor)
+        lines = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
     except OSError:
         lines = []
     return lines[-1].strip() if lines else "its process ended without a word"

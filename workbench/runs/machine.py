@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from workbench.devices import gpu_of, gpu_use
 from workbench.runs.directory import RunDirectory
 from workbench.runs.json_text import dumps
 from workbench.runs.reader import LineReader
+from workbench.storage.regular import open_appending
+from workbench.storage.values import Count, Finite, Moment
 
 CHILDREN_EVERY = 10
 """Samples after which worker processes are looked for again: finding them reads every process of the machine."""
@@ -27,13 +30,16 @@ class Sample:
     together. None without a GPU, or where the driver does not tell.
     """
 
-    time: float
-    step: int
-    cpu: float | None = None
-    memory: int | None = None
-    gpu: float | None = None
-    gpu_memory: int | None = None
-    gpu_memory_total: int | None = None
+    time: Moment
+    step: Count
+    cpu: Finite | None = None
+    memory: Count | None = None
+    gpu: Finite | None = None
+    gpu_memory: Count | None = None
+    gpu_memory_total: Count | None = None
+
+
+_ADAPTER = TypeAdapter(Sample)
 
 
 class Sampler:
@@ -97,7 +103,7 @@ class Sampler:
 
     def _append(self, sample: Sample) -> None:
         line = dumps(sample).encode() + b"\n"
-        file = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        file = open_appending(self._file)
         try:
             size = os.fstat(file).st_size
             torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"  # a full disk, or a machine that went down
@@ -118,11 +124,8 @@ class MachineReader:
 
 
 def _read(line: bytes) -> Sample | None:
-    """The sample of a line; None for a torn one."""
+    """The sample of a line; None for anything else."""
     try:
-        values = json.loads(line)
-        return Sample(
-            **{name: values.get(name) for name in Sample.__dataclass_fields__} | {"time": float(values["time"])}
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return _ADAPTER.validate_json(line, strict=True)
+    except ValueError:
         return None

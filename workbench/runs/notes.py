@@ -14,6 +14,7 @@ import tomli_w
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import cannot_write, replace_text
+from workbench.storage.regular import read_text
 
 TAG = re.compile(r"\w[\w.+/-]{0,39}")
 BASELINE = ".baseline"
@@ -74,7 +75,7 @@ def checked_tag(text: str) -> str:
 def baseline(root: Path) -> str:
     """The name of the baseline among the runs in a folder; "" if there is none."""
     try:
-        name = (root / BASELINE).read_text(encoding="utf-8").strip()
+        name = read_text(root / BASELINE).strip()
     except (OSError, ValueError):
         return ""
     usable = name and "/" not in name and name not in (".", "..")
@@ -94,7 +95,7 @@ def pin(root: Path, name: str) -> None:
 
 def _read(run: RunDirectory) -> dict[str, Any]:
     try:
-        return tomllib.loads(run.notes_file.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(run.notes_file))
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -27,6 +27,8 @@ from workbench.runs.json_text import dumps
 from workbench.runs.listing import RunSummary, summary
 from workbench.runs.occupancy import ANY, free_device, holders
 from workbench.runs.status import Status, new_status, read_status, write_status
+from workbench.storage.regular import read_bytes
+from workbench.storage.values import Moment
 
 FILE = re.compile(r"^(\d{10})-(.+)\.json$")
 MIDDLE = 5_000_000_000
@@ -54,7 +56,7 @@ class Request:
     folder: str = ""
     variables: dict[str, str] | None = None
     host: str = ""
-    queued: float = 0.0
+    queued: Moment = 0.0
     checks: bool = True
     before: str = "queued"
 
@@ -264,7 +266,7 @@ def _waiting(run: RunDirectory) -> Status:
 def _read(path: Path) -> Request | str:
     """A request, or why there is none."""
     try:
-        request = _ADAPTER.validate_json(path.read_bytes())
+        request = _ADAPTER.validate_json(read_bytes(path), strict=True)
     except OSError as error:
         return f"cannot be read: {why(error, path)}"
     except ValidationError as error:

@@ -1,43 +1,81 @@
-"""Reading what a run has said, once or as it grows. A reader never needs the writer."""
+"""Reading what a run has said, once or as it grows. A reader never needs the writer, and survives any bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from workbench.events import Event, Resumed, from_json
 from workbench.filesystem import NOT_THERE, dangling, why
 from workbench.runs.directory import RunDirectory
 from workbench.runs.folder import Tell
+from workbench.storage.regular import in_bytes, open_regular
+
+MOST = 1 << 30
+"""Bytes that a file of lines never has more of: years of training."""
+
+LONGEST = 1 << 22
+"""Bytes that a line never has more of: a first event with the names of a hundred thousand classes."""
+
+BLOCK = 1 << 20
 
 
 class LineReader:
     """Reads a growing file of lines from where it last stopped; an unfinished last line waits until it is whole.
 
-    problem: why the file could not be read at the last call, one line; "" if it could, or if there is none.
+    left_out: lines too long to be any of ours. problem: why the file could not be read at the last call, one line; ""
+    if it could, or if there is none.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
+        self.left_out = 0
         self.problem = ""
+        self.path = path
+        self._offset = 0
+        self._endless = False  # in the middle of a line that is too long
 
     def read_new(self) -> list[bytes]:
         """The lines since the last call; none where there is no file. Costs one ``stat`` when there is nothing new."""
         self.problem = ""
         try:
-            if self._path.stat().st_size <= self._offset:
+            if os.stat(self.path).st_size <= self._offset:
                 return []
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
+            descriptor = open_regular(self.path)
         except OSError as error:
-            if error.errno not in NOT_THERE or dangling(self._path):
-                self.problem = f"{self._path}: cannot be read: {why(error, self._path)}"
+            if error.errno not in NOT_THERE or dangling(self.path):
+                self.problem = self._because(error)
             return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return whole.splitlines()
+        try:
+            return list(self._lines(descriptor))
+        except OSError as error:
+            self.problem = self._because(error)
+            return []
+        finally:
+            os.close(descriptor)
+
+    def _because(self, error: OSError) -> str:
+        return f"{self.path}: cannot be read: {why(error, self.path)}"
+
+    def _lines(self, descriptor: int) -> Iterator[bytes]:
+        """The whole lines from the offset on, a block at a time: what is not a line of ours is not kept in memory."""
+        size = os.fstat(descriptor).st_size
+        if size > MOST:
+            self.problem = f"{self.path}: cannot be read: it has {in_bytes(size)}, far more than any run writes"
+            return
+        rest, at = b"", self._offset
+        while block := os.pread(descriptor, BLOCK, at):
+            at += len(block)
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                self._offset += len(line) + 1
+                if self._endless or len(line) > LONGEST:
+                    self.left_out += 1
+                    self._endless = False
+                else:
+                    yield line
+            if len(rest) > LONGEST or self._endless:
+                self._offset, self._endless, rest = self._offset + len(rest), True, b""
 
 
 class EventReader:
@@ -45,16 +83,39 @@ class EventReader:
 
     def __init__(self, run: RunDirectory) -> None:
         self._lines = LineReader(run.events_file)
+        self._unread = 0
 
     @property
-    def problem(self) -> str:
+    def unread(self) -> int:
+        """Lines so far that are no event: damaged, or of a kind that this version does not know."""
+        return self._unread + self._lines.left_out
+
+    @property
+    def left_out(self) -> str:
+        """How many lines could not be read so far, in one line; "" if all could."""
+        lines = "1 line" if self.unread == 1 else f"{self.unread:,} lines"
+        return f"{self._lines.path}: left out {lines} that could not be read" if self.unread else ""
+
+    @property
+    def blocked(self) -> str:
         """Why the run's events cannot be read, one line; "" if they can, or if there are none yet."""
         return self._lines.problem
 
+    @property
+    def problem(self) -> str:
+        """What could not be read, in one line; "" if all could."""
+        return self.blocked or self.left_out
+
     def read_new(self) -> list[Event]:
-        """The events written since the last call. A line that is still being written waits; a torn one is left out."""
-        events = (from_json(line.decode(errors="replace")) for line in self._lines.read_new())
-        return [event for event in events if event is not None]
+        """The events written since the last call. A line that is still being written waits; others are left out."""
+        found = []
+        for line in self._lines.read_new():
+            event = from_json(line)
+            if event is not None:
+                found.append(event)
+            elif line.strip():
+                self._unread += 1
+        return found
 
 
 def read_events(run: RunDirectory, tell: Tell = lambda line: None) -> list[Event]:

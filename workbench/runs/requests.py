@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import time
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+from pydantic import TypeAdapter
 
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import cannot_write, locked, replace_text
 from workbench.runs.json_text import dumps
-from workbench.runs.status import ACTIVE, fresh, judge, read_status
+from workbench.runs.status import ACTIVE, Status, fresh, judge, read_status
+from workbench.storage.regular import read_bytes
+from workbench.storage.values import Amount, Count, Moment
 
 Action = Literal["stop", "pause", "continue", "checkpoint", "profile", "stacks", "trace"]
 ACTIONS: tuple[str, ...] = get_args(Action)
+
+
+@dataclass(frozen=True)
+class Request:
+    """An action that was asked of one process. time: seconds since 1970, for people."""
+
+    action: Action
+    time: Moment
+    pid: Count = 0
+    process_started: Amount | None = None
+
+
+_ENTRIES: TypeAdapter[list[Any]] = TypeAdapter(list[Request | Any])
 
 PROFILE_SECONDS = 30.0
 """How long a run measures its phases when asked to ``"profile"``: who watches asks again before that is over."""
@@ -35,31 +53,39 @@ def ask(run: RunDirectory, action: Action) -> None:
         raise RunError(f"run '{run.name}' is {state}: there is no process to {action}")
     try:
         with locked(run.path / ".control.lock"):
-            requests = [*_read(run), {"action": action, "time": time.time()}]
-            replace_text(run.control_file, dumps(requests) + "\n")
+            assert status is not None
+            request = Request(action, time.time(), status.pid, status.process_started)
+            replace_text(run.control_file, dumps([*_read(run), request]) + "\n")
     except OSError as error:
         raise cannot_write(run.control_file, error) from error
 
 
-def take_requests(run: RunDirectory, since: float = 0.0) -> list[str]:
-    """The actions asked for since a moment, oldest first; each request is handed out once and then forgotten."""
+def take_requests(run: RunDirectory, own: Status | None = None) -> list[str]:
+    """The actions asked for, oldest first; each request is handed out once and then forgotten.
+
+    own: a status that names the process that takes them; requests that were meant for another one are left out. No
+    clock decides that: it may be set back at any time.
+    """
     if not run.control_file.exists():
         return []
     with locked(run.path / ".control.lock"):
         requests = _read(run)
-        run.control_file.unlink(missing_ok=True)
-    return [request["action"] for request in requests if request["time"] >= since]
+        with contextlib.suppress(IsADirectoryError, FileNotFoundError):
+            run.control_file.unlink()
+    return [request.action for request in requests if own is None or _meant(request, own)]
 
 
-def _read(run: RunDirectory) -> list[dict[str, Any]]:
+def _meant(request: Request, own: Status) -> bool:
+    if not request.pid:  # of an earlier version
+        return True
+    if request.process_started is None or own.process_started is None:
+        return request.pid == own.pid
+    return request.pid == own.pid and abs(request.process_started - own.process_started) <= 1.0
+
+
+def _read(run: RunDirectory) -> list[Request]:
     try:
-        requests = json.loads(run.control_file.read_bytes())
+        found = _ENTRIES.validate_json(read_bytes(run.control_file), strict=True)
     except (OSError, ValueError):
         return []
-    if not isinstance(requests, list):
-        return []
-    return [
-        r
-        for r in requests
-        if isinstance(r, dict) and r.get("action") in ACTIONS and isinstance(r.get("time"), int | float)
-    ]
+    return [entry for entry in found if isinstance(entry, Request)]

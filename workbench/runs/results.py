@@ -9,16 +9,31 @@ from __future__ import annotations
 import base64
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, TypeAdapter
+
+from workbench.filesystem import exists, why
+from workbench.runs.errors import RunError
 from workbench.runs.files import replace_text
+from workbench.storage.digest import Damaged, seal, unseal
+from workbench.storage.regular import LARGE, read_bytes
+from workbench.storage.values import Count, Figure, Finite
 
 FORMAT = 1
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0–255."""
+
+
+def _from_base64(value: Any) -> Any:
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+Pixels = Annotated[bytes, BeforeValidator(_from_base64)]
+"""Base 64 in the file."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +42,11 @@ class Mistake:
     its wrong answer, 0–1. pixels: uint8 ``[height, width, 3]``.
     """
 
-    index: int
-    label: int
-    predicted: int
-    probability: float
-    pixels: bytes
+    index: Count
+    label: Count
+    predicted: Count
+    probability: Finite
+    pixels: Pixels
 
 
 @dataclass(frozen=True)
@@ -42,13 +57,13 @@ class Results:
     """
 
     split: str
-    step: int
-    loss: float
-    accuracy: float
+    step: Count
+    loss: Figure
+    accuracy: Figure
     classes: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    height: int
-    width: int
+    confusion: tuple[tuple[Count, ...], ...]
+    height: Count
+    width: Count
     mistakes: tuple[Mistake, ...]
 
     @property
@@ -78,24 +93,50 @@ def write_results(path: Path, results: Results) -> None:
     values = asdict(results) | {"format": FORMAT, "loss": results.loss if math.isfinite(results.loss) else None}
     for mistake in values["mistakes"]:
         mistake["pixels"] = base64.b64encode(mistake["pixels"]).decode("ascii")
-    replace_text(path, json.dumps(values, separators=(",", ":")))
+    replace_text(path, seal(json.dumps(values, separators=(",", ":"))))
+
+
+@dataclass(frozen=True)
+class _Format:
+    format: int
+
+
+_FORMAT, _ADAPTER = TypeAdapter(_Format), TypeAdapter(Results)
 
 
 def read_results(path: Path) -> Results | None:
-    """The results in a file; None where there is none, or none that this version can read."""
+    """The results in a file; None where there are none, or none that this version can read: see :func:`load_results`"""
     try:
-        values: dict[str, Any] = json.loads(path.read_bytes())
-        if values.pop("format") != FORMAT:
-            return None
-        values["classes"] = tuple(values["classes"])
-        values["confusion"] = tuple(map(tuple, values["confusion"]))
-        values["loss"] = math.nan if values["loss"] is None else values["loss"]
-        size = 3 * values["height"] * values["width"]
-        mistakes = [Mistake(**m | {"pixels": base64.b64decode(m["pixels"])}) for m in values["mistakes"]]
-        values["mistakes"] = tuple(mistake for mistake in mistakes if len(mistake.pixels) == size)
-        return Results(**values)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return load_results(path)
+    except RunError:
         return None
+
+
+def load_results(path: Path) -> Results:
+    """The results in a file, whole as they were written. Raises RunError with what is wrong with it, and what else is.
+
+    Mistakes without a picture of the right size, or of classes that are not there, are left out.
+    """
+    instead = "the last evaluation's figures are in events.jsonl: workbench show"
+    try:
+        data = unseal(read_bytes(path, LARGE))
+        if (found := _FORMAT.validate_json(data, strict=True).format) != FORMAT:
+            raise RunError(f"{path}: has format {found}, this workbench reads {FORMAT}; {instead}")
+        results = _ADAPTER.validate_json(data, strict=True)
+    except OSError as error:
+        if not exists(path):
+            raise RunError(f"{path}: is not there; it is written after the last evaluation") from None
+        raise RunError(f"{path}: cannot be read: {why(error, path)}; {instead}") from error
+    except Damaged as error:
+        raise RunError(f"{path}: is damaged: {error}; {instead}") from error
+    except ValueError as error:
+        raise RunError(f"{path}: is damaged: it is not what an evaluation writes; {instead}") from error
+    classes = range(len(results.classes))
+    if len(results.confusion) != len(classes) or any(len(row) != len(classes) for row in results.confusion):
+        raise RunError(f"{path}: is damaged: its confusion matrix is not that of {len(classes)} classes; {instead}")
+    size = 3 * results.height * results.width
+    usable = (m for m in results.mistakes if len(m.pixels) == size and m.label in classes and m.predicted in classes)
+    return replace(results, mistakes=tuple(usable))
 
 
 def half_blocks(pixels: bytes, height: int, width: int) -> list[list[tuple[Colour, Colour]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from workbench.recipe.schema import to_tables
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.listing import list_runs
+from workbench.runs.reader import LONGEST
 from workbench.runs.status import ENDED
+from workbench.storage.regular import open_regular
 
 SPEED_GROUPS = ("architecture", "precision and speed")
 """Groups of techniques that decide how long a step takes, as far as anything general can be said."""
@@ -72,9 +75,12 @@ class Speeds:
 def _speed(run: RunDirectory, device: str, rate: float) -> Speed | None:
     try:
         recipe = run.recipe()
-        with run.events_file.open(encoding="utf-8") as lines:
-            started = from_json(next(lines, ""))
-    except (OSError, RecipeError, UnicodeDecodeError):
+        descriptor = open_regular(run.events_file)
+        try:
+            started = from_json(os.pread(descriptor, LONGEST, 0).partition(b"\n")[0])
+        finally:
+            os.close(descriptor)
+    except (OSError, RecipeError):
         return None
     count = started.multiply_adds if isinstance(started, RunStarted) else None
     return Speed(recipe.name, device, rate, count, cost(recipe))

@@ -10,15 +10,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from workbench.filesystem import NOT_THERE, dangling, why
 from workbench.runs.directory import RunDirectory
+from workbench.runs.errors import CannotWrite
 from workbench.runs.files import replace_text
 from workbench.runs.json_text import dumps
+from workbench.storage.regular import read_bytes
+from workbench.storage.values import Amount, Count, Finite, Moment
 
 STALE_AFTER = 15.0
 """Seconds without a heartbeat after which a living process counts as stalled."""
+
+SHORT = 1000
+"""Characters of a message that are kept where there is no room for a longer one."""
 
 ACTIVE = frozenset({"queued", "running", "paused", "stalled"})
 """Honest states in which a process will read requests."""
@@ -38,26 +44,26 @@ class Status:
     """
 
     state: str
-    pid: int = 0
+    pid: Count = 0
     host: str = ""
     boot_id: str = ""
     namespace: str = ""
-    process_started: float | None = None
-    heartbeat: float = 0.0
-    step: int = 0
-    steps: int = 0
-    epoch: float = 0.0
-    loss: float | None = None
-    accuracy: float | None = None
-    images_per_second: float | None = None
-    test_accuracy: float | None = None
-    best: float | None = None
+    process_started: Amount | None = None
+    heartbeat: Moment = 0.0
+    step: Count = 0
+    steps: Count = 0
+    epoch: Amount = 0.0
+    loss: Finite | None = None
+    accuracy: Finite | None = None
+    images_per_second: Finite | None = None
+    test_accuracy: Finite | None = None
+    best: Finite | None = None
     device: str = ""
-    started: float = 0.0
+    started: Moment = 0.0
     message: str = ""
-    seed: int | None = None
-    seconds: float | None = None
-    test_loss: float | None = None
+    seed: Count | None = None
+    seconds: Amount | None = None
+    test_loss: Finite | None = None
 
 
 _ADAPTER = TypeAdapter(Status)
@@ -89,15 +95,21 @@ def going_on(run: RunDirectory, status: Status) -> Status:
 
 
 def write_status(run: RunDirectory, status: Status) -> None:
-    """Replace a run's status. Raises RunError."""
-    replace_text(run.status_file, dumps(status) + "\n")
+    """Replace a run's status, on a full disk too. Raises CannotWrite."""
+    try:
+        replace_text(run.status_file, dumps(status) + "\n", last_resort=True)
+    except CannotWrite:
+        if len(status.message) <= SHORT:
+            raise
+        short = dataclasses.replace(status, message=f"{status.message[:SHORT]}…")
+        replace_text(run.status_file, dumps(short) + "\n", last_resort=True)
 
 
 def read_status(run: RunDirectory) -> Status | None:
     """A run's last status; None if it never had one, or a torn one. One that may not be read says so: it is unknown."""
     try:
-        return _ADAPTER.validate_json(run.status_file.read_bytes())
-    except ValidationError:
+        return _ADAPTER.validate_json(read_bytes(run.status_file), strict=True)
+    except ValueError:
         return None
     except OSError as error:
         if error.errno in NOT_THERE and not dangling(run.status_file):

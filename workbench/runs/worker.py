@@ -21,6 +21,7 @@ from workbench.runs.listing import summary
 from workbench.runs.occupancy import LiveRuns, free_device, holders
 from workbench.runs.queue import FROM_THE_SHELL, Entry, changing, drop, entries, folder_of, hold_file
 from workbench.runs.status import new_status, process_started, read_status, write_status
+from workbench.storage.regular import open_appending
 
 POLL_SECONDS = 1.0
 
@@ -44,7 +45,7 @@ def ensure_worker(root: Path) -> int | None:
             if not claim.take():
                 return None
             command = [sys.executable, "-P", "-m", "workbench.runs.worker", str(root), str(claim.descriptor)]
-            with (folder_of(root) / "worker.log").open("ab") as output:
+            with os.fdopen(open_appending(folder_of(root) / "worker.log"), "ab") as output:
                 child = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import os
 import threading
 import time
@@ -13,73 +12,67 @@ from types import TracebackType
 from typing import Self
 
 from workbench.control import Control
-from workbench.events import (
-    Continued,
-    Diverged,
-    Evaluated,
-    Event,
-    Failed,
-    Finished,
-    Paused,
-    Resumed,
-    RunStarted,
-    Stopped,
-    Trained,
-    to_json,
-)
+from workbench.events import CheckpointSaved, Evaluated, Event, Noted, Resumed, RunStarted, to_json
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import Claim, cannot_write
 from workbench.runs.machine import Sampler
-from workbench.runs.reader import read_events
+from workbench.runs.reader import EventReader, what_counts
 from workbench.runs.requests import PROFILE_SECONDS, take_requests
-from workbench.runs.status import Status, going_on, new_status, read_status, write_status
+from workbench.runs.rescue import Anchor
+from workbench.runs.states import ENDS, STATES, after
+from workbench.runs.status import going_on, new_status, read_status, write_status
+from workbench.runs.worker import ensure_worker
+from workbench.storage.regular import open_appending
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 2.0
 
-STATES: dict[type[Event], str] = {
-    Paused: "paused",
-    Continued: "running",
-    Finished: "finished",
-    Stopped: "stopped",
-    Diverged: "diverged",
-    Failed: "failed",
-}
-"""Events that change a run's state; those that end it are flushed to the disk."""
+LEFT = "left at once, in the middle of a step; it goes on from its last checkpoint"
+"""What the status of a run says that was not waited for."""
 
-ENDS = (Finished, Stopped, Diverged, Failed)
+_open: set[RunWriter] = set()
 
 
 class RunWriter:
     """The one writer of a run, as a context manager; entering raises RunError if another one has it.
 
     control: where requests from other processes go. A thread of its own looks for them once a second, renews the
-    status and samples the machine, so that nothing of it disturbs or depends on the thread that trains.
+    status, samples the machine and sees that the directory is still there, so that nothing of it disturbs or depends on
+    the thread that trains. If the directory goes away, the run is asked to stop and ``run`` becomes another one beside
+    it, with all that can be rescued; ``trouble`` says so in one line.
     """
 
     def __init__(self, run: RunDirectory, control: Control | None = None) -> None:
         self.run = run
         self.control = control or Control()
-        self._guard = threading.Lock()
+        self.trouble = ""
+        self.notices: list[str] = []
+        self._guard = threading.RLock()
         self._over = threading.Event()
+        self._claims: list[Claim] = []
+        self._old: list[int] = []
         self._file = -1
         self._torn = False
         self._changed = False
         self._beat = 0.0
+        self._saved: int | None = None
         self._sampler = Sampler(run)
 
     def __enter__(self) -> Self:
         try:
-            self._claim = Claim(self.run.lock_file)
+            claim = Claim(self.run.lock_file)
         except OSError as error:
             raise cannot_write(self.run.path, error) from error
-        if not self._claim.take():
-            self._claim.give_back()
+        if not claim.take():
+            claim.give_back()
             raise RunError(_taken(self.run))
+        self._claims.append(claim)
+        _open.add(self)
         try:
-            self._file = os.open(self.run.events_file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._file = open_appending(self.run.events_file)
             _cut_torn_line(self._file)
+            self._anchor = Anchor(self.run, self._file)
             self.status = going_on(self.run, new_status("running"))
             self._write_status()
         except BaseException as error:
@@ -97,31 +90,100 @@ class RunWriter:
         self._over.set()
         self._thread.join(timeout=5)
         if self.status.state in ("running", "paused"):
-            reason = f" ({kind.__name__})" if kind else ""
-            message = f"ended without a last event{reason}; it can go on from its last checkpoint"
-            self.status = dataclasses.replace(self.status, state="lost", message=message)
+            if kind is not None and issubclass(kind, KeyboardInterrupt):
+                self.status = dataclasses.replace(self.status, state="stopped", message=LEFT)
+            else:
+                reason = f" ({kind.__name__})" if kind else ""
+                message = f"ended without a last event{reason}; it can go on from its last checkpoint"
+                self.status = dataclasses.replace(self.status, state="lost", message=message)
         with contextlib.suppress(OSError, RunError):  # the events are the truth; an error of theirs was raised already
-            take_requests(self.run)
+            take_requests(self.run, self.status)
             self._write_status()
         self._close()
+        self._revive_queue()
 
     def write(self, event: Event) -> None:
-        """Append an event and bring the status up to date. Raises RunError where the disk is full or gone."""
+        """Append an event and bring the status up to date. Raises CannotWrite where the disk is full or gone."""
+        if isinstance(event, ENDS):
+            self.look()  # what ends now would not be looked for any more
+        if isinstance(event, Resumed) or (isinstance(event, CheckpointSaved) and event.file == "last.pt"):
+            self._saved = event.step
         line = to_json(event).encode() + b"\n"
-        try:
-            self._append(b"\n" + line if self._torn else line)
-            if isinstance(event, ENDS):
-                os.fsync(self._file)
-        except OSError as error:
-            self._torn = True
-            raise cannot_write(self.run.events_file, error) from error
-        self._torn = False
         with self._guard:
-            self.status = _after(self.status, event)
+            self.status = after(self.status, event)
             self._changed = True
+            try:
+                self._append(b"\n" + line if self._torn else line)
+                if isinstance(event, ENDS):
+                    os.fsync(self._file)
+            except OSError as error:
+                self._torn = True
+                if isinstance(event, ENDS):
+                    self._write_status()
+                raise cannot_write(self.run.events_file, error, len(line)) from error
+            self._torn = False
         if isinstance(event, Resumed):
             self._look_back(event)
         if type(event) in STATES or isinstance(event, RunStarted):
+            self._write_status()
+
+    def break_off(self, why: str) -> str:
+        """Say in the status that the run stopped at its last checkpoint, and why; returns all of it in one line."""
+        at = (
+            f"at its last checkpoint (step {self._saved:,})"
+            if self._saved is not None
+            else "before its first checkpoint"
+        )
+        message = f"{why}; the run stopped {at}; go on with: workbench run --resume {self.run.path}"
+        with self._guard:
+            self.status = dataclasses.replace(self.status, state="stopped", message=message)
+        with contextlib.suppress(OSError, RunError):
+            self._write_status()
+        return message
+
+    def abandon(self) -> None:
+        """Say that the run was stopped, from any thread and at any moment, for a process that leaves at once."""
+        self._over.set()
+        status = getattr(self, "status", None)
+        if not self._claims or status is None or status.state not in ("running", "paused"):
+            return
+        held = self._guard.acquire(timeout=0.5)  # by a thread that was interrupted, perhaps: then without
+        try:
+            self.status = dataclasses.replace(status, state="stopped", message=LEFT)
+            with contextlib.suppress(OSError, RunError):
+                write_status(self.run, self.status)
+        finally:
+            if held:
+                self._guard.release()
+
+    def look(self) -> None:
+        """See whether the run's directory is still there; if not, rescue what can be and ask the run to stop."""
+        with self._guard:
+            if self.trouble or not (reason := self._anchor.gone()):
+                return
+            trouble = f"{self.run.path}: while it was being trained, the run's directory {reason}"
+            try:
+                self._move(self._anchor.rescue(), trouble)
+            except (OSError, RunError) as error:
+                self.trouble = f"{trouble}; {error}"
+            self.control.stop()
+            self.notices.append(f"{self.trouble}; the run stops")
+
+    def _move(self, rescued: RunDirectory, trouble: str) -> None:
+        """Go on writing in another directory; the old one, if it is only elsewhere, says where."""
+        self.trouble = f"{trouble}; what it had is in {rescued.path}"
+        if (old := self._anchor.place()) is not None:
+            with contextlib.suppress(OSError, RunError):
+                ended = dataclasses.replace(self.status, state="stopped", message=self.trouble)
+                write_status(RunDirectory(old), ended)
+        claim = Claim(rescued.lock_file)
+        claim.take()
+        self._claims.append(claim)
+        self._old.append(self._file)
+        self._file = open_appending(rescued.events_file)
+        self.run, self._sampler = rescued, Sampler(rescued)
+        self._append(to_json(Noted(message=trouble)).encode() + b"\n")
+        with contextlib.suppress(OSError, RunError):
             self._write_status()
 
     def _append(self, data: bytes) -> None:
@@ -129,31 +191,45 @@ class RunWriter:
             data = data[os.write(self._file, data) :]
 
     def _look_back(self, resumed: Resumed) -> None:
-        """Put back the results that hold after a withdrawal."""
+        """Put back the results that hold after a withdrawal, and say what could not be read."""
+        reader = EventReader(self.run)
+        events = what_counts(reader.read_new())
+        if reader.problem:
+            self.notices.append(reader.problem)
         with self._guard:
             status = dataclasses.replace(self.status, test_accuracy=None, test_loss=None, best=None, step=resumed.step)
-            for event in read_events(self.run):
+            for event in events:
                 if isinstance(event, Evaluated):
-                    status = _after(status, event)
+                    status = after(status, event)
             self.status = status
 
     def _write_status(self) -> None:
         with self._guard:
-            self._beat = time.time()
+            self._beat = time.monotonic()
             self._changed = False
-            self.status = dataclasses.replace(self.status, heartbeat=self._beat)
+            self.status = dataclasses.replace(self.status, heartbeat=time.time())
             write_status(self.run, self.status)
 
     def _keep_alive(self) -> None:
-        asked_since = _process_birth()
+        revived = time.monotonic()
         while not self._over.is_set():
             with contextlib.suppress(OSError, RunError):  # a full disk now may have room again in two seconds
-                for action in take_requests(self.run, asked_since):
+                self.look()
+                for action in take_requests(self.run, self.status):
                     self._forward(action)
-                if self._changed or time.time() - self._beat >= HEARTBEAT_SECONDS - 0.1:
+                due = time.monotonic() - self._beat >= HEARTBEAT_SECONDS - 0.1
+                if (self._changed or due) and not self._over.is_set():
                     self._write_status()
+            if time.monotonic() - revived >= HEARTBEAT_SECONDS - 0.1:
+                self._revive_queue()
+                revived = time.monotonic()
             self._sampler.sample(self.status.device, self.status.step)
             self._over.wait(POLL_SECONDS)
+
+    def _revive_queue(self) -> None:
+        """Whoever looked after the queue may have been killed: a run that is at work or ends sees to it."""
+        with contextlib.suppress(OSError, RunError):
+            ensure_worker(self.run.path.parent)
 
     def _forward(self, action: str) -> None:
         answers: dict[str, Callable[[], None]] = {
@@ -168,41 +244,21 @@ class RunWriter:
         answers[action]()
 
     def _close(self) -> None:
+        _open.discard(self)
         if self._file >= 0:
-            os.close(self._file)
+            for file in (*self._old, self._file):
+                os.close(file)
             self._file = -1
-        self._claim.give_back()
+        if anchor := getattr(self, "_anchor", None):
+            anchor.close()
+        while self._claims:
+            self._claims.pop().give_back()
 
 
-def _after(status: Status, event: Event) -> Status:
-    """The status that an event leads to."""
-    change = dataclasses.replace
-    if type(event) in STATES:
-        status = change(status, state=STATES[type(event)])
-    if isinstance(event, RunStarted):
-        status = change(status, steps=event.steps, device=event.device, seed=event.seed)
-    elif isinstance(event, Trained):
-        status = change(
-            status,
-            epoch=event.epoch,
-            loss=_finite(event.loss),
-            accuracy=_finite(event.accuracy),
-            images_per_second=_finite(event.images_per_second),
-        )
-    elif isinstance(event, Evaluated) and event.split == "test":
-        status = change(status, test_accuracy=_finite(event.accuracy), test_loss=_finite(event.loss))
-    elif isinstance(event, Evaluated):
-        status = change(status, best=max(status.best or 0.0, event.accuracy))
-    elif isinstance(event, Failed):
-        status = change(status, message=event.error)
-    elif isinstance(event, Diverged):
-        status = change(status, message=event.reason)
-    seconds = event.seconds if isinstance(event, Trained | Evaluated | Finished) else status.seconds
-    return change(status, step=getattr(event, "step", status.step), seconds=_finite(seconds))
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def abandon_all() -> None:
+    """Every run of this process says that it was stopped: the process leaves at once."""
+    for writer in list(_open):
+        writer.abandon()
 
 
 def _cut_torn_line(file: int) -> None:
@@ -214,16 +270,6 @@ def _cut_torn_line(file: int) -> None:
         kept = start + os.pread(file, kept - start, start).rfind(b"\n") + 1
     if kept < end:
         os.ftruncate(file, kept)
-
-
-def _process_birth() -> float:
-    """When this process started, in seconds since 1970; requests from before were meant for an earlier one."""
-    import psutil
-
-    try:
-        return float(psutil.Process().create_time()) - 1.0
-    except psutil.Error:
-        return 0.0
 
 
 def _taken(run: RunDirectory) -> str:

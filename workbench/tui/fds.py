@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, TextIO, cast
 
+from workbench.storage.regular import open_appending
+
 
 class TerminalFile:
     """The terminal as a file for drawing. Once it is lost, writing does nothing instead of failing.
@@ -105,13 +107,13 @@ class Descriptors:
         """From now on, what is written to 1 and 2 goes to the end of this file."""
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._to(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
+            self._to(open_appending(path))
 
     def point_back(self) -> None:
         """Back to the workbench's own log; to nowhere if that cannot be written."""
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
-            self._to(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
+            self._to(open_appending(self.log))
         except OSError:
             self._to(os.open(os.devnull, os.O_WRONLY))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from collections import deque
@@ -12,11 +13,15 @@ from workbench.events import Event, Resumed
 from workbench.profiling.saved import Saved, SavedReader
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
+from workbench.runs.folder import holds_run
 from workbench.runs.machine import MachineReader, Sample
 from workbench.runs.occupancy import LiveRuns
 from workbench.runs.reader import EventReader, what_counts
 from workbench.runs.status import Status, honest_state, read_status
+from workbench.storage.regular import open_regular
 from workbench.tui.run_view import RunView
+
+log = logging.getLogger(__name__)
 
 LOG_TAIL = 16_384
 """Bytes of log.txt that are read at most in one go."""
@@ -62,6 +67,7 @@ class Follower:
         self._readings: deque[Reading] = deque()
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._left_out = ""
         self._log_at: int | None = None
         self._log_rest = b""
         self._first = True
@@ -97,7 +103,13 @@ class Follower:
                 events = self._reader.read_new()
             events, fresh = what_counts(events), True
         self._first = False
-        state, status, log = honest_state(self.run), read_status(self.run), self._new_log()
+        state, status, lines = honest_state(self.run), read_status(self.run), self._new_log()
+        problem, left_out = self._reader.blocked, self._reader.left_out
+        if holds_run(self.run.path) is False:
+            state, problem = "lost", f"{self.run.path}: is gone: deleted, renamed or replaced"
+        if left_out != self._left_out:
+            self._left_out = left_out
+            lines += [left_out] if left_out else []
         samples = self._machine.read_new()
         view = None
         if fresh:
@@ -107,7 +119,7 @@ class Follower:
             view.loss.smoothed()
             view.accuracy.smoothed()
         waiting, saved = self._waiting(state, status), self._saved.read_new()
-        self._readings.append(Reading(events, state, status, log, samples, view, waiting, saved, self._reader.problem))
+        self._readings.append(Reading(events, state, status, lines, samples, view, waiting, saved, problem))
 
     def _waiting(self, state: str, status: Status | None) -> Waiting | None:
         if state != "queued" or (status is not None and status.pid):
@@ -120,8 +132,12 @@ class Follower:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            with contextlib.suppress(OSError):
+            try:
                 self.poll()
+            except OSError:
+                pass
+            except Exception:  # whatever stands in the directory: the next look may find it mended
+                log.exception("%s could not be read", self.run.name)
             self._wake.wait(self.interval)
             self._wake.clear()
 
@@ -133,9 +149,11 @@ class Follower:
                 self._log_at, self._log_rest = max(0, size - LOG_TAIL), b""
             if size == self._log_at:
                 return []
-            with open(self.run.log_file, "rb") as file:
-                file.seek(self._log_at, os.SEEK_SET)
-                data = file.read(size - self._log_at)
+            descriptor = open_regular(self.run.log_file)
+            try:
+                data = os.pread(descriptor, size - self._log_at, self._log_at)
+            finally:
+                os.close(descriptor)
         except OSError:
             return []
         self._log_at += len(data)

@@ -9,6 +9,7 @@ from pathlib import Path
 from workbench.filesystem import absolute
 from workbench.places import natural, packaged_recipes, recipe_places, saved_recipes
 from workbench.runs.directory import RunDirectory
+from workbench.storage.regular import read_text
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def file_for(text: str) -> Path | None:
 
 def _about(path: Path) -> str:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")).get("about", "")
+        found = tomllib.loads(read_text(path)).get("about", "")
     except (OSError, ValueError, RecursionError):
         return "cannot be read"
     return found if isinstance(found, str) else ""

@@ -13,6 +13,7 @@ from workbench.recipe import Recipe, RecipeError, read_recipe, read_recipe_file,
 from workbench.runs.errors import RunError
 from workbench.runs.files import replace_text
 from workbench.settings import Screens
+from workbench.storage.regular import MIDDLING, read_bytes
 from workbench.tui.editing import Editor
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def session_file(folder: Path) -> Path:
 def read_session(path: Path) -> Session:
     """The session in a file; an empty one if there is none or it cannot be understood."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_bytes(path, MIDDLING))
         session = Session(**{key: value for key, value in found.items() if key in {f.name for f in fields(Session)}})
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return Session()
     texts = (session.recipe, session.loaded, session.saved, session.path, session.theme, session.chosen_over)
     whole = all(isinstance(text, str) for text in texts) and isinstance(session.screens, dict)

@@ -12,8 +12,10 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 
+from workbench.filesystem import exists
 from workbench.runs.directory import RunDirectory
-from workbench.runs.results import Results, read_results
+from workbench.runs.errors import RunError
+from workbench.runs.results import Results, load_results
 from workbench.tui.messages import WorkDone
 from workbench.tui.result_texts import classes, pictures, title
 from workbench.tui.widgets.pane import Text
@@ -28,14 +30,20 @@ VIEWS = ("classes", "mistakes")
 def show_results(app: Workbench, run: RunDirectory) -> None:
     """Read them in a thread, then show them."""
 
-    def show(results: Results | None) -> None:
-        if results is None:
-            app.notify(f"{run.name} has no {run.results_file.name}: runs of today write one at their end")
+    def show(results: Results | str) -> None:
+        if isinstance(results, str):
+            app.notify(results)
         elif not isinstance(app.screen, ResultsScreen):
             app.push_screen(ResultsScreen(results))
 
     def read() -> None:
-        results = read_results(run.results_file)
+        results: Results | str
+        try:
+            results = load_results(run.results_file)
+        except RunError as error:
+            results = str(error)
+            if not exists(run.results_file):
+                results = f"{run.name} has no {run.results_file.name}: runs of today write one at their end"
         app.post_message(WorkDone(lambda: show(results)))
 
     threading.Thread(target=read, daemon=True, name="results").start()
