@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from workbench.commands import training
 from workbench.recipe import plugins
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -25,8 +26,9 @@ def _nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _nobodys_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test loads, no other sees."""
+    """What one test loads, no other sees; nor what a plugin such as tests/runs/fake_engine.py puts in place."""
     monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
+    monkeypatch.setattr(training, "execute", training.execute)
 
 
 @pytest.fixture(scope="session")
