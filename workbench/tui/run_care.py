@@ -11,7 +11,8 @@ from workbench.runs.catalog import Entry
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.notes import pin, split_tags, write_note, write_tags
-from workbench.runs.removal import refusal, remove, size
+from workbench.runs.removal import refusal, remove
+from workbench.runs.trash import RULE, size
 from workbench.tui.files import unless_unsaved
 from workbench.tui.messages import WorkDone
 from workbench.tui.screens.confirm import ConfirmScreen
@@ -90,7 +91,7 @@ def delete(app: Workbench, entries: Sequence[Entry], then: Then) -> None:
     def asked(bytes_: str) -> None:
         what = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
         names = what if len(runs) == 1 else ", ".join(run.name for run in runs)
-        question = f"{names}: {bytes_} with checkpoints and curves. This cannot be undone."
+        question = f"{names}: {bytes_} with checkpoints and curves. In the trash beside the runs: {RULE}."
         dialog = ConfirmScreen(f"Delete {what}?", question, [("delete", "Delete")], "Keep")
         app.push_screen(dialog, answered)
 
