@@ -105,6 +105,47 @@ def test_deleting(workbench: Command, runs: list[RunDirectory]) -> None:
     result = workbench("delete", runs[0].name, "last", runs[2].name, "--yes")
     assert result.out == f"deleted {runs[0].name}\ndeleted {runs[2].name}\n"
     assert not runs[0].exists() and not runs[2].exists() and runs[1].exists()
+    assert "kept for 7 days, at most 10 GB; workbench delete --undo brings back what was deleted last" in result.err
+    assert not {runs[0].name, runs[2].name} & set(names(workbench("runs").out))
+
+
+def test_what_was_deleted_comes_back_or_goes_for_good(workbench: Command, runs: list[RunDirectory]) -> None:
+    workbench("delete", runs[0].name, runs[2].name, "--yes")
+    workbench("delete", runs[4].name, "--yes")
+    assert workbench("delete", "--undo").out == f"brought back {runs[4].name}\n"
+    assert workbench("delete", "--undo", runs[2].name).out == f"brought back {runs[2].name}\n"
+    assert runs[2].exists() and runs[4].exists() and not runs[0].exists()
+    result = workbench("delete", "--empty")
+    assert result.code == 2 and "--yes" in result.err
+    assert workbench("delete", "--empty", "--yes").out == "removed 1 deleted run for good\n"
+    assert workbench("delete", "--empty", "--yes").out == "nothing is in the trash\n"
+    result = workbench("delete", "--undo")
+    assert result.code == 1 and "nothing was deleted in runs that could be brought back" in result.err
+    assert not list(runs[1].path.parent.glob(".trash*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "which runs? name them, or last"),
+        (("--undo", "--empty"), "exclude each other"),
+        (("last", "--empty"), "takes no names"),
+    ],
+)
+def test_what_delete_cannot_mean(
+    workbench: Command, runs: list[RunDirectory], arguments: tuple[str, ...], message: str
+) -> None:
+    result = workbench("delete", *arguments)
+    assert result.code == 2 and message in result.err and len(result.err.splitlines()) == 1
+
+
+def test_runs_of_another_folder_come_back_there(workbench: Command, runs: list[RunDirectory], tmp_path: Path) -> None:
+    (tmp_path / "else where").mkdir()
+    moved = RunDirectory(runs[0].path.rename(tmp_path / "else where" / runs[0].name))
+    told = workbench("delete", str(moved.path), "--yes").err
+    folder = tmp_path / "else where"
+    assert f"workbench delete --undo --runs '{folder}' brings back" in told and not moved.exists()
+    assert workbench("delete", "--undo", "--runs", str(folder)).code == 0 and moved.exists()
 
 
 @pytest.mark.terminal

@@ -57,7 +57,7 @@ def test_a_queued_run_and_one_that_goes_on_in_the_background(
 
     terminal.keys("q")
     terminal.wait_for("Go on in the background and quit")
-    terminal.keys("Down", "Enter")
+    terminal.keys("Enter")
     screen = terminal.wait_for("goes on in the background (pid", "1 queued run waits")
     assert "Traceback" not in screen
     # It left when the new process had taken the run up, and the queue did not take the device in between.
@@ -110,7 +110,7 @@ def test_suspending_while_training_asks(tmp_path: Path, terminals: list[Terminal
     terminal.wait_for("running", "of 4,600")
     terminal.keys("C-z")
     terminal.wait_for("freezes the training too")
-    terminal.keys("Enter")
+    terminal.keys("Up", "Enter")
     terminal.wait_for("Stopped")
     (run,) = (found.run for found in list_runs(tmp_path / "runs"))
     size = os.path.getsize(run.events_file)
@@ -122,5 +122,5 @@ def test_suspending_while_training_asks(tmp_path: Path, terminals: list[Terminal
     wait_until(lambda: os.path.getsize(run.events_file) > size)
     terminal.keys("q")
     terminal.wait_for("Stop at a checkpoint and quit")
-    terminal.keys("Enter")
+    terminal.keys("Up", "Enter")
     terminal.wait_for("stopped at a checkpoint; go on with")

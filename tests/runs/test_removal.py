@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import time
 from pathlib import Path
 
@@ -9,12 +8,13 @@ import pytest
 
 from tests.runs.helpers import bare_run
 from workbench.events import Stopped
-from workbench.runs import removal
+from workbench.runs import trash
 from workbench.runs.errors import RunError
 from workbench.runs.listing import list_runs
 from workbench.runs.notes import baseline, pin
-from workbench.runs.removal import refusal, remove, size
+from workbench.runs.removal import refusal, remove
 from workbench.runs.status import Status, new_status, write_status
+from workbench.runs.trash import deletions, size, tidy
 from workbench.runs.writer import RunWriter
 
 
@@ -26,10 +26,15 @@ def test_a_run_that_ended_goes_with_all_its_files(tmp_path: Path) -> None:
     assert size([run]) == 1000 + run.recipe_file.stat().st_size + run.status_file.stat().st_size
     pin(tmp_path, run.name)
     remove(run)
-    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] != "."] == ["other"]
     assert baseline(tmp_path) == "" and other.exists()
     with pytest.raises(RunError, match="there is no run here"):
         remove(run)
+    ((deleted,),) = [deletion.runs for deletion in deletions(tmp_path)]
+    with pytest.raises(RunError, match="is deleted already"):
+        remove(deleted)
+    tidy(tmp_path, everything=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "paused"])
@@ -63,15 +68,15 @@ def test_who_holds_the_lock_holds_the_run(tmp_path: Path) -> None:
 
 
 def test_half_a_run_never_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = bare_run(tmp_path, "half")
-    monkeypatch.setattr(removal.shutil, "rmtree", lambda path, ignore_errors: None)
-    with pytest.raises(RunError, match="some files could not be removed"):
-        remove(run)
-    assert list_runs(tmp_path) == [] and len(list(tmp_path.glob(".deleted-half-*/recipe.toml"))) == 1
-    monkeypatch.setattr(removal.shutil, "rmtree", shutil.rmtree)
+    remove(bare_run(tmp_path, "half"))
+    monkeypatch.setattr(trash.shutil, "rmtree", lambda path, ignore_errors: None)
+    assert tidy(tmp_path, everything=True) == 1
+    assert list_runs(tmp_path) == [] and len(list(tmp_path.glob(".deleted-*/half/recipe.toml"))) == 1
+    assert deletions(tmp_path) == []
     monkeypatch.undo()
     remove(bare_run(tmp_path, "next"))
-    assert list(tmp_path.iterdir()) == []  # what was left behind went too
+    tidy(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".trash"]  # what was left behind went too
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,3 +89,4 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(RunError, match="cannot be deleted: Permission denied; it is as it was"):
         remove(run)
     assert run.exists()
+    assert not (tmp_path / ".trash").exists()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from textual.pilot import Pilot
 
 from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE, HERE, RECIPE, FakeTraining
 from workbench.recipe import Recipe, read_recipe
+from workbench.tui.compat import TextualApp
 from workbench.tui.editing import Editor
+from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.settings import Settings
 from workbench.tui.workbench_app import Workbench
 
@@ -41,9 +45,54 @@ async def _run_test_as_in_a_terminal(app: App[Any], **keywords: Any) -> AsyncIte
         yield pilot
 
 
+_press, _wait_for_screen = Pilot.press, Pilot._wait_for_screen
+
+
+def _busy(app: App[Any]) -> bool:
+    """Whether a key would still have to wait for its turn, or would be older than the question that it answers."""
+    if not isinstance(app, TextualApp) or not app.screen_stack:
+        return False
+    screen = app.screen_stack[-1]
+    return app.input_waits or (isinstance(screen, ConfirmScreen) and bool(screen.loses) and not app.painted(screen))
+
+
+async def _wait_for_turns(pilot: Pilot[Any], timeout: float = 30.0) -> bool:
+    """The pilot waits for what is in the widgets' queues; keys that wait for their turn are in none of them yet."""
+    end = time.monotonic() + timeout
+    while _busy(pilot.app) and pilot.app.is_running and time.monotonic() < end:
+        await asyncio.sleep(0.001)
+    return await _wait_for_screen(pilot, timeout)
+
+
+async def _press_one_after_the_other(pilot: Pilot[Any], *keys: str) -> None:
+    """As a person does who sees what a key did before pressing the next; for keys in one read see test_typeahead."""
+    for key in keys:
+        await _press(pilot, key)
+
+
 @pytest.fixture(autouse=True)
-def _tasks_as_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def _as_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(App, "run_test", _run_test_as_in_a_terminal)
+    monkeypatch.setattr(Pilot, "_wait_for_screen", _wait_for_turns)
+    monkeypatch.setattr(Pilot, "press", _press_one_after_the_other)
+
+
+SPINS = 240
+"""Processor seconds of this process after which a test is given up; the longest takes a tenth of them."""
+
+
+@pytest.fixture(autouse=True)
+def _no_test_spins_for_ever() -> Iterator[None]:
+    """A loop that never lets another task run cannot be ended by a limit that is a task."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"this test has worked for {SPINS} s and is not done")
+
+    before = signal.signal(signal.SIGVTALRM, give_up)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SPINS, SPINS / 10)
+    yield
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests.waiting import until
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.screens.compose import VIEWS
+from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.form import FormScreen
 from workbench.tui.screens.open import OpenScreen
 from workbench.tui.screens.save import SaveScreen
@@ -247,7 +248,9 @@ async def test_saving_asks_where_and_before_it_replaces(make_app: AppFactory, tm
         assert not read_recipe_file(file).on("channels_last")
 
         await pilot.press("S", "enter")
-        assert "replaced" in app.screen.query_one("#save-what", Text).plain
+        assert isinstance(app.screen, ConfirmScreen)
+        assert "exists already" in app.screen.query_one(".question", Text).plain
+        await pilot.press("enter")  # keeps it
         app.screen.query_one(Input).value = ""
         await pilot.press("enter")
         assert "a name is missing" in app.screen.query_one("#save-what", Text).plain

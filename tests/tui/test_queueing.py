@@ -91,6 +91,7 @@ async def test_a_free_gpu_is_offered_too(make_app: AppFactory, monkeypatch: pyte
         write_status(other, replace(new_status("running"), device="cuda:0"))
         await pilot.press("1", "r")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: len(answers(app)) == 3)
         assert answers(app)[1] == "Train it now on cuda:1, in the background"
         await pilot.press("down", "enter")
         await until(pilot, lambda: "begins on cuda:1" in notices(app))
@@ -127,7 +128,7 @@ async def test_a_queued_run_says_what_it_waits_for_and_can_be_taken_out(
         assert notices(app) == "" and not run.control_file.exists()
         await pilot.press("s")
         assert "Take it out" in answers(app)[0]
-        await pilot.press("enter")
+        await pilot.press("up", "enter")
         await until(pilot, lambda: "stopped" in head(app))
     assert queue.entries(tmp_path / "runs") == []
 
@@ -177,7 +178,7 @@ async def test_going_on_in_the_background_keeps_the_queue_from_the_device(make_a
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and "running" in head(app))
-        await pilot.press("q", "down", "enter")
+        await pilot.press("q", "enter")
         await until(pilot, lambda: app._exit)
     assert app.return_value == "background" and app.queue_hold is not None
     another = queue.Claim(queue.hold_file(Path("runs")))
@@ -243,9 +244,9 @@ async def test_ctrl_z_asks_while_training(make_app: AppFactory, stops: list[str]
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and "running" in head(app))
-        await pilot.press("ctrl+z", "down", "enter")
-        assert not stops
         await pilot.press("ctrl+z", "enter")
+        assert not stops
+        await pilot.press("ctrl+z", "up", "enter")
         assert len(stops) == 1
     hold.set()
 

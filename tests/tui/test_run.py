@@ -71,7 +71,7 @@ async def test_asking_our_own_run(make_app: AppFactory) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
         assert "running" in head(app)
-        await pilot.press("s", "enter")
+        await pilot.press("s", "up", "enter")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and "stopped" in head(app))
         assert "workbench run --resume" in head(app)
         await pilot.press("p")  # nobody there: nothing happens
@@ -91,7 +91,7 @@ async def test_watching_and_asking_a_run_of_another_process(
         await pilot.press("p")
         await until(pilot, lambda: take_requests(run) == ["pause"])
         assert "pausing" in head(app)
-        await pilot.press("s", "enter")
+        await pilot.press("s", "up", "enter")
         await until(pilot, lambda: take_requests(run) == ["stop"])
         await pilot.press("1")
         assert isinstance(app.screen, ComposeScreen)
@@ -194,7 +194,7 @@ async def test_leaving_asks_about_unsaved_changes(make_app: AppFactory, recipe: 
     assert app.return_value == ""
 
 
-@pytest.mark.parametrize(("keys", "outcome"), [(["enter"], "stop"), (["down", "enter"], "background")])
+@pytest.mark.parametrize(("keys", "outcome"), [(["up", "enter"], "stop"), (["enter"], "background")])
 async def test_leaving_while_training_stops_at_a_checkpoint(
     make_app: AppFactory, keys: list[str], outcome: str
 ) -> None:
@@ -221,9 +221,9 @@ async def test_leaving_never_hangs(make_app: AppFactory) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
-        await pilot.press("q", "enter")
-        await pilot.press("down", "enter")  # wait a little
-        await pilot.press("q", "enter")  # enough
+        await pilot.press("q", "up", "enter")
+        await pilot.press("enter")  # wait a little
+        await pilot.press("q", "up", "enter")  # enough
         await until(pilot, lambda: app._exit)
     assert app.return_value == "abandon"
     release.set()

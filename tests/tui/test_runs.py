@@ -239,13 +239,13 @@ async def test_deleting_asks_and_refuses_live_runs(make_app: AppFactory, runs: l
         await until(pilot, lambda: app.tracked is not None)
         await pilot.press("4", "d")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        question = app.screen.query_one(".question", Text).plain
-        assert runs[1].name in question and "kB" in question
+        await until(pilot, lambda: "kB" in app.screen.query_one(".question", Text).plain)
+        assert runs[1].name in app.screen.query_one(".question", Text).plain
         await pilot.press("escape")
         assert runs[1].exists()
         await pilot.press("space", "j", "space", "d")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and bool(app.screen.query(Button)))
-        await pilot.press("enter")
+        await pilot.press("up", "enter")
         await until(pilot, lambda: len(screen(app).browser.rows) == 13)
         assert not runs[1].path.exists() and not runs[2].path.exists() and runs[0].exists()
         assert app.tracked is None and not screen(app).browser.selection.looks
@@ -268,9 +268,10 @@ async def test_a_recipe_is_loaded_into_compose(make_app: AppFactory, runs: list[
         await pilot.press("escape")
         assert app.editor.recipe.on("cutout")
         runs[wide].recipe_file.write_text("name = ")
-        await pilot.press("l")
+        await pilot.press("l", "down", "enter")  # without saving
         await until(pilot, lambda: bool(app._notifications))
         assert "recipe.toml" in list(app._notifications)[-1].message
+        assert app.editor.recipe.on("cutout")  # it was not given up for nothing
 
 
 async def test_only_an_ended_run_goes_on(make_app: AppFactory, runs: list[RunDirectory]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,12 +23,20 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.listing import find_run
 from workbench.runs.notes import read_notes, split_tags, write_note, write_tags
-from workbench.runs.removal import refusal, remove, size
+from workbench.runs.removal import refusal, remove
+from workbench.runs.trash import RULE, bring_back, deletions, new_deletion, size, tidy
 
 RunArguments = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN…", help="Runs: names, parts of names, folders, or last.", autocompletion=options.complete_run
+    ),
+]
+
+DeletedArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN…]", help="Runs: names, parts of names, folders, or last.", autocompletion=options.complete_run
     ),
 ]
 
@@ -85,38 +94,80 @@ def note(
 
 def delete(
     context: typer.Context,
-    runs_given: RunArguments,
+    runs_given: DeletedArguments = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Bring back what was deleted last, or the deleted runs that are named.")
+    ] = False,
+    empty: Annotated[bool, typer.Option("--empty", help="Remove for good what was deleted.")] = False,
     runs: options.Runs = None,
     debug: options.Debug = False,
 ) -> None:
     """Delete runs with their checkpoints and curves. Runs that are at work are refused.
 
+    They are kept for 7 days, at most 10 GB of them, in the hidden folder .trash beside the runs.
+
     \b
     Examples:
       workbench delete last
       workbench delete 20261120-142501-v2-3f9c 20261120-150212-v2-81aa --yes
+      workbench delete --undo
+      workbench delete --empty
     """
     settings = settings_of(context, runs=runs, debug=debug)
-    found = _runs(settings.runs, runs_given)
+    given = runs_given or []
+    if undo and empty:
+        raise InputError("--undo and --empty exclude each other")
+    if undo:
+        for run in bring_back(settings.runs, given):
+            say(f"brought back {run.name}")
+    elif empty:
+        _empty(settings.runs, given, yes=yes)
+    elif not given:
+        raise InputError("which runs? name them, or last; workbench runs lists them")
+    else:
+        _delete(settings.runs, given, yes=yes)
+
+
+def _delete(root: Path, given: Sequence[str], *, yes: bool) -> None:
+    found = _runs(root, given)
     for run in found:
         if reason := refusal(run):
             raise RunError(reason)
     if not yes and not _agreed(found):
         say("nothing was deleted")
         return
+    folders = list(dict.fromkeys(run.path.parent for run in found))
+    at_once = {folder: new_deletion(folder) for folder in folders}
     for run in found:
-        remove(run)
+        remove(run, at_once[run.path.parent])
         say(f"deleted {run.name}")
+    for folder in folders:
+        tidy(folder)
+        elsewhere = "" if folder.resolve() == root.resolve() else f" --runs {shlex.quote(str(folder))}"
+        complain(f"{RULE}; workbench delete --undo{elsewhere} brings back what was deleted last")
 
 
-def _agreed(runs: Sequence[RunDirectory]) -> bool:
+def _empty(root: Path, given: Sequence[str], *, yes: bool) -> None:
+    if given:
+        raise InputError("--empty removes all deleted runs, and takes no names")
+    deleted = [run for deletion in deletions(root) for run in deletion.runs]
+    if not deleted:
+        say("nothing is in the trash")
+    elif not yes and not _agreed(deleted, " for good"):
+        say("nothing was removed")
+    else:
+        gone = tidy(root, everything=True)
+        say(f"removed {gone} deleted run{'' if gone == 1 else 's'} for good")
+
+
+def _agreed(runs: Sequence[RunDirectory], how: str = "") -> bool:
     if not (on_terminal() and sys.stdin.isatty()):
         raise InputError("nobody can be asked here; delete without asking with --yes")
     for run in runs:
         say(run.name)
     megabytes = size(runs) / 1_000_000
-    return typer.confirm(f"Delete {'it' if len(runs) == 1 else f'these {len(runs)} runs'} ({megabytes:,.1f} MB)?")
+    return typer.confirm(f"Delete {'it' if len(runs) == 1 else f'these {len(runs)} runs'}{how} ({megabytes:,.1f} MB)?")
 
 
 def compare_command(

@@ -62,7 +62,7 @@ def look_into(root: Path) -> RunFolder:
             return RunFolder(root, problem=lost)
         with os.scandir(root) as entries:
             for entry in entries:
-                if entry.name[0] == "." or entry.name == NO_RUN:  # a hidden one is being deleted
+                if entry.name[0] == "." or entry.name == NO_RUN:  # in hidden ones lies what was deleted
                     continue
                 found = holds_run(entry.path) if _may_be(entry) else False
                 if found is True:

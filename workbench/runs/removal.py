@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from workbench.filesystem import why
@@ -12,10 +9,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import Claim
 from workbench.runs.listing import summary
-from workbench.runs.notes import baseline, pin
-
-ASIDE = ".deleted-"
-"""What the name of a run begins with while its files are removed: lists leave hidden folders out."""
+from workbench.runs.trash import FOLDER, new_deletion, take
 
 
 def refusal(run: RunDirectory) -> str:
@@ -29,16 +23,19 @@ def refusal(run: RunDirectory) -> str:
     return f"run '{run.name}' is {found.state}; stop it first: workbench stop {run.name}"
 
 
-def remove(run: RunDirectory) -> None:
-    """Delete a run with all its files; a baseline loses its pin. Raises RunError, for a live run too.
+def remove(run: RunDirectory, deletion: Path | None = None) -> None:
+    """Delete a run: it goes to the trash of its folder, see :mod:`workbench.runs.trash`. Raises RunError, for a live
+    run too.
 
-    The directory is renamed in one step first: whatever happens then, nobody sees half a run.
+    deletion: what it is deleted together with, from :func:`new_deletion` for the same folder. The directory is renamed
+    in one step: whatever happens, nobody sees half a run.
     """
     if not run.exists():
         raise RunError(f"{run.path}: there is no run here")
+    if run.path.parent.parent.name == FOLDER:
+        raise RunError(f"{run.path}: is deleted already; workbench delete --empty removes what was deleted for good")
     if reason := refusal(run):
         raise RunError(reason)
-    root = run.path.parent
     try:
         claim = Claim(run.lock_file)
     except OSError as error:
@@ -46,37 +43,11 @@ def remove(run: RunDirectory) -> None:
     try:
         if not claim.take():
             raise RunError(f"run '{run.name}' is held by another process; stop it first: workbench stop {run.name}")
-        pinned = baseline(root) == run.name
-        aside = root / f"{ASIDE}{run.name}-{os.getpid()}"
-        run.path.rename(aside)
+        take(run, deletion or new_deletion(run.path.parent))
     except OSError as error:
         raise _cannot_delete(run, error) from error
     finally:
         claim.give_back()
-    if pinned:
-        pin(root, "")
-    for leftover in (aside, *root.glob(f"{ASIDE}*")):  # also those of a process that was killed meanwhile
-        shutil.rmtree(leftover, ignore_errors=True)
-    if aside.exists():
-        raise RunError(
-            f"{aside}: some files could not be removed; the run is gone from the list, delete the rest by hand"
-        )
-
-
-def size(runs: Iterable[RunDirectory]) -> int:
-    """Bytes that the files of some runs hold."""
-    return sum(_size(run.path) for run in runs)
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(parent, name)).st_size
-            except OSError:  # replaced or removed since it was listed
-                continue
-    return total
 
 
 def _cannot_delete(run: RunDirectory, error: OSError) -> RunError:

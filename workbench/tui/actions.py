@@ -114,6 +114,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs", "note", "n", "Write a note about the run under the cursor", display="n"),
     Action("runs", "copy", "y", "Copy the command that trains the same again"),
     Action("runs", "delete", "d", "Delete the selected runs, or the one under the cursor", "delete"),
+    Action("runs", "undo", "u", "Bring back what was deleted last", display="u"),
     Action("runs", "clear", "escape", "Away with the filter, then with the selection", display="esc"),
     Action("runs", "scroll(1)", "ctrl+d", "Scroll the details down", palette=False),
     Action("runs", "scroll(-1)", "ctrl+u", "Scroll the details up", palette=False),

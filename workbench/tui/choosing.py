@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from workbench.devices import Gpu
+from workbench.devices import Gpu, Trouble
 from workbench.tui.machine import gpu_lines
 from workbench.tui.screens.devices import DeviceScreen
 
@@ -15,20 +15,27 @@ if TYPE_CHECKING:
 
 
 def choose(app: DeviceApp) -> None:
-    """Ask for a device among what was seen just now; a GPU that others use is chosen with a warning."""
+    """Ask for a device, at once, among the GPUs as they were seen last; :func:`seen` brings the list up to date."""
     gpus = app.gpus or []
-    numbers = cuda_numbers(gpus)
 
     def chosen(device: str | None) -> None:
         if device is None:
             return
         app.device = device
         app.machine_changed()
+        gpus = app.gpus or []
+        numbers = cuda_numbers(gpus)
         gpu = next((gpu for gpu, number in zip(gpus, numbers, strict=True) if device == f"cuda:{number}"), None)
         if gpu is not None and gpu.processes:
             app.notify(f"{device} is {gpu_lines(gpu)[1]}", severity="warning")
 
-    app.push_screen(DeviceScreen(gpus, numbers, app.device, app.trouble), chosen)
+    app.push_screen(DeviceScreen(gpus, cuda_numbers(gpus), app.device, app.trouble, looking=True), chosen)
+
+
+def seen(app: DeviceApp, gpus: Sequence[Gpu], trouble: Trouble | None) -> None:
+    """Show the GPUs as they are now where a device is being chosen."""
+    if app.screen_stack and isinstance(dialog := app.screen_stack[-1], DeviceScreen):
+        dialog.show_gpus(gpus, cuda_numbers(gpus), trouble)
 
 
 def cuda_numbers(gpus: Sequence[Gpu], environment: Mapping[str, str] = os.environ) -> list[int | None]:

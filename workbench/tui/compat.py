@@ -3,14 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from textual.app import App
+from rich.console import RenderableType
+from textual import events
+from textual._context import message_hook
+from textual._time import get_time
+from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
+from textual.app import App, ScreenStackError
+from textual.constants import ESCAPE_DELAY
+from textual.message import Message
+from textual.message_pump import MessagePump
+from textual.screen import Screen
 from textual.worker import WorkerFailed
+
+ROUNDS = 100
+"""Turns after which a key is let through although messages still come: they have other causes than the key before."""
+
+PASTE_SECONDS = 1.0
+"""Seconds without the end of a bracketed paste, after which what came is taken for all of it."""
+
+TYPED_SECONDS = 0.025
+"""A key that comes at least so long after what came before it was pressed by a person and is not part of a paste."""
 
 
 class TextualApp(App[str]):
-    """Textual's app with one order of tasks on every Python, and an exception that nobody caught told to ``broke``."""
+    """Textual's app with one order of tasks on every Python, and an exception that nobody caught told to ``broke``.
+
+    Input takes its turn. Textual hands each key to the widget that has the focus at that moment, while the key before
+    it is still on its way from widget to widget up to the app, where bindings act: keys that arrive in one read with
+    one that opens a dialog never reach that dialog. Here a key, a paste or a click waits until all that the one before
+    it set off is done: its handlers and actions, a screen pushed, closed or switched, the focus moved. The first of
+    them is never held up, and none waits for a thread, a timer, or anything to be drawn.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: deque[events.Event] = deque()
+        self._released: events.Event | None = None
+        self._turns: asyncio.Task[None] | None = None
+        self._mark: tuple[Message, Callable[[], None]] | None = None
+        self._dispatched = 0
+        self._painted: WeakKeyDictionary[Screen[Any], float] = WeakKeyDictionary()
 
     def on_load(self) -> None:
         """Let the event loop start a new task when its turn comes, as on every Python before 3.12.
@@ -20,6 +57,7 @@ class TextualApp(App[str]):
         for the app's screen, ends the app (Textualize/textual#6444). Nothing is mounted yet when this is called.
         """
         asyncio.get_running_loop().set_task_factory(None)
+        message_hook.set(_both(message_hook.get(None), self._count))  # every pump's task inherits it
 
     def broke(self, error: BaseException) -> None:
         """An exception ends the app; called at once, and again for each that follows from it."""
@@ -39,6 +77,126 @@ class TextualApp(App[str]):
         # shows what nobody asked for; broke() has kept one.
         self._close_messages_no_wait()
 
+    # Input takes its turn
+
+    async def on_event(self, event: events.Event) -> None:
+        """Everything that happens; what the user does takes its turn here, unless it only bubbles up to the app."""
+        if not isinstance(event, events.InputEvent | events.Paste) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        if event is self._released:
+            self._released = None
+        elif self._turns is not None:
+            self._held.append(event)
+            return
+        if not self.heeds(event):
+            return
+        await super().on_event(event)
+        if self._turns is None and not isinstance(event, events.MouseMove):
+            self._turns = asyncio.create_task(self._take_turns(), name="input takes its turn")
+
+    def heeds(self, event: events.Event) -> bool:
+        """Whether what the user did goes to the screen in front, now that it is its turn."""
+        return True
+
+    @property
+    def input_waits(self) -> bool:
+        """Whether something that the user did is still being worked off."""
+        return self._turns is not None
+
+    def painted(self, screen: Screen[Any]) -> float | None:
+        """When a screen, whole, was drawn for the first time, in the time of events; None if it was not yet."""
+        return self._painted.get(screen)
+
+    def ready_for_input(self) -> asyncio.Future[Any] | None:
+        """What the screen in front waits for before keys mean anything to it; it may say so for a moment only."""
+        return None
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        super()._display(screen, renderable)
+        if renderable is not None and screen.is_mounted and not self._batch_count and screen not in self._painted:
+            self._painted[screen] = get_time()
+
+    async def _take_turns(self) -> None:
+        try:
+            await self._worked_off()
+            while self._held and not self._exit:
+                self._released = self._held.popleft()
+                # Not post_message: that would prevent in this event what somebody else prevents just now.
+                self._message_queue.put_nowait(self._released)
+                await self._worked_off()
+        except Exception as error:
+            self._handle_exception(error)
+        finally:
+            self._turns = None
+
+    async def _worked_off(self) -> None:
+        """Wait until a mark has gone the way of a key, from the focus up to the app, and met nothing at all."""
+        for _ in range(ROUNDS):
+            before = self._dispatched
+            for pump in self._key_path():
+                await self._reached(pump)
+            if before == self._dispatched and not any(map(_has_work, self._key_path())):
+                if (awaited := self.ready_for_input()) is None:
+                    return
+                await asyncio.wait([awaited])
+
+    def _key_path(self) -> list[MessagePump]:
+        """Who handles a key: the widget in focus, what it is in, the screen, the app."""
+        try:
+            screen = self.screen
+        except ScreenStackError:
+            return [self]
+        path: list[MessagePump] = list(screen.focused.ancestors_with_self) if screen.focused is not None else []
+        return [*(pump for pump in path if pump not in (screen, self)), screen, self]
+
+    async def _reached(self, pump: MessagePump) -> None:
+        """Wait until a pump has handled everything that it was sent before."""
+        if pump._closing or pump._closed or (pump is not self and pump._task is None):
+            return
+        reached = asyncio.get_running_loop().create_future()
+
+        def passed(*_: object) -> None:
+            if not reached.done():
+                reached.set_result(None)
+
+        mark = events.Callback(callback=passed)
+        self._mark = mark, passed
+        pump._message_queue.put_nowait(mark)
+        if (task := pump._task) is None:
+            await reached
+        else:  # one that ends meanwhile handles nothing any more
+            task.add_done_callback(passed)
+            await reached
+            task.remove_done_callback(passed)
+
+    def _count(self, message: Message) -> None:
+        if self._mark is not None and message is self._mark[0]:
+            self._mark[1]()
+        else:
+            self._dispatched += 1
+
+    async def _shutdown(self) -> None:
+        if self._turns is not None:
+            self._turns.cancel()
+        self._held.clear()
+        await super()._shutdown()
+
+
+def _has_work(pump: MessagePump) -> bool:
+    return pump._message_queue.qsize() > 0 or bool(pump._next_callbacks)
+
+
+def _both(first: Callable[[Message], None] | None, second: Callable[[Message], None]) -> Callable[[Message], None]:
+    if first is None:
+        return second
+
+    def both(message: Message) -> None:
+        first(message)
+        second(message)
+
+    return both
+
 
 def _own(error: Exception) -> BaseException:
     """The exception itself, where Textual wraps that of a worker."""
@@ -50,3 +208,72 @@ def exit_soon(app: App[Any], outcome: str) -> None:
     loop = app._loop
     if loop is not None and not loop.is_closed():
         loop.call_soon_threadsafe(app.exit, outcome)
+
+
+class PasteParser(XTermParser):
+    """Textual's parser of what a terminal sends, with bracketed pastes taken out before.
+
+    Textual waits for the end of a paste for ever, and takes escape sequences in the pasted text for keys. Here a paste
+    is text and nothing else, and one whose end was lost on the way ends by itself. now: seconds, of any clock.
+    """
+
+    def __init__(self, debug: bool = False, now: Callable[[], float] = get_time) -> None:
+        super().__init__(debug)
+        self._now = now
+        self._pasted: str | None = None
+        self._tail = ""
+        self._last = self._grew = now()
+
+    def feed(self, data: str) -> Iterable[Message]:
+        """Messages for what the terminal sent; "" where it will send nothing any more."""
+        if not data:
+            yield from super().feed(data)
+        now = self._now()
+        if now - self._last > ESCAPE_DELAY:  # an escape sequence in two parts so far apart is none
+            self._tail = ""
+        # Keys that a person presses in vain would put off the end of the paste for ever.
+        if len(data) > len(BRACKETED_PASTE_END) or now - self._last < TYPED_SECONDS:
+            self._grew = now
+        self._last = now
+        while data:
+            if self._pasted is None:
+                data = yield from self._outside(data)
+            else:
+                data = yield from self._inside(data)
+
+    def tick(self) -> Iterable[Message]:
+        """Messages for what the terminal did not send; called ten times a second."""
+        yield from super().tick()
+        if self._pasted is not None and self._now() - self._grew >= PASTE_SECONDS:
+            text = self._pasted
+            lost = next(n for n in range(len(BRACKETED_PASTE_END), -1, -1) if text.endswith(BRACKETED_PASTE_END[:n]))
+            yield from self._paste(text[: len(text) - lost])
+
+    def _outside(self, data: str) -> Generator[Message, None, str]:
+        seen = self._tail + data
+        start = seen.find(BRACKETED_PASTE_START)
+        if start < 0:
+            self._tail = seen[1 - len(BRACKETED_PASTE_START) :]
+            yield from super().feed(data)
+            return ""
+        cut = start + len(BRACKETED_PASTE_START) - len(self._tail)
+        # The base class may have begun with it in an earlier read: let it see the whole start, and an end.
+        for message in super().feed(data[:cut] + BRACKETED_PASTE_END):
+            if not isinstance(message, events.Paste):
+                yield message
+        self._pasted, self._tail, self._grew = "", "", self._now()
+        return data[cut:]
+
+    def _inside(self, data: str) -> Generator[Message, None, str]:
+        assert self._pasted is not None
+        text, end, rest = (self._pasted + data).partition(BRACKETED_PASTE_END)
+        if not end:
+            self._pasted = text
+            return ""
+        yield from self._paste(text)
+        return rest
+
+    def _paste(self, text: str) -> Iterator[Message]:
+        self._pasted = None
+        if text:
+            yield events.Paste(text.replace("\x00", ""))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
 from workbench.recipe import Recipe
 from workbench.runs.speed import Estimate, Speed, Speeds, estimate
-from workbench.tui.choosing import choose
+from workbench.tui.choosing import choose, seen
 from workbench.tui.messages import GpusSeen, SpeedsRead
 from workbench.tui.settings import Settings
 from workbench.tui.terminal_app import TerminalApp
@@ -31,7 +31,6 @@ class DeviceApp(TerminalApp):
         self.trouble: Trouble | None = None
         self._list_gpus = gpus
         self._find_trouble = trouble
-        self._choosing = False
         self._speeds = Speeds(settings.runs)
         self._measured: list[Speed] = []
 
@@ -50,19 +49,15 @@ class DeviceApp(TerminalApp):
 
     def choose_device(self) -> None:
         """Choose the device of the next run among the GPUs as they are now."""
-        if not self._choosing:
-            self._choosing = True
-            self.look_for_gpus()
+        choose(self)
+        self.look_for_gpus()
 
     def on_gpus_seen(self, message: GpusSeen) -> None:
         """Show it."""
         self.gpus, self.trouble = message.gpus, message.trouble
-        if not self.is_running:
-            return
-        self.machine_changed()
-        if self._choosing:
-            self._choosing = False
-            choose(self)
+        if self.is_running:
+            self.machine_changed()
+            seen(self, message.gpus, message.trouble)
 
     def read_speeds(self) -> None:
         """How fast runs were, for the time that the next one takes."""

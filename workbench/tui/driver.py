@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
+import selectors
 import signal
 import sys
 import termios
 
 from textual.drivers.linux_driver import LinuxDriver
+
+from workbench.tui.compat import PasteParser
 
 
 class SurvivingDriver(LinuxDriver):
@@ -23,6 +27,22 @@ class SurvivingDriver(LinuxDriver):
             return
         except Exception as error:
             self._app.call_later(self._app._handle_exception, error)
+
+    def run_input_thread(self) -> None:
+        """Read what the terminal sends until the driver is stopped; the base class with our parser."""
+        parser = PasteParser(self._debug)
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a stray byte is no reason to end
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(0.1):
+                    if not (data := os.read(self.fileno, 4096)):
+                        return
+                    if text := decode(data):  # not where only the first bytes of a character came
+                        for message in parser.feed(text):
+                            self.process_message(message)
+                for message in parser.tick():
+                    self.process_message(message)
 
     def _sigtstp_application(self, *_: object) -> None:
         # The base class stops this process alone; a shell that started it through another one, such as uv, would wait

@@ -67,4 +67,5 @@ def unless_unsaved(app: Workbench, what: str, then: Callable[[], object]) -> Non
 
     name = app.editor.recipe.name
     answers = [("save", f"Save, then {what}"), ("discard", f"{what[0].upper()}{what[1:]} without saving")]
-    app.push_screen(ConfirmScreen("Unsaved changes", f"{name} has changes that are not saved.", answers), answered)
+    question = f"{name} has changes that are not saved."
+    app.push_screen(ConfirmScreen("Unsaved changes", question, answers, loses={"discard"}), answered)

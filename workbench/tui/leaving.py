@@ -56,7 +56,8 @@ def _training(app: Workbench) -> None:
 
     name = app.training.run.name if app.training.run else "A run"
     answers = [(STOP, "Stop at a checkpoint and quit"), (BACKGROUND, "Go on in the background and quit")]
-    app.push_screen(ConfirmScreen("A run is being trained", f"{name} is being trained here.", answers), answered)
+    question = f"{name} is being trained here."
+    app.push_screen(ConfirmScreen("A run is being trained", question, answers, loses={STOP}), answered)
 
 
 def _hold_and_stop(app: Workbench) -> None:
@@ -76,7 +77,7 @@ def _wait(app: Workbench) -> None:
 
     question = "The run finishes its step and saves a checkpoint; then the workbench closes."
     answers = [(ABANDON, "Quit now, losing the steps since the last checkpoint")]
-    app.push_screen(ConfirmScreen("Stopping…", question, answers, cancel="Wait"), answered)
+    app.push_screen(ConfirmScreen("Stopping…", question, answers, cancel="Wait", loses={ABANDON}), answered)
 
 
 def go_if_stopped(app: Workbench) -> None:

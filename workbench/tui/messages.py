@@ -17,6 +17,7 @@ from workbench.tui.training import Training
 if TYPE_CHECKING:
     from workbench.tui.profile_child import Heard, ProfileChild
     from workbench.tui.run_lister import Reading
+    from workbench.tui.screens.confirm import ConfirmScreen
 
 
 class PreviewHeard(Message):
@@ -69,17 +70,16 @@ class SpeedsRead(Message):
         self.speeds = speeds
 
 
-class DevicesSeen(Message):
-    """Where a run could be trained that is wanted while another is being trained here.
+class DeviceFree(Message):
+    """A GPU that no run holds was found, for a run that is wanted while another is being trained here.
 
-    used: the device of that other one, "" if it has not said. other: a GPU that no run holds, "" without one.
+    dialog: the question that it is for.
     """
 
-    def __init__(self, make: Callable[[], RunDirectory], used: str, other: str) -> None:
+    def __init__(self, dialog: ConfirmScreen, device: str) -> None:
         super().__init__()
-        self.make = make
-        self.used = used
-        self.other = other
+        self.dialog = dialog
+        self.device = device
 
 
 class RunSent(Message):

@@ -16,7 +16,7 @@ from workbench.runs.listing import summary
 from workbench.runs.occupancy import ANY, LiveRuns, gpu_numbers, holders
 from workbench.runs.status import read_status
 from workbench.runs.worker import ensure_worker
-from workbench.tui.messages import DevicesSeen, QueueMoved, RunSent
+from workbench.tui.messages import DeviceFree, QueueMoved, RunSent
 from workbench.tui.screens.confirm import ConfirmScreen
 
 if TYPE_CHECKING:
@@ -29,38 +29,44 @@ LOOK_AFTER_TURNS = 30
 
 
 def offer(app: Workbench, make: Make) -> None:
-    """A run is wanted while another one is trained here: find out where else it could be trained, and ask."""
+    """A run is wanted while another one is trained here: ask, at once, and find out where else it could be trained.
+
+    Queue the run, train it on another device, or neither. No second training in this process.
+    """
     training = app.training.run if app.training is not None else None
+    name = training.name if training is not None else "the present run"
+    question = f"{name} is being trained here. A queued run waits for it, and trains even if this terminal is closed."
+    dialog = ConfirmScreen("A run is being trained", question, [(QUEUE, "Queue it: it begins when its device is free")])
+    other = ""
 
     def look() -> None:
-        status = read_status(training) if training is not None else None
-        used = status.device if status is not None else ""
+        nonlocal other
         held = holders(LiveRuns(app.settings.runs).find())
-        others = [name for number in gpu_numbers() if (name := f"cuda:{number}") not in held]
-        app.post_message(DevicesSeen(make, used, "" if ANY in held or not others else others[0]))
+        free = [name for number in gpu_numbers() if (name := f"cuda:{number}") not in held]
+        if free and ANY not in held:
+            other = free[0]
+            app.post_message(DeviceFree(dialog, other))
 
-    threading.Thread(target=look, daemon=True, name="devices").start()
-
-
-def ask(app: Workbench, message: DevicesSeen) -> None:
-    """Queue the run, train it on another device, or neither. No second training in this process."""
-    name = app.training.run.name if app.training is not None and app.training.run is not None else "the present run"
-    device = message.used or app.device
-    answers = [(QUEUE, "Queue it: it begins when its device is free")]
-    if message.other:
-        answers.append((BESIDE, f"Train it now on {message.other}, in the background"))
+    def used() -> str:
+        status = read_status(training) if training is not None else None
+        return (status.device if status is not None else "") or app.device
 
     def answered(answer: str | None) -> None:
         if answer == QUEUE:
-            _send(app, message.make, device, queued=True)
+            _send(app, make, used, queued=True)
         elif answer == BESIDE:
-            _send(app, message.make, message.other, queued=False)
+            _send(app, make, lambda: other, queued=False)
 
-    question = f"{name} is being trained here. A queued run waits for it, and trains even if this terminal is closed."
-    app.push_screen(ConfirmScreen("A run is being trained", question, answers), answered)
+    app.push_screen(dialog, answered)
+    threading.Thread(target=look, daemon=True, name="devices").start()
 
 
-def _send(app: Workbench, make: Make, device: str, *, queued: bool) -> None:
+def seen(message: DeviceFree) -> None:
+    """Offer the other device too, if the question is still asked."""
+    message.dialog.offer(BESIDE, f"Train it now on {message.device}, in the background")
+
+
+def _send(app: Workbench, make: Make, device: Callable[[], str], *, queued: bool) -> None:
     """Make a run and hand it over, in a thread: its directory holds what git says about the folder, for instance."""
     settings = app.settings
 
@@ -68,12 +74,12 @@ def _send(app: Workbench, make: Make, device: str, *, queued: bool) -> None:
         try:
             run = make()
             if queued:
-                place = queue.add(run, device, settings.data_root, settings.plugins)
+                place = queue.add(run, device(), settings.data_root, settings.plugins)
                 ensure_worker(run.path.parent)
                 app.post_message(RunSent(f"{run.name} is queued, place {place}."))
             else:
-                detach(run, device, settings.data_root, run.started(), settings.plugins)
-                app.post_message(RunSent(f"{run.name} begins on {device}, in the background."))
+                detach(run, device(), settings.data_root, run.started(), settings.plugins)
+                app.post_message(RunSent(f"{run.name} begins on {device()}, in the background."))
         except (OSError, RunError) as error:
             app.post_message(RunSent(str(error), failed=True))
 

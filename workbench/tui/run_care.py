@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from workbench.recipe import RecipeError
+from workbench.recipe import Recipe, RecipeError
 from workbench.runs.catalog import Entry
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.notes import pin, split_tags, write_note, write_tags
-from workbench.runs.removal import refusal, remove, size
+from workbench.runs.removal import refusal, remove
+from workbench.runs.trash import RULE, bring_back, new_deletion, size, tidy
 from workbench.tui.files import unless_unsaved
 from workbench.tui.messages import WorkDone
 from workbench.tui.screens.confirm import ConfirmScreen
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 Then = Callable[[], object]
 T = TypeVar("T")
+
+LISTED = 6
+"""How many runs a question lists."""
 
 CAN_GO_ON = ("stopped", "lost", "failed")
 
@@ -77,22 +81,32 @@ def toggle_baseline(app: Workbench, entry: Entry, present: str, then: Then) -> N
     aside(app, lambda: pin(app.settings.runs, name), lambda _: then())
 
 
-def delete(app: Workbench, entries: Sequence[Entry], then: Then) -> None:
-    """Delete some runs, after asking; none of them if one is live."""
+def delete(app: Workbench, entries: Sequence[Entry], cursor: Entry | None, hidden: Collection[str], then: Then) -> None:
+    """Delete some runs, after asking; none of them if one is live.
+
+    The question comes at once, so that whatever is typed next is not for the table; what it takes a look into the runs
+    to know follows. cursor: the run under it; hidden: names of runs that the filter leaves out.
+    """
     runs = [entry.run for entry in entries]
+    for entry in entries:
+        if entry.live and (reason := refusal(entry.run)):
+            _refused(app, reason)
+            return
+    title = f"Delete {runs[0].name if len(runs) == 1 else f'these {len(runs)} runs'}?"
+    asking = delete_question(entries, cursor, hidden)
+    dialog = ConfirmScreen(title, asking, [("delete", "Delete")], "Keep", loses={"delete"})
 
-    def measured() -> str:
-        for run in runs:
-            if reason := refusal(run):
-                raise RunError(f"{reason} (2, s)")
-        return size_in_words(size(runs))
+    def measured() -> tuple[str, str]:
+        reason = next(filter(None, map(refusal, runs)), "")
+        return reason, "" if reason else size_in_words(size(runs))
 
-    def asked(bytes_: str) -> None:
-        what = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
-        names = what if len(runs) == 1 else ", ".join(run.name for run in runs)
-        question = f"{names}: {bytes_} with checkpoints and curves. This cannot be undone."
-        dialog = ConfirmScreen(f"Delete {what}?", question, [("delete", "Delete")], "Keep")
-        app.push_screen(dialog, answered)
+    def known(found: tuple[str, str]) -> None:
+        reason, bytes_ = found
+        if not reason:
+            dialog.tell(delete_question(entries, cursor, hidden, bytes_))
+        elif dialog.is_current:
+            dialog.dismiss("")
+            _refused(app, reason)
 
     def answered(answer: str | None) -> None:
         if answer == "delete":
@@ -104,42 +118,86 @@ def delete(app: Workbench, entries: Sequence[Entry], then: Then) -> None:
         if problem:
             app.notify(problem, severity="error", timeout=10)
         if gone:
-            app.notify(f"deleted {gone[0].name if len(gone) == 1 else f'{len(gone)} runs'}")
+            what = gone[0].name if len(gone) == 1 else f"{len(gone)} runs"
+            app.notify(f"deleted {what}; {app.key('runs.undo')} brings back what was deleted last")
         then()
 
-    aside(app, measured, asked)
+    app.push_screen(dialog, answered)
+    aside(app, measured, known)
+
+
+def delete_question(entries: Sequence[Entry], cursor: Entry | None, hidden: Collection[str], bytes_: str = "…") -> str:
+    """Which runs it is about, the one under the cursor among them or not, how large they are, what becomes of them."""
+    names = [entry.name for entry in entries]
+    if len(names) == 1 and cursor is not None and cursor.name == names[0]:
+        about = f"{names[0]}, the run under the cursor"
+    else:
+        listed = [f"{name}{' (not in sight: the filter)' if name in hidden else ''}" for name in names[:LISTED]]
+        more = [f"and {len(names) - LISTED} more"] if len(names) > LISTED else []
+        about = "\n".join(["Selected:", *listed, *more])
+        if cursor is not None:
+            among = "is one of them" if cursor.name in names else "is not among them and stays"
+            about += f"\nThe run under the cursor, {cursor.name}, {among}"
+    return f"{about}.\n{bytes_} with checkpoints and curves. In the trash beside the runs it is {RULE}."
+
+
+def undo(app: Workbench, then: Then) -> None:
+    """Bring back what was deleted last."""
+
+    def back(runs: list[RunDirectory]) -> None:
+        what = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
+        app.notify(f"brought back {what}")
+        then()
+
+    aside(app, lambda: bring_back(app.settings.runs), back)
+
+
+def tidy_trash(app: Workbench) -> None:
+    """In a thread: remove for good what was deleted long ago."""
+    root = app.settings.runs
+    threading.Thread(target=lambda: tidy(root), daemon=True, name="tidying the trash").start()
+
+
+def _refused(app: Workbench, reason: str) -> None:
+    app.notify(f"{reason} (2, s)", severity="error", timeout=10)
 
 
 def _remove(runs: Sequence[RunDirectory]) -> tuple[list[RunDirectory], str]:
     """Delete as many as can be deleted; what is gone, and the first problem."""
     gone, problem = [], ""
+    root = runs[0].path.parent
+    deletion = new_deletion(root)
     for run in runs:
         try:
-            remove(run)
+            remove(run, deletion)
             gone.append(run)
         except RunError as error:
             problem = problem or str(error)
+    tidy(root)
     return gone, problem
 
 
 def load(app: Workbench, entry: Entry) -> None:
     """Put a run's recipe into Compose; what is not saved there is asked about first."""
 
-    def read() -> object:
+    def read() -> Recipe:
         try:
             return entry.run.recipe()
         except RecipeError as error:
             raise RunError(str(error.problems[0])) from error
 
-    def opened(recipe: object) -> None:
-        def take() -> None:
-            app.editor.open(recipe, None)  # type: ignore[arg-type]
+    def go_on() -> None:
+        opened = app.hold_input()
+
+        def put(recipe: Recipe) -> None:
+            app.editor.open(recipe, None)
             app.recipe_changed()
             app.action_show("compose")
+            opened()
 
-        unless_unsaved(app, "load the run's recipe", take)
+        aside(app, read, put)
 
-    aside(app, read, opened)
+    unless_unsaved(app, "load the run's recipe", go_on)
 
 
 def go_on(app: Workbench, entry: Entry) -> None:

@@ -30,7 +30,7 @@ def suspend(app: Workbench) -> None:
         "Suspending freezes the training too, until fg brings it back. "
         "To have the shell while it goes on, quit (q) and let it go on in the background."
     )
-    app.push_screen(ConfirmScreen("Suspend?", question, [(SUSPEND, "Suspend anyway")]), answered)
+    app.push_screen(ConfirmScreen("Suspend?", question, [(SUSPEND, "Suspend anyway")], loses={SUSPEND}), answered)
 
 
 def shell_waits() -> bool:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from rich.console import RenderableType
 from textual import events
 from textual._compositor import ChopsUpdate
 from textual.app import SystemCommand
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input
+from textual.worker import Worker, WorkerError
 
 from workbench.tui.actions import Action, Where, actions
 from workbench.tui.charts import Palette
 from workbench.tui.compat import TextualApp
 from workbench.tui.driver import SurvivingDriver
 from workbench.tui.harmless import VisibleLines, guard_content
+from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.too_small import TooSmallScreen, too_small
 from workbench.tui.settings import Settings
 from workbench.tui.theme import MUTED, THEMES, WORKBENCH, palette
 from workbench.tui.updates import CroppedUpdate
 from workbench.visible import shortened
+
+MOMENT = 0.5
+"""Seconds for which keys wait at most until what the key before them asked for was read from files."""
 
 SLOW = 5
 """Times less often that a slow link is sent figures and charts."""
@@ -40,6 +48,7 @@ class TerminalApp(TextualApp):
         guard_content()
         super().__init__()
         self._visible_lines = VisibleLines()
+        self._awaited: list[asyncio.Future[None]] = []
         self.settings = settings
         self.poll = poll
         self.slow = settings.screens.link == "slow"
@@ -79,6 +88,40 @@ class TerminalApp(TextualApp):
         """What our styles need of any theme."""
         return {"muted": MUTED}
 
+    def heeds(self, event: events.Event) -> bool:
+        """Nothing that was typed or clicked before a question was to be seen answers it, where something can be lost.
+
+        Keys typed ahead of any other dialog are for that dialog.
+        """
+        screen = self.screen_stack[-1] if self.screen_stack else None
+        if not isinstance(screen, ConfirmScreen) or not screen.loses:
+            return True
+        painted = self.painted(screen)
+        return painted is not None and event.time > painted
+
+    def ready_for_input(self) -> asyncio.Future[None] | None:
+        """What keys have to wait for: in the command palette what is found, else what is being read for them."""
+        screen = self.screen_stack[-1] if self.screen_stack else None
+        if isinstance(screen, CommandPalette):
+            searches = [worker for worker in self.workers if worker.node is screen and not worker.is_finished]
+            return asyncio.ensure_future(_over(searches[-1])) if searches else None
+        return next((awaited for awaited in self._awaited if not awaited.done()), None)
+
+    def hold_input(self) -> Callable[[], None]:
+        """Let the next keys wait until what is returned is called, for they are meant for what is being read.
+
+        A moment at most: where files are slow, keys act on what is there.
+        """
+        awaited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def go_on() -> None:
+            if not awaited.done():
+                awaited.set_result(None)
+
+        self._awaited = [*(other for other in self._awaited if not other.done()), awaited]
+        self.set_timer(MOMENT, go_on)
+        return go_on
+
     @property
     def palette(self) -> Palette:
         """The charts' colours in the theme in use."""
@@ -91,6 +134,8 @@ class TerminalApp(TextualApp):
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that is too small says so instead of showing rubble."""
+        if not (self.is_running and self.screen_stack):
+            return
         if too_small(event.size) and not isinstance(self.screen, TooSmallScreen):
             self.push_screen(TooSmallScreen())
 
@@ -123,3 +168,8 @@ class TerminalApp(TextualApp):
 
                 yield SystemCommand(name, rest.strip() or f"key {action.shown_key}", run)
         yield SystemCommand("Colours", "Choose a theme", self.action_change_theme)
+
+
+async def _over(worker: Worker[object]) -> None:
+    with contextlib.suppress(WorkerError):
+        await worker.wait()

@@ -15,7 +15,18 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
 from workbench.runs.speed import Estimate
-from workbench.tui import clipboard, crash, files, leaving, modes, profile_child, queueing, running, suspending
+from workbench.tui import (
+    clipboard,
+    crash,
+    files,
+    leaving,
+    modes,
+    profile_child,
+    queueing,
+    run_care,
+    running,
+    suspending,
+)
 from workbench.tui.actions import Action, bindings
 from workbench.tui.device_app import DeviceApp
 from workbench.tui.driver import SurvivingDriver
@@ -23,7 +34,7 @@ from workbench.tui.editing import Editor
 from workbench.tui.fds import Descriptors
 from workbench.tui.machine import gpus_in_words
 from workbench.tui.messages import (
-    DevicesSeen,
+    DeviceFree,
     LiveRunSeen,
     PreviewHeard,
     ProfileHeard,
@@ -44,6 +55,8 @@ from workbench.tui.training import Execute, Training
 from workbench.tui.widgets.top_bar import TopBar, top_texts
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from workbench.tui.screens.compose import ComposeScreen
     from workbench.tui.screens.profile import ProfileScreen
     from workbench.tui.screens.run import RunScreen
@@ -117,6 +130,7 @@ class Workbench(DeviceApp):
         self.app_resume_signal.subscribe(self, lambda _: self.refresh())
         self.call_after_refresh(self._queue.start)
         self.call_after_refresh(self.read_speeds)
+        self.call_after_refresh(run_care.tidy_trash, self)
         if self.settings.device != "cpu":
             self.look_for_gpus()
 
@@ -187,10 +201,9 @@ class Workbench(DeviceApp):
         """Watch a new run; say how one ended."""
         running.moved(self, message.training)
 
-    def on_devices_seen(self, message: DevicesSeen) -> None:
-        """Ask where the run that is wanted should be trained."""
-        if self.is_running:
-            queueing.ask(self, message)
+    def on_device_free(self, message: DeviceFree) -> None:
+        """Offer another device for the run that is wanted."""
+        queueing.seen(message)
 
     def on_run_sent(self, message: RunSent) -> None:
         """Say what became of a run that was handed over."""
@@ -239,21 +252,26 @@ class Workbench(DeviceApp):
 
     def show_run(self) -> None:
         """What is known of the run on screen."""
-        if self.current_mode == "run":
-            cast("RunScreen", self.screen_stack[0]).refresh_run()  # also behind a dialog
+        if (screen := self._base("run")) is not None:
+            cast("RunScreen", screen).refresh_run()
         self.show_profile()
         self.refresh_top()
 
     def show_profile(self) -> None:
         """What is known of where the time goes."""
-        if self.current_mode == "profile":
-            cast("ProfileScreen", self.screen_stack[0]).refresh_profile()
+        if (screen := self._base("profile")) is not None:
+            cast("ProfileScreen", screen).refresh_profile()
+
+    def _base(self, mode: str) -> Screen[Any] | None:
+        """The screen of a mode if it is in front, or only behind a dialog; None too before the first one is there."""
+        stack = self.screen_stack
+        return stack[0] if stack and self.current_mode == mode else None
 
     def refresh_top(self) -> None:
         """The first line of the screen in front."""
         about, running = top_texts(self.current_mode, self.editor, self.tracked)
-        if self.current_mode == "runs":
-            about = cast("RunsScreen", self.screen_stack[0]).about()
+        if (runs := self._base("runs")) is not None:
+            about = cast("RunsScreen", runs).about()
         for screen in self.screen_stack:  # also behind a dialog
             for bar in screen.query(TopBar):
                 bar.show(about, running)

@@ -8,14 +8,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input
 
 from workbench.recipe import Recipe, write_recipe
 from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
+from workbench.tui.composed import when_ready
 from workbench.tui.fixing import fix_first
 from workbench.tui.rows import rows
+from workbench.tui.screens.base import WorkbenchScreen
 from workbench.tui.screens.form import FormScreen
 from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.key_bar import KeyBar
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from workbench.tui.workbench_app import Workbench
 
 
-class ComposeScreen(Screen[None]):
+class ComposeScreen(WorkbenchScreen[None]):
     """Everything here is about ``app.editor``, the recipe being composed."""
 
     BINDINGS = bindings("compose")
@@ -73,6 +74,7 @@ class ComposeScreen(Screen[None]):
 
     # What is shown
 
+    @when_ready
     def refresh_recipe(self) -> None:
         """The recipe changed: list, panes and preview follow."""
         editor = self.workbench.editor
@@ -86,6 +88,7 @@ class ComposeScreen(Screen[None]):
         self.refresh_preview()
         self.workbench.refresh_top()
 
+    @when_ready
     def refresh_preview(self) -> None:
         """Something is known about the recipe that was not known before."""
         app, preview = self.workbench, self.workbench.preview
@@ -108,6 +111,7 @@ class ComposeScreen(Screen[None]):
         title = (row.technique or row.label) if row is not None else ""
         self._side.show_card(title, texts.card(editor.recipe, editor.loaded, self._list.place))
 
+    @when_ready
     def show_device(self, gpus: str) -> None:
         """The device in use, and what is known of the GPUs."""
         device = self.workbench.device
@@ -121,6 +125,7 @@ class ComposeScreen(Screen[None]):
     def _list(self) -> TechniqueList:
         return self.query_one(TechniqueList)
 
+    @when_ready
     def show_view(self, view: str) -> None:
         """Bring a pane of the right side to the front."""
         self._side.show_view(view)
@@ -162,6 +167,7 @@ class ComposeScreen(Screen[None]):
     def _filter_done(self) -> None:
         self._list.focus()
 
+    @when_ready
     def refresh_list(self) -> None:
         """The filter changed."""
         editor = self.workbench.editor

@@ -6,12 +6,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 
+from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.pane import Text
 
 
-class CopiedScreen(ModalScreen[None]):
+class CopiedScreen(Dialog[None]):
     """Closes with any of the usual keys."""
 
     BINDINGS = [

@@ -9,44 +9,48 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from workbench.devices import Gpu, Trouble
+from workbench.tui.composed import when_ready
 from workbench.tui.machine import gpu_lines
+from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.pane import Text
 
 
-class DeviceScreen(ModalScreen[str | None]):
+class DeviceScreen(Dialog[str | None]):
     """Returns ``"auto"``, ``"cpu"`` or ``"cuda:N"``; None if nothing was chosen.
 
     numbers: the ``N`` of each GPU's ``cuda:N``, None for one that cannot be chosen because it is hidden. trouble: why
-    they cannot be used, all of them.
+    they cannot be used, all of them. looking: what the GPUs do just now is still being asked; :meth:`show_gpus` shows
+    it.
     """
 
     BINDINGS = [Binding("escape", "cancel", show=False)]
 
     def __init__(
-        self, gpus: Sequence[Gpu], numbers: Sequence[int | None], chosen: str, trouble: Trouble | None = None
+        self,
+        gpus: Sequence[Gpu],
+        numbers: Sequence[int | None],
+        chosen: str,
+        trouble: Trouble | None = None,
+        *,
+        looking: bool = False,
     ) -> None:
         super().__init__()
         self._gpus = gpus
         self._numbers = numbers
         self._chosen = chosen
         self._trouble = trouble
+        self._looking = looking
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog devices") as dialog:
             dialog.border_title = "Device of the next run"
             dialog.border_subtitle = "⏎ chooses · esc cancels"
-            yield OptionList(*self._options(), id="devices", compact=True)
-            note = Text(classes="question")
-            if self._trouble is not None:
-                note.show(Content.styled(f"✗ {self._trouble.text}, or go on without the GPU: choose cpu.", "$error"))
-            else:
-                note.show(Content.styled("" if self._gpus else "The driver sees no GPU here.", "$muted"))
-            yield note
+            yield OptionList(id="devices", compact=True)
+            yield Text(classes="question")
 
     def _options(self) -> list[Option]:
         refused = self._trouble is not None and self._trouble.certain
@@ -67,9 +71,38 @@ class DeviceScreen(ModalScreen[str | None]):
         return Option(Content.assemble(*parts), id=None if disabled else device, disabled=disabled)
 
     def on_mount(self) -> None:
+        self._fill()
+
+    def _mark(self, device: str | None) -> None:
         options = self.query_one("#devices", OptionList)
         known = [option.id for option in options.options]
-        options.highlighted = known.index(self._chosen) if self._chosen in known else 0
+        options.highlighted = known.index(device) if device in known else 0
+
+    def _say(self) -> None:
+        if self._trouble is not None:
+            note = Content.styled(f"✗ {self._trouble.text}, or go on without the GPU: choose cpu.", "$error")
+        else:
+            words = "" if self._gpus else "looking for GPUs…" if self._looking else "The driver sees no GPU here."
+            note = Content.styled(words, "$muted")
+        self.query_one(".question", Text).show(note)
+
+    def show_gpus(self, gpus: Sequence[Gpu], numbers: Sequence[int | None], trouble: Trouble | None) -> None:
+        """The GPUs as they are now; the cursor stays on its device."""
+        self._gpus, self._numbers, self._trouble, self._looking = gpus, numbers, trouble, False
+        self._fill_again()
+
+    @when_ready
+    def _fill_again(self) -> None:
+        self._fill()
+
+    def _fill(self) -> None:
+        options = self.query_one("#devices", OptionList)
+        at = options.highlighted
+        device = self._chosen if at is None else options.get_option_at_index(at).id
+        options.clear_options()
+        options.add_options(self._options())
+        self._mark(device)
+        self._say()
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

@@ -7,18 +7,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
 from workbench.recipe import Recipe
 from workbench.tui.forms import Entry, Subject, apply, subject, warnings
+from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.field_row import FieldRow
 from workbench.tui.widgets.pane import Text
 
 MUTED = "$muted"
 
 
-class FormScreen(ModalScreen[Recipe | None]):
+class FormScreen(Dialog[Recipe | None]):
     """Returns the edited recipe, or None if nothing is to change."""
 
     BINDINGS = [

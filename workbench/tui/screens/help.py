@@ -11,9 +11,9 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 
 from workbench.tui.actions import Action
+from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.pane import Text
 from workbench.tui.words import place
 
@@ -45,7 +45,7 @@ class HelpLine(Text):
         self.post_message(self.Chosen(self.shown_action))
 
 
-class HelpScreen(ModalScreen[Action | None]):
+class HelpScreen(Dialog[Action | None]):
     """Returns the action that was clicked, or None."""
 
     BINDINGS = [Binding("escape,question_mark,f1,q,enter", "close", show=False)]

@@ -9,14 +9,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
 from workbench.runs.errors import RunError
+from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.pane import Text
 
 
-class LineScreen(ModalScreen[str | None]):
+class LineScreen(Dialog[str | None]):
     """Returns what was written, or None. ``check`` raises RunError for what cannot be meant; hint: what to write."""
 
     BINDINGS = [Binding("escape", "cancel", show=False)]

@@ -9,20 +9,20 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from workbench.places import recipe_places
 from workbench.recipe import Recipe, RecipeError, read_recipe_file
 from workbench.tui.recipe_files import recipe_files
+from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.pane import Text
 from workbench.tui.words import place
 
 Opened = tuple[Recipe, Path]
 
 
-class OpenScreen(ModalScreen[Opened | None]):
+class OpenScreen(Dialog[Opened | None]):
     """Returns a recipe and its file, or None."""
 
     BINDINGS = [

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, cast
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.screen import Screen
 
 from workbench.events import PhasesMeasured
 from workbench.profiling.report import Phases
 from workbench.tui import profile_texts
 from workbench.tui.actions import bindings
+from workbench.tui.composed import when_ready
+from workbench.tui.screens.base import WorkbenchScreen
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.measuring_line import MeasuringLine
 from workbench.tui.widgets.pane import Pane, Text, tabs
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 VIEWS = {"verdict": "Verdict", "stacks": "Stacks", "operators": "Operators", "parts": "Parts"}
 
 
-class ProfileScreen(Screen[None]):
+class ProfileScreen(WorkbenchScreen[None]):
     """Shows ``app.profiling`` and, live, the steps of ``app.tracked``."""
 
     BINDINGS = bindings("profile")
@@ -40,7 +41,6 @@ class ProfileScreen(Screen[None]):
         self._of_run = True
         self._run = ""
         self._titled = ("", False)
-        self._ready = False
 
     @property
     def workbench(self) -> Workbench:
@@ -72,7 +72,6 @@ class ProfileScreen(Screen[None]):
         before = self.workbench.layout.get("profile", {})
         self.view = before["view"] if before.get("view") in VIEWS else self.view
         self.own_code = before.get("own_code") is not False
-        self._ready = True
         self.show_view(self.view)
         self.refresh_profile()
 
@@ -85,10 +84,9 @@ class ProfileScreen(Screen[None]):
 
     # What is shown
 
+    @when_ready
     def refresh_profile(self) -> None:
         """Draw what is known; whoever calls it while the screen is in front has the run measured."""
-        if not self._ready:
-            return
         profiling, tracked = self.profiling, self.workbench.tracked
         if self.workbench.current_mode == "profile":
             profiling.watch()
@@ -194,6 +192,7 @@ class ProfileScreen(Screen[None]):
             nothing = awaited or f"{app.key('profile.trace')} traces some steps of {of}.{start}"
             operators.show(Content.styled(nothing, "$muted"))
 
+    @when_ready
     def show_view(self, view: str) -> None:
         """Bring a pane to the front; where there is room, all of them are in sight."""
         self.view = view

@@ -10,14 +10,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 
 from workbench.filesystem import exists
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.results import Results, load_results
+from workbench.tui.composed import when_ready
 from workbench.tui.messages import WorkDone
 from workbench.tui.result_texts import classes, pictures, title
+from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.pane import Text
 from workbench.tui.widgets.samples import SampleGrid
 
@@ -28,13 +29,15 @@ VIEWS = ("classes", "mistakes")
 
 
 def show_results(app: Workbench, run: RunDirectory) -> None:
-    """Read them in a thread, then show them."""
+    """Open at once, and show what is read in a thread."""
+    dialog = ResultsScreen()
 
     def show(results: Results | str) -> None:
-        if isinstance(results, str):
+        if not isinstance(results, str):
+            dialog.show_results(results)
+        elif dialog.is_attached:
+            dialog.dismiss(None)
             app.notify(results)
-        elif not isinstance(app.screen, ResultsScreen):
-            app.push_screen(ResultsScreen(results))
 
     def read() -> None:
         results: Results | str
@@ -46,10 +49,11 @@ def show_results(app: Workbench, run: RunDirectory) -> None:
                 results = f"{run.name} has no {run.results_file.name}: runs of today write one at their end"
         app.post_message(WorkDone(lambda: show(results)))
 
+    app.push_screen(dialog)
     threading.Thread(target=read, daemon=True, name="results").start()
 
 
-class ResultsScreen(ModalScreen[None]):
+class ResultsScreen(Dialog[None]):
     """Both beside each other, or where there is little room one after the other."""
 
     BINDINGS = [
@@ -59,26 +63,42 @@ class ResultsScreen(ModalScreen[None]):
         Binding("up,k", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._results = results
+        self._results: Results | None = None
+        self._room = 0, 0
         self.view = VIEWS[0]
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog results") as dialog:
-            dialog.border_title = Content(title(self._results))
-            with Container(id="results-panes"):
-                with VerticalScroll(id="result-classes", can_focus=False):
-                    yield Text(id="result-text")
-                yield SampleGrid(id="result-mistakes")
+        with Vertical(classes="dialog results"), Container(id="results-panes"):
+            with VerticalScroll(id="result-classes", can_focus=False):
+                yield Text(id="result-text")
+            yield SampleGrid(id="result-mistakes")
 
     def on_mount(self) -> None:
-        self._show()
+        self._show_all()
 
     def on_resize(self) -> None:
         self._show()
 
+    def show_results(self, results: Results) -> None:
+        """They are read."""
+        self._results = results
+        self._show_again()
+
+    @when_ready
+    def _show_again(self) -> None:
+        self._show_all()
+
+    def _show_all(self) -> None:
+        if self._results is not None:
+            self.query_one(".results").border_title = Content(title(self._results))
+        self._show()
+        self._show_pictures()
+
     def _show(self) -> None:
+        if self._results is None:
+            return
         room = min(78, self.size.width - 6)
         self.query_one("#result-text", Text).show(classes(self._results, room))
         for view in VIEWS:
@@ -94,9 +114,14 @@ class ResultsScreen(ModalScreen[None]):
     @on(SampleGrid.RoomChanged)
     def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
         event.stop()
-        if event.count:
+        self._room = event.count, event.side
+        self._show_pictures()
+
+    def _show_pictures(self) -> None:
+        count, side = self._room
+        if count and self._results is not None:
             note = "no mistakes" if not self._results.mistakes else ""
-            shown = pictures(self._results, event.count, event.side) if not note else None
+            shown = pictures(self._results, count, side) if not note else None
             self.query_one(SampleGrid).show(shown, note)
 
     def action_view(self) -> None:

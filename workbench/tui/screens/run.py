@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, cast
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 
 from workbench.events import SEVERITY, Finished
 from workbench.tui import clipboard, texts
 from workbench.tui.actions import bindings
 from workbench.tui.clipboard import rerun_command
+from workbench.tui.composed import when_ready
+from workbench.tui.screens.base import WorkbenchScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.results import show_results
 from workbench.tui.widgets.key_bar import KeyBar
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 NOTHING = "No run yet. Press 1 for Compose, put a recipe together, and r to train it."
 
 
-class RunScreen(Screen[None]):
+class RunScreen(WorkbenchScreen[None]):
     """Shows ``app.tracked``; asks are answered by the run, wherever it is."""
 
     BINDINGS = bindings("run")
@@ -40,7 +41,6 @@ class RunScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._where = ""
-        self._ready = False
 
     @property
     def workbench(self) -> Workbench:
@@ -64,18 +64,16 @@ class RunScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one("#nothing", Text).show(Content(NOTHING))
         self.charts.viewport.restore(self.workbench.layout.get("run", {}))
-        self._ready = True
         self.refresh_run()
 
     def on_screen_resume(self) -> None:
         self.refresh_run(force=True)
         self.workbench.refresh_top()
 
+    @when_ready
     def refresh_run(self, *, force: bool = False) -> None:
         """Draw what is known of the run; charts only if something changed."""
         tracked = self.workbench.tracked
-        if not self._ready:  # a timer may be faster than the first layout
-            return
         self.query_one("#run").display = tracked is not None
         self.query_one("#nothing").display = tracked is None
         if tracked is None:
@@ -171,13 +169,15 @@ class RunScreen(Screen[None]):
         if tracked.waiting is not None:
             question = f"{tracked.run.name} has not begun; it can be queued again later."
             answers = [("stop", "Take it out of the queue")]
-            self.app.push_screen(ConfirmScreen("Take this run out of the queue?", question, answers), answered)
+            title = "Take this run out of the queue?"
+            self.app.push_screen(ConfirmScreen(title, question, answers, loses={"stop"}), answered)
             return
         question = (
             f"{tracked.run.name} saves a checkpoint and stops. It can go on later: c on the Runs screen (4), "
             "or workbench run --resume."
         )
-        self.app.push_screen(ConfirmScreen("Stop this run?", question, [("stop", "Stop at a checkpoint")]), answered)
+        answers = [("stop", "Stop at a checkpoint")]
+        self.app.push_screen(ConfirmScreen("Stop this run?", question, answers, loses={"stop"}), answered)
 
     def _make_room(self) -> None:
         """One chart in full has the room of checks and log too."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -17,10 +16,12 @@ from workbench.runs.query import QueryError, parse
 from workbench.tui import clipboard, run_care
 from workbench.tui.actions import bindings
 from workbench.tui.clipboard import rerun_command
+from workbench.tui.composed import when_ready
 from workbench.tui.messages import RunsRead
 from workbench.tui.overlay import LOOKS
 from workbench.tui.run_browser import RunBrowser
 from workbench.tui.run_lister import NO_DETAILS, Reading, RunLister
+from workbench.tui.screens.base import WorkbenchScreen
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.pane import Text
 from workbench.tui.widgets.run_table import RunTable
@@ -35,7 +36,7 @@ REST = 0.1
 """Seconds for which the cursor stands still before what is below the table follows it."""
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(WorkbenchScreen[None]):
     """Shows what a :class:`RunLister` reads; that works only while this screen is in front."""
 
     BINDINGS = bindings("runs")
@@ -46,6 +47,8 @@ class RunsScreen(Screen[None]):
         self.browser = RunBrowser()
         self._arranged = 0.0
         self._rest: Timer | None = None
+        self._stop_reading: Callable[[], None] = lambda: None
+        self._listed: Callable[[], None] = lambda: None
 
     @property
     def workbench(self) -> Workbench:
@@ -67,6 +70,8 @@ class RunsScreen(Screen[None]):
         self._filter.display = self.query_one("#runs-problem").display = self.query_one("#runs-nothing").display = False
         app = self.workbench
         self._lister = RunLister(app.settings.runs, self._heard, lambda: app.data_seconds)
+        self._stop_reading = self._lister.stop
+        self._listed = app.hold_input()
         before = app.layout.get("runs", {})
         self._below.restore(before)
         self.browser.restore(before)
@@ -74,7 +79,8 @@ class RunsScreen(Screen[None]):
             self._filter.value, self._filter.display = str(self.browser.query), True
 
     def on_unmount(self) -> None:
-        self._lister.stop()
+        self._listed()
+        self._stop_reading()
 
     def _heard(self, reading: Reading) -> None:
         self.post_message(RunsRead(reading))  # called in the reading thread
@@ -103,7 +109,9 @@ class RunsScreen(Screen[None]):
             self.refresh_below()
         else:
             self.refresh_rows()
+        self._listed()
 
+    @when_ready
     def refresh_rows(self) -> None:
         """Filter and sort what is known, and show it; what did not change sends nothing."""
         browser = self.browser
@@ -114,6 +122,7 @@ class RunsScreen(Screen[None]):
         self.refresh_below()
         self.workbench.refresh_top()
 
+    @when_ready
     def refresh_below(self) -> None:
         """The cursor stands elsewhere, or something was read about the runs below the table."""
         browser, entry = self.browser, self._table.entry
@@ -297,7 +306,13 @@ class RunsScreen(Screen[None]):
     def action_delete(self) -> None:
         """Delete the selected runs, after asking."""
         if selected := self._selected():
-            run_care.delete(self.workbench, selected, self._lister.wake)
+            shown = {entry.name for entry in self.browser.rows}
+            hidden = {entry.name for entry in selected} - shown
+            run_care.delete(self.workbench, selected, self._table.entry, hidden, self._lister.wake)
+
+    def action_undo(self) -> None:
+        """Bring back what was deleted last."""
+        run_care.undo(self.workbench, self._lister.wake)
 
     def action_copy(self) -> None:
         """The command that trains the same again, to the clipboard."""

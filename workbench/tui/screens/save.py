@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
 from workbench.filesystem import why
@@ -17,12 +16,14 @@ from workbench.recipe import Recipe, save_recipe
 from workbench.recipe.schema import to_tables
 from workbench.tui.forms import apply, subject
 from workbench.tui.recipe_files import file_for
+from workbench.tui.screens.base import Dialog
+from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.widgets.pane import Text
 
 Saved = tuple[Recipe, Path]
 
 
-class SaveScreen(ModalScreen[Saved | None]):
+class SaveScreen(Dialog[Saved | None]):
     """Writes the file and returns the recipe as written and where, or None. The recipe takes the file's name."""
 
     BINDINGS = [Binding("escape", "cancel", show=False)]
@@ -32,7 +33,6 @@ class SaveScreen(ModalScreen[Saved | None]):
         super().__init__()
         self._recipe = recipe
         self._path = path
-        self._replace: Path | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog save") as dialog:
@@ -48,19 +48,15 @@ class SaveScreen(ModalScreen[Saved | None]):
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self._replace = None
         self._say()
 
     def _say(self, problem: str = "") -> None:
         path = file_for(self.query_one(Input).value)
         if problem:
             text = Content.styled(f"✗ {problem}", "$error")
-        elif self._replace is not None:
-            text = Content.styled(f"! {path} exists already; once more, and it is replaced", "$warning")
         else:
             text = Content.styled(f"writes {path}" if path else "write a name, such as mine, or a path", "$muted")
         self.query_one("#save-what", Text).show(text)
-        self.query_one("#save", Button).label = "Replace  ⏎" if self._replace else "Save  ⏎"
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -78,14 +74,24 @@ class SaveScreen(ModalScreen[Saved | None]):
         if path is None:
             self._say("a name is missing; write one, such as mine, or a path")
             return
-        if path.exists() and self._replace != path:
-            self._replace = path
-            self._say()
-            return
         recipe, problem = _named(self._recipe, path.stem)
         if recipe is None:
             self._say(problem)
-            return
+        elif path.exists():
+            self._ask(recipe, path)
+        else:
+            self._write(recipe, path)
+
+    def _ask(self, recipe: Recipe, path: Path) -> None:
+        def answered(answer: str | None) -> None:
+            if answer == "replace":
+                self._write(recipe, path)
+
+        title, question = f"Replace {path.name}?", f"{path} exists already. The recipe that it holds would be gone."
+        answers = [("replace", "Replace it")]
+        self.app.push_screen(ConfirmScreen(title, question, answers, "Keep it", loses={"replace"}), answered)
+
+    def _write(self, recipe: Recipe, path: Path) -> None:
         try:
             save_recipe(recipe, path)
         except OSError as error:

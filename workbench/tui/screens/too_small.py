@@ -7,8 +7,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Size
-from textual.screen import ModalScreen
 
+from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.pane import Text
 
 LEAST = Size(60, 20)
@@ -20,7 +20,7 @@ def too_small(size: Size) -> bool:
     return size.width < LEAST.width or size.height < LEAST.height
 
 
-class TooSmallScreen(ModalScreen[None]):
+class TooSmallScreen(Dialog[None]):
     """Says what is needed. A training does not notice."""
 
     BINDINGS = [Binding("q,ctrl+c,ctrl+q", "app.leave", show=False)]

@@ -11,10 +11,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from workbench.tui.charts import Drawing
+from workbench.tui.composed import Composed
 from workbench.tui.widgets.cells import Cell, cells, changed, strip
 
 
-class Chart(Widget):
+class Chart(Composed, Widget):
     """Draws in the UI thread. A line of title may stand over the chart: see :meth:`title`."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -12,8 +12,10 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from workbench.tui.composed import Composed
 
-class Choice(Widget, can_focus=True):
+
+class Choice(Composed, Widget, can_focus=True):
     """Shows ``chosen  other  other``; where they have no room, only the chosen one between arrows."""
 
     COMPONENT_CLASSES = {"choice--chosen", "choice--other"}

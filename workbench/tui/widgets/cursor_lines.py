@@ -8,8 +8,10 @@ from textual.geometry import Region
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 
+from workbench.tui.composed import Composed
 
-class CursorLines(ScrollView, can_focus=True):
+
+class CursorLines(Composed, ScrollView, can_focus=True):
     """Lines of which one is under the cursor; below ``HEADING`` lines that stay. A subclass draws and moves."""
 
     BINDINGS = [

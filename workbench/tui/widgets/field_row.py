@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input
 
+from workbench.tui.composed import Composed
 from workbench.tui.forms import Entry, Field
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.pane import Text
@@ -26,7 +27,7 @@ class Reset(Text):
         self.post_message(self.Wanted())
 
 
-class FieldRow(Horizontal):
+class FieldRow(Composed, Horizontal):
     """A switch and a choice show all their values, anything else is typed."""
 
     class Changed(Message):

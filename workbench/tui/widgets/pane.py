@@ -13,10 +13,11 @@ from textual.strip import Strip
 from textual.style import Style as ContentStyle
 from textual.widgets import Static
 
+from workbench.tui.composed import Composed
 from workbench.tui.widgets.cells import Cell, cells, changed, strip
 
 
-class Text(Static):
+class Text(Composed, Static):
     """A Static that ignores what it shows already: even an identical update costs kilobytes on the wire."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -91,7 +92,7 @@ def _click(action: str) -> ContentStyle:
     return ContentStyle.from_meta({"@click": action})
 
 
-class Pane(VerticalScroll, can_focus=False):
+class Pane(Composed, VerticalScroll, can_focus=False):
     """A bordered pane with one text in it."""
 
     BINDINGS = [Binding("j", "scroll_down", show=False), Binding("k", "scroll_up", show=False)]

@@ -11,13 +11,14 @@ from textual.content import Content
 from workbench.runs.speed import Estimate
 from workbench.tui import texts
 from workbench.tui.charts import Axis, Drawing, Layer, Palette, draw, nice_ticks
+from workbench.tui.composed import Composed
 from workbench.tui.preview_state import Picture
 from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.pane import Text
 from workbench.tui.words import significant
 
 
-class PreviewPane(VerticalScroll, can_focus=False):
+class PreviewPane(Composed, VerticalScroll, can_focus=False):
     """What would happen if the recipe were run."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -11,6 +11,7 @@ from textual.content import Content
 from workbench.runs.catalog import Entry
 from workbench.tui import run_texts
 from workbench.tui.charts import Palette
+from workbench.tui.composed import Composed
 from workbench.tui.overlay import Look, hidden, overlay_drawing
 from workbench.tui.run_curves import Curves
 from workbench.tui.run_lister import Details
@@ -21,7 +22,7 @@ from workbench.tui.words import cut
 Shown = Sequence[tuple[Curves, Look]]
 
 
-class RunDetails(Vertical):
+class RunDetails(Composed, Vertical):
     """The run under the cursor: head, then recipe and figures beside each other."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -62,7 +63,7 @@ def _show(text: Text, content: Content) -> None:
     text.show(content, layout=content.plain.count("\n") != text.plain.count("\n"))
 
 
-class OverlayPane(Vertical):
+class OverlayPane(Composed, Vertical):
     """One figure of several runs; the title names the runs by their marks."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from workbench.tui.charts import Palette
+from workbench.tui.composed import Composed
 from workbench.tui.run_plots import plots, progress_of
 from workbench.tui.run_view import RunView
 from workbench.tui.viewport import Viewport
@@ -18,7 +19,7 @@ AT_ONCE = 2
 """Charts that a narrow screen shows at a time."""
 
 
-class RunCharts(Container):
+class RunCharts(Composed, Container):
     """All charts on a wide screen, two of them on a narrow one, or one in full."""
 
     def __init__(self, *, id: str | None = None) -> None:

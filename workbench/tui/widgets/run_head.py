@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from workbench.events import Finished
+from workbench.tui.composed import Composed
 from workbench.tui.tracking import Tracked
 from workbench.tui.widgets.pane import Line, Text
 from workbench.tui.words import duration, rate, significant
@@ -34,7 +35,7 @@ ASKED = {"pause": "pausing…", "continue": "going on…", "stop": "stopping…"
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-class Bar(Widget):
+class Bar(Composed, Widget):
     """A progress bar of one line, fine to an eighth of a cell."""
 
     COMPONENT_CLASSES = {"bar--done", "bar--rest"}
@@ -59,7 +60,7 @@ class Bar(Widget):
         return Strip([Segment(bar[:width], style)], width)
 
 
-class RunHead(Vertical):
+class RunHead(Composed, Vertical):
     """Reads a tracked run."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -7,13 +7,14 @@ from textual import on
 from textual.events import Resize
 from textual.widgets import RichLog
 
+from workbench.tui.composed import Composed
 from workbench.tui.run_view import RunView
 from workbench.visible import shortened, visible
 
 COLOURS = {"note": "foreground", "good": "success", "warning": "warning", "error": "error", "quiet": "muted"}
 
 
-class RunLog(RichLog, can_focus=False):
+class RunLog(Composed, RichLog, can_focus=False):
     """Appends what is new; in another width it writes all of it anew."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from workbench.tui.composed import Composed
 from workbench.tui.run_curves import METRICS, XS
 from workbench.tui.widgets.run_below import OverlayPane, RunDetails
 
 VIEWS = ("details", "overlay", "none")
 
 
-class RunsBelow(Horizontal):
+class RunsBelow(Composed, Horizontal):
     """What is shown, and how the chart shows it. ``allowed``: there is a run to show anything of."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from workbench.preview.protocol import Samples
+from workbench.tui.composed import Composed
 from workbench.tui.words import cut
 
 SIDES = tuple(range(32, 10, -2))
@@ -36,7 +37,7 @@ def _columns(width: int, side: int) -> int:
     return (width + 1) // (side + 1)
 
 
-class SampleGrid(Widget):
+class SampleGrid(Composed, Widget):
     """Shows images with their classes below; says how many it has room for."""
 
     COMPONENT_CLASSES = {"samples--caption"}

@@ -13,6 +13,7 @@ from workbench.recipe import Change, Problem, Recipe
 from workbench.runs.speed import Estimate
 from workbench.tui import texts
 from workbench.tui.charts import Palette
+from workbench.tui.composed import Composed
 from workbench.tui.preview_state import Picture
 from workbench.tui.widgets.pane import Pane, tabs
 from workbench.tui.widgets.preview import PreviewPane
@@ -22,7 +23,7 @@ from workbench.tui.words import place
 VIEWS = ("card", "preview", "samples", "changes")
 
 
-class Side(Vertical):
+class Side(Composed, Vertical):
     """``view`` is the pane in front; in a wide window all of them are in sight."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -8,11 +8,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
+from workbench.tui.composed import Composed
 from workbench.tui.profile_texts import Piece, legend, step_bar
 from workbench.tui.widgets.pane import Line, Text
 
 
-class StepBar(Vertical):
+class StepBar(Composed, Vertical):
     """What did not change sends nothing, and of what did only the cells that are others."""
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 
+from workbench.tui.composed import Composed
 from workbench.tui.editing import Editor
 from workbench.tui.tracking import Tracked
 from workbench.tui.widgets.pane import Text
@@ -25,7 +26,7 @@ class Tab(Text):
         await self.run_action(f"app.show('{self.mode}')")
 
 
-class TopBar(Horizontal):
+class TopBar(Composed, Horizontal):
     """``active`` is the mode of the screen that it stands on."""
 
     def __init__(self, active: str) -> None:
