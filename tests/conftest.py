@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # As .ci/run does, before anything imports torch: small steps on several threads wait for each other.
@@ -29,6 +30,17 @@ def _nobodys_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test loads, no other sees; nor what a plugin such as tests/runs/fake_engine.py puts in place."""
     monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
     monkeypatch.setattr(training, "execute", training.execute)
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_threads() -> Iterator[None]:
+    """A test that leaves torch with more threads slows all that follow it; it is told so itself."""
+    torch = sys.modules.get("torch")
+    before = torch._C.get_num_threads() if torch is not None else int(os.environ["OMP_NUM_THREADS"])
+    yield
+    if (torch := sys.modules.get("torch")) is not None and (after := torch._C.get_num_threads()) != before:
+        torch.set_num_threads(before)
+        pytest.fail(f"it leaves torch with {after} threads in place of {before}")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,13 @@ def test_the_smallest_count_that_is_hardly_slower_is_chosen() -> None:
 
 
 @pytest.fixture
-def free(monkeypatch: pytest.MonkeyPatch) -> None:
+def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nobody has chosen a number of threads, and there are four."""
+    count = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    yield
+    torch.set_num_threads(count)  # who limits threads for a while puts back what get_num_threads() said
 
 
 def timed(monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float]) -> list[int]:
