@@ -141,7 +141,7 @@ def test_ctrl_c_once_stops_and_the_run_can_go_on(folder: Path, workbench: Comman
     assert result.code == 0 and f"goes on after step {step}" in result.err
     assert len(json.loads(run.env_file.read_text())["resumed"]) == 1
     again = workbench("run", "--resume", "last", "--device", "cpu")
-    assert again.code == 2 and "is finished; a longer one is a new one" in again.err
+    assert again.code == 2 and "is finished; train on with: workbench run --resume" in again.err
 
 
 def test_ctrl_c_twice_leaves_at_once(folder: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +17,7 @@ import pytest
 
 from tests.waiting import wait_for as wait_for
 from workbench.cli import main
-from workbench.recipe import Recipe, read_recipe
+from workbench.recipe import Recipe, read_recipe, write_recipe
 from workbench.runs.directory import RunDirectory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,6 +52,14 @@ def bare_run(root: Path, name: str = "20261120-142501-small-3f9c") -> RunDirecto
     run.path.mkdir(parents=True)
     run.recipe_file.write_text(SMALL)
     return run
+
+
+def outline_checkpoint(run: RunDirectory, step: int, name: str = "last") -> None:
+    """A checkpoint as far as it can be read without torch: no tensors."""
+    digest = hashlib.sha256(write_recipe(run.recipe()).encode()).hexdigest()
+    run.checkpoints.mkdir(exist_ok=True)
+    with zipfile.ZipFile(run.checkpoints / f"{name}.pt", "w") as archive:
+        archive.writestr("last/data.pkl", pickle.dumps({"format": 1, "step": step, "recipe": digest}))
 
 
 @dataclass

@@ -28,6 +28,7 @@ from workbench.profiling.stack_tree import Frame, StackWindow, read_stacks, writ
 from workbench.recipe import RecipeError, read_recipe_file
 from workbench.runs import queue
 from workbench.runs.catalog import Catalog
+from workbench.runs.continuation import read_continuation
 from workbench.runs.directory import RunDirectory
 from workbench.runs.environment import note_resume
 from workbench.runs.errors import RunError
@@ -114,6 +115,13 @@ def read_the_recipe(run: RunDirectory) -> None:
         assert str(error)
 
 
+def read_what_it_continues(run: RunDirectory) -> None:
+    try:
+        read_continuation(run)
+    except RunError as error:
+        assert str(run.continues_file) in str(error) and "\n" not in str(error)
+
+
 def read_the_settings(run: RunDirectory) -> None:
     try:
         read_settings(run.path / "settings.toml")
@@ -156,6 +164,14 @@ KINDS = {
     "control": Kind(f"{RUN}/control.json", take_requests, lines('[{"action": "stop", "time": 1.5}]')),
     "results": Kind(f"{RUN}/evaluation.json", read_the_results, lambda run, path: write_results(path, RESULTS)),
     "recipe": Kind(f"{RUN}/recipe.toml", read_the_recipe, lambda run, path: None),
+    "continuation": Kind(
+        f"{RUN}/continues.json",
+        read_what_it_continues,
+        lines(
+            '{"run": "a", "how": {"schedule": "hold", "step": 6, "steps": 6, "steps_per_epoch": 3, "last": 0.5, '
+            '"rate": 0.1, "recipe": "ab", "earlier": null}}'
+        ),
+    ),
     "environment": Kind(f"{RUN}/env.json", lambda run: note_resume(run.env_file, []), lines('{"resumed": [{}]}')),
     "log": Kind(f"{RUN}/log.txt", last_words, lines("a warning")),
     "operators": Kind(

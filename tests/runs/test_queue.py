@@ -77,7 +77,7 @@ def test_a_run_that_is_gone_can_be_taken_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("running", "at work already"), ("finished", "a longer one is a new one")]
+    ("state", "words"), [("running", "at work already"), ("finished", "train on with: workbench run --resume")]
 )
 def test_what_cannot_be_queued(tmp_path: Path, state: str, words: str) -> None:
     (run,) = runs(tmp_path, 1)

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from textual.widgets import Button, Input
 
+from tests.runs.helpers import outline_checkpoint
 from tests.tui.conftest import AppFactory
-from tests.tui.fakes import NOW, RECIPE
+from tests.tui.fakes import NOW, RECIPE, started, trained
 from tests.tui.many_runs import many_runs
 from tests.tui.test_compose import TestPilot, type_
 from tests.waiting import at_rest, until
+from workbench.events import to_json
+from workbench.runs.continuation import parent_name
 from workbench.runs.directory import RunDirectory
 from workbench.runs.notes import baseline, pin, read_notes
 from workbench.runs.status import new_status, read_status, write_status
@@ -277,17 +280,59 @@ async def test_a_recipe_is_loaded_into_compose(make_app: AppFactory, runs: list[
 async def test_only_an_ended_run_goes_on(make_app: AppFactory, runs: list[RunDirectory]) -> None:
     status = read_status(runs[0])
     assert status is not None
-    write_status(runs[0], dataclasses.replace(status, state="finished"))
+    write_status(runs[0], dataclasses.replace(status, state="diverged"))
     write_status(runs[1], dataclasses.replace(status, state="stopped"))
     app = make_app(now=lambda: NOW)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
         await read(pilot, app)
         await pilot.press("c")
-        assert "is finished; stopped, lost and failed runs can go on" in list(app._notifications)[-1].message
+        assert "is diverged; stopped, lost, failed and finished runs can go on" in list(app._notifications)[-1].message
         await pilot.press("j", "c")
         await until(pilot, lambda: isinstance(app.screen, RunScreen))
         assert app.training is not None and app.training.run == RunDirectory(Path("runs") / runs[1].name)
+
+
+async def test_a_finished_run_is_trained_on_once_its_rates_were_seen(
+    make_app: AppFactory, runs: list[RunDirectory]
+) -> None:
+    status = read_status(runs[0])
+    assert status is not None
+    write_status(runs[0], dataclasses.replace(status, state="finished", epoch=10.0))
+    outline_checkpoint(runs[0], started().steps)
+    runs[0].events_file.write_text("".join(to_json(event) + "\n" for event in (started(), trained(230))))
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        await pilot.press("c")
+        assert isinstance(app.screen, LineScreen) and app.screen.query_one(Input).value == "20 planned"
+        app.screen.query_one(Input).value = "20 sideways"
+        await pilot.press("enter")
+        assert "such as: 20 rewarm" in app.screen.query_one("#line-hint", Text).plain
+        app.screen.query_one(Input).value = "9"
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(app._notifications))
+        assert "has trained 10 epochs already" in list(app._notifications)[-1].message
+        await pilot.press("c")
+        app.screen.query_one(Input).value = "12 hold"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        asked = app.screen.query_one(".question", Text).plain
+        assert asked.splitlines()[1].split() == ["epoch", "planned", "hold", "←", "rewarm"]
+        assert "not the same as 12 epochs from the start" in asked
+        await pilot.press("escape")
+        assert app.training is None and len(list(Path("runs").glob("2*"))) == 15
+        await pilot.press("c")
+        app.screen.query_one(Input).value = "12 hold"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        assert app.training is not None and app.training.run is not None
+        made = app.training.run
+        assert made.name != runs[0].name and parent_name(made) == runs[0].name
+        assert made.recipe().train.epochs == 12
 
 
 async def test_a_live_row_follows_its_run_and_nothing_else_is_drawn(

@@ -26,6 +26,7 @@ from workbench.places import packaged_recipes
 from workbench.recipe import RecipeError, difference, read_recipe_file
 from workbench.recipe.difference import Change
 from workbench.recipe.errors import InputError
+from workbench.runs.continuation import parent_name
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.folder import Tell, cannot_read, holds_run
@@ -106,6 +107,7 @@ def show(
         differs = [{"path": c.path, "before": c.before, "after": c.after} for c in changes or ()]
         say_json(
             as_object(found)
+            | {"continues": parent_name(found.run) or None}
             | {"checks": plain_checks, "evaluations": plain, "difference": differs, "unread_lines": reader.unread}
         )
         return
@@ -138,6 +140,8 @@ def _say_results(results: Results, *, confusion: bool, mistakes: bool, as_json: 
 def _status_pairs(found: RunSummary, events: Sequence[Event]) -> list[tuple[str, str]]:
     status, run = found.status, found.run
     pairs = [("run", run.name), ("state", found.state), ("recipe", found.recipe), ("folder", str(run.path))]
+    if before := parent_name(run):
+        pairs.append(("continues", before))
     if status is not None and not status.heartbeat:  # no process ever said it
         pairs.append(("message", status.message))
     elif status is not None:

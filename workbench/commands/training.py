@@ -12,6 +12,7 @@ import typer
 from workbench.commands import options
 from workbench.commands.display import Display, make_display
 from workbench.commands.errors import FAILED
+from workbench.commands.longer import longer, plan_as_json, show_plan
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, on_terminal, say, say_json, terminal_width
 from workbench.commands.profile_text import read_phases, step_lines
@@ -24,6 +25,7 @@ from workbench.filesystem import FULL
 from workbench.places import resolve_recipe
 from workbench.recipe import RecipeError, read_recipe_file
 from workbench.recipe.errors import InputError, Problem
+from workbench.runs.continuation import begin
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.environment import note_resume
 from workbench.runs.errors import RunError
@@ -54,6 +56,13 @@ def run(
     changes: options.Overrides = None,
     seed: options.Seed = None,
     epochs: options.Epochs = None,
+    schedule: Annotated[
+        str,
+        typer.Option("--schedule", help="With --resume and --epochs, how the rate goes on: planned, hold or rewarm."),
+    ] = "planned",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --resume and --epochs: show the rates, start nothing.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background, free of this terminal.")] = False,
     queue: Annotated[
         bool, typer.Option("--queue", help="Train in the background, when the device is free of earlier runs.")
@@ -87,6 +96,7 @@ def run(
       workbench run resnet20 --device cuda:1 --detach
       workbench run v2 --seed 1 --queue
       workbench run --resume last
+      workbench run --resume last --epochs 20 --schedule rewarm
       workbench run v1 --json | jq 'select(.kind == "evaluated")'
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
@@ -96,7 +106,27 @@ def run(
     background = detach or queue
     if phases and background:
         raise InputError("--profile is for a run in this terminal; the Profile screen asks one in the background")
-    if resume is not None:
+    trains_on = resume is not None and epochs is not None
+    if (dry_run or schedule != "planned") and not trains_on:
+        raise InputError("--schedule and --dry-run are for a run that is trained on: --resume RUN --epochs …")
+    if resume is not None and epochs is not None:
+        if recipe is not None or changes or seed is not None:
+            raise InputError(
+                "a run that is trained on keeps its recipe but for the epochs; "
+                f"start a new run with: workbench run {resume} --set …"
+            )
+        if fallback != "last":
+            raise InputError("a run is trained on from its last checkpoint; --from is for --resume without --epochs")
+        wanted_run = longer(settings, resume, epochs, schedule)
+        if dry_run and as_json:
+            plan_as_json(wanted_run)
+        elif dry_run or not (as_json or quiet or (background and not on_terminal())):
+            show_plan(wanted_run)
+        if dry_run:
+            return
+        chosen = _handed_on(settings.device) if background else _choose(settings.device)
+        directory = begin(wanted_run, settings.runs)
+    elif resume is not None:
         if recipe is not None or asked:
             raise InputError(f"a run's recipe stays as it is; start a new run with: workbench run {resume} --set …")
         directory = resumable(settings, resume)
@@ -130,7 +160,7 @@ def resumable(settings: Settings, text: str) -> RunDirectory:
         raise RunError(f"run '{directory.name}' is at work already; follow it with: workbench watch {directory.name}")
     if found.state == "finished":
         raise InputError(
-            f"run '{directory.name}' is finished; a longer one is a new one: workbench run {directory.name} --epochs …"
+            f"run '{directory.name}' is finished; train on with: workbench run --resume {directory.name} --epochs …"
         )
     try:
         directory.recipe()

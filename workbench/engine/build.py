@@ -16,6 +16,7 @@ from workbench.data.base import DataError, DataSet, NoStep, Split
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import training_and_validation
 from workbench.engine.backend import threads_limited
+from workbench.engine.continuing import Continuation, continued
 from workbench.engine.contributions import Contributions, contributions, network
 from workbench.engine.inputs import normalisation, prepared
 from workbench.engine.precision import Precision
@@ -98,6 +99,10 @@ class Build:
     def learning_rate(self, step: int) -> float:
         """The learning rate of the first parameter group at a step, as the recipe states it."""
         return self._rate * float(self._schedule(self.moment(step)))
+
+    def go_on_as(self, how: Continuation) -> None:
+        """Train on where a shorter run stood, with the learning rate going on as that says."""
+        self._schedule = continued(self._schedule, how)
 
     def set_learning_rates(self, moment: Moment) -> None:
         """Scale every group's rate for this step."""

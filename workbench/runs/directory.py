@@ -91,6 +91,11 @@ class RunDirectory:
         return self.path / "user.toml"
 
     @property
+    def continues_file(self) -> Path:
+        """Which run this one goes on from, and how; only where there is such a one."""
+        return self.path / "continues.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the process that trains the run."""
         return self.path / ".lock"

@@ -13,6 +13,7 @@ from workbench.events import Diverged, Event, Failed, Finished, Noted, Resumed, 
 from workbench.filesystem import FULL
 from workbench.places import data_root as default_data_root
 from workbench.recipe import Recipe, RecipeError, write_recipe
+from workbench.runs.continuation import START, read_continuation
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import CannotWrite, RunError
 from workbench.runs.files import cannot_write, replace_text
@@ -105,7 +106,8 @@ def _events(
     from workbench.data.workers import make_ready
     from workbench.engine.backend import backend
     from workbench.engine.build import build
-    from workbench.engine.state import Checkpoints
+    from workbench.engine.continuing import take_over
+    from workbench.engine.state import CheckpointError, Checkpoints
     from workbench.engine.suited import suited
     from workbench.engine.threads import use_threads
     from workbench.engine.train import train
@@ -113,6 +115,11 @@ def _events(
 
     checkpoints = Checkpoints(lambda: writer.run.checkpoints, look=writer.look)
     state = checkpoints.load() if resume else None
+    how = read_continuation(run)
+    if how is not None and state is None:
+        state = checkpoints.load(START)
+        if state is None:
+            raise CheckpointError(f"{run.checkpoints / START}.pt is gone, from which this run was to go on")
     recipe, notes = suited(run.recipe(), chosen)
     if notes and state is not None:
         recipe = run.recipe()
@@ -134,6 +141,9 @@ def _events(
             for note in [*notes, *built.dataset.notes]:
                 say(Noted(message=note))
             built.recipe = _written_out(writer, recipe, threads.count)
+            if how is not None and state is not None:
+                built.go_on_as(how)
+                state = take_over(built, state, how)
             yield from train(
                 built, control, checkpoints, state, instruments=instruments, checks=checks, folder=run.path
             )

@@ -36,8 +36,8 @@ def fall_back(run: RunDirectory, name: str) -> None:
                 raise RunError(f"run '{run.name}' is at work; stop it first: workbench stop {run.name}")
             partial = last.with_name(".last.partial")
             if last.exists():
-                _twin(last, run.checkpoints / f"{ASIDE}.pt")
-            _twin(chosen, partial)
+                twin(last, run.checkpoints / f"{ASIDE}.pt")
+            twin(chosen, partial)
             partial.replace(last)  # in one step: there is a last checkpoint at any time
         finally:
             claim.give_back()
@@ -45,7 +45,7 @@ def fall_back(run: RunDirectory, name: str) -> None:
         raise cannot_write(last, error) from error
 
 
-def _twin(source: Path, target: Path) -> None:
+def twin(source: Path, target: Path) -> None:
     """A second name, which takes no room; a copy where the disk knows no such thing."""
     target.unlink(missing_ok=True)
     try:

@@ -137,7 +137,7 @@ def add(
     if found.live:
         raise RunError(f"run '{run.name}' is at work already; follow it with: workbench watch {run.name}")
     if found.state == "finished":
-        raise RunError(f"run '{run.name}' is finished; a longer one is a new one: workbench run {run.name} --epochs …")
+        raise RunError(f"run '{run.name}' is finished; train on with: workbench run --resume {run.name} --epochs …")
     request = Request(
         run=run.name,
         device=device,

@@ -13,7 +13,7 @@ from workbench.runs.directory import NAME, RunDirectory
 from workbench.runs.errors import RunError
 from workbench.storage.regular import MIDDLING, read_bytes
 
-KEPT = ("recipe.toml", "env.json", "user.toml")
+KEPT = ("recipe.toml", "env.json", "user.toml", "continues.json")
 """Small files of which a copy is kept in memory: nobody could write them again."""
 
 SETTLE_SECONDS = 0.2

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from workbench.engine.slots import Builder
     from workbench.recipe.schema import Recipe
+    from workbench.step import Moment
 
 Group = Literal[
     "initialisation",
@@ -73,6 +74,10 @@ class Technique(Card):
     def substitute(self, device: torch.device) -> Substitute | None:
         """What to train with instead on a device that does badly what this asks for; None if it suits."""
         return None
+
+    def why_not_longer(self, done: Moment) -> str:
+        """Why a run that stands at ``done`` cannot be trained on beyond its length, one sentence; "" if it can."""
+        return ""
 
     def require_channels(self, build: Builder, *wanted: int) -> None:
         """Raise ValueError, one sentence, where the data set's images have another number of channels."""

@@ -58,6 +58,13 @@ class SWA(Technique):
         build.add("finish", swa.finish, rank=20)
         build.keep("swa", swa)
 
+    def why_not_longer(self, done: Moment) -> str:
+        """An average that has begun is of the end of a shorter run, and at its end takes the weights' place."""
+        begun = first_end(self.start, done.epochs)
+        if done.step < begun * done.steps_per_epoch:
+            return ""
+        return f"swa averages its weights from epoch {begun} on, as those of its end"
+
     def gathers(self, moment: Moment) -> bool:
         """Whether the weights after this step go into the average."""
         ended, within = divmod(moment.step + 1, moment.steps_per_epoch)

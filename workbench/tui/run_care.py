@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from workbench.recipe import Recipe, RecipeError
 from workbench.runs.catalog import Entry
+from workbench.runs.continuation import Plan, length_and_schedule, plan
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.notes import pin, split_tags, write_note, write_tags
 from workbench.runs.removal import refusal, remove
 from workbench.runs.trash import RULE, bring_back, new_deletion, size, tidy
+from workbench.tui import running
 from workbench.tui.files import unless_unsaved
 from workbench.tui.messages import WorkDone
 from workbench.tui.screens.confirm import ConfirmScreen
@@ -201,9 +203,50 @@ def load(app: Workbench, entry: Entry) -> None:
 
 
 def go_on(app: Workbench, entry: Entry) -> None:
-    """Continue a run that ended before its time, in this process."""
+    """Continue a run that ended before its time, in this process; one that is finished is trained on, as a new run."""
     if entry.state in CAN_GO_ON:
         app.resume_run(entry.run)
+    elif entry.state == "finished":
+        train_on(app, entry)
     else:
         words = "is at work" if entry.live else f"is {entry.state}"
-        app.notify(f"{entry.name} {words}; stopped, lost and failed runs can go on.", severity="warning")
+        app.notify(f"{entry.name} {words}; stopped, lost, failed and finished runs can go on.", severity="warning")
+
+
+def train_on(app: Workbench, entry: Entry) -> None:
+    """Ask how long and with which rates a finished run shall be trained on; show the rates; begin."""
+
+    def planned(text: str) -> Plan:
+        return plan(entry.run, *length_and_schedule(text))
+
+    def written(text: str | None) -> None:
+        if text is not None:
+            opened = app.hold_input()
+
+            def show(wanted: Plan) -> None:
+                ask(wanted)
+                opened()
+
+            aside(app, lambda: planned(text), show)
+
+    def ask(wanted: Plan) -> None:
+        def answered(answer: str | None) -> None:
+            if answer == "begin":
+                running.train_on(app, wanted)
+
+        answers = [("begin", "Train on, as a new run")]
+        app.push_screen(ConfirmScreen(f"Train {entry.name} on?", longer_question(wanted), answers), answered)
+
+    title = f"Train {entry.name} on"
+    hint = "epochs in all, then how the learning rate goes on: planned, hold or rewarm; the rates are shown next"
+    epochs = entry.status.epoch if entry.status is not None else 0.0
+    text = f"{round(2 * epochs, 2):g} planned" if epochs else ""
+    app.push_screen(LineScreen(title, text, hint, length_and_schedule, "Next"), written)
+
+
+def longer_question(wanted: Plan) -> str:
+    """The learning rate under each way to go on, as columns, and what is to be known."""
+    table = wanted.table(rows=5)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    return "\n".join([f"The {wanted.title}:", *lines, "", *wanted.sentences()])

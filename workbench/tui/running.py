@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from workbench.runs.continuation import Plan, begin
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
 from workbench.runs.listing import newest_live_run
@@ -53,6 +54,11 @@ def start(app: Workbench) -> None:
 def resume(app: Workbench, run: RunDirectory) -> None:
     """Go on with a run from its last checkpoint, in this process."""
     _train(app, lambda: run, resume=True)
+
+
+def train_on(app: Workbench, wanted: Plan) -> None:
+    """Train a run that is over on, as a new run, in this process."""
+    _train(app, lambda: begin(wanted, app.settings.runs), resume=True)
 
 
 def _train(app: Workbench, make: Callable[[], RunDirectory], *, resume: bool) -> None:

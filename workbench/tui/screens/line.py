@@ -17,17 +17,28 @@ from workbench.tui.widgets.pane import Text
 
 
 class LineScreen(Dialog[str | None]):
-    """Returns what was written, or None. ``check`` raises RunError for what cannot be meant; hint: what to write."""
+    """Returns what was written, or None. ``check`` raises RunError for what cannot be meant.
+
+    hint: what to write. accept: what enter does, in a word.
+    """
 
     BINDINGS = [Binding("escape", "cancel", show=False)]
     AUTO_FOCUS = "#line-text"
 
-    def __init__(self, title: str, text: str, hint: str, check: Callable[[str], object] = lambda text: None) -> None:
+    def __init__(
+        self,
+        title: str,
+        text: str,
+        hint: str,
+        check: Callable[[str], object] = lambda text: None,
+        accept: str = "Save",
+    ) -> None:
         super().__init__()
         self._title = title
         self._given = text
         self._hint = hint
         self._check = check
+        self._accept = accept
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog line") as dialog:
@@ -35,7 +46,7 @@ class LineScreen(Dialog[str | None]):
             yield Input(self._given, id="line-text", compact=True, select_on_focus=False)
             yield Text(id="line-hint")
             with Horizontal(classes="buttons"):
-                yield Button("Save  ⏎", id="save", variant="primary", compact=True)
+                yield Button(f"{self._accept}  ⏎", id="save", variant="primary", compact=True)
                 yield Button("Cancel  esc", id="cancel", compact=True)
 
     def on_mount(self) -> None:
