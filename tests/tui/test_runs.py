@@ -300,7 +300,7 @@ async def test_a_finished_run_is_trained_on_once_its_rates_were_seen(
     assert status is not None
     write_status(runs[0], dataclasses.replace(status, state="finished", epoch=10.0))
     outline_checkpoint(runs[0], started().steps)
-    runs[0].events_file.write_text("".join(to_json(event) + "\n" for event in (started(), trained(230))))
+    runs[0].events_file.write_text("".join(to_json(event) + "\n" for event in (started(), trained(115), trained(230))))
     app = make_app(now=lambda: NOW)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
@@ -319,7 +319,7 @@ async def test_a_finished_run_is_trained_on_once_its_rates_were_seen(
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         asked = app.screen.query_one(".question", Text).plain
-        assert asked.splitlines()[1].split() == ["epoch", "planned", "hold", "←", "rewarm"]
+        assert asked.splitlines()[0].split() == ["rate", "at", "epoch", "planned", "hold", "←", "rewarm"]
         assert "not the same as 12 epochs from the start" in asked
         await pilot.press("escape")
         assert app.training is None and len(list(Path("runs").glob("2*"))) == 15

@@ -5,8 +5,8 @@ from __future__ import annotations
 from workbench.commands.options import Settings
 from workbench.commands.output import complain, say, say_json, say_table
 from workbench.recipe.errors import InputError
-from workbench.runs.continuation import SCHEDULES, Plan, plan
 from workbench.runs.listing import find_run
+from workbench.runs.longer import SCHEDULES, Plan, plan
 
 
 def longer(settings: Settings, text: str, epochs: float, schedule: str) -> Plan:

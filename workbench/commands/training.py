@@ -25,7 +25,6 @@ from workbench.filesystem import FULL
 from workbench.places import resolve_recipe
 from workbench.recipe import RecipeError, read_recipe_file
 from workbench.recipe.errors import InputError, Problem
-from workbench.runs.continuation import begin
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.environment import note_resume
 from workbench.runs.errors import RunError
@@ -33,6 +32,7 @@ from workbench.runs.execute import execute
 from workbench.runs.fallback import fall_back
 from workbench.runs.launch import detach as launch
 from workbench.runs.listing import find_run, summary
+from workbench.runs.longer import begin
 from workbench.runs.writer import abandon_all
 from workbench.storage.regular import MIDDLING, open_regular
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from workbench.recipe import Recipe, RecipeError
 from workbench.runs.catalog import Entry
-from workbench.runs.continuation import Plan, length_and_schedule, plan
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
+from workbench.runs.longer import Plan, length_and_schedule, plan
 from workbench.runs.notes import pin, split_tags, write_note, write_tags
 from workbench.runs.removal import refusal, remove
 from workbench.runs.trash import RULE, bring_back, new_deletion, size, tidy
@@ -246,7 +246,8 @@ def train_on(app: Workbench, entry: Entry) -> None:
 
 def longer_question(wanted: Plan) -> str:
     """The learning rate under each way to go on, as columns, and what is to be known."""
-    table = wanted.table(rows=5)
+    table = wanted.table(rows=2)
+    table[0][0] = "rate at epoch" if wanted.how.rate else "share at epoch"
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    return "\n".join([f"The {wanted.title}:", *lines, "", *wanted.sentences()])
+    return "\n".join([*lines, "", *wanted.sentences()])

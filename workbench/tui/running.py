@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from workbench.runs.continuation import Plan, begin
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
 from workbench.runs.listing import newest_live_run
+from workbench.runs.longer import Plan, begin
 from workbench.runs.queue import remove
 from workbench.runs.requests import Action, ask
 from workbench.tui import leaving, queueing, texts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import torch
 
 from workbench.control import Control
 from workbench.engine.state import Checkpoints
-from workbench.events import CheckFinished, Event, Finished, Noted, RunStarted, Trained
+from workbench.events import CheckFinished, Event, Finished, Noted, RunStarted, Trained, to_json
 from workbench.recipe import Recipe, read_recipe
-from workbench.runs.continuation import begin, length_and_schedule, parent_name, plan, read_continuation
+from workbench.runs.continuation import parent_name, read_continuation
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
 from workbench.runs.execute import execute
 from workbench.runs.fallback import fall_back, twin
 from workbench.runs.files import cannot_write
+from workbench.runs.longer import begin, length_and_schedule, plan
 from workbench.runs.reader import read_events
 from workbench.runs.rescue import Anchor
 from workbench.runs.status import new_status, write_status
@@ -141,6 +143,22 @@ def test_the_curve_is_joined_to_the_parents_and_the_difference_is_said(tmp_path:
     assert parent_name(longer) == finished.name and parent_name(finished) == ""
     assert longer.recipe() == of_length(finished.recipe(), 2)  # the recipe does not know
     assert read_continuation(longer) == wanted.how
+
+
+def test_the_time_between_the_runs_is_no_time_of_theirs(tmp_path: Path, recipe: Recipe) -> None:
+    parent = create_run(tmp_path / "runs", of_length(recipe, 2))
+    train(parent, stop_at=3)
+    train(parent, resume=True)  # which says anew what is trained
+    month = 30 * 24 * 3600.0
+    old = [dataclasses.replace(event, time=event.time - month) for event in read_events(parent)]
+    parent.events_file.write_text("".join(to_json(event) + "\n" for event in old))
+    events = read_events(begin(plan(parent, 3, "hold"), tmp_path / "runs"))
+    times = [event.time for event in events]
+    assert min(times) == times[0] and times[1:] == sorted(times[1:])
+    assert time.time() - 60 < times[0] and times[-1] <= time.time()
+    before = [event.time for event in old if isinstance(event, Trained)]
+    after = [event.time for event in events if isinstance(event, Trained)]
+    assert after[-1] - after[0] == pytest.approx(before[-1] - before[0], abs=1e-3)
 
 
 def test_the_checks_of_before_and_meanwhile_still_count(tmp_path: Path, recipe: Recipe) -> None:
@@ -287,8 +305,8 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, finished: RunDirectory, monk
         raise cannot_write(path, OSError(28, "No space left on device"), len(text))
 
     wanted = plan(finished, 2, "hold")
-    monkeypatch.setattr("workbench.runs.continuation.replace_text", full)
-    with pytest.raises(RunError, match=r"continues\.json: cannot be written"):
+    monkeypatch.setattr("workbench.runs.longer.replace_text", full)
+    with pytest.raises(RunError, match=r"events\.jsonl: cannot be written"):
         begin(wanted, tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == [finished.path]
 
