@@ -102,6 +102,16 @@ def hostile_folder(folder: Path) -> RunDirectory:
         run.notes_file.write_text(f"note = {escaped(EVIL + MARKUP)}\ntags = [{escaped(EVIL)}, 'good']\n")
         run.log_file.write_text(EVIL + MARKUP + "\n")
         run.env_file.write_text(json.dumps({"host": EVIL, "gpu": EVIL}))
+        how = {
+            "schedule": "hold",
+            "step": 1,
+            "steps": 1,
+            "steps_per_epoch": 1,
+            "last": 1.0,
+            "rate": 0.1,
+            "recipe": EVIL,
+        }
+        run.continues_file.write_text(json.dumps({"run": EVIL, "how": how}))
         frame = Frame(EVIL + MARKUP, EVIL, 1, 5.0, 1.0, True, ())
         profiled(run)
         write_stacks(run.profile / "stacks.json", StackWindow(150, 24, 5.0, 0.002, 2490, frame))
