@@ -35,12 +35,17 @@ def _nobodys_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nobodys_threads() -> Iterator[None]:
     """A test that leaves torch with more threads slows all that follow it; it is told so itself."""
-    torch = sys.modules.get("torch")
-    before = torch._C.get_num_threads() if torch is not None else int(os.environ["OMP_NUM_THREADS"])
+    before = _threads() or int(os.environ["OMP_NUM_THREADS"])
     yield
-    if (torch := sys.modules.get("torch")) is not None and (after := torch._C.get_num_threads()) != before:
-        torch.set_num_threads(before)
+    if (after := _threads()) not in (None, before):
+        sys.modules["torch._C"].set_num_threads(before)
         pytest.fail(f"it leaves torch with {after} threads in place of {before}")
+
+
+def _threads() -> int | None:
+    """torch's own count, whatever a test puts in torch's place; None before it is imported."""
+    torch = sys.modules.get("torch._C")
+    return None if torch is None else torch.get_num_threads()
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import signal
 import sys
 
 from workbench import first_frame
@@ -31,6 +33,10 @@ def main() -> None:
     except KeyboardInterrupt:  # nothing of ours had begun
         sys.exit(130)
     finally:
+        # What is left is the end of the interpreter, which gives Ctrl-C its default back: a second one that comes late
+        # would make a run that has ended well look killed.
+        with contextlib.suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         first_frame.remove()
 
 

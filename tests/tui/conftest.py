@@ -109,7 +109,7 @@ AppFactory = Callable[..., Workbench]
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, recipe: Recipe) -> AppFactory:
+def make_app(tmp_path: Path, recipe: Recipe) -> Iterator[AppFactory]:
     """An app with its places in a temporary folder.
 
     ``recipe`` and ``path`` go to its editor, ``settings`` to its Settings, the rest to Workbench.
@@ -132,6 +132,11 @@ def make_app(tmp_path: Path, recipe: Recipe) -> AppFactory:
         keywords.setdefault("poll", 0.25)
         keywords.setdefault("trouble", lambda: None)
         keywords.setdefault("execute", FakeTraining())
-        return Workbench(places, Editor(recipe, path), **keywords)
+        made.append(Workbench(places, Editor(recipe, path), **keywords))
+        return made[-1]
 
-    return make
+    made: list[Workbench] = []
+    yield make
+    for app in made:
+        if app.training is not None and app.training.alive:  # the next test has another current folder
+            app.training.stop_and_join()

@@ -44,7 +44,7 @@ class RunWriter:
     """
 
     def __init__(self, run: RunDirectory, control: Control | None = None) -> None:
-        self.run = run
+        self.run = run = RunDirectory(run.path.absolute())  # whatever becomes of the current folder
         self.control = control or Control()
         self.trouble = ""
         self.notices: list[str] = []
