@@ -109,7 +109,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs", "x_axis", "x", "The chart over epochs, steps or training time", display="x"),
     Action("runs", "baseline", "b", "Compare all runs with this one, or no longer", "pin"),
     Action("runs", "load", "l", "Load the run's recipe into Compose", "load"),
-    Action("runs", "go_on", "c", "Continue an unfinished run here, or train a finished one longer", display="c"),
+    Action("runs", "go_on", "c", "Continue an unfinished run, or train a finished one longer", display="c"),
     Action("runs", "tags", "t", "Tag the selected runs, or the one under the cursor", display="t"),
     Action("runs", "note", "n", "Write a note about the run under the cursor", display="n"),
     Action("runs", "copy", "y", "Copy the command that trains the same again"),
