@@ -96,6 +96,13 @@ def test_measuring_changes_nothing_of_the_build(make: Make) -> None:
     assert torch.equal(torch.random.get_rng_state(), generator) and torch.get_num_threads() == count
 
 
+@pytest.mark.parametrize("change", ["data.batch_size=1", "data.batch_size=64"])
+def test_no_image_is_measured_alone(make: Make, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    """A batch norm may refuse one: in a batch of one, and where the machine is so slow that a pass has few images."""
+    monkeypatch.setattr(threads, "PASS_SECONDS", 1e-9)
+    assert measure(make("model.hidden=[8]", "techniques.batch_norm.enabled=true", change), 1)
+
+
 def test_the_runs_recipe_says_how_many(digits_recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -23,6 +23,8 @@ from workbench.storage.regular import MIDDLING, read_bytes
 
 IMAGES = 256
 """The most images of a pass that is timed."""
+FEWEST = 2
+"""The fewest: a batch norm may refuse one alone, and a check says so where the recipe sends one alone."""
 PASS_SECONDS = 0.15
 """Aimed at for a pass with all threads; the images are made fewer for it."""
 ROUNDS = 5
@@ -92,7 +94,7 @@ def measure(build: Build, most: int) -> dict[int, float]:
     The rounds take turns, so that what else the machine does meets every count.
     """
     model = copy.deepcopy(build.model).train()
-    count = min(IMAGES, build.recipe.data.batch_size)
+    count = max(FEWEST, min(IMAGES, build.recipe.data.batch_size))
     weights = [p for p in model.parameters() if p.requires_grad]
 
     def one(threads: int) -> float:
@@ -104,7 +106,7 @@ def measure(build: Build, most: int) -> dict[int, float]:
     with torch.random.fork_rng(devices=[]):
         images = build.plain(torch.randint(0, 256, (count, *build.dataset.shape), dtype=torch.uint8))
         one(most)  # the first pass chooses algorithms
-        images = images[: max(1, min(count, int(count * PASS_SECONDS / one(most))))]
+        images = images[: max(FEWEST, min(count, int(count * PASS_SECONDS / one(most))))]
         counts = sorted({most, *(2**i for i in range(most.bit_length()) if 2**i < most)}, reverse=True)
         found: dict[int, list[float]] = {}
         for threads in counts:
