@@ -17,10 +17,10 @@ START, END = "\x1b[200~", "\x1b[201~"
 class Link:
     """A parser with a clock of its own, and all that came out of it: keys by name, a paste as a tuple of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *chords: str) -> None:
         self.now = 100.0
         self.heard: list[str | tuple[str]] = []
-        self._parser = PasteParser(now=lambda: self.now)
+        self._parser = PasteParser(now=lambda: self.now, chords=chords)
 
     def send(self, *reads: str, apart: float = 0.001) -> Link:
         for data in reads:
@@ -97,3 +97,23 @@ def test_the_start_of_a_paste_long_after_an_escape_is_text() -> None:
     link.wait(0.1)
     assert link.heard == ["escape"]
     assert link.send("[200~x", apart=0.5).heard[-1] == "x"  # nothing waits for an end
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        ("\r", ["enter"]), ("S", ["S"]), ("q", ["q"]), ("1", ["1"]), (" ", ["space"]), ("/", ["slash"]), ("é", ["é"]),
+        ("\x10", ["ctrl+p"]), ("\x1b\r", ["escape", "enter"]), ("\x1b[A", ["up"]), ("SOne", [*"SOne"]),
+        (f"{START}b{END}", [("b",)]),
+    ],
+)  # fmt: skip
+def test_escape_and_what_was_typed_after_it_are_two_keys(sent: str, keys: list[str | tuple[str]], reads: int) -> None:
+    link = Link().send("x\x1b" + sent) if reads == 1 else Link().send("x\x1b", sent)
+    assert link.heard == ["x", "escape", *keys]
+
+
+def test_a_key_with_alt_that_means_something_is_one_key() -> None:
+    assert Link().send("\x1bb\x1bf\x1b\x7f").heard == ["ctrl+left", "ctrl+right", "ctrl+w"]
+    assert Link("alt+s").send("\x1bs\x1bq").heard == ["alt+s", "escape", "q"]
+    assert Link().send("\x1b[A\x1bOS\x1b[1;3D").heard == ["up", "f4", "alt+left"]

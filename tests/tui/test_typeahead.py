@@ -118,6 +118,16 @@ def test_enter_keeps_what_is_there(terminal: Terminal) -> None:
     assert saved(terminal, "my-run-2").name == "my-run-2" and path.read_text() == "name = 'precious'\n"
 
 
+def test_escape_leaves_a_dialog_although_enter_came_with_it(terminal: Terminal) -> None:
+    terminal.wait_for("batch_norm")
+    terminal.press("Snever")
+    terminal.wait_for("writes recipes/never.toml")
+    terminal.press(ESCAPE + ENTER)  # one read: the bytes of Enter with Alt
+    terminal.read(0.5)
+    terminal.press(ESCAPE + "Safter" + ENTER)
+    assert saved(terminal, "after").name == "after" and recipes(terminal) == ["after.toml"]
+
+
 # Runs
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from rich.console import RenderableType
 from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._context import message_hook
 from textual._time import get_time
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
@@ -28,6 +29,9 @@ PASTE_SECONDS = 1.0
 
 TYPED_SECONDS = 0.025
 """A key that comes at least so long after what came before it was pressed by a person and is not part of a paste."""
+
+LONGER = "[OPX]^_"
+"""What follows the escape character where it begins more than a key with Alt (ECMA-48: CSI, SS3, strings)."""
 
 
 class TextualApp(App[str]):
@@ -215,11 +219,16 @@ class PasteParser(XTermParser):
 
     Textual waits for the end of a paste for ever, and takes escape sequences in the pasted text for keys. Here a paste
     is text and nothing else, and one whose end was lost on the way ends by itself. now: seconds, of any clock.
+
+    Escape and a key after it, once they arrive together, are the bytes of that key with Alt. Textual then hears the
+    key alone: Enter, where somebody left a dialog and went on. They are two keys here, unless Alt makes a key that
+    edits a text (``alt+b``) or one of ``chords``, names of keys that have a meaning of their own.
     """
 
-    def __init__(self, debug: bool = False, now: Callable[[], float] = get_time) -> None:
+    def __init__(self, debug: bool = False, now: Callable[[], float] = get_time, chords: Container[str] = ()) -> None:
         super().__init__(debug)
         self._now = now
+        self._chords = chords
         self._pasted: str | None = None
         self._tail = ""
         self._last = self._grew = now()
@@ -248,6 +257,17 @@ class PasteParser(XTermParser):
             text = self._pasted
             lost = next(n for n in range(len(BRACKETED_PASTE_END), -1, -1) if text.endswith(BRACKETED_PASTE_END[:n]))
             yield from self._paste(text[: len(text) - lost])
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        escape, key = sequence[:1], sequence[1:]
+        if escape != "\x1b" or len(key) != 1 or key in LONGER or isinstance(ANSI_SEQUENCES_KEYS.get(sequence), tuple):
+            yield from super()._sequence_to_key_events(sequence, alt)
+            return
+        chord = list(super()._sequence_to_key_events(key, alt=True))
+        if not any(event.key in self._chords for event in chord):
+            yield events.Key("escape", escape)
+            chord = list(super()._sequence_to_key_events(key))
+        yield from chord
 
     def _outside(self, data: str) -> Generator[Message, None, str]:
         seen = self._tail + data

@@ -30,7 +30,8 @@ class SurvivingDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read what the terminal sends until the driver is stopped; the base class with our parser."""
-        parser = PasteParser(self._debug)
+        chords = {key for keys in self._app._keymap.values() for key in keys.split(",")}
+        parser = PasteParser(self._debug, chords=chords)
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a stray byte is no reason to end
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
