@@ -64,6 +64,11 @@ def test_typed_before_anything_was_drawn(terminal: Terminal) -> None:
     assert saved(terminal, "early").name == "early"
 
 
+def test_typed_before_the_program_had_the_terminal(terminal: Terminal) -> None:
+    terminal.press("/label_sm" + ENTER + " Searlier" + ENTER)
+    assert saved(terminal, "earlier").on("label_smoothing")
+
+
 def test_a_filter_a_toggle_a_form_and_a_name_in_one_read(terminal: Terminal) -> None:
     terminal.wait_for("batch_norm")
     terminal.press("/label_sm" + ENTER + " /" + ERASE + ENTER + HOME + DOWN * 3 + ENTER + "7" + ENTER + "Sone" + ENTER)

@@ -35,10 +35,13 @@ class SurvivingDriver(LinuxDriver):
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a stray byte is no reason to end
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
+            early = bool(selector.select(0))  # typed while the terminal still made a line feed of Enter
             while not self.exit_event.is_set():
                 if selector.select(0.1):
                     if not (data := os.read(self.fileno, 4096)):
                         return
+                    if early:
+                        data, early = data.replace(b"\n", b"\r"), False
                     if text := decode(data):  # not where only the first bytes of a character came
                         for message in parser.feed(text):
                             self.process_message(message)
