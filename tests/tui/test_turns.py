@@ -23,7 +23,7 @@ from workbench.devices import Gpu
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.results import Results
-from workbench.tui import terminal_app
+from workbench.tui import running, terminal_app
 from workbench.tui.compat import ROUNDS, TextualApp
 from workbench.tui.run_care import delete_question
 from workbench.tui.screens.confirm import ConfirmScreen
@@ -344,6 +344,45 @@ async def test_keys_find_the_recipe_that_is_loaded(
         await until(pilot, copied.exists)
         await worked_off(pilot, app)
     assert read_recipe_file(copied).techniques == reading(run).techniques
+
+
+@pytest.fixture
+def slow_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's directory takes half a second."""
+    making = running.create_run
+
+    def slowly(root: Path, recipe: Recipe) -> RunDirectory:
+        time.sleep(0.5)
+        return making(root, recipe)
+
+    monkeypatch.setattr(running, "create_run", slowly)
+
+
+@pytest.mark.usefixtures("slow_to_make")
+async def test_keys_typed_after_r_find_the_run(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal_app, "MOMENT", 60)
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        burst(app, *"r1?")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert app.current_mode == "compose" and app.tracked is not None
+
+
+@pytest.mark.usefixtures("slow_to_make")
+async def test_a_run_that_was_slow_to_make_takes_nobody_away(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(terminal_app, "MOMENT", 0.05)
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        burst(app, *"rSmi")
+        await until(pilot, lambda: app.tracked is not None)
+        assert "is being trained; 2 shows it" in list(app._notifications)[-1].message
+        burst(app, *"ne", "enter")
+        await until(pilot, (tmp_path / "recipes" / "mine.toml").exists)
+        assert app.current_mode == "compose"
 
 
 async def test_keys_do_not_wait_for_files_that_are_slow(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:

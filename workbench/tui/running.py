@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from textual.widgets import Input
+
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
 from workbench.runs.listing import newest_live_run
@@ -69,6 +71,7 @@ def _train(app: Workbench, make: Callable[[], RunDirectory], *, resume: bool) ->
         how = f"{reason}, or go on without it: {app.key('compose.devices')} in Compose, cpu."
         app.notify(how, title="The GPU cannot be used", severity="error", timeout=20, markup=False)
         return
+    app.begun_in, app.training_begun = app.current_mode, app.hold_input()
     app.training = Training(
         make,
         lambda training: app.post_message(TrainingMoved(training)),
@@ -87,8 +90,10 @@ def moved(app: Workbench, training: Training) -> None:
         return
     if training.state is None:
         if training.run is not None:
-            app.watch_run(training.run)
+            _show(app, training.run)
+        app.training_begun()
         return
+    app.training_begun()
     app.read_speeds()
     if training.error:
         app.notify(training.error, title="The run broke", severity="error", timeout=10)
@@ -98,6 +103,16 @@ def moved(app: Workbench, training: Training) -> None:
     if app.tracked is not None:
         app.tracked.hurry()
     leaving.go_if_stopped(app)
+
+
+def _show(app: Workbench, run: RunDirectory) -> None:
+    """Go to the Run screen, unless somebody has gone on to something else while the run was made."""
+    typing = len(app.screen_stack) > 1 or isinstance(app.screen.focused, Input)
+    if app.current_mode == app.begun_in and not typing:
+        app.watch_run(run)
+    else:
+        app.track(run)
+        app.notify(f"{run.name} is being trained; 2 shows it.")
 
 
 def ask_for(app: Workbench, what: Action) -> None:

@@ -98,6 +98,8 @@ class Workbench(DeviceApp):
         self.editor = editor
         self.composer: ComposeScreen | None = None
         self.training: Training | None = None
+        self.begun_in = ""
+        self.training_begun: Callable[[], None] = lambda: None
         self.tracked: Tracked | None = None
         self.leaving = ""
         self.queue_hold: Claim | None = None
