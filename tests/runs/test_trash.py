@@ -75,6 +75,19 @@ def test_a_run_that_is_there_again_stays_as_it_is(tmp_path: Path) -> None:
     assert names(list(left.runs)) == ["same"]
 
 
+@pytest.mark.parametrize("up", ["..", ""])
+def test_a_link_to_a_run_that_lies_elsewhere_comes_back(tmp_path: Path, up: str) -> None:
+    root, large = tmp_path / "runs", tmp_path / "large"
+    moved = bare_run(large, "moved")
+    root.mkdir()
+    (root / "moved").symlink_to(Path(up, "large", "moved") if up else moved.path)
+    remove(RunDirectory(root / "moved"))
+    assert there(root) == [] and moved.exists()
+    assert names(bring_back(root)) == ["moved"] and RunDirectory(root / "moved").exists()
+    remove(RunDirectory(root / "moved"))
+    assert tidy(root, everything=True) == 1 and moved.exists()
+
+
 @pytest.mark.parametrize("other", ["", "other"])
 def test_the_baseline_is_the_baseline_again_unless_another_one_is(tmp_path: Path, other: str) -> None:
     run = bare_run(tmp_path, "pinned")

@@ -56,13 +56,22 @@ def take(run: RunDirectory, deletion: Path) -> None:
     pinned = baseline(root) == run.name
     deletion.mkdir(parents=True, exist_ok=True)
     try:
-        run.path.rename(deletion / run.name)
+        _move(run.path, deletion / run.name)
     except OSError:
         _forget(deletion)
         raise
     if pinned:
         replace_text(deletion / PINNED, run.name + "\n")
         pin(root, "")
+
+
+def _move(path: Path, target: Path) -> None:
+    """Rename a run's directory. One that is a link to where it lies still leads there from another folder."""
+    if path.is_symlink() and not os.path.isabs(os.readlink(path)):
+        target.symlink_to(os.path.realpath(path))
+        path.unlink()
+    else:
+        path.rename(target)
 
 
 def deletions(root: Path) -> list[Deletion]:
