@@ -28,6 +28,7 @@ from workbench.tui.screens.runs import RunsScreen
 from workbench.tui.widgets.pane import Pane, Text
 from workbench.tui.widgets.run_below import OverlayPane
 from workbench.tui.widgets.run_table import RunTable
+from workbench.tui.widgets.runs_below import RunsBelow
 from workbench.tui.workbench_app import Workbench
 
 
@@ -133,6 +134,18 @@ async def test_filtering_as_one_types(make_app: AppFactory, runs: list[RunDirect
         await type_(pilot, "small")
         await pilot.press("down")
         assert isinstance(app.focused, RunTable)
+
+
+async def test_nothing_is_said_of_curves_before_they_are_read(make_app: AppFactory, runs: list[RunDirectory]) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        overlay = screen(app).query_one(OverlayPane)
+        assert not screen(app).query_one(RunsBelow).chart_in_sight and not overlay.nothing.plain
+        await pilot.press("v")
+        await until(pilot, lambda: bool(overlay.chart.text.strip()))
+        assert not overlay.nothing.plain
 
 
 async def test_selected_runs_keep_their_looks_and_are_compared(make_app: AppFactory, runs: list[RunDirectory]) -> None:

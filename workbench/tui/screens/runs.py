@@ -135,7 +135,8 @@ class RunsScreen(WorkbenchScreen[None]):
         if entry is None or reading.wanted.about == wanted.about:  # until then, what was there before
             below.details.show(entry, reading.details if entry else NO_DETAILS, browser.selection.looks)
         shown = [(reading.curves[n], look) for n, look in browser.overlaid(entry).items() if n in reading.curves]
-        if len(shown) == len(wanted.curves) or reading.wanted.curves == wanted.curves:
+        read = len(shown) == len(wanted.curves) or reading.wanted.curves == wanted.curves
+        if below.chart_in_sight and read:  # out of sight nothing was asked for, and nothing can be said of it
             labels = browser.labels([curves.name for curves, _ in shown])
             below.overlay.show(shown, labels, below.metric, below.x, self.workbench.palette)
         self.query_one(KeyBar).refresh_keys()
