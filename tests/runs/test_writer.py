@@ -337,3 +337,14 @@ def test_many_may_ask_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert take_requests(run) == ["checkpoint"] * 16
+
+
+def test_a_huge_file_of_events_is_not_searched_for_its_last_line(tmp_path: Path) -> None:
+    run = bare_run(tmp_path)
+    with run.events_file.open("wb") as file:
+        file.truncate(50 * 10**9)
+    began = time.monotonic()
+    with pytest.raises(RunError, match=r"it has 50\.0 GB, far more than any run writes; move it away"), RunWriter(run):
+        pass
+    assert time.monotonic() - began < 5
+    assert run.events_file.stat().st_size == 50 * 10**9

@@ -17,13 +17,13 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import Claim, cannot_write
 from workbench.runs.machine import Sampler
-from workbench.runs.reader import EventReader, what_counts
+from workbench.runs.reader import MOST, EventReader, what_counts
 from workbench.runs.requests import PROFILE_SECONDS, take_requests
 from workbench.runs.rescue import Anchor
 from workbench.runs.states import ENDS, STATES, after
 from workbench.runs.status import going_on, new_status, read_status, write_status
 from workbench.runs.worker import ensure_worker
-from workbench.storage.regular import open_appending
+from workbench.storage.regular import in_bytes, open_appending
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 2.0
@@ -71,6 +71,9 @@ class RunWriter:
         _open.add(self)
         try:
             self._file = open_appending(self.run.events_file)
+            if (size := os.fstat(self._file).st_size) > MOST:
+                what = f"it has {in_bytes(size)}, far more than any run writes"
+                raise RunError(f"{self.run.events_file}: {what}; move it away, and the run goes on without its curves")
             _cut_torn_line(self._file)
             self._anchor = Anchor(self.run, self._file)
             self.status = going_on(self.run, new_status("running"))
