@@ -67,7 +67,7 @@ FLOORS = {
         "runs.results",
     },
     "profiling": {"recipe", "storage", "step", "randomness", "events", "control", "engine", "data", "devices"},
-    "places": {"recipe", "runs", "filesystem"},
+    "places": {"recipe", "runs", "storage", "filesystem"},
     "filesystem": set(),
     "nvml": set(),
     "gpu_signs": {"nvml"},

@@ -75,6 +75,7 @@ def test_paths_and_runs_resolve(tmp_path: Path) -> None:
         ("mine.toml", "mine.toml: there is no such file"),
         ("./no/mine", "./no/mine: there is no such file"),
         ("./", "./: is a folder without a recipe.toml"),
+        ("/dev/null", "/dev/null: cannot be read: it is a device, not a file; save the recipe in one and name that"),
         ("small", "no recipe 'small'"),  # a part of a run's name is no recipe
         ("20270101", "no run '20270101'"),
         ("", "no recipe ''"),

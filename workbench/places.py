@@ -15,6 +15,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunNotFound
 from workbench.runs.folder import Tell, holds_run, look_into
 from workbench.runs.listing import find_run
+from workbench.storage.regular import another
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -126,11 +127,13 @@ def resolve_recipe(text: str, runs: Path | None = None, tell: Tell = lambda line
 def _not_a_recipe(given: Path) -> str:
     """Why a path is no recipe's file."""
     try:
-        os.stat(given)
+        mode = os.stat(given).st_mode
     except OSError as error:
         if error.errno not in NOT_THERE or dangling(given) or (not given.is_absolute() and gone()):
             return f"cannot be read: {why(error, given)}"
         return "there is no such file"
+    if not stat.S_ISDIR(mode):
+        return f"cannot be read: {another(mode)}; save the recipe in one and name that"
     reason = holds_run(given)
     return f"cannot be read: {reason}" if isinstance(reason, str) else "is a folder without a recipe.toml"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -386,3 +388,44 @@ def test_every_synonym_stands_for_something() -> None:
     assert set(synonyms.KEYS.values()) <= fields
     assert set(synonyms.TECHNIQUES.values()) <= set(TECHNIQUES.names())
     assert not set(synonyms.TECHNIQUES) & set(TECHNIQUES.names())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join("a" * 50_000) + " = 1\n",
+        "[" + ".".join("a" * 50_000) + "]\n",
+        "x = {" + ".".join("a" * 50_000) + " = 1}\n",
+        "y = 1\n" + " " * 50_000 + "\n",
+        "y = [\n[" + " " * 50_000 + "0],\n]\n",
+        "y = 1" + " " * 50_000 + "x'\n",
+        "\t " * 50_000 + "y = 1\n",
+    ],
+    ids=["key", "header", "inline table", "white space", "list", "no value", "before a key"],
+)
+def test_no_text_takes_minutes_to_read(text: str) -> None:
+    began = time.process_time()
+    assert problems(text + GOOD)
+    assert time.process_time() - began < 5
+
+
+def test_a_name_in_other_letters_is_meant() -> None:
+    assert problems(GOOD + "[techniques.AdamW]\n[techniques.SWA]\n") == [
+        "r.toml:7: techniques.AdamW: unknown technique 'AdamW'; did you mean 'adamw'?",
+        "r.toml:8: techniques.SWA: unknown technique 'SWA'; did you mean 'swa'?",
+    ]
+
+
+def test_a_list_says_how_many_it_takes() -> None:
+    many = "a list in brackets, 1 to 12 long"
+    assert problems(GOOD.replace('"cnn"', '"cnn"\nwidths = []')) == [
+        f"r.toml:5: model.widths: expected {many}, found []"
+    ]
+    assert problems(GOOD.replace('"cnn"', '"cnn"\nwidths = ' + str([8] * 13)))[0].startswith(
+        f"r.toml:5: model.widths: expected {many}, found [8, 8, "
+    )
+
+
+def test_a_table_that_is_there_twice_is_called_by_its_name() -> None:
+    assert problems(GOOD + "[model]\n") == ["r.toml:7: not readable as TOML: Cannot declare 'model' twice"]
+    assert "'techniques.sgd'" in problems(GOOD + "[techniques.sgd]\n")[0]

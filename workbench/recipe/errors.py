@@ -47,7 +47,8 @@ def quoted(name: object) -> str:
 
 def nearest(name: object, known: Sequence[str], *, list_all: int = 12) -> str:
     """``"; did you mean 'x'?"`` for a name that is close to a known one, else the known ones if they are few."""
-    close = difflib.get_close_matches(str(name)[:200], known, n=1, cutoff=0.6)
+    alike = [k for k in known if k.lower() == str(name).lower()]  # SGD, AdamW
+    close = alike or difflib.get_close_matches(str(name)[:200], known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean '{close[0]}'?"
     if known and len(known) <= list_all:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""^\s*([A-Za-z0-9_\-."' ]+?)\s*=""")
+# Each character belongs to one part of a pattern only, so that no line is gone over more than once.
+_HEADER = re.compile(r"^\[\[?([^\[\]]+)\]\]?\s*(#.*)?$")
+_KEY = re.compile(r"""^([A-Za-z0-9_\-."' \t]+)=""")
 
 
 class Lines:
@@ -15,6 +16,7 @@ class Lines:
         self._found: dict[str, int] = {}
         table = ""
         for number, line in enumerate(text.splitlines(), start=1):
+            line = line.strip()
             if header := _HEADER.match(line):
                 table = _clean(header[1])
                 self._found.setdefault(table, number)

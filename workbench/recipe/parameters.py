@@ -30,6 +30,7 @@ class Parameter:
     choices: tuple[Any, ...]
     unit: str
     description: str
+    length: str = ""
 
     @property
     def expected(self) -> str:
@@ -43,7 +44,7 @@ class Parameter:
             "text": "a text in quotes",
             "list": "a list in brackets",
         }[self.kind]
-        return word + (f" {self.bounds}" if self.bounds else "")
+        return word + (f" {self.bounds}" if self.bounds else "") + (f", {self.length}" if self.length else "")
 
 
 def parameters(card: type[BaseModel]) -> dict[str, Parameter]:
@@ -70,6 +71,7 @@ def _parameter(name: str, info: FieldInfo) -> Parameter:
         choices=choices,
         unit=str(extra.get("unit", "")),
         description=info.description or "",
+        length=_length(info) if get_origin(annotation) in (tuple, list) else "",
     )
 
 
@@ -79,6 +81,14 @@ def _kind(annotation: Any, choices: tuple[Any, ...]) -> str:
     if get_origin(annotation) in (tuple, list):
         return "list"
     return {bool: "switch", int: "integer", float: "number"}.get(annotation, "text")
+
+
+def _length(info: FieldInfo) -> str:
+    least = max((getattr(c, "min_length", None) or 0 for c in info.metadata), default=0)
+    most = [m for c in info.metadata if (m := getattr(c, "max_length", None)) is not None]
+    if not most:
+        return f"at least {least} long" if least else ""
+    return f"{least} to {min(most)} long" if least else f"at most {min(most)} long"
 
 
 def _bounds(info: FieldInfo) -> str:

@@ -13,6 +13,7 @@ from workbench.recipe.cards import Table
 from workbench.recipe.errors import Problem, nearest, quoted
 from workbench.recipe.parameters import parameters
 from workbench.recipe.synonyms import KEYS
+from workbench.storage import toml
 from workbench.visible import shortened
 
 T = TypeVar("T", bound=Table)
@@ -24,10 +25,11 @@ Complain = Callable[[str, str], object]
 def parse(text: str, where: str) -> dict[str, Any] | Problem:
     """The tables of a TOML text, or the one problem that keeps it from being read."""
     try:
-        return tomllib.loads(text)
+        return toml.loads(text)
     except tomllib.TOMLDecodeError as error:
         message, _, place = str(error).partition(" (at line ")
-        number = place.split(",")[0] if place else ""
+        message = _TUPLE.sub(lambda found: "'" + found[1].replace("', '", ".") + "'", message)
+        number = place.rstrip(")").split(",")[0] if place else ""
         line = int(number) if number.isdigit() else None
         hint = _instead(text.splitlines()[line - 1]) if line and line <= len(text.splitlines()) else ""
         return Problem("", f"not readable as TOML: {message}{hint}", line, where)
@@ -36,13 +38,16 @@ def parse(text: str, where: str) -> dict[str, Any] | Problem:
         return Problem("", f"not readable as TOML: {reason}", None, where)
 
 
-_VALUE = re.compile(r"^[^=#]*=\s*(?P<value>[^#\"'\[\]{}]*?)\s*(#.*)?$")
+_TUPLE = re.compile(r"\('([^()]*)',?\)")
+"""A dotted key as tomllib names it: ``('data', 'workers')``."""
+
+_VALUE = re.compile(r"^[^=#]*=(?P<value>[^#\"'\[\]{}]*)(#.*)?$")
 
 
 def _instead(line: str) -> str:
     """What to write in place of a line's value, where TOML has another way to write it; else ""."""
     found = _VALUE.match(line)
-    value = found["value"] if found else ""
+    value = found["value"].strip() if found else ""
     if not value:
         return ""
     if number := written_number(value):

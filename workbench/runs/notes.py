@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import tomli_w
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import cannot_write, replace_text
+from workbench.storage import toml
 from workbench.storage.regular import read_text
 
 TAG = re.compile(r"\w[\w.+/-]{0,39}")
@@ -95,7 +95,7 @@ def pin(root: Path, name: str) -> None:
 
 def _read(run: RunDirectory) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(run.notes_file))
+        return toml.loads(read_text(run.notes_file))
     except FileNotFoundError:
         return {}
     except OSError as error:

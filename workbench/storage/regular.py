@@ -96,8 +96,12 @@ def in_bytes(size: int) -> str:
 def _check(found: os.stat_result, path: str | Path) -> None:
     if stat.S_ISREG(found.st_mode):
         return
-    what = next((name for test, name in _KINDS if test(found.st_mode)), "something else")
-    raise _unfit(errno.ENOTSUP, f"it is {what}, not a file", path)
+    raise _unfit(errno.ENOTSUP, another(found.st_mode), path)
+
+
+def another(mode: int) -> str:
+    """What stands in a regular file's place, in words."""
+    return f"it is {next((name for test, name in _KINDS if test(mode)), 'something else')}, not a file"
 
 
 def _unfit(number: int, reason: str, path: str | Path) -> OSError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.filesystem import absolute
 from workbench.places import natural, packaged_recipes, recipe_places, saved_recipes
 from workbench.runs.directory import RunDirectory
+from workbench.storage import toml
 from workbench.storage.regular import read_text
 
 
@@ -51,7 +51,7 @@ def file_for(text: str) -> Path | None:
 
 def _about(path: Path) -> str:
     try:
-        found = tomllib.loads(read_text(path)).get("about", "")
+        found = toml.loads(read_text(path)).get("about", "")
     except (OSError, ValueError, RecursionError):
         return "cannot be read"
     return found if isinstance(found, str) else ""
