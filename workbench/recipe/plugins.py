@@ -64,6 +64,12 @@ def _execute(plugin: Plugin) -> Plugin:
     sys.modules[name] = module
     try:
         exec(compile(plugin.text, path, "exec"), module.__dict__)
+    except SystemExit as left:  # a script that takes our arguments for its own
+        del sys.modules[name]
+        raise PluginError(
+            f"plugin {path}: it calls sys.exit({left.code!r}) while it is loaded; "
+            'put what a script does under: if __name__ == "__main__":'
+        ) from left
     except Exception as error:
         del sys.modules[name]
         raise PluginError(f"plugin {path}: {type(error).__name__}: {error}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from workbench.filesystem import NOT_THERE, dangling, gone, why
 from workbench.runs.errors import RunError
+from workbench.storage.regular import another
 
 Tell = Callable[[str], object]
 """Hears in one line what was left out."""
@@ -81,7 +82,8 @@ def holds_run(path: str | Path) -> bool | str:
     """Whether a directory holds a run; the reason in a few words where that cannot be seen."""
     recipe = os.path.join(path, "recipe.toml")
     try:
-        return stat.S_ISREG(os.stat(recipe).st_mode)
+        mode = os.stat(recipe).st_mode
+        return stat.S_ISREG(mode) or f"its recipe.toml: {another(mode)}"
     except ValueError:  # a zero byte in the name
         return False
     except OSError as error:
