@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shutil
 import tempfile
@@ -62,6 +63,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for registry in (TECHNIQUES, MODELS, SOURCES, CHECKS):
         list(registry)
     time.strptime("2026", "%Y")
+    codecs.lookup("utf-8-sig")  # one that is not found is never looked for again, in later tests either
     root_user = os.geteuid() == 0
     if root_user:
         os.seteuid(NOBODY)
