@@ -41,7 +41,7 @@ FLOORS = {
         "engine.parameter_groups",
         "engine.tensors",
     },
-    "data": {"recipe", "storage", "step", "randomness", "engine.slots"},
+    "data": {"filesystem", "recipe", "storage", "step", "randomness", "engine.slots"},
     "engine": {
         "recipe",
         "storage",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import torch
 from PIL import Image, features
 
 from workbench.data.base import DataError, DataSet
+from workbench.data.layout import Part
 from workbench.data.sources import folder as module
 from workbench.data.sources.folder import Folder
 from workbench.data.splits import FileSplit, training_and_validation
@@ -250,6 +252,23 @@ def test_litter_is_not_looked_at(make_folder: Make) -> None:
     (folder / "__MACOSX").mkdir()
     data = load(folder)
     assert data.classes == ("cat", "dog") and len(data.train) == 6 and data.notes == ()
+
+
+def test_many_classes_are_counted_once(make_folder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_folder(train=2)
+    for part in ("train", "test"):
+        for number in range(40):
+            save(folder / part / f"c{number}" / "0.png")
+    (folder / "train" / "cat" / "0.png").write_text("hello")
+    counted, counts = [], Part.counts
+
+    def count(part: Part) -> Counter[str]:
+        counted.append(part)
+        return counts(part)
+
+    monkeypatch.setattr(Part, "counts", count)
+    assert len(load(folder, broken="skip").classes) == 42
+    assert len(counted) < 20
 
 
 def test_what_is_no_image_is_called_what_it_is(make_folder: Make) -> None:

@@ -100,6 +100,7 @@ def damaged(make_folder: Make) -> Path:
 def test_broken_images_are_refused_by_name_and_number(damaged: Path) -> None:
     text = failure(Folder(path=str(damaged)), Path())
     assert "3 of 12 images cannot be read" in text
+    assert f"test/dog/link.png (is a link to {damaged / 'nowhere.png'}, which is not there)" in text
     assert "train/cat/0.png" in text and "train/dog/cut.jpg" in text and "test/dog/link.png" in text
     assert 'data.broken = "skip"' in text
 
@@ -118,7 +119,7 @@ def test_a_class_whose_images_are_all_broken_is_an_error(make_folder: Make) -> N
     folder = make_folder(train=1)
     (folder / "train" / "dog" / "0.png").write_text("hello")
     text = failure(Folder(path=str(folder), broken="skip"), Path())
-    assert f"{folder / 'train' / 'dog'} has no readable image" in text
+    assert f"{folder / 'train' / 'dog'} has no readable image: 0.png is one of 1 file, no image of a kind that" in text
 
 
 def test_when_nothing_can_be_read_one_file_says_why(make_folder: Make) -> None:

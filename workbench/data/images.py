@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
+from workbench.filesystem import dangling
+
 SUFFIXES = frozenset({
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".jpx", ".mpo",
     ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
@@ -174,5 +176,7 @@ def _reason(error: Exception, file: Path) -> str:
             return "an AVIF image, which this Pillow does not read; install pillow 11.3 or newer"
     if isinstance(error, UnidentifiedImageError):
         return "no image of a kind that Pillow knows"
+    if isinstance(error, OSError) and error.strerror:
+        return dangling(file) or error.strerror
     text = " ".join(str(error).split()).replace(str(file), "the file")
     return text or type(error).__name__

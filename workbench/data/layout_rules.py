@@ -158,8 +158,10 @@ def _empty(parts: list[Part]) -> list[str]:
     empty = [
         (part, name, folders[0])
         for part in parts
+        if not _validates(part)
+        for counts in [part.counts()]
         for name, folders in part.classes.items()
-        if not part.counts()[name] and not _validates(part)
+        if not counts[name]
     ]
     if not empty:
         return []

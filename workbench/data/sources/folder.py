@@ -133,13 +133,17 @@ class Folder(Source):
 def _drop(layout: Layout, gone: dict[Path, str]) -> None:
     """Forget files that cannot be read. Raises DataError if a class of train/ or test/ loses its last image by that."""
     for part in layout.parts():
-        before = part.counts()
+        files, labels, before = part.files, part.labels, part.counts()
         part.keep([file not in gone for file in part.files])
-        lost = [name for name in before if name not in part.counts()]
+        after = part.counts()
+        lost = [name for name in before if name not in after]
         if lost and part is not layout.validation:
             more = f" (nor have {len(lost) - 1} other classes)" if len(lost) > 1 else ""
+            file = next(file for file, label in zip(files, labels, strict=True) if label == lost[0])
+            count = "1 file" if before[lost[0]] == 1 else f"{before[lost[0]]:,} files"
             raise DataError(
-                f"{part.folder / lost[0]} has no readable image{more}; add images or remove the class from every set"
+                f"{part.folder / lost[0]} has no readable image{more}: {file.name} is one of {count}, {gone[file]}; "
+                "add images or remove the class from every set"
             )
 
 
