@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import resource
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,23 @@ def test_a_broken_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"last\.pt: not a readable checkpoint"):
         Checkpoints(tmp_path).load()
     assert Checkpoints(tmp_path / "nowhere").load() is None
+
+
+def test_a_folder_emptied_while_a_checkpoint_is_written_costs_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints, synced, fsync = Checkpoints(tmp_path / "checkpoints"), [], os.fsync
+
+    def empty(descriptor: int) -> None:
+        fsync(descriptor)
+        if not synced:
+            shutil.rmtree(tmp_path / "checkpoints")
+        synced.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", empty)
+    checkpoints.save("last", SAVED)
+    loaded = checkpoints.load()
+    assert loaded is not None and loaded["step"] == 12
 
 
 SAVED = {"format": 2, "recipe": "x", "step": 12, "weights": torch.arange(300_000, dtype=torch.float32)}

@@ -51,6 +51,7 @@ class Checkpoints:
         Raises NoRoom, also where the run's directory is gone; it is never made anew.
         """
         self._look()
+        cleared = False
         while True:
             folder = self.folder
             path = folder / f"{name}.pt"
@@ -59,7 +60,11 @@ class Checkpoints:
                 return path
             except OSError as error:
                 self._look()
-                if self.folder == folder:
+                if self.folder != folder:
+                    continue
+                if isinstance(error, FileNotFoundError) and not cleared:
+                    cleared = True  # somebody emptied the folder, or took it away, while this was being written
+                else:
                     raise NoRoom(error, path, size_of(state)) from error
 
     def _save(self, path: Path, state: dict[str, Any]) -> None:
