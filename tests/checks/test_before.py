@@ -94,6 +94,19 @@ def test_training_and_test_on_different_scales(make: Make) -> None:
     assert wrong(before(build)) == {"transform_mismatch": "fail"}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_batches_of_a_few_images_are_taken_together(make: Make, seed: int) -> None:
+    whole = digits()
+    labels = whole.train.labels
+    images = whole.train.images().clone()
+    images[labels % 2 == 0] //= 8  # half of the classes are dark: a batch of two may be all dark or all bright
+    tested = whole.test.images().clone()
+    tested[whole.test.labels % 2 == 0] //= 8
+    coloured = replace(whole, train=split_of(images, labels), test=split_of(tested, whole.test.labels))
+    build = make("data.batch_size=2", f"seed={seed}", dataset=coloured)
+    assert before(build, "transform_mismatch")["transform_mismatch"].verdict == "pass"
+
+
 def test_an_evaluation_that_is_partly_chance(make: Make) -> None:
     build = make()
     plain = build.normalise

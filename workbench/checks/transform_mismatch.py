@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from workbench.engine.build import Build
 
+FEWEST = 64
+"""Images of which means and deviations are taken, if there are as many."""
+
 
 class TransformMismatch(Check):
     """Compare a batch as training prepares it, augmented, with test images as evaluation prepares them.
@@ -32,12 +35,12 @@ class TransformMismatch(Check):
     deviation: float = parameter(2.0, ge=1, le=100, description="largest ratio between the deviations of a channel")
 
     def examine(self, build: Build) -> Result:
-        """One training batch and as many test images."""
+        """A training batch, or several of a few images, and as many test images."""
         import torch
 
         with torch.no_grad():
-            trained = build.prepare(build.pipeline.batch(0, 0), build.moment(0))[0].float()
-            count = min(len(build.dataset.test), max(64, min(len(trained), 512)))
+            trained = _trained(build)
+            count = min(len(build.dataset.test), max(FEWEST, min(len(trained), 512)))
             places = torch.linspace(0, len(build.dataset.test) - 1, count).long()
             raw = build.dataset.test.images(places).to(build.device)
             tested, again = build.plain(raw).float(), build.plain(raw).float()
@@ -54,6 +57,21 @@ class TransformMismatch(Check):
         reason = "training images and test images reach the network on different scales"
         advice = "see which augmentation changes the scale: put it before the normalisation, or weaken it"
         return Result("fail", expected, found, reason, advice)
+
+
+def _trained(build: Build) -> Tensor:
+    """The first training images, augmented: a few alone may all be of one class, and say little about the others."""
+    import torch
+
+    batches: list[Tensor] = []
+    for step in range(min(len(build.pipeline), FEWEST)):
+        batch = build.prepare(build.pipeline.batch(0, step), build.moment(step))[0].float()
+        if batches and batch.shape[1:] != batches[0].shape[1:]:
+            break
+        batches.append(batch)
+        if sum(map(len, batches)) >= FEWEST:
+            break
+    return torch.cat(batches)
 
 
 def _statistics(images: Tensor) -> tuple[Tensor, Tensor]:
