@@ -153,6 +153,13 @@ def test_a_technique_that_breaks_is_named_before_the_run(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_script_that_exits_while_it_is_loaded_is_no_silent_end(folder: Path) -> None:
+    (folder / "own.py").write_text("import argparse\n\nargparse.ArgumentParser(prog='own').parse_args()\n")
+    done = workbench(folder, "check", "own.toml", "--plugin", "own.py")
+    assert done.returncode == 2
+    assert f"plugin {folder / 'own.py'}: it calls sys.exit(2) while it is loaded; put what a script" in done.stderr
+
+
 def test_two_cards_of_one_name_are_refused(folder: Path) -> None:
     taken = PLUGIN.replace('name = "negative"', 'name = "horizontal_flip"')
     (folder / "own.py").write_text(textwrap.dedent(taken))

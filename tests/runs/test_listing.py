@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.runs.helpers import SMALL, bare_run
-from workbench.runs.errors import RunNotFound
+from workbench.runs.errors import RunError, RunNotFound
 from workbench.runs.listing import find_run, list_runs, newest_live_run
 from workbench.runs.status import Status, new_status, write_status
 
@@ -90,3 +91,14 @@ def test_a_thousand_runs_are_listed_in_no_time(tmp_path: Path) -> None:
     began = time.process_time()
     assert len(list_runs(tmp_path)) == 1000
     assert time.process_time() - began < 1.5  # 0.1 s of a processor
+
+
+def test_what_stands_in_a_recipes_place_is_said(root: Path) -> None:
+    recipe = root / NAMES[1] / "recipe.toml"
+    recipe.unlink()
+    os.mkfifo(recipe)
+    told: list[str] = []
+    assert [run.run.name for run in list_runs(root, told.append)] == [NAMES[2], NAMES[0]]
+    assert f"{NAMES[1]}" in told[0] and "its recipe.toml: it is a named pipe, not a file" in told[0]
+    with pytest.raises(RunError, match=r"its recipe\.toml: it is a named pipe"):
+        find_run(root, NAMES[1])
