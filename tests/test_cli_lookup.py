@@ -43,6 +43,12 @@ def test_every_command_has_help(command: tuple[str, ...]) -> None:
     assert max(map(len, result.output.splitlines())) <= 80
 
 
+def test_help_loses_no_word_to_markup() -> None:
+    """What stands in square brackets is taken for a style and vanishes, unless it stands in an example."""
+    shown = " ".join(workbench("checks", "--help").stdout.split())
+    assert "which a recipe sets in a table checks.NAME." in shown
+
+
 def test_help_lists_every_command() -> None:
     output = CliRunner().invoke(app, ["--help"]).output
     assert [name for name in COMMANDS if f" {name} " not in output] == []

@@ -89,7 +89,7 @@ def checks(
     plugin: options.PluginFiles = None,
     debug: options.Debug = False,
 ) -> None:
-    """List the checks, or show one's card and its thresholds, which a recipe sets in a table [checks.NAME].
+    """List the checks, or show one's card and its thresholds, which a recipe sets in a table checks.NAME.
 
     \b
     Examples:
