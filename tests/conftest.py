@@ -10,6 +10,9 @@ from pathlib import Path
 
 # As .ci/run does, before anything imports torch: small steps on several threads wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Hundreds of processes are started: where none may keep what it compiled, each compiles all of torch anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import pytest
 
@@ -17,6 +20,14 @@ from workbench.commands import training
 from workbench.recipe import plugins
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+MOST_WORKERS = 8
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for each core, since many tests wait for something; none where a few tests were named."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
 
 
 @pytest.fixture(autouse=True)
