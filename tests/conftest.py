@@ -12,7 +12,6 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Hundreds of processes are started: where none may keep what it compiled, each compiles all of torch anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 import pytest
 
@@ -21,6 +20,11 @@ from workbench.recipe import plugins
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MOST_WORKERS = 8
+
+
+def pytest_configure() -> None:
+    """Here, too, what was compiled is kept."""
+    sys.dont_write_bytecode = False
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

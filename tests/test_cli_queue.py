@@ -131,7 +131,9 @@ def kill_worker(root: Path) -> None:
             wait_for(lambda process=process: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
-@pytest.mark.parametrize("seconds", ["0.05", "0.4"], ids=["at its end", "by its heartbeat"])
+@pytest.mark.parametrize(
+    "seconds", ["0.05", pytest.param("0.4", marks=pytest.mark.slow)], ids=["at its end", "by its heartbeat"]
+)
 def test_a_queue_without_its_process_is_revived_by_a_run_at_work(
     folder: Path, workbench: Command, monkeypatch: pytest.MonkeyPatch, seconds: str
 ) -> None:

@@ -22,6 +22,8 @@ RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 
 
 PATHS = sorted(RECIPES.glob("*.toml"), key=lambda path: natural(path.stem))
+HEAVY = {"resnet18", "resnet20", "resnet32"}
+"""Networks whose steps take seconds on a CPU."""
 
 
 NARROW = {
@@ -57,7 +59,11 @@ def test_a_recipe_is_consistent_and_named_like_its_file(path: Path) -> None:
     assert found.expect.claim
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=pytest.mark.slow) if p.stem in HEAVY else p for p in PATHS],
+    ids=lambda path: path.stem,
+)
 def test_a_recipe_builds_the_network_that_it_says_and_trains(path: Path, tmp_path: Path) -> None:
     def built(*small: str) -> Build:
         found = recipe(path.stem, "data.batch_size=8", *small)

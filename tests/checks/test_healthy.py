@@ -12,6 +12,8 @@ from workbench.recipe import Recipe, read_recipe_file
 
 RECIPES = Path(__file__).resolve().parent.parent.parent / "recipes"
 NAMES = ("digits", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "basic-cnn", "resnet20")
+HEAVY = {"resnet20", "v5", "v6"}
+"""Those that take many seconds for it on a CPU."""
 
 
 def on_digits(name: str) -> Recipe:
@@ -45,7 +47,7 @@ def at_half_size(recipe: Recipe) -> Recipe:
     return feeding(small, small_digits())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in HEAVY else n for n in NAMES])
 def test_a_healthy_recipe_raises_nothing(name: str, tmp_path: Path) -> None:
     recipe = on_digits(name)
     whole = build(feeding(recipe, digits()), "cpu", tmp_path)

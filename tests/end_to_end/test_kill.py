@@ -147,6 +147,7 @@ def killed_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REPRESENTATIVES)
 def test_a_killed_run_resumes_bit_identical(
     killed_runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str

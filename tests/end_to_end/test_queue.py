@@ -29,6 +29,7 @@ def states(runs: list[RunSummary]) -> list[str]:
     return [found.state for found in sorted(runs, key=lambda found: found.created)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(80, 24)])
 def test_a_queued_run_and_one_that_goes_on_in_the_background(
     tmp_path: Path,

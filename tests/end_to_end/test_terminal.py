@@ -95,6 +95,7 @@ def losses(run: Path) -> list[tuple[int, float]]:
     return [(e["step"], e["loss"]) for e in events if e["kind"] == "trained"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(160, 48)])
 def test_the_whole_main_job(
     tmp_path: Path,

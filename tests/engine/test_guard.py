@@ -81,6 +81,7 @@ def test_gradients_that_are_finite_one_by_one_but_not_together_are_named_so(make
     assert "so large that their norm is not finite" in found.reason
 
 
+@pytest.mark.slow
 def test_scaler_overflows_are_skips_and_twenty_in_a_row_are_divergence(make_small: Make) -> None:
     fp16 = (
         "techniques.mixed_precision.dtype=fp16",

@@ -79,7 +79,9 @@ def test_the_same_recipe_gives_the_same_bits(make_small: Make) -> None:
 
 @pytest.mark.parametrize("pipeline", ["device", "loader"])
 @pytest.mark.parametrize(
-    "extra", [(), EVERYTHING, ("techniques.mixed_precision.dtype=fp16",)], ids=["plain", "all", "fp16"]
+    "extra",
+    [(), EVERYTHING, pytest.param(("techniques.mixed_precision.dtype=fp16",), marks=pytest.mark.slow)],
+    ids=["plain", "all", "fp16"],
 )
 def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(
     make_small: Make, tmp_path: Path, pipeline: str, extra: tuple[str, ...]

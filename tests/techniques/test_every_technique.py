@@ -79,7 +79,7 @@ def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(make: Make, tmp_path:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+@pytest.mark.parametrize("dtype", ["bf16", pytest.param("fp16", marks=pytest.mark.slow)])  # fp16 crawls on a CPU
 @pytest.mark.parametrize("name", NAMES)
 def test_it_steps_in_16_bits(make: Make, name: str, dtype: str, device: str) -> None:
     if reason := refusal(name, "mixed_precision"):

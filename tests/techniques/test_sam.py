@@ -179,6 +179,7 @@ def test_frozen_parameters_stay_and_the_rest_goes_up_alone() -> None:
     assert model[4].weight.grad is not None
 
 
+@pytest.mark.slow
 def test_a_run_in_fp16_finds_its_loss_scale(tmp_path: Path) -> None:
     extra = ("techniques.mixed_precision.dtype=fp16", "techniques.mixed_precision.initial_scale=16777216")
     built = build(feeding(trial("sam", "mixed_precision", extra=extra), small_digits()), "cpu", tmp_path)
