@@ -16,7 +16,7 @@ assert keep_freed_memory() if KEEP else True
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):
-        torch.ones(4_000_000).add_(1)
+        torch.ones(16_000_000).add_(1)  # 64 MB, more than what glibc keeps by itself
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 faults()
 print(faults())
