@@ -75,7 +75,8 @@ def test_watching_a_queued_run_waits_for_it(folder: Path, workbench: Command) ->
     assert watched.code == 0 and "place 1 of the queue" in watched.err and "finished: " in watched.out
 
 
-def test_changing_the_order_and_taking_out(folder: Path, workbench: Command) -> None:
+def test_changing_the_order_and_taking_out(folder: Path, workbench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_STEP", "1")  # at work until it is stopped
     running = workbench(*RUN, "--detach").out.strip()
     with_queue = [workbench(*RUN, "--queue").out.strip() for _ in range(2)]
     moved = workbench("queue", "--first", with_queue[1], "--json")
