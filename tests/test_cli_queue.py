@@ -68,8 +68,10 @@ def test_queued_runs_train_one_after_the_other(folder: Path, workbench: Command)
     wait_for(lambda: not worker_lives(root))
 
 
-def test_watching_a_queued_run_waits_for_it(folder: Path, workbench: Command) -> None:
+def test_watching_a_queued_run_waits_for_it(folder: Path, workbench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_STEP", "0.2")
     workbench(*RUN, "--detach")
+    monkeypatch.setenv("FAKE_STEP", "0.05")
     name = workbench(*RUN, "--queue").out.strip()
     watched = workbench("watch", name)
     assert watched.code == 0 and "place 1 of the queue" in watched.err and "finished: " in watched.out

@@ -125,7 +125,7 @@ def test_libraries_write_to_the_log(folder: Path) -> None:
 
 
 def test_ctrl_c_once_stops_and_the_run_can_go_on(folder: Path, workbench: Command) -> None:
-    with start(folder, *SMALL_RUN, "--plugin", str(FAKE_ENGINE), FAKE_STEP="0.1") as child:
+    with start(folder, *SMALL_RUN, "--plugin", str(FAKE_ENGINE), FAKE_STEP="0.4") as child:
         assert child.stdout is not None
         while "epoch 1/" not in child.stdout.readline():
             pass
@@ -187,7 +187,7 @@ def test_output_that_has_no_room_is_said(folder: Path) -> None:
 
 
 def test_sigterm_stops_like_ctrl_c(folder: Path) -> None:
-    with start(folder, *SMALL_RUN, "--quiet", "--plugin", str(FAKE_ENGINE), FAKE_STEP="0.1") as child:
+    with start(folder, *SMALL_RUN, "--quiet", "--plugin", str(FAKE_ENGINE), FAKE_STEP="0.5") as child:
         run = wait_for(lambda: _running(folder))
         child.terminate()
         child.communicate(timeout=GIVE_UP)
@@ -200,7 +200,7 @@ def _running(folder: Path) -> RunDirectory | None:
 
 
 def test_a_reader_that_has_seen_enough_stops_the_run(folder: Path) -> None:
-    with start(folder, *SMALL_RUN, "--json", "--plugin", str(FAKE_ENGINE), FAKE_STEP="0.05") as child:
+    with start(folder, *SMALL_RUN, "--json", "--plugin", str(FAKE_ENGINE), FAKE_STEP="0.5") as child:
         assert child.stdout is not None and child.stderr is not None
         child.stdout.readline()
         child.stdout.close()
@@ -242,7 +242,7 @@ def test_a_detached_run_outlives_the_command(folder: Path, workbench: Command) -
 def test_stop_reaches_a_run_from_another_process(
     folder: Path, workbench: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_STEP", "0.15")
+    monkeypatch.setenv("FAKE_STEP", "0.5")
     plain = workbench("run", "small.toml", "--detach", "--device", "cpu", "--plugin", str(FAKE_ENGINE))
     name = plain.out.strip()
     assert f"workbench watch {name}" in plain.err
