@@ -15,6 +15,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 
+from tests.cuda import runtime as stand_in
 from workbench.commands import training
 from workbench.recipe import plugins
 
@@ -32,6 +33,19 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked cuda is skipped where there is no such device, one marked real_gpu where it is no real one."""
+    if item.get_closest_marker("cuda") is None:
+        return
+    import torch
+
+    real = item.get_closest_marker("real_gpu")
+    if real is not None and (stand_in.present() or not torch.cuda.is_available()):
+        pytest.skip(f"needs a real GPU: {real.args[0]}")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device: `python -m tests.cuda` runs it on one made of host memory")
 
 
 @pytest.fixture(autouse=True)

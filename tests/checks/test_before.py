@@ -171,7 +171,6 @@ def test_a_batch_that_does_not_fit(make: Make, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_memory_estimate_is_near_what_a_step_takes(digits_recipe: str, tmp_path: Path) -> None:
     from tests.checks.conftest import whole_run
     from workbench.checks.memory import needed_bytes

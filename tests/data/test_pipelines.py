@@ -225,7 +225,6 @@ def test_bytes_of_a_split() -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("kind", ["device", "0 workers", "2 workers"])
 def test_on_a_gpu_the_same_bits_and_no_waiting(kind: str) -> None:
     """Whole-number augmentation only: floating-point sums differ in their last bits between devices."""

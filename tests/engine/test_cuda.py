@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.checks.conftest import feeding, small_digits
 from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.table import NAMES, trial
 from workbench.control import Control
@@ -17,7 +18,8 @@ from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
 from workbench.events import Finished, Noted, Stopped, Trained
 
-pytestmark = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+pytestmark = pytest.mark.cuda
+COMPILES = pytest.mark.real_gpu("the kernels that torch.compile writes must run")
 
 TECHNIQUES = (
     "techniques.random_crop.padding=2",
@@ -63,7 +65,12 @@ def test_no_step_waits_for_the_device(make: Make, waiting_is_an_error: None, dty
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_technique_makes_a_step_wait(name: str, tmp_path: Path, waiting_is_an_error: None) -> None:
-    waits_nowhere(build(trial(name, extra=QUIETLY), "cuda", tmp_path))
+    waits_nowhere(on_small_digits(name, *QUIETLY, folder=tmp_path))
+
+
+def on_small_digits(name: str, *overrides: str, folder: Path) -> Build:
+    """The trial of a technique on the device, on images of half the size: ten steps an epoch."""
+    return build(feeding(trial(name, extra=overrides), small_digits(640, 64)), "cuda", folder)
 
 
 def waits_nowhere(build: Build) -> None:
@@ -116,7 +123,7 @@ def test_it_learns_and_resumes(make: Make, tmp_path: Path, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
-@pytest.mark.parametrize("mode", ["graph", "default", "max"])
+@pytest.mark.parametrize("mode", ["graph", *(pytest.param(mode, marks=COMPILES) for mode in ("default", "max"))])
 def test_every_mode_of_execution_gives_the_same_curve(make: Make, dtype: str, mode: str) -> None:
     changes = (*TECHNIQUES, f"techniques.mixed_precision.dtype={dtype}", "train.epochs=2", "train.log_every=1")
     events = run(make(*changes, f"train.compile={mode}", device="cuda"))
@@ -129,8 +136,11 @@ def test_every_mode_of_execution_gives_the_same_curve(make: Make, dtype: str, mo
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_technique_can_be_recorded(name: str, tmp_path: Path) -> None:
-    events = run(build(trial(name, extra=("train.compile=graph",)), "cuda", tmp_path))
-    assert not [event for event in events if isinstance(event, Noted)]
-    plain = run(build(trial(name), "cuda", tmp_path))
-    found, expected = ([e.loss for e in some if isinstance(e, Trained)] for some in (events, plain))
+    recorded, plain = (
+        run(on_small_digits(name, f"train.compile={mode}", "train.epochs=1", "train.log_every=1", folder=tmp_path))
+        for mode in ("graph", "off")
+    )
+    assert not [event for event in recorded if isinstance(event, Noted)]
+    found, expected = ([e.loss for e in some if isinstance(e, Trained)] for some in (recorded, plain))
+    assert len(found) == 10
     assert found[0] == pytest.approx(expected[0], rel=0.02)

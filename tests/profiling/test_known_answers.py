@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.profiling.conftest import Read, limited_by, report_of, undisturbed
 from workbench.data.splits import usable_cores
@@ -17,17 +16,13 @@ ASLEEP = 0.006
 
 SLEEPY = ("data.batch_size=16", f"techniques.slow_transform.milliseconds={1000 * ASLEEP}")
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
+SPEED = pytest.mark.real_gpu("how fast its kernels are, and how fast they are launched, is judged")
 
-pytestmark = pytest.mark.parametrize("device", DEVICES)
-
-
-@pytest.fixture(autouse=True)
-def _needs_the_device(device: str) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
+everywhere = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+by_speed = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, SPEED])])
 
 
+@everywhere
 def test_a_transform_that_sleeps_is_found(recipe: Read, tmp_path: Path, device: str) -> None:
     wanted = recipe("data.pipeline=loader", "data.workers=0", *SLEEPY)
     found = limited_by("loader", wanted, tmp_path, device)
@@ -42,6 +37,7 @@ def test_a_transform_that_sleeps_is_found(recipe: Read, tmp_path: Path, device: 
 
 
 @pytest.mark.skipif(usable_cores() < 2, reason="a second worker needs a second core")
+@everywhere
 def test_a_loader_with_one_worker_is_given_more_and_that_helps(recipe: Read, tmp_path: Path, device: str) -> None:
     wanted = recipe("data.pipeline=loader", "data.workers=1", *SLEEPY)
     found = limited_by("loader", wanted, tmp_path, device, try_it=True)
@@ -55,6 +51,7 @@ def test_a_loader_with_one_worker_is_given_more_and_that_helps(recipe: Read, tmp
     assert changed(wanted, trial.changes).data.workers == suggestion.changes["data.workers"]
 
 
+@everywhere
 def test_augmentation_on_the_device_is_found(recipe: Read, tmp_path: Path, device: str) -> None:
     found = limited_by("loader", recipe(*SLEEPY), tmp_path, device)
     assert "Augmentation" in found.sentence
@@ -62,6 +59,7 @@ def test_augmentation_on_the_device_is_found(recipe: Read, tmp_path: Path, devic
     assert not undisturbed(found) or found.phases.seconds["augment"] > 0.5 * found.phases.step_seconds
 
 
+@by_speed
 def test_a_model_that_dominates_is_found(recipe: Read, tmp_path: Path, device: str) -> None:
     model = ("model.widths=[16,32]", "data.pipeline=loader", "data.workers=1")
     model += ("model.widths=[512,1024]", "data.batch_size=1024") if device == "cuda" else ()
@@ -71,12 +69,14 @@ def test_a_model_that_dominates_is_found(recipe: Read, tmp_path: Path, device: s
     assert found.suggestion is not None and not found.suggestion.changes.keys() & {"data.workers", "data.pipeline"}
 
 
+@by_speed
 def test_a_step_that_waits_is_found(recipe: Read, tmp_path: Path, device: str) -> None:
     found = limited_by("sync", recipe("techniques.sync.milliseconds=30"), tmp_path, device)
     if device == "cuda":
         assert "plants.py" in found.sentence
 
 
+@by_speed
 def test_tiny_batches_are_found_to_be_launch_bound(recipe: Read, tmp_path: Path, device: str) -> None:
     found = limited_by("launch", recipe("data.batch_size=2"), tmp_path, device)
     assert found.suggestion is not None and found.suggestion.changes == {"data.batch_size": 4}
@@ -84,6 +84,7 @@ def test_tiny_batches_are_found_to_be_launch_bound(recipe: Read, tmp_path: Path,
     assert found.suggestion.predicted > 1.2 * found.end_to_end.images_per_second
 
 
+@everywhere
 def test_a_report_survives_json(recipe: Read, tmp_path: Path, device: str) -> None:
     found = report_of(recipe("data.pipeline=loader", "data.workers=2"), tmp_path, device, seconds=0.4, try_it=True)
     assert from_plain(Report, to_plain(found)) == found

@@ -111,11 +111,10 @@ def test_the_gpu_decides_where_there_is_one() -> None:
 
 
 @pytest.mark.cuda
+@pytest.mark.real_gpu("its profiling interface, CUPTI, is asked")
 def test_a_trace_sees_the_gpu(tmp_path: Path) -> None:
     import torch
 
-    if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
     a = torch.ones(512, 512, device="cuda")
     trace = Trace(steps=2)
     trace.start()

@@ -199,7 +199,6 @@ def test_the_memory_format_stays(function: object) -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_nothing_waits_for_the_device(function: object) -> None:
     x, samples = images(50, 3, 8, 10).cuda(), torch.arange(50).cuda()

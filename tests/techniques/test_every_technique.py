@@ -19,10 +19,7 @@ from workbench.events import Evaluated, Event, Finished, Stopped, Trained
 
 DEVICES = [
     "cpu",
-    pytest.param(
-        "cuda",
-        marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
-    ),
+    pytest.param("cuda", marks=pytest.mark.cuda),
 ]
 
 

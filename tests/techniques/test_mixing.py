@@ -222,7 +222,6 @@ def test_both_learn_and_the_train_accuracy_is_left_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("technique", [mixup, cutmix])
 def test_nothing_waits_for_the_device(technique: object) -> None:
     images, labels, samples = torch.randn(50, 3, 8, 10).cuda(), torch.arange(50).cuda(), torch.arange(50).cuda()

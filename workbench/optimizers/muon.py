@@ -14,6 +14,9 @@ from workbench.optimizers.eager import Eager
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic a·x + b·x³ + c·x⁵: the steepest at 0 that keeps singular values near 1, between about 0.7 and 1.2."""
 
+ON_CUDA = torch.bfloat16
+"""What a GPU iterates in; it returns it, too."""
+
 
 def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly, of each matrix ``[n, rows, columns]``: singular values near 1.
@@ -25,7 +28,7 @@ def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
     a, b, c = COEFFICIENTS
     x: Tensor = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
     if x.is_cuda:
-        x = x.bfloat16()
+        x = x.to(ON_CUDA)
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     for _ in range(steps):

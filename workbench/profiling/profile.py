@@ -172,12 +172,13 @@ def _judged(e: Evidence, turns: Sequence[Turn]) -> tuple[Evidence, list[Evidence
 
 def _syncs(built: Build, folder: Path) -> tuple[str, ...]:
     """Where the network's step waits for the GPU, the most frequent places first."""
+    if built.device.type != "cuda":
+        return ()
+    part = Training(working_copy(built, CachedPipeline(built.pipeline.batch(0, 0), len(built.pipeline))), 0.2, folder)
+    part.window()  # the training begins, and each technique takes its first step
     with found_syncs(built.device) as places:
-        if built.device.type == "cuda":
-            cached = CachedPipeline(built.pipeline.batch(0, 0), len(built.pipeline))
-            part = Training(working_copy(built, cached), 0.2, folder)
-            part.window()
-            part.close()
+        part.window()
+    part.close()
     return tuple(f"{place} ({count}×)" for place, count in places.most_common())
 
 

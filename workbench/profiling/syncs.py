@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
 
-OURS = tuple(
-    str(Path(__file__).resolve().parent.parent / place)
-    for place in ("engine/progress.py", "engine/meter.py", "profiling")
-)
-"""What waits between the steps, on purpose."""
+PACKAGE = Path(__file__).resolve().parent.parent
+STEP = str(PACKAGE / "engine" / "train.py")
+"""What takes the steps."""
+
+ON_PURPOSE = tuple(str(PACKAGE / place) for place in ("engine/progress.py", "engine/meter.py", "profiling"))
+"""What waits between the steps, whatever it calls for that."""
+
+PATHS = ("stdlib", "platstdlib", "purelib", "platlib")
+LIBRARIES = tuple({str(Path(sysconfig.get_path(name)).resolve()) for name in PATHS})
+"""Folders of what others wrote: a wait in there is named by the line that led to it."""
 
 
 @contextmanager
 def found_syncs(device: torch.device) -> Iterator[Counter[str]]:
-    """Count the waits of the block by their place (``file.py:line``); nothing on the CPU. For copies alone.
+    """Count the waits of the steps in the block by place (``file.py:line``); nothing on the CPU. For copies alone.
 
-    torch reports its own (``.item()``, ``nonzero``, a copy to the host); explicit ones are seen by a stand-in.
+    A place is the innermost line that is neither torch's nor another library's. torch reports its own waits
+    (``.item()``, ``nonzero``, a copy to the host); explicit ones are seen by a stand-in.
     """
     places: Counter[str] = Counter()
     if device.type != "cuda":
@@ -32,15 +40,14 @@ def found_syncs(device: torch.device) -> Iterator[Counter[str]]:
     synchronize = torch.cuda.synchronize
 
     def seen(*arguments: Any, **options: Any) -> None:
-        frame = sys._getframe(1)
-        _count(places, frame.f_code.co_filename, frame.f_lineno)
+        _count(places, sys._getframe(1))
         synchronize(*arguments, **options)
 
     mode = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = lambda message, category, filename, lineno, file=None, line=None: (
-            _count(places, filename, lineno) if "synchroniz" in str(message) else None
+        warnings.showwarning = lambda message, *_: (
+            _count(places, sys._getframe(1)) if "synchroniz" in str(message) else None
         )
         torch.cuda.synchronize = seen
         torch.cuda.set_sync_debug_mode("warn")
@@ -51,6 +58,17 @@ def found_syncs(device: torch.device) -> Iterator[Counter[str]]:
             torch.cuda.synchronize = synchronize
 
 
-def _count(places: Counter[str], file: str, line: int) -> None:
-    if not str(Path(file).resolve()).startswith(OURS):
-        places[f"{Path(file).name}:{line}"] += 1
+def _count(places: Counter[str], frame: FrameType | None) -> None:
+    """Count a wait by its place, from the line that waits outwards to the loop of the steps."""
+    place = ""
+    while frame is not None:
+        file = str(Path(frame.f_code.co_filename).resolve())
+        ours = file.startswith(str(PACKAGE))
+        if file == STEP and place:
+            break
+        if ours and file.startswith(ON_PURPOSE):
+            return
+        if not place and (ours or not file.startswith(LIBRARIES)):
+            place = f"{Path(file).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    places[place or "the backward pass"] += 1  # whose own threads run no Python

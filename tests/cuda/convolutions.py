@@ -1,0 +1,79 @@
+"""Convolutions, which cuDNN plans at run time: launched here by name, computed by torch's CPU kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.cuda import runtime
+
+aten = torch.ops.aten
+FORWARD, BACKWARD = aten.convolution.default, aten.convolution_backward.default
+
+
+def low_precision(x: Any) -> Any:
+    """A tensor of 16-bit numbers in 32 bits, which every CPU kernel knows; anything else as it is."""
+    return x.float() if isinstance(x, Tensor) and x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _convolution(x, weight, bias, *rest):
+    return FORWARD(low_precision(x), low_precision(weight), low_precision(bias), *rest).to(x.dtype)
+
+
+def _convolution_backward(grad, x, weight, *rest):
+    found = BACKWARD(low_precision(grad), low_precision(x), low_precision(weight), *rest)
+    return tuple(t if t is None else t.to(like.dtype) for t, like in zip(found, (x, weight, weight), strict=True))
+
+
+ON_THE_CPU = {FORWARD: _convolution, BACKWARD: _convolution_backward}
+
+
+def launched(func: Any, args: Any) -> Any:
+    """What the operation returns on a device, not computed yet: its launches are noted on the current stream.
+
+    Raises RuntimeError for tensors of several devices or types, as torch does.
+    """
+    tensors = [x for x in args[:3] if isinstance(x, Tensor)]
+    if len({t.device for t in tensors}) > 1:
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but found {[str(t.device) for t in tensors]}"
+        )
+    if len({t.dtype for t in tensors}) > 1:
+        raise RuntimeError(f"Input type and weight type should be the same: {[str(t.dtype) for t in tensors]}")
+    if func is FORWARD:
+        x, weight, bias = args[:3]
+        _note(x, b"cudnn convolution")
+        if bias is not None:
+            _note(x, b"cudnn bias")
+        shape = FORWARD(x.to("meta"), weight.to("meta"), None, *args[3:]).shape
+        return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_format(x, weight))
+    grad, x, weight = args[:3]
+    wanted = args[-1]
+    made = []
+    for asked, name, shape in zip(
+        wanted,
+        (b"cudnn convolution, gradient of images", b"cudnn convolution, gradient of weights", b"gradient of bias"),
+        (x.shape, weight.shape, (grad.shape[1],)),
+        strict=True,
+    ):
+        if asked:
+            _note(x, name)
+        form = _format(x, weight) if len(shape) == 4 else torch.contiguous_format
+        made.append(torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=form) if asked else None)
+    return tuple(made)
+
+
+def _note(x: Tensor, name: bytes) -> None:
+    with torch.cuda.device(x.device):
+        if error := runtime.work(name, torch.cuda.current_stream().cuda_stream):
+            raise torch.AcceleratorError(f"CUDA error {error}")
+
+
+def _format(x: Tensor, weight: Tensor) -> torch.memory_format:
+    last = any(
+        t.ndim == 4 and t.is_contiguous(memory_format=torch.channels_last) and not t.is_contiguous()
+        for t in (x, weight)
+    )
+    return torch.channels_last if last else torch.contiguous_format

@@ -1,0 +1,63 @@
+/* What was launched, copied and waited for; and planted faults. */
+#include "standin.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+pthread_mutex_t standin_mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+typedef struct {
+  const char *name;
+  int kind, captured, device;
+  unsigned stream;
+} Entry;
+
+typedef void (*Listener)(const Entry *entry);
+static Listener listener;
+static size_t totals[KINDS];
+
+EXPORT void standin_listen(Listener heard) { listener = heard; }
+EXPORT size_t standin_total(int kind) { return kind >= 0 && kind < KINDS ? totals[kind] : 0; }
+
+void note(const char *name, Kind kind, int captured, unsigned stream) {
+  __atomic_add_fetch(&totals[kind], 1, __ATOMIC_RELAXED);
+  Listener heard = listener;
+  if (heard) {
+    Entry entry = {name, kind, captured, current_device, stream};
+    heard(&entry);
+  }
+}
+
+/* ---- faults ---- */
+static cudaError_t planted; /* what every call fails with once its time has come */
+static int planted_on = -1; /* the device, or -1 for every one */
+static long calls_left;
+static char watched_file[4096]; /* if set, its time comes when this file is there */
+static int struck;
+
+EXPORT int standin_plant(const char *name, int device, long after, const char *file) {
+  cudaError_t error = name && *name ? error_of(name) : cudaSuccess;
+  if (error == cudaErrorUnknown && strcmp(name, "cudaErrorUnknown")) return -1;
+  LOCKED;
+  planted = error;
+  planted_on = device;
+  calls_left = after;
+  struck = 0;
+  strncpy(watched_file, file ? file : "", sizeof watched_file - 1);
+  UNLOCKED;
+  return error;
+}
+
+__attribute__((constructor)) static void planted_by_environment(void) {
+  const char *name = getenv("STANDIN_FAIL"), *after = getenv("STANDIN_FAIL_AFTER"), *device = getenv("STANDIN_FAIL_DEVICE");
+  if (name) standin_plant(name, device ? atoi(device) : -1, after ? atol(after) : 0, getenv("STANDIN_FAIL_FILE"));
+}
+
+cudaError_t fault(void) {
+  if (!planted || (planted_on >= 0 && planted_on != current_device)) return cudaSuccess;
+  LOCKED;
+  if (!struck && !(*watched_file && access(watched_file, F_OK))) struck = calls_left-- <= 0;
+  cudaError_t error = struck ? planted : cudaSuccess;
+  UNLOCKED;
+  return error ? failed(error) : cudaSuccess;
+}

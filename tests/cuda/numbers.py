@@ -1,0 +1,317 @@
+"""CUDA tensors that hold the right numbers though no kernel runs.
+
+``computing()`` is a dispatch mode for all threads: torch's own CUDA side runs as it is, then each operation is computed
+by torch's CPU kernels on the same memory. While a stream captures nothing is computed, as on a GPU; each replay
+computes what was captured. Convolutions, which cuDNN would plan and build at run time, are replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+from unittest import mock
+
+import torch
+import torch._tensor_str
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, _get_current_dispatch_mode_stack
+
+from tests.cuda import convolutions
+from tests.cuda.convolutions import low_precision
+
+aten = torch.ops.aten
+Computation = Callable[[], Any]
+
+draws_of: Literal["cuda", "cpu"] = "cuda"
+"""Whose generator random operations draw from: the device's, whose state then means what it means on a GPU; or the
+CPU's own, so that a run draws what the same run on the CPU draws."""
+
+AS_THEY_ARE = {"aten::set_", "aten::record_stream", "aten::resize_", "aten::is_pinned", "aten::_pin_memory"}
+"""They compute nothing."""
+
+SIZED_BY_VALUES = {
+    aten.nonzero.default,
+    aten.masked_select.default,
+    aten._unique2.default,
+    aten.unique_dim.default,
+    aten.unique_consecutive.default,
+    aten.bincount.default,
+    aten.repeat_interleave.Tensor,
+}
+"""The size of what they return is read from the device, so a GPU is waited for."""
+
+MASKED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, aten._index_put_impl_.default}
+"""So it is where these have a mask among their indices."""
+
+
+def on_cuda(x: object) -> bool:
+    """Whether it is a tensor in the memory of a device."""
+    return isinstance(x, Tensor) and x.device.type == "cuda"
+
+
+def mapped(x: Any, function: Callable[[Any], Any]) -> Any:
+    """The function's results in the same lists, tuples and dicts: torch's own pytrees take several times as long."""
+    if isinstance(x, tuple | list):
+        return type(x)([mapped(part, function) for part in x])
+    if isinstance(x, dict):
+        return {name: mapped(part, function) for name, part in x.items()}
+    return function(x)
+
+
+def tensors(x: Any) -> list[Tensor]:
+    """All tensors in lists, tuples and dicts."""
+    if isinstance(x, Tensor):
+        return [x]
+    if isinstance(x, dict):
+        x = list(x.values())
+    return [t for part in x for t in tensors(part)] if isinstance(x, tuple | list) else []
+
+
+# ---- the same memory, seen from the host ----
+_storages: dict[tuple[int, int], torch.UntypedStorage] = {}
+
+
+def host(t: Tensor) -> Tensor:
+    """A CPU tensor over the memory of a CUDA tensor, with its shape, strides and type."""
+    if torch.is_inference_mode_enabled():  # a captured step may be repeated outside it, where such tensors are fixed
+        with torch.inference_mode(False):
+            return host(t)
+    storage = t.untyped_storage()
+    start, size = storage.data_ptr(), storage.nbytes()
+    if size == 0 or start == 0:
+        return torch.empty(t.shape, dtype=t.dtype)
+    known = _storages.get((start, size))
+    if known is None:
+        if len(_storages) > 20_000:  # blocks of the caching allocator come back with many sizes
+            _storages.clear()
+        buffer = (ctypes.c_char * size).from_address(start)
+        known = _storages[start, size] = torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
+    return torch.empty(0, dtype=t.dtype).set_(known, t.storage_offset(), t.shape, t.stride())
+
+
+def _to_host(x: Any) -> Any:
+    return host(x) if on_cuda(x) else x
+
+
+def _to_host_while_capturing(x: Any) -> Any:
+    """A number goes into the kernel's arguments; pinned memory is read at each replay."""
+    if isinstance(x, Tensor) and not on_cuda(x) and not x.is_pinned():
+        return x.clone()
+    return _to_host(x)
+
+
+def _host_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments of an operation on a device, for the same on the CPU."""
+    found = dict(options)
+    if found.get("device") is not None:
+        found["device"] = torch.device("cpu")
+    if found.get("generator") is not None:
+        found["generator"] = None
+    found.pop("pin_memory", None)
+    return found
+
+
+# ---- operations ----
+def _cudnn_batch_norm(x, weight, bias, mean, var, training, momentum, eps):
+    return *aten.native_batch_norm(x, weight, bias, mean, var, training, momentum, eps), torch.empty(
+        0, dtype=torch.uint8
+    )
+
+
+def _cudnn_batch_norm_backward(x, grad, weight, mean, var, save_mean, save_var, eps, reserve):
+    return aten.native_batch_norm_backward(
+        grad, x, weight, mean, var, save_mean, save_var, True, eps, [True, True, True]
+    )
+
+
+ON_THE_CPU: dict[Any, Callable[..., Any]] = {
+    aten.cudnn_batch_norm.default: _cudnn_batch_norm,
+    aten.cudnn_batch_norm_backward.default: _cudnn_batch_norm_backward,
+    **convolutions.ON_THE_CPU,
+}
+"""Operations that the CPU has under another name, or not in 16 bits."""
+
+
+def _computed(func: Any, args: Any, options: dict[str, Any]) -> Any:
+    function = ON_THE_CPU.get(func, func)
+    try:
+        return function(*args, **options)
+    except (NotImplementedError, RuntimeError) as error:
+        missing = any(f"not implemented for '{name}'" in str(error) for name in ("Half", "BFloat16"))
+        if not missing or func._schema.is_mutable:
+            raise
+    return function(*mapped(args, low_precision), **mapped(options, low_precision))
+
+
+def _drawing(
+    mode: Numbers, func: Any, options: dict[str, Any], device: torch.device
+) -> Callable[[Callable[[], Any]], Any]:
+    """How to compute an operation that may draw: with numbers that the device's generator and its offset determine."""
+    if torch.Tag.nondeterministic_seeded not in func.tags or draws_of == "cpu":
+        return lambda compute: compute()
+    given = options.get("generator")
+    if not torch.cuda.is_current_stream_capturing():
+        place = _place(given, device)
+        return lambda compute: _drawn_from(place, compute)
+    mode.draws += 1
+    nth = mode.draws
+    return lambda compute: _drawn_from(_place(given, device) + nth, compute)  # at each replay the offset is another
+
+
+def _place(given: torch.Generator | None, device: torch.device) -> int:
+    index = torch.cuda.current_device() if device.index is None else device.index
+    generator = given if given is not None else torch.cuda.default_generators[index]
+    return hash((generator.initial_seed(), generator.get_offset())) & (2**63 - 1)
+
+
+def _drawn_from(place: int, compute: Computation) -> Any:
+    state = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(place & (2**63 - 1))
+    try:
+        return compute()
+    finally:
+        torch.default_generator.set_state(state)
+
+
+class Numbers(TorchDispatchMode):
+    """Computes what is asked of a device, at once or at each replay; see the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tape: list[Computation] | None = None
+        self.draws = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled while it is on, and asking at each operation costs as much as the rest
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        options = kwargs or {}
+        on_device = [t for t in tensors((args, options)) if t.device.type == "cuda"]
+        asked = options.get("device")
+        if not on_device and not (asked is not None and torch.device(asked).type == "cuda"):
+            return func(*args, **options)
+        if func._schema.name in AS_THEY_ARE:
+            return func(*args, **options)
+        if func in SIZED_BY_VALUES or (func in MASKED and _has_mask(args[1])):
+            return self._sized_by_values(func, args, options, on_device)
+        return self._same_size(func, args, options, on_device)
+
+    def _sized_by_values(self, func, args, options, on_device):
+        on_device[0].flatten()[:1].cpu()  # here a GPU is waited for; an error while it captures
+        found = _computed(func, mapped(args, _to_host), _host_options(mapped(options, _to_host)))
+        if func._schema.is_mutable:
+            return args[0]
+        return mapped(found, lambda x: x.to(on_device[0].device) if isinstance(x, Tensor) else x)
+
+    def _same_size(self, func, args, options, on_device):
+        known = {t.untyped_storage().data_ptr() for t in on_device}
+        capturing = torch.cuda.is_current_stream_capturing()
+        device = on_device[0].device if on_device else torch.device(options["device"])
+        # before it runs, since it moves the generator on
+        drawing = _drawing(self, func, options, device)
+        out = convolutions.launched(func, args) if func in convolutions.ON_THE_CPU else func(*args, **options)
+        results = tensors(out)
+        fresh = [t.untyped_storage().data_ptr() not in known for t in results]
+        if results and not any(fresh) and not func._schema.is_mutable:
+            return out  # a view
+        seen = _to_host_while_capturing if capturing else _to_host
+        host_args, host_options = mapped(args, seen), _host_options(mapped(options, seen))
+        targets = [_to_host(t) for t in results]
+
+        def compute() -> Any:
+            found = drawing(lambda: _computed(func, host_args, host_options))
+            values = tensors(_asked_for(found, out))
+            if targets and len(values) != len(targets):
+                raise AssertionError(f"{func}: {len(targets)} tensors on CUDA, {len(values)} on the CPU")
+            for target, value, new in zip(targets, values, fresh, strict=bool(targets)):
+                if not new or not target.numel() or not value.numel():
+                    continue  # written in place; or an output that only one of the two has use for
+                if target.shape != value.shape:
+                    raise AssertionError(f"{func}: {target.shape} on CUDA, {value.shape} on the CPU")
+                target.copy_(value)
+            return found
+
+        if capturing:
+            if self.tape is not None:
+                self.tape.append(compute)
+            return out
+        found = compute()
+        # what torch read from the device's memory itself, such as the truth of torch.equal, it read too early
+        return out if out is None or isinstance(out, Tensor | tuple | list) else found
+
+
+def _asked_for(found: Any, out: Any) -> Any:
+    """What the device's operation returned, too: a gradient that nobody needs, the CPU may compute all the same."""
+    if isinstance(found, tuple | list) and isinstance(out, tuple | list) and len(found) == len(out):
+        return [value for value, there in zip(found, out, strict=True) if there is not None]
+    return found
+
+
+def _has_mask(indices: Any) -> bool:
+    return any(on_cuda(i) and i.dtype in (torch.bool, torch.uint8) for i in indices if i is not None)
+
+
+def current() -> Numbers | None:
+    """This thread's mode; None outside ``computing()``."""
+    return next((mode for mode in _get_current_dispatch_mode_stack() if isinstance(mode, Numbers)), None)
+
+
+# ---- everywhere ----
+@contextmanager
+def computing() -> Iterator[None]:
+    """CUDA tensors compute inside: in this thread and in those that it starts, in captured graphs at each replay."""
+    if current() is not None:  # in a process that computes anyway
+        yield
+        return
+    graph = torch.cuda.CUDAGraph
+    begin, end, replay, reset = graph.capture_begin, graph.capture_end, graph.replay, graph.reset
+    start, show = threading.Thread.start, torch._tensor_str._str
+
+    def capture_begin(self, *args, **kwargs):
+        begin(self, *args, **kwargs)
+        self.tape = []
+        if (mode := current()) is not None:
+            mode.tape = self.tape
+
+    def capture_end(self):
+        if (mode := current()) is not None:
+            mode.tape = None
+        end(self)
+
+    def replayed(self):
+        replay(self)
+        with _disable_current_modes(), torch.no_grad():
+            for compute in self.tape:
+                compute()
+
+    def reset_(self):
+        self.tape = []
+        reset(self)
+
+    def start_computing(self):
+        run = self.run
+
+        def run_computing():
+            with Numbers():
+                run()
+
+        self.run = run_computing
+        start(self)
+
+    def shown(self, **kwargs):
+        """Printing switches modes off, and then nothing that it asks of the device would be computed."""
+        if not on_cuda(self):
+            return show(self, **kwargs)
+        return f"{show(host(self.detach()), **kwargs).removesuffix(')')}, device='{self.device}')"
+
+    with (
+        mock.patch.multiple(graph, capture_begin=capture_begin, capture_end=capture_end, replay=replayed, reset=reset_),
+        mock.patch.object(threading.Thread, "start", start_computing),
+        mock.patch.object(torch._tensor_str, "_str", shown),
+        Numbers(),
+    ):
+        yield
