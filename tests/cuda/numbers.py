@@ -11,6 +11,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 from unittest import mock
 
@@ -152,24 +153,36 @@ def _drawing(
     """How to compute an operation that may draw: with numbers that the device's generator and its offset determine."""
     if torch.Tag.nondeterministic_seeded not in func.tags or draws_of == "cpu":
         return lambda compute: compute()
-    given = options.get("generator")
-    if not torch.cuda.is_current_stream_capturing():
-        place = _place(given, device)
-        return lambda compute: _drawn_from(place, compute)
-    mode.draws += 1
-    nth = mode.draws
-    return lambda compute: _drawn_from(_place(given, device) + nth, compute)  # at each replay the offset is another
-
-
-def _place(given: torch.Generator | None, device: torch.device) -> int:
     index = torch.cuda.current_device() if device.index is None else device.index
-    generator = given if given is not None else torch.cuda.default_generators[index]
-    return hash((generator.initial_seed(), generator.get_offset())) & (2**63 - 1)
+    generator = options.get("generator") or torch.cuda.default_generators[index]
+    if not torch.cuda.is_current_stream_capturing():
+        offset = generator.get_offset()
+        return lambda compute: _drawn_from(generator, offset, compute)
+    if mode.draws is None:
+        return lambda compute: compute()
+    of_graph = mode.draws.setdefault(id(generator), GraphDraws(generator))
+    nth, of_graph.count = of_graph.count, of_graph.count + 1
+    return lambda compute: _drawn_from(generator, of_graph.start + nth * of_graph.each, compute)
 
 
-def _drawn_from(place: int, compute: Computation) -> Any:
+@dataclass
+class GraphDraws:
+    """What a graph draws from one generator: at a replay from ``start`` on, ``each`` further than the last.
+
+    While a graph is captured torch tells nobody how far a draw moves the generator on, at a replay only by how much all
+    of them do. So all are taken to be alike, which up to a million numbers they are; then a graph draws what the same
+    operations draw without one.
+    """
+
+    generator: torch.Generator
+    count: int = 0
+    start: int = 0
+    each: int = 0
+
+
+def _drawn_from(generator: torch.Generator, offset: int, compute: Computation) -> Any:
     state = torch.default_generator.get_state()
-    torch.default_generator.manual_seed(place & (2**63 - 1))
+    torch.default_generator.manual_seed(hash((generator.initial_seed(), offset)) & (2**63 - 1))
     try:
         return compute()
     finally:
@@ -182,7 +195,7 @@ class Numbers(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.tape: list[Computation] | None = None
-        self.draws = 0
+        self.draws: dict[int, GraphDraws] | None = None
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -273,17 +286,21 @@ def computing() -> Iterator[None]:
 
     def capture_begin(self, *args, **kwargs):
         begin(self, *args, **kwargs)
-        self.tape = []
+        self.tape, self.draws = [], {}
         if (mode := current()) is not None:
-            mode.tape = self.tape
+            mode.tape, mode.draws = self.tape, self.draws
 
     def capture_end(self):
         if (mode := current()) is not None:
-            mode.tape = None
+            mode.tape = mode.draws = None
         end(self)
 
     def replayed(self):
+        for drawn in self.draws.values():
+            drawn.start = drawn.generator.get_offset()
         replay(self)
+        for drawn in self.draws.values():
+            drawn.each = (drawn.generator.get_offset() - drawn.start) // drawn.count
         with _disable_current_modes(), torch.no_grad():
             for compute in self.tape:
                 compute()

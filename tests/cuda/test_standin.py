@@ -110,6 +110,21 @@ def test_a_graph_draws_anew_at_each_replay() -> None:
     assert seen[0] != seen[1]
 
 
+def test_a_graph_draws_what_its_operations_draw_without_one() -> None:
+    def drawn() -> Tensor:
+        return torch.stack([torch.rand(8, device="cuda"), nn.functional.dropout(torch.ones(8, device="cuda"))])
+
+    torch.cuda.manual_seed(3)
+    expected = [drawn().tolist() for _ in range(3)]
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = drawn()
+    torch.cuda.manual_seed(3)
+    for values in expected:
+        graph.replay()
+        assert found.tolist() == values
+
+
 # ---- capture ----
 def test_a_captured_computation_happens_at_each_replay_only() -> None:
     total, given = torch.zeros(2, device="cuda"), torch.ones(2, device="cuda")

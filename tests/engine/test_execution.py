@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from functorch.compile import make_boxed_func
 from torch import Tensor
 
 from tests.engine.conftest import Make, run, same, weights
 from workbench.control import Control
 from workbench.engine import train
 from workbench.engine.execution import WARM_UP, Recorded
+from workbench.engine.slots import Filler
 from workbench.engine.state import Checkpoints
-from workbench.events import CheckFinished, Evaluated, Event, Noted, Stopped, Trained
+from workbench.events import CheckFinished, Evaluated, Event, Finished, Noted, Stopped, Trained
 
 TECHNIQUES = (
     "techniques.random_crop.padding=2",
@@ -163,3 +166,86 @@ def test_a_network_that_cannot_be_compiled_is_said_and_trained_as_written(
     assert len(notes) == 1 and "cannot be compiled" in notes[0]
     monkeypatch.undo()
     assert losses(events) == losses(run(make_small("train.epochs=1")))
+
+
+def _fails_to_compile(graph: object, inputs: object) -> object:
+    raise RuntimeError("no compiler for this direction\nmore")
+
+
+def _fails_when_it_runs(graph: object, inputs: object) -> Callable[..., object]:
+    def broken(*values: object) -> object:
+        raise RuntimeError("no kernel for this direction")
+
+    return make_boxed_func(broken)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("technique", ["dropout.rate=0.2", "sam.rho=0.05"])
+@pytest.mark.parametrize("compiler", [_fails_to_compile, _fails_when_it_runs])
+@pytest.mark.parametrize("direction", ["fw_compiler", "bw_compiler"])
+def test_a_pass_that_fails_compiled_begins_anew_as_written(
+    make_small: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    direction: str,
+    compiler: Callable[..., object],
+    technique: str,
+) -> None:
+    from torch._dynamo.backends.common import aot_autograd
+
+    changes = ("train.epochs=1", f"techniques.{technique}", "techniques.ema.decay=0.9")
+    plain = make_small(*changes)
+    expected = run(plain)
+    compile, compilers = torch.compile, {"fw_compiler": _runs, "bw_compiler": _runs, direction: compiler}
+    monkeypatch.setattr(torch, "compile", lambda model, **options: compile(model, backend=aot_autograd(**compilers)))
+    found = make_small(*changes, "train.compile=default")
+    events = run(found)
+    notes = [event.message for event in events if isinstance(event, Noted)]
+    assert len(notes) == 1
+    assert "the network cannot be compiled" in notes[0] and "for this direction" in notes[0] and "more" not in notes[0]
+    assert losses(events) == losses(expected)
+    assert same(weights(found), weights(plain))
+
+
+def _runs(graph: object, inputs: object) -> object:
+    return make_boxed_func(graph)
+
+
+def test_an_error_of_the_steps_own_is_not_taken_for_the_compilers(
+    make_small: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, **options: compile(model, backend="eager"))
+    found = make_small("train.epochs=1", "train.compile=default")
+    notes: list[str] = []
+
+    def broken(loss: Tensor) -> Tensor:
+        raise ValueError("of a technique's own")
+
+    found.slots.add("objective", Filler(0, "mine", broken))
+    with pytest.raises(ValueError, match="of a technique's own"):
+        run(found, on_event=lambda event: notes.append(event.message) if isinstance(event, Noted) else None)
+    assert not notes
+
+
+def test_training_time_stands_still_while_something_is_compiled(
+    make_small: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile, slow = torch.compile, 2.0
+
+    def compiler(graph: object, inputs: object) -> object:
+        time.sleep(slow)
+        return graph
+
+    monkeypatch.setattr(torch, "compile", lambda model, **options: compile(model, backend=compiler))
+    began = time.perf_counter()
+    events = run(make_small("train.epochs=0.3", "train.compile=default"))
+    assert time.perf_counter() - began > slow
+    assert isinstance(events[-1], Finished) and events[-1].seconds < slow
+
+
+def test_what_a_compiler_says_to_the_process_ends_with_the_training(make_small: Make) -> None:
+    from torch._dynamo.callback import callback_handler
+    from torch._functorch import config
+
+    run(make_small("train.epochs=0.1", "train.compile=default", "data.batch_size=1000"))
+    assert not callback_handler.start_callbacks and not callback_handler.end_callbacks
+    assert not config.force_non_lazy_backward_lowering

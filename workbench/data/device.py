@@ -10,6 +10,7 @@ from torch import Tensor
 from workbench.data.base import DataError, Split
 from workbench.data.batches import Plan, augment
 from workbench.engine.slots import Filler
+from workbench.out_of_memory import out_of_memory
 from workbench.step import Batch, Marks
 
 _CHUNK = 64 * 2**20  # bytes uploaded at a time, so that a split on disk never lies in memory as a whole
@@ -67,7 +68,9 @@ def upload(split: Split, device: torch.device) -> Tensor:
     shape = split.images(torch.arange(1)).shape[1:]
     try:
         images = torch.empty((len(split), *shape), dtype=torch.uint8, device=device)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         need, free = len(split) * shape.numel() / 2**30, torch.cuda.mem_get_info(device)[0] / 2**30
         raise DataError(
             f"data.pipeline: the images need {need:.1f} GiB on {device}, which has {free:.1f} GiB free; "

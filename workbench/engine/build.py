@@ -165,7 +165,7 @@ def build(
     """
     if problems := conflicts(recipe):
         raise RecipeError(problems)
-    device = torch.device(device)
+    device = with_index(torch.device(device))
     dataset: DataSet = recipe.data_source.load(data_root, report)  # type: ignore[attr-defined]
     need_classes(recipe, dataset)
     training, validation = training_and_validation(dataset, recipe.data.validation, recipe.seed)
@@ -203,6 +203,13 @@ def build(
         steps=run_steps(recipe, len(pipeline)),
         initialisation_seconds=initialisation_seconds,
     )
+
+
+def with_index(device: torch.device) -> torch.device:
+    """The device by its full name, as torch gives it to tensors that are on it: "cuda" is the present GPU."""
+    if device.type != "cuda" or device.index is not None:
+        return device
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""How a step is executed: as it is written, recorded as one CUDA graph, or with the network compiled.
+"""How a step is executed: as it is written, or recorded as one CUDA graph.
 
 Every mode does the same arithmetic. Where a mode cannot be had, the step is executed as written, and a note says why.
 """
@@ -13,7 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.engine.build import Build, Network
+from workbench.engine.build import Build
+from workbench.engine.host_state import HostState
+from workbench.engine.reasons import reason
+from workbench.engine.recorder import Recorder
 from workbench.step import Moment
 
 Step = Callable[[Tensor, Tensor, Tensor, Moment], Tensor]
@@ -24,10 +27,14 @@ Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
 """Records a function without running it: returns what repeats it, and the tensor that then holds its result."""
 
 GRAPHS = ("graph", "max")
-COMPILED = {"default": "default", "max": "max-autotune-no-cudagraphs"}
-"""Modes of torch.compile by mode of execution; "max" is recorded as a graph of ours, the optimizer included."""
 WARM_UP = 3
 """Real steps of each kind before one is recorded: libraries choose their algorithms, optimizers make their state."""
+RESTLESS = 16
+"""So many kinds of step one after the other, none of them twice, and steps are recorded no more."""
+
+
+class CannotRecord(RuntimeError):
+    """What keeps a step from being recorded, as one clause."""
 
 
 def executed(step: Step, build: Build, note: Note, pause: Pause = nullcontext) -> Step:
@@ -52,9 +59,10 @@ class _Graph:
 class Recorded:
     """Records each kind of step once it was done a few times, and repeats the recording from then on.
 
-    Steps are of one kind if their tensors have the same shapes and formats and the same parameters are trained. A batch
-    that is smaller than the others is too rare to be recorded. Steps that somebody looks into run as written: a graph
-    has neither phases nor layers.
+    Steps are of one kind if their tensors have the same shapes and formats, the same parameters are trained, and
+    techniques and optimizer hold the same values on the host. A batch that is smaller than the others is too rare to be
+    recorded. Steps that somebody looks into run as written: a graph has neither phases nor layers. A kind that no step
+    was of while another came up gives its memory up; if it comes back after all, it stays.
     """
 
     def __init__(
@@ -64,10 +72,18 @@ class Recorded:
         self._build = build
         self._note = note
         self._pause = pause
-        self._record = record or _Recorder(build.device).record
+        self._recorder = Recorder(build.device) if record is None else None
+        self._record = record or Recorder(build.device).record if self._recorder is None else self._recorder.record
+        self._host = HostState(build)
+        self._network: tuple[int, Hashable] = (-1, None)
         self._done: dict[Hashable, int] = {}
         self._graphs: dict[Hashable, _Graph] = {}
+        self._left: set[Hashable] = set()
+        self._since: set[Hashable] = set()
+        self._restless = 0
+        self._last: Any = None
         self._off = self._said = False
+        self._capturable: list[dict[str, Any]] = []
         build.rates_on_device = True
 
     def __call__(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
@@ -75,14 +91,13 @@ class Recorded:
         inputs = (images, targets, labels)
         if self._off or len(labels) < self._build.recipe.data.batch_size or self._watched(moment):
             return self._step(images, targets, labels, moment)
-        kind = self._kind(inputs)
+        if not self._done:
+            self._make_capturable()
+        kind = self._kind(inputs, moment)
         graph = self._graphs.get(kind)
-        if graph is None:
-            done = self._done.get(kind, 0)
-            self._done[kind] = done + 1
-            if done < WARM_UP or (graph := self._recorded(inputs, moment)) is None:
-                return self._step(images, targets, labels, moment)
-            self._graphs[kind] = graph
+        if graph is None and (graph := self._new(kind, inputs, moment)) is None:
+            return self._step(images, targets, labels, moment)
+        self._since.add(kind)
         for place, value in zip(graph.inputs, inputs, strict=True):
             place.copy_(value)
         graph.repeat()
@@ -94,68 +109,73 @@ class Recorded:
             self._note("phases are measured on steps that run without their graph; the others are faster")
         return self._build.watched(moment)
 
-    def _kind(self, inputs: tuple[Tensor, ...]) -> Hashable:
+    def _kind(self, inputs: tuple[Tensor, ...], moment: Moment) -> Hashable:
+        if moment.epoch != self._network[0]:
+            self._network = moment.epoch, self._host.of_an_epoch()
         trained = tuple(parameter.requires_grad for parameter in self._build.parameters)
-        return (*((value.shape, value.dtype, value.stride()) for value in inputs), trained)
+        shapes = tuple((value.shape, value.dtype, value.stride()) for value in inputs)
+        return (self._host.of_a_step(), self._network[1], shapes, trained)
+
+    def _new(self, kind: Any, inputs: tuple[Tensor, ...], moment: Moment) -> _Graph | None:
+        """Count a step of a kind that has no recording, and record it if it was seen often enough."""
+        done = self._done[kind] = self._done.get(kind, 0) + 1
+        if done == 1:
+            self._since.clear()
+        self._restless = self._restless + 1 if done == 1 else 0
+        if self._restless > RESTLESS:
+            owner = self._host.owner_of_change(self._last[0], kind[0])
+            self._give_up(f"what {owner} keeps on the host differs in every step")
+            return None
+        self._last = kind
+        if done <= WARM_UP:
+            return None
+        self._leave()
+        if (graph := self._recorded(inputs, moment)) is not None:
+            self._graphs[kind] = graph
+        return graph
+
+    def _leave(self) -> None:
+        """Forget recordings of kinds that have gone by, and with the last one the memory that they share."""
+        for kind in [kind for kind in self._graphs if kind not in self._since and kind not in self._left]:
+            del self._graphs[kind]
+            self._left.add(kind)
+        if not self._graphs and self._recorder is not None:
+            self._recorder.free()
 
     def _recorded(self, inputs: tuple[Tensor, ...], moment: Moment) -> _Graph | None:
-        places = [torch.empty_like(value) for value in inputs]
-        for group in self._build.optimizer.param_groups:
-            if "capturable" in group:
-                group["capturable"] = True
+        before = self._host.copy()
         try:
             with self._pause():
+                places = [torch.empty_like(value) for value in inputs]
                 repeat, result = self._record(lambda: self._step(places[0], places[1], places[2], moment))
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            self._off = True
-            self._build.optimizer.zero_grad(set_to_none=True)
-            reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-            mode = self._build.recipe.train.compile
-            self._note(f'train.compile = "{mode}": this step cannot be recorded ({reason}); steps run without a graph')
-            return None
-        return _Graph(tuple(places), repeat, result)
+            if change := before.change():
+                raise CannotRecord(change)
+        except Exception as error:  # an error of the step's own comes back when it runs as written
+            why = reason(error, self._build.slots)
+            before.put_back()
+        else:
+            before.put_back()
+            return _Graph(tuple(places), repeat, result)
+        self._give_up(why)
+        return None
 
+    def _give_up(self, why: str) -> None:
+        self._off = True
+        self._graphs.clear()
+        for group in self._capturable:
+            group["capturable"] = False
+        if self._recorder is not None:
+            self._recorder.free()
+        mode = self._build.recipe.train.compile
+        self._note(f'train.compile = "{mode}": this step cannot be recorded ({why}); steps run without a graph')
 
-class _Recorder:
-    """Records CUDA graphs that share one pool of memory: only one of them runs at a time."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._pool: Any = None
-
-    def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-        """Record what ``function`` launches. Raises RuntimeError where it waits for the device."""
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self._device):
-            # Other threads may use the device meanwhile: only this thread's calls are checked.
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-                result = function()
-            self._pool = self._pool or graph.pool()
-        return graph.replay, result
-
-
-def compiled(build: Build, note: Note) -> Network:
-    """The network for training steps: the model itself, or compiled for batches of full size."""
-    mode = COMPILED.get(build.recipe.train.compile)
-    if mode is None:
-        return build.model
-    # Layers such as dropout draw what they draw without compiling.
-    choices = {**torch._inductor.list_mode_options(mode), "fallback_random": True}
-    fast: Network = torch.compile(build.model, options=choices, dynamic=False)
-    working, size = True, build.recipe.data.batch_size
-
-    def call(images: Tensor) -> Tensor:
-        nonlocal working
-        if not working or len(images) < size or build.watched(build.moment(build.step)):
-            return build.model(images)  # type: ignore[no-any-return]
-        try:
-            return fast(images)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            working = False
-            reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-            note(f'train.compile = "{build.recipe.train.compile}": the network cannot be compiled ({reason})')
-            return build.model(images)  # type: ignore[no-any-return]
-
-    return call
+    def _make_capturable(self) -> None:
+        """Have optimizers keep on the device what they count; a fused one does so anyway."""
+        for group in self._build.optimizer.param_groups:
+            if group.get("capturable", True) is False and not group.get("fused"):
+                self._capturable.append(group)
+            if "capturable" in group:
+                group["capturable"] = True
+        for weight, state in self._build.optimizer.state.items():
+            if isinstance(count := state.get("step"), Tensor) and count.device != weight.device:
+                state["step"] = count.to(weight.device)

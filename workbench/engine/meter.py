@@ -29,12 +29,14 @@ class Clock:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Leave the time in this block out."""
+        """Leave the time in this block out; a clock that stands still already does so after it, too."""
+        goes = self._since is not None
         self._seconds, self._since = self.seconds, None
         try:
             yield
         finally:
-            self.start()
+            if goes:
+                self.start()
 
 
 class Meter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,21 @@ class Progress:
         """Have a sentence said between this step and the next."""
         self._notes.append(message)
 
-    def pause(self) -> AbstractContextManager[None]:
-        """The training time stands still in it."""
-        return self.clock.standing_still()
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """The training time stands still in it, once the device has done all that it was asked for."""
+        self._settle()
+        with self.clock.standing_still():
+            yield
+
+    def start(self) -> None:
+        """The training time begins; what the device still has to do for the building of it does not count."""
+        self._settle()
+        self.clock.start()
+
+    def _settle(self) -> None:
+        if self.build.device.type == "cuda":
+            torch.cuda.synchronize(self.build.device)
 
     def started(self) -> RunStarted:
         """The first event."""
@@ -142,11 +154,11 @@ class Progress:
 
     def finish(self) -> Iterator[Event]:
         """After the last step: the last evaluation, the last checkpoint, the result."""
-        yield from self._end_measuring()
+        with self.pause():
+            yield from self._end_measuring()
         for function in self.build.slots.functions("finish"):
             function(self.build.one_more_epoch)
-        if self.build.device.type == "cuda":
-            torch.cuda.synchronize(self.build.device)
+        self._settle()
         seconds = self.clock.seconds
         results: dict[str, Evaluated] = {}
         for event in self._evaluations(self.checks.predictions.add):

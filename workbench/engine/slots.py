@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,6 +99,11 @@ class Slots:
     def fillers(self, slot: str) -> tuple[Filler, ...]:
         """The fillers of a slot in their order."""
         return tuple(self._fillers[slot])
+
+    def every(self) -> Iterator[Filler]:
+        """All fillers of all slots."""
+        for fillers in self._fillers.values():
+            yield from fillers
 
     def functions(self, slot: str) -> tuple[Callable[..., Any], ...]:
         """The functions of a slot in their order."""

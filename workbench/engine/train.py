@@ -11,7 +11,8 @@ from torch import Tensor
 from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.build import Build, BuildError, Network
-from workbench.engine.execution import Step, compiled, executed
+from workbench.engine.compilation import Compiled, not_counted
+from workbench.engine.execution import Step, executed
 from workbench.engine.guard import masked_step
 from workbench.engine.progress import Progress
 from workbench.engine.single_images import place, refusal, remedy
@@ -39,7 +40,6 @@ def train(
     :func:`workbench.engine.backend.backend`, in one thread from first to last event. Raises BuildError before the first
     step where a later one is bound to break.
     """
-    marks, after_step = build.marks, build.slots.functions("after step")
     run = Progress(build, control, checkpoints, RunChecks(build, folder, on=checks), instruments)
     step = executed(update(build, run), build, run.note, run.pause)
 
@@ -53,7 +53,16 @@ def train(
         raise BuildError(f"{place(build)}: {why}; {remedy(build)}")
 
     build.model.train()
-    run.clock.start()
+    run.start()
+    with not_counted(build, run.pause):
+        yield from _steps(build, run, step)
+    if not run.over:
+        yield from run.finish()
+
+
+def _steps(build: Build, run: Progress, step: Step) -> Iterator[Event]:
+    """All steps, with what is said between them; the run may be over before the last."""
+    marks, after_step = build.marks, build.slots.functions("after step")
     for batch, moment in batches(build):
         marks.at("augment")
         images, targets = build.prepare(batch, moment)
@@ -68,14 +77,14 @@ def train(
         yield from run.between_steps()
         if run.over:
             return
-    yield from run.finish()
 
 
 def update(build: Build, run: Progress) -> Step:
     """One update of the weights. Nothing in it waits for the device or depends on the host: a graph may record it."""
     optimizer, scaler, marks = build.optimizer, build.precision.scaler, build.marks
     edits, looks = build.slots.functions("gradient edits"), build.slots.functions("look")
-    compute = forward_and_backward(build, compiled(build, run.note))
+    network = Compiled(build, run.note)
+    compute = network.guarded(forward_and_backward(build, network))
 
     def step(images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         run.guard.remember()

@@ -63,7 +63,12 @@ class Trace:
             return True
         self._steps, self._step = self._steps + 1, step
         self._profile.step()
-        return self._steps >= WARM_UP + self._wanted
+        over = self._steps >= WARM_UP + self._wanted
+        if over and self._profile.use_device == "cuda":
+            import torch
+
+            torch.cuda.synchronize()  # the training time stands still from here on
+        return over
 
     def finish(self, folder: Path) -> Iterator[Event]:
         """Stop, and write ``trace.json.gz`` and ``operators.json`` into ``folder``."""

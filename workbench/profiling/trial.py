@@ -7,9 +7,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-import torch
-
 from workbench.engine.build import Build, BuildError, build
+from workbench.out_of_memory import out_of_memory
 from workbench.profiling.costs import evaluation_seconds, evaluation_share
 from workbench.profiling.parts import CachedPipeline, Training, working_copy
 from workbench.profiling.rate import rate
@@ -54,7 +53,9 @@ def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float
     """The network alone of a changed recipe, divided by that of a build; windows in turns. 0 if it cannot be built."""
     try:
         after = build(changed, before.device, data_root)
-    except (BuildError, torch.OutOfMemoryError):
+    except (BuildError, RuntimeError) as error:
+        if not isinstance(error, BuildError) and not out_of_memory(error):
+            raise
         return 0.0
     batch, steps = before.pipeline.batch(0, 0), len(before.pipeline)
     with TemporaryDirectory() as folder:

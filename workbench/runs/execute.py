@@ -11,6 +11,7 @@ from workbench.control import Control
 from workbench.devices import DeviceError, choose
 from workbench.events import Diverged, Event, Failed, Finished, Noted, Resumed, Stopped
 from workbench.filesystem import FULL
+from workbench.out_of_memory import out_of_memory
 from workbench.places import data_root as default_data_root
 from workbench.recipe import Recipe, RecipeError, write_recipe
 from workbench.runs.continuation import START, read_continuation
@@ -165,14 +166,12 @@ def _written_out(writer: RunWriter, recipe: Recipe, threads: int) -> Recipe:
 
 def _explain(error: Exception, run: RunDirectory) -> str | None:
     """One line for an error that a user can do something about; None for one that is ours."""
-    import torch
-
     from workbench.data.base import DataError
     from workbench.engine.build import BuildError
     from workbench.engine.slots import TechniqueError
     from workbench.engine.state import CheckpointError
 
-    if isinstance(error, torch.OutOfMemoryError):
+    if out_of_memory(error):
         size = run.recipe().data.batch_size
         return f"out of memory at data.batch_size = {size}: try --set data.batch_size={max(1, size // 2)}"
     if isinstance(error, OSError) and error.errno in FULL:
@@ -196,4 +195,4 @@ def _resumable(error: Exception, *, started: bool) -> bool:
     from workbench.data.base import DataError
 
     outside = isinstance(error, OSError | DataError | DeviceError | RunError | torch.AcceleratorError)
-    return started and outside
+    return started and outside and not out_of_memory(error)

@@ -52,6 +52,7 @@ class GradientAccumulation(Technique):
                     loss, part_logits = compute(part, part_targets)
                     losses.append(loss * share)
                     logits.append(part_logits)
+                share = 1.0
                 return torch.stack(losses).sum(), torch.cat(logits)
 
             return in_parts

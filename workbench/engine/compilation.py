@@ -1,0 +1,128 @@
+"""The network compiled by torch.compile, with the network as written in its place where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor
+
+from workbench.engine.build import Build, Network
+from workbench.engine.execution import Note, Pause
+from workbench.engine.host_state import HostState
+from workbench.engine.reasons import reason
+from workbench.engine.tensors import memory_blocks
+
+COMPILED = {"default": "default", "max": "max-autotune-no-cudagraphs"}
+"""Modes of torch.compile by mode of execution; "max" is recorded as a graph of ours, the optimizer included."""
+
+Compute = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""``(images, targets)`` to loss and logits, with gradients left in the parameters."""
+
+
+class Compiled:
+    """The network for training steps: compiled for batches of full size, as written for all others."""
+
+    def __init__(self, build: Build, note: Note) -> None:
+        self._build = build
+        self._note = note
+        self._mode = build.recipe.train.compile
+        self._host = HostState(build)
+        self._proven: set[object] = set()
+        self._fast: Network | None = None
+        if self._mode in COMPILED:
+            # Layers such as dropout draw what they draw without compiling.
+            choices = {**torch._inductor.list_mode_options(COMPILED[self._mode]), "fallback_random": True}
+            self._fast = torch.compile(build.model, options=choices, dynamic=False)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits of a training batch, or of a part of it."""
+        build = self._build
+        whole = len(images) >= build.recipe.data.batch_size
+        if self._fast is None or not whole or build.watched(build.moment(build.step)):
+            return build.model(images)  # type: ignore[no-any-return]
+        with _backward_at_once():
+            return self._fast(images)
+
+    def guarded(self, compute: Compute) -> Compute:
+        """The same computation; where it fails with the compiled network, it begins anew, with the network as written.
+
+        Everything is put back before. An error that is not the compiler's comes up again then.
+        """
+
+        def attempt(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            trained = tuple(parameter.requires_grad for parameter in self._build.parameters)
+            kind = (images.shape, images.dtype, images.stride(), trained)
+            if self._fast is None or kind in self._proven:
+                return compute(images, targets)
+            put_back = self._remembered()
+            try:
+                found = compute(images, targets)
+            except Exception as error:
+                why = reason(error, self._build.slots)
+                put_back()
+                self._fast = None
+            else:
+                self._proven.add(kind)
+                return found
+            found = compute(images, targets)
+            self._note(f'train.compile = "{self._mode}": the network cannot be compiled ({why}); it runs as written')
+            return found
+
+        return attempt
+
+    def _remembered(self) -> Callable[[], None]:
+        """What puts back all that a forward and backward pass changes: the norms' statistics, generators, gradients."""
+        build, host = self._build, self._host.copy()
+        blocks = memory_blocks(build.model.buffers())
+        values = [block.clone() for block in blocks]
+        drawn = torch.cuda.get_rng_state(build.device) if build.device.type == "cuda" else None
+
+        def put_back() -> None:
+            host.put_back()
+            for block, value in zip(blocks, values, strict=True):
+                block.copy_(value)
+            if drawn is not None:
+                torch.cuda.set_rng_state(drawn, build.device)
+
+        return put_back
+
+
+@contextmanager
+def not_counted(build: Build, pause: Pause) -> Iterator[None]:
+    """Training time stands still while the compiler is at work, whichever step of the block it begins in."""
+    if build.recipe.train.compile not in COMPILED:
+        yield
+        return
+    from torch._dynamo.callback import callback_handler
+
+    standing = ExitStack()
+
+    def begin(_: object) -> None:
+        standing.enter_context(pause())
+
+    def end(_: object) -> None:
+        standing.close()
+
+    callback_handler.register_start_callback(begin)
+    callback_handler.register_end_callback(end)
+    try:
+        yield
+    finally:
+        callback_handler.remove_start_callback(begin)
+        callback_handler.remove_end_callback(end)
+        standing.close()
+
+
+@contextmanager
+def _backward_at_once() -> Iterator[None]:
+    """What is compiled in the block, is so for both directions: nothing is left to fail in the middle of a step."""
+    from torch._functorch import config
+
+    before = config.force_non_lazy_backward_lowering
+    config.force_non_lazy_backward_lowering = True
+    try:
+        yield
+    finally:
+        config.force_non_lazy_backward_lowering = before

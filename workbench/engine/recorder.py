@@ -1,0 +1,54 @@
+"""CUDA graphs of functions, and a device that is as before where one cannot be recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Recorder:
+    """Records CUDA graphs that share one pool of memory: only one of them runs at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pool: Any = None
+
+    def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        """Record what ``function`` launches. Raises what keeps it from being recorded; nothing has happened then."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(self._device):
+            pool = self._pool or torch.cuda.graph_pool_handle()
+            # Other threads may use the device meanwhile: only this thread's calls are checked.
+            with _undone(self._device, pool), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+                result = function()
+            self._pool = pool
+        return graph.replay, result
+
+    def free(self) -> None:
+        """Give the memory back; nothing that was recorded may be repeated any more, or referred to."""
+        self._pool = None
+        with torch.cuda.device(self._device):
+            torch.cuda.empty_cache()
+
+
+@contextmanager
+def _undone(device: torch.device, pool: tuple[int, int]) -> Iterator[None]:
+    """An error in the block leaves neither stream nor generator nor memory as the recording needed them.
+
+    Before 2.15 torch itself leaves all three so where a recording ends with an error.
+    """
+    stream, generator = torch.cuda.current_stream(), torch.cuda.default_generators[device.index]
+    state = generator.clone_state()
+    try:
+        yield
+    except BaseException:
+        torch.cuda.set_stream(stream)
+        generator.graphsafe_set_state(state)
+        with suppress(RuntimeError):  # where torch has seen to it
+            torch._C._cuda_endAllocateToPool(device.index, pool)
+            torch._C._cuda_releasePool(device.index, pool)
+        raise
