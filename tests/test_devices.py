@@ -78,7 +78,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(gpu_signs, "_module", lambda folder: "")
         monkeypatch.setattr(devices, "_torch_sees", lambda: (len(torch_uuids), ""))
         monkeypatch.setattr(devices, "_torch_uuid", lambda number: torch_uuids[number])
-        monkeypatch.setattr(devices, "_architecture_problem", lambda number: problem)
+        monkeypatch.setattr(devices, "architecture_problem", lambda number: problem)
 
     return make
 
@@ -232,7 +232,7 @@ def test_a_gpu_needs_kernels(
     )
     fake = SimpleNamespace(__version__="2.15.0", version=SimpleNamespace(cuda="13.0"), cuda=cuda)
     monkeypatch.setitem(sys.modules, "torch", fake)
-    problem = devices._architecture_problem(0)
+    problem = devices.architecture_problem(0)
     assert (problem is None) == fine
     if problem:
         assert "Old GPU" in problem and "--device cpu" in problem

@@ -101,7 +101,22 @@ FLOORS = {
         "profiling",
         "visible",
     },
+    "doctor": {
+        "printing",
+        "filesystem",
+        "nvml",
+        "gpu_signs",
+        "devices",
+        "storage",
+        "data",
+        "recipe",
+        "control",
+        "events",
+        "engine",
+        "runs.launch",
+    },
     "commands": {
+        "doctor",
         "filesystem",
         "visible",
         "printing",
@@ -124,6 +139,7 @@ FLOORS = {
     },
     "preview": {"recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
     "tui": {
+        "doctor",
         "filesystem",
         "visible",
         "printing",
@@ -156,6 +172,7 @@ MAY_IMPORT_TORCH_EARLY = (
     "optimizers/",
     "models/layers/",
     "data/",
+    "doctor/trials.py",
     *(
         f"profiling/{name}.py"
         for name in ("bench", "ceilings", "costs", "floor", "parts", "profile", "rate", "syncs", "timelines", "trial")

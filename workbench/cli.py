@@ -14,6 +14,7 @@ from workbench import __version__, first_frame
 from workbench.commands import (
     bench,
     cards,
+    doctor,
     keeping,
     options,
     profile,
@@ -45,6 +46,7 @@ app.command("run", rich_help_panel=TRAIN)(training.run)
 app.command("check", rich_help_panel=TRAIN)(recipes.check)
 app.command("profile", rich_help_panel=TRAIN)(profile.profile_command)
 app.command("bench", rich_help_panel=TRAIN)(bench.bench)
+app.command("doctor", rich_help_panel=LOOK_UP)(doctor.doctor)
 app.command("recipes", rich_help_panel=LOOK_UP)(recipes.recipes)
 app.command("techniques", rich_help_panel=LOOK_UP)(cards.techniques)
 app.command("models", rich_help_panel=LOOK_UP)(cards.models)

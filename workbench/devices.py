@@ -65,7 +65,7 @@ def choose(option: str = "auto") -> str:
         wrong = missing(visible, tuple(seen)) if seen else ""
         cut = f"; CUDA_VISIBLE_DEVICES={visible} ends at {wrong}, which is no GPU here" if wrong else ""
         raise DeviceError(f"{wanted}: there is no such GPU; torch sees {known}{cut}")
-    if problem := _architecture_problem(number):
+    if problem := architecture_problem(number):
         raise DeviceError(problem)
     return f"cuda:{number}"
 
@@ -143,7 +143,7 @@ def _most_free(seen: list[Gpu], count: int) -> int:
     return max(range(count), key=lambda number: (free[number], -number))
 
 
-def _architecture_problem(number: int) -> str | None:
+def architecture_problem(number: int) -> str | None:
     """One sentence if this torch has no kernels for a GPU. A binary runs within its major version, PTX on any newer."""
     import torch
 

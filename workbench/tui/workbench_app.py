@@ -18,6 +18,7 @@ from workbench.runs.speed import Estimate
 from workbench.tui import (
     clipboard,
     crash,
+    examining,
     files,
     leaving,
     modes,
@@ -85,6 +86,7 @@ class Workbench(DeviceApp):
         execute: Execute | None = None,
         preview_command: Sequence[str] = COMMAND,
         profile_command: Sequence[str] = profile_child.COMMAND,
+        doctor_command: Sequence[str] = examining.COMMAND,
         gpus: Callable[[], list[Gpu]] = list_gpus,
         trouble: Callable[[], Trouble | None] = gpu_trouble,
         poll: float = 1.0,
@@ -111,6 +113,7 @@ class Workbench(DeviceApp):
         self.session_path = session_path
         self.kept, self.not_kept = "", ""
         self.profile_command = profile_command
+        self.doctor_command = doctor_command
         self.profiling = Profiling(self)
         log = descriptors.log if descriptors is not None else None
         self._queue = queueing.QueueWatcher(settings.runs, self.post_message, poll)

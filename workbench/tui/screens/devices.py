@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from workbench.devices import Gpu, Trouble
 from workbench.tui.composed import when_ready
+from workbench.tui.examining import examine
 from workbench.tui.machine import gpu_lines
 from workbench.tui.screens.base import Dialog
 from workbench.tui.widgets.pane import Text
@@ -27,7 +28,7 @@ class DeviceScreen(Dialog[str | None]):
     it.
     """
 
-    BINDINGS = [Binding("escape", "cancel", show=False)]
+    BINDINGS = [Binding("escape", "cancel", show=False), Binding("d", "doctor", show=False)]
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class DeviceScreen(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog devices") as dialog:
             dialog.border_title = "Device of the next run"
-            dialog.border_subtitle = "⏎ chooses · esc cancels"
+            dialog.border_subtitle = "⏎ chooses · d looks the machine over · esc cancels"
             yield OptionList(id="devices", compact=True)
             yield Text(classes="question")
 
@@ -108,6 +109,10 @@ class DeviceScreen(Dialog[str | None]):
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.dismiss(event.option.id)
+
+    def action_doctor(self) -> None:
+        """Look the whole machine over."""
+        examine(self.app)
 
     def action_cancel(self) -> None:
         """Choose nothing."""
