@@ -16,7 +16,10 @@ class _AfterTorch(importlib.abc.MetaPathFinder):
         if name != "torch":
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("torch")
+        try:
+            spec = importlib.util.find_spec("torch")
+        finally:
+            sys.meta_path.insert(0, self)  # somebody may only look for it, and import it later
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
