@@ -234,10 +234,12 @@ class Numbers(TorchDispatchMode):
         seen = _to_host_while_capturing if capturing else _to_host
         host_args, host_options = mapped(args, seen), _host_options(mapped(options, seen))
         targets = [_to_host(t) for t in results]
+        # not the results themselves: a tape that keeps them keeps what autograd remembers of them, too
+        asked = [each is not None for each in out] if isinstance(out, tuple | list) else None
 
         def compute() -> Any:
             found = drawing(lambda: _computed(func, host_args, host_options))
-            values = tensors(_asked_for(found, out))
+            values = tensors(_asked_for(found, asked))
             if targets and len(values) != len(targets):
                 raise AssertionError(f"{func}: {len(targets)} tensors on CUDA, {len(values)} on the CPU")
             for target, value, new in zip(targets, values, fresh, strict=bool(targets)):
@@ -257,10 +259,10 @@ class Numbers(TorchDispatchMode):
         return out if out is None or isinstance(out, Tensor | tuple | list) else found
 
 
-def _asked_for(found: Any, out: Any) -> Any:
+def _asked_for(found: Any, asked: list[bool] | None) -> Any:
     """What the device's operation returned, too: a gradient that nobody needs, the CPU may compute all the same."""
-    if isinstance(found, tuple | list) and isinstance(out, tuple | list) and len(found) == len(out):
-        return [value for value, there in zip(found, out, strict=True) if there is not None]
+    if asked is not None and isinstance(found, tuple | list) and len(found) == len(asked):
+        return [value for value, there in zip(found, asked, strict=True) if there]
     return found
 
 

@@ -16,6 +16,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "the stand-in for a CUDA device is not loaded: start the tests with python -m tests.cuda"
         )
+    # whoever keeps a step's loss keeps its autograd graph, which spoils the next recording on a real device
+    config.addinivalue_line("filterwarnings", "error:The AccumulateGrad")
 
 
 @pytest.hookimpl(wrapper=True)
