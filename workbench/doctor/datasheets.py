@@ -30,10 +30,12 @@ AMPERE, ADA = "NVIDIA Ampere GA102 white paper", "NVIDIA Ada white paper"
 SHEETS: tuple[tuple[str, Sheet], ...] = (
     (r"H200", Sheet(67, 494.5, 989.5, 989.5, 4800, "NVIDIA H200 data sheet (SXM)")),
     (r"H100 80GB HBM3", Sheet(67, 494.5, 989.5, 989.5, 3350, "NVIDIA H100 data sheet (SXM)")),
+    (r"H100 PCIe", Sheet(51, 378, 756.5, 756.5, 2000, "NVIDIA H100 data sheet (PCIe)")),
     (r"A100-SXM4-80GB", Sheet(19.5, 156, 312, 312, 2039, "NVIDIA A100 80GB data sheet (SXM)")),
     (r"A100 80GB PCIe", Sheet(19.5, 156, 312, 312, 1935, "NVIDIA A100 80GB data sheet (PCIe)")),
     (r"A100-(SXM4|PCIE)-40GB", Sheet(19.5, 156, 312, 312, 1555, "NVIDIA A100 40GB data sheet")),
     (r"A30", Sheet(10.3, 82, 165, 165, 933, "NVIDIA A30 data sheet")),
+    (r"A40", Sheet(37.4, 74.8, 149.7, 149.7, 696, "NVIDIA A40 data sheet")),
     (r"A10", Sheet(31.2, 62.5, 125, 125, 600, "NVIDIA A10 data sheet")),
     (r"L40S", Sheet(91.6, 183, 362, 362, 864, "NVIDIA L40S data sheet")),
     (r"L4", Sheet(30.3, 60, 121, 121, 300, "NVIDIA L4 data sheet")),
