@@ -58,6 +58,8 @@ COMMANDS = (
     ["runs", EVIL],
     ["runs", "--sort", EVIL],
     ["queue"],
+    ["doctor"],
+    ["doctor", "--json"],
     ["queue", "--remove", EVIL],
     ["show", FAILED],
     ["show", DIVERGED, "--json"],

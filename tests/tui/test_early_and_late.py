@@ -42,6 +42,7 @@ from workbench.tui.screens.compose import ComposeScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.copied import CopiedScreen
 from workbench.tui.screens.devices import DeviceScreen
+from workbench.tui.screens.doctor import DoctorScreen
 from workbench.tui.screens.form import FormScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.line import LineScreen
@@ -62,6 +63,7 @@ SCREENS: dict[type[Screen[Any]], Callable[[Recipe], Screen[Any]]] = {
     ConfirmScreen: lambda recipe: ConfirmScreen("Sure?", "Really?", [("yes", "Yes")]),
     CopiedScreen: lambda recipe: CopiedScreen("text", "the text"),
     DeviceScreen: lambda recipe: DeviceScreen([], [], "cpu", looking=True),
+    DoctorScreen: lambda recipe: DoctorScreen(),
     FormScreen: lambda recipe: FormScreen(recipe, "train"),
     HelpScreen: lambda recipe: HelpScreen([], Content("")),
     LineScreen: lambda recipe: LineScreen("A line", "", "what to write"),

@@ -158,7 +158,7 @@ async def test_markup_neither_styles_nor_raises(make_app: AppFactory, tmp_path: 
     run: RunDirectory = written(tmp_path / "runs" / "[bold]a[@click=app.quit]b", recipe, history(), "failed")
     app = make_app(watch=run)
     async with app.run_test(size=(160, 48)) as pilot:
-        app.notify(f"{EVIL}{MARKUP}" + "x" * 5000, title=MARKUP)
+        app.notify(f"{EVIL}{MARKUP}" + "x" * 5000, title=MARKUP, timeout=3600)
         for keys in ("4", "space", "v", "d", "escape", "n", "escape", "2", "y", "escape"):
             await pilot.press(keys)
             await pilot.pause()
