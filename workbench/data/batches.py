@@ -44,6 +44,11 @@ class Plan:
         """int64 ``[images]`` on the CPU: the order of an epoch."""
         return order(self.seed, epoch, self.images)
 
+    def order_on(self, device: torch.device, epoch: int) -> Tensor:
+        """The same on a device. A GPU gets it from page-locked memory, so that no epoch begins with a wait for it."""
+        found = self.order(epoch)
+        return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
+
 
 def augment(images: Tensor, indices: Tensor, epoch: int, seed: int, augmentations: tuple[Filler, ...]) -> Tensor:
     """Apply the image augmentations in their order, each with its own draws for each image.

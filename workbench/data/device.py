@@ -36,7 +36,7 @@ class DevicePipeline:
     def epoch(self, epoch: int, skip: int = 0, marks: Marks | None = None) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out."""
         marks = marks or Marks()
-        order = self._plan.order(epoch).to(self._device)
+        order = self._plan.order_on(self._device, epoch)
         for step in range(skip, len(self)):
             marks.at("augment")
             yield self._batch(epoch, order[self._plan.part(step)])

@@ -87,7 +87,7 @@ class LoaderPipeline:
         marks = marks or Marks()
         try:
             self._begin()
-            order = self._plan.order(epoch).to(self._device)
+            order = self._plan.order_on(self._device, epoch)
             for step in range(skip, len(self)):
                 images = self._next()
                 marks.at("transfer")
