@@ -22,6 +22,7 @@ FLOORS = {
     "randomness": set(),
     "events": {"storage"},
     "control": set(),
+    "cores": set(),
     "figures": set(),
     "memory": set(),
     "out_of_memory": set(),
@@ -42,7 +43,7 @@ FLOORS = {
         "engine.parameter_groups",
         "engine.tensors",
     },
-    "data": {"filesystem", "recipe", "storage", "step", "randomness", "engine.slots", "out_of_memory"},
+    "data": {"cores", "filesystem", "recipe", "storage", "step", "randomness", "engine.slots", "out_of_memory"},
     "engine": {
         "recipe",
         "storage",
@@ -68,6 +69,7 @@ FLOORS = {
         "runs.results",
     },
     "profiling": {
+        "cores",
         "recipe",
         "storage",
         "step",
@@ -88,6 +90,7 @@ FLOORS = {
     "entry": {"first_frame", "cli", "tui", "commands"},
     "settings": {"filesystem", "recipe", "storage", "devices"},
     "runs": {
+        "cores",
         "filesystem",
         "out_of_memory",
         "recipe",
@@ -102,6 +105,8 @@ FLOORS = {
         "visible",
     },
     "doctor": {
+        "cores",
+        "out_of_memory",
         "printing",
         "filesystem",
         "nvml",
@@ -116,6 +121,7 @@ FLOORS = {
         "runs.launch",
     },
     "commands": {
+        "cores",
         "doctor",
         "filesystem",
         "visible",

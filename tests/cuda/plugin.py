@@ -25,7 +25,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """A test that runs on the device computes there, its fixtures too, and so do the processes that it starts."""
     from tests.cuda import convolutions, numbers
     from tests.cuda.numbers import computing
-    from workbench.profiling import syncs
+    from workbench.engine import lines
 
     if item.get_closest_marker("cuda") is None or item.get_closest_marker("real_gpu") is not None:
         return (yield)
@@ -34,7 +34,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     with computing(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("STANDIN_COMPUTES", "1")
         # what computes in a kernel's place is no line of the user's
-        patch.setattr(syncs, "LIBRARIES", (*syncs.LIBRARIES, numbers.__file__, convolutions.__file__))
+        patch.setattr(lines, "LIBRARIES", (*lines.LIBRARIES, numbers.__file__, convolutions.__file__))
         try:
             return (yield)
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from workbench.doctor.selftest import TESTS
+from workbench.doctor.selftest import NEEDS, TESTS, perform
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("standin")]
 
@@ -24,12 +24,18 @@ def doctor(folder: Path, *arguments: str, **variables: str) -> tuple[int, dict[s
     return done.returncode, {each["name"]: each for each in json.loads(done.stdout)["findings"]}
 
 
-def test_a_device_that_computes_is_well_and_passes_every_trial(tmp_path: Path) -> None:
-    code, found = doctor(tmp_path, "--selftest")
+def test_a_device_that_computes_is_well(tmp_path: Path) -> None:
+    code, found = doctor(tmp_path)
     assert code == 0, [each for each in found.values() if each["level"] == "broken"]
     assert found["torch"]["meaning"] == "it can use 1 GPU"
     assert {found[name]["level"] for name in ("cuda:0 products", "cuda:0 memory", "cuda:0 graph")} == {"ok"}
-    assert {test.name: found[test.name]["level"] for test in TESTS} == {test.name: "ok" for test in TESTS}
+
+
+@pytest.mark.parametrize("name", [test.name for test in TESTS])
+def test_a_device_that_computes_passes_every_trial(name: str) -> None:
+    """Without the limits of time: the stand-in computes more slowly than any card that they were made for."""
+    outcome = perform(name, "cuda:0")
+    assert outcome.passed and outcome.found != NEEDS, outcome.found
 
 
 def test_a_device_that_does_not_compute_is_broken(tmp_path: Path) -> None:

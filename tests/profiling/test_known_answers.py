@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.profiling.conftest import Read, limited_by, report_of, undisturbed
-from workbench.data.splits import usable_cores
+from workbench.cores import usable_cores
 from workbench.profiling.report import READING, Report, from_plain, to_plain
 from workbench.profiling.suggestions import changed
 

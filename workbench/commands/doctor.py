@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -69,7 +70,7 @@ def doctor(
             findings += group.findings
             facts |= group.facts
             if json_lines:
-                say_json({"group": group.name, "findings": [_plain(each) for each in group.findings]})
+                say_json({"group": group.name, "findings": [asdict(each) for each in group.findings]})
             elif not as_json:
                 _say(group.name, group.findings)
     seconds = round(time.monotonic() - began, 1)
@@ -80,7 +81,7 @@ def doctor(
                 "time": time.time(),
                 "seconds": seconds,
                 "broken": broken(findings),
-                "findings": [_plain(each) for each in findings],
+                "findings": [asdict(each) for each in findings],
                 "facts": facts,
             }
         )
@@ -102,10 +103,6 @@ def _terminal(*, on: bool) -> list[Finding]:
         worker.close()
         around = terminal.Tmux() if isinstance(found, Failure) else found
     return terminal.judge(look(around) if on else terminal.Terminal(tty=False))
-
-
-def _plain(finding: Finding) -> dict[str, Any]:
-    return {name: getattr(finding, name) for name in ("group", "name", "level", "found", "meaning", "remedy")}
 
 
 def _say(name: str, findings: list[Finding]) -> None:

@@ -18,6 +18,7 @@ from workbench.commands import options
 from workbench.commands.options import settings_of
 from workbench.commands.output import VisibleConsole, complain, on_terminal, say, terminal_width
 from workbench.commands.profile_text import lines
+from workbench.cores import usable_cores
 from workbench.devices import choose
 from workbench.filesystem import why
 from workbench.places import resolve_recipe, saved_recipes
@@ -26,7 +27,7 @@ from workbench.profiling.report import Progress, Report, from_plain, to_plain
 from workbench.profiling.suggestions import changed
 from workbench.recipe import Recipe, RecipeError, read_recipe_file, save_recipe
 from workbench.recipe.errors import InputError, Problem
-from workbench.runs.environment import cpu_name, usable_cores
+from workbench.runs.environment import cpu_name
 from workbench.runs.json_text import dumps
 from workbench.storage.regular import MIDDLING, read_bytes
 from workbench.visible import visible

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from workbench.cores import usable_cores
 from workbench.data.images import TRAITS, BrokenImage, Header, odd_size, read_header
-from workbench.data.splits import usable_cores
 
 _CHUNK = 1024
 DARK_SHARE = 1e-3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from workbench.cores import usable_cores
 from workbench.data.base import DataError, DataSet, Split
 from workbench.data.images import BrokenImage, read_image
 from workbench.randomness import generator
@@ -165,8 +165,3 @@ def quotas(counts: Sequence[int], share: float) -> list[int]:
     for i in largest_first[:missing]:
         taken[i] += 1
     return [min(max(quota, 1), count - 1) for quota, count in zip(taken, counts, strict=True)]
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.cores import usable_cores
 from workbench.data.base import DataError
 from workbench.data.images import BrokenImage, read_image
-from workbench.data.splits import usable_cores
 
 _CHUNK = 256  # files decoded ahead of what is stored
 

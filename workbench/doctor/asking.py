@@ -16,7 +16,7 @@ import time
 import tty
 from collections.abc import Mapping
 
-from workbench.doctor.terminal import NO_ANSWERS, VARIABLES, Answers, Terminal, Tmux
+from workbench.doctor.terminal import NO_ANSWERS, Answers, Terminal, Tmux, variables
 
 DA1 = b"\x1b[c"
 KITTY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
@@ -35,12 +35,11 @@ def look(tmux: Tmux | None, environment: Mapping[str, str] = os.environ) -> Term
     if not sys.stdout.isatty():
         return Terminal(tty=False)
     size = shutil.get_terminal_size((0, 0))
-    seen = {name: environment[name] for name in VARIABLES if name in environment}
     answers, asked = NO_ANSWERS, False
     with contextlib.suppress(OSError, termios.error, ValueError):
         if sys.stdin.isatty() and environment.get("TERM", "dumb") not in ("dumb", "linux", "unknown"):
             answers, asked = ask(sys.stdin.fileno(), sys.stdout.fileno()), True
-    return Terminal(True, size.columns, size.lines, seen, tmux, answers, asked)
+    return Terminal(True, size.columns, size.lines, variables(environment), tmux, answers, asked)
 
 
 def ask(reads: int, writes: int) -> Answers:

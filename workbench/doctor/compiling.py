@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.doctor.finding import Finding
+from workbench.doctor.finding import Finding, Level
 from workbench.doctor.worker import Failure
 
 GROUP = "graph and compiler"
@@ -116,30 +116,30 @@ def judge_compiler(found: Compiler | Failure) -> list[Finding]:
 INSTALL = "apt install build-essential (or gcc and g++ as your system has them)"
 
 
+def _failure(found: Tried | Failure, level: Level, wrong: str) -> tuple[Level, str] | None:
+    """Level and words of what failed, or gave wrong numbers, which is always broken."""
+    if isinstance(found, Failure):
+        return level, found.reason
+    if found.error:
+        return level, found.error
+    return None if found.right else ("broken", wrong)
+
+
 def judge_graph(found: Tried | Failure, device: str) -> list[Finding]:
     """Whether a step can be recorded there."""
-    error = found.reason if isinstance(found, Failure) else found.error
     meaning = 'train.compile = "graph" and "max" need it'
     remedy = 'use train.compile = "off"; a newer driver or torch may mend it'
-    if error:
-        return [Finding(GROUP, f"{device} graph", "broken", error, meaning, remedy)]
-    assert not isinstance(found, Failure)
-    if not found.right:
-        text = "a repeated recording gives wrong numbers"
-        return [Finding(GROUP, f"{device} graph", "broken", text, meaning, remedy)]
+    if failed := _failure(found, "broken", "a repeated recording gives wrong numbers"):
+        return [Finding(GROUP, f"{device} graph", *failed, meaning, remedy)]
     return [Finding(GROUP, f"{device} graph", "ok", "recorded and repeated", f"{meaning}: it works")]
 
 
 def judge_compiled(found: Tried | Failure, device: str) -> list[Finding]:
     """Whether torch.compile works there."""
-    error = found.reason if isinstance(found, Failure) else found.error
     meaning = 'train.compile = "default" and "max" need it'
     remedy = 'use train.compile = "off" or "graph"; see compiler'
-    if error:
-        return [Finding(GROUP, f"{device} torch.compile", "warn", error, meaning, remedy)]
-    assert not isinstance(found, Failure)
-    if not found.right:
-        text = "what it compiled gives wrong numbers"
-        return [Finding(GROUP, f"{device} torch.compile", "broken", text, meaning, remedy)]
+    if failed := _failure(found, "warn", "what it compiled gives wrong numbers"):
+        return [Finding(GROUP, f"{device} torch.compile", *failed, meaning, remedy)]
+    assert isinstance(found, Tried)
     text = f"a small function in {found.seconds:.1f} s, compiler's start included"
     return [Finding(GROUP, f"{device} torch.compile", "ok", text, f"{meaning}: it works")]

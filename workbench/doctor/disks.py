@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.doctor.finding import Finding, Level
@@ -87,8 +87,8 @@ def measure(folder: str, seconds: float = 1.0) -> Disk:
                 got += len(part)
             read = got / (time.perf_counter() - began)
     except OSError as error:
-        return Disk(disk.where, disk.exists, disk.kind, disk.free, disk.total, disk.inodes, error=error.strerror or "")
-    return Disk(disk.where, disk.exists, disk.kind, disk.free, disk.total, disk.inodes, write, read, sync)
+        return replace(disk, error=error.strerror or "")
+    return replace(disk, write=write, read=read, sync=sync)
 
 
 def _fsync(descriptor: int) -> float:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from dataclasses import dataclass, field
 
-from workbench.doctor.finding import Finding
+from workbench.doctor.finding import Finding, numbers
 from workbench.doctor.worker import Failure
 from workbench.gpu_signs import Signs, look, trouble
 
@@ -162,8 +161,8 @@ def _fit(seen: Signs | Failure, torch: TorchSees | Failure) -> list[Finding]:
     if isinstance(torch, Failure) or not torch.devices:
         return []
     text = f"driver CUDA {seen.driver.cuda or 'unknown'}, torch CUDA {torch.cuda}"
-    older = _version(seen.driver.cuda) and _version(seen.driver.cuda) < _version(torch.cuda)
-    if older:
+    driver, built = numbers(seen.driver.cuda)[:2], numbers(torch.cuda)[:2]
+    if driver and driver < built:
         meaning = "fits: within a major version an older driver runs what a newer CUDA built"
         return [Finding(GROUP, "fit", "note", text, meaning)]
     meaning = "they fit" if seen.driver.cuda else "torch can use the GPU, so they fit"
@@ -181,7 +180,3 @@ def _parted(text: str) -> tuple[str, str]:
         return before, f"in a container, pass the card in {after}"
     reason, _, remedy = text.partition("; ")
     return reason, remedy
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])

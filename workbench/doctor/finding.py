@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ def summary(findings: Iterable[Finding]) -> str:
             names = ", ".join(dict.fromkeys(each.name for each in found if each.level == level))
             text += f"; {counts[level]} {words}: {names}"
     return text
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers in a version's text, to be compared: (3, 2) for "3.2a"."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def broken(findings: Iterable[Finding]) -> bool:

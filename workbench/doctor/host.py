@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.cores import usable_cores
 from workbench.data.shared_memory import megabytes, room, wanted
 from workbench.doctor.finding import Finding, Level
 from workbench.doctor.worker import Failure
@@ -45,10 +46,9 @@ def look(groups: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> Host
     memory = psutil.virtual_memory()
     limit, used = _memory_limit(Path(groups), Path(own))
     available = int(memory.available) if limit is None else min(int(memory.available), max(0, limit - used))
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Host(
         cores=os.cpu_count() or 1,
-        usable=usable,
+        usable=usable_cores(),
         quota=_quota(Path(groups), Path(own)),
         threads=os.environ.get("OMP_NUM_THREADS", ""),
         load=os.getloadavg()[0],

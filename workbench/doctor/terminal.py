@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workbench.doctor.finding import Finding, Level
+from workbench.doctor.finding import Finding, Level, numbers
 from workbench.doctor.worker import Failure
 
 GROUP = "terminal"
@@ -18,6 +17,11 @@ SLOW, VERY_SLOW = 0.08, 0.25
 """Seconds from a question to the terminal to its answer: above the first one feels it, above the second it hurts."""
 
 VARIABLES = ("TERM", "COLORTERM", "NO_COLOR", "LC_ALL", "LC_CTYPE", "LANG", "TMUX", "STY", "SSH_CONNECTION")
+
+
+def variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Those of an environment that say something of the terminal."""
+    return {name: environment[name] for name in VARIABLES if name in environment}
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def _tmux(found: Terminal) -> list[Finding]:
             return [Finding(GROUP, "screen", "note", text, meaning)]
         return []
     text = f"{around.version or 'of an unknown version'}, set-clipboard {around.clipboard or 'unknown'}"
-    old = _version(around.version) < (3, 2)
+    old = numbers(around.version)[:2] < (3, 2)
     if old and around.version:
         meaning = "what y copies stays in tmux (prefix ]): before 3.2 it hands nothing on"
         return [Finding(GROUP, "tmux", "note", text, meaning)]
@@ -179,7 +183,3 @@ def _latency(found: Terminal) -> list[Finding]:
     meaning = {"ok": "keys feel immediate", "note": "keys are felt to be late", "warn": "a slow line"}[level]
     remedy = 'send less: B in the screens, or [screens] link = "slow" in the settings' if level == "warn" else ""
     return [Finding(GROUP, "line", level, text, meaning, remedy)]
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])

@@ -18,6 +18,7 @@ from workbench.engine.precision import native_formats
 from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
 from workbench.events import Event, Finished, Noted, Trained
+from workbench.out_of_memory import out_of_memory as is_out_of_memory
 from workbench.recipe import read_recipe
 
 RECIPE = """
@@ -201,8 +202,9 @@ def out_of_memory(device: str) -> str:
     total = torch.cuda.get_device_properties(device).total_memory
     try:
         torch.empty(2 * total, dtype=torch.uint8, device=device)
-    except torch.OutOfMemoryError:
-        pass
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
     else:
         raise Wrong("twice its memory was handed out")
     if int((torch.ones(100, device=device) * 2).sum()) != 200:

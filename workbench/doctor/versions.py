@@ -7,7 +7,7 @@ import platform
 import re
 from dataclasses import dataclass, field
 
-from workbench.doctor.finding import Finding
+from workbench.doctor.finding import Finding, numbers
 from workbench.doctor.worker import Failure
 
 GROUP = "versions"
@@ -92,4 +92,4 @@ def _suits(version: str, wants: str) -> bool:
 
 
 def _parts(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", re.split(r"[+a-z]", version)[0]))
+    return numbers(re.split(r"[+a-z]", version)[0])

@@ -72,8 +72,9 @@ class Recorded:
         self._build = build
         self._note = note
         self._pause = pause
-        self._recorder = Recorder(build.device) if record is None else None
-        self._record = record or Recorder(build.device).record if self._recorder is None else self._recorder.record
+        recorder = Recorder(build.device)
+        self._record = record or recorder.record
+        self._recorder = recorder if record is None else None
         self._host = HostState(build)
         self._network: tuple[int, Hashable] = (-1, None)
         self._done: dict[Hashable, int] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,19 +19,19 @@ from torch.utils.weak import WeakIdKeyDictionary
 from workbench.control import Control
 from workbench.data.base import DataSet, Split
 from workbench.data.splits import ArraySplit
+from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
+from workbench.engine.lines import PACKAGE, STEP, is_library, is_ours
 from workbench.engine.reasons import owners
 from workbench.engine.slots import Filler
 from workbench.engine.suited import suited
+from workbench.engine.train import train
 from workbench.recipe import Recipe
 
-PACKAGE = str(Path(__file__).resolve().parent.parent) + "/"
-STEP = f"{PACKAGE}engine/train.py"
-IMAGES = f"{PACKAGE}data/batches.py"
+IMAGES = str(PACKAGE / "data" / "batches.py")
 """What augments whole images, in a loader's workers where there are any."""
-LIBRARIES = tuple(
-    {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+
+OWN = str(Path(__file__).resolve())
 
 IMAGES_A_STEP = 8
 EPOCHS, STEPS_AN_EPOCH = 2, 3
@@ -70,9 +69,6 @@ def would_wait(wanted: Build) -> Counter[tuple[str, str]]:
         listener.on = True
 
     spare.slots.add("after step", Filler(sys.maxsize, "listener", begin))
-    from workbench.engine.backend import backend
-    from workbench.engine.train import train
-
     try:
         with backend(recipe), listener.listening():
             for _ in train(spare, Control(), checks=False):
@@ -145,7 +141,7 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Note the line that waits, if it is in a step and neither torch's nor ours."""
         place, owner, augments = "", "", False
         while frame is not None:
-            file = frame.f_code.co_filename
+            file = str(Path(frame.f_code.co_filename).resolve())
             if file == STEP:
                 between = frame.f_code.co_name == "batches" and not augments  # what an epoch's start does, does it once
                 if place and not between:
@@ -155,11 +151,11 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if self._workers:
                     return
                 augments = True
-            if not place and file != __file__ and not str(Path(file).resolve()).startswith(LIBRARIES):
-                if file.startswith(PACKAGE):
+            if not place and file != OWN and not is_library(file):
+                if is_ours(file):
                     return
                 place = f"{Path(file).name}:{frame.f_lineno}"
-            owner = owner or self._owners.get(frame.f_code) or self._owners.get(file) or ""
+            owner = owner or self._owners.get(frame.f_code) or self._owners.get(frame.f_code.co_filename) or ""
             frame = frame.f_back
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from workbench.data.splits import usable_cores
+from workbench.cores import usable_cores
 from workbench.devices import busy
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build

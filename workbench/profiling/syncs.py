@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -14,16 +13,10 @@ from typing import Any
 
 import torch
 
-PACKAGE = Path(__file__).resolve().parent.parent
-STEP = str(PACKAGE / "engine" / "train.py")
-"""What takes the steps."""
+from workbench.engine.lines import PACKAGE, STEP, is_library
 
 ON_PURPOSE = tuple(str(PACKAGE / place) for place in ("engine/progress.py", "engine/meter.py", "profiling"))
 """What waits between the steps, whatever it calls for that."""
-
-PATHS = ("stdlib", "platstdlib", "purelib", "platlib")
-LIBRARIES = tuple({str(Path(sysconfig.get_path(name)).resolve()) for name in PATHS})
-"""Folders of what others wrote: a wait in there is named by the line that led to it."""
 
 
 @contextmanager
@@ -63,12 +56,11 @@ def _count(places: Counter[str], frame: FrameType | None) -> None:
     place = ""
     while frame is not None:
         file = str(Path(frame.f_code.co_filename).resolve())
-        ours = file.startswith(str(PACKAGE))
         if file == STEP and place:
             break
-        if ours and file.startswith(ON_PURPOSE):
+        if file.startswith(ON_PURPOSE):
             return
-        if not place and (ours or not file.startswith(LIBRARIES)):
+        if not place and not is_library(file):
             place = f"{Path(file).name}:{frame.f_lineno}"
         frame = frame.f_back
     places[place or "the backward pass"] += 1  # whose own threads run no Python

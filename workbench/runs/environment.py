@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import __version__
+from workbench.cores import usable_cores
 from workbench.devices import driver, list_gpus
 from workbench.runs.errors import RunError
 from workbench.runs.files import replace_text
@@ -96,13 +97,6 @@ def cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:

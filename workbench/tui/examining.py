@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ from pydantic import TypeAdapter
 from workbench.doctor import terminal
 from workbench.doctor.finding import Finding
 from workbench.filesystem import absolute
-from workbench.runs.launch import child_environment
+from workbench.tui.child import Child
 from workbench.tui.messages import WorkDone
 
 if TYPE_CHECKING:
@@ -40,62 +39,35 @@ class Heard:
     error: str = ""
 
 
-class Examination:
+class Examination(Child):
     """One of them. ``hear`` is called in a thread; the last that it hears is over."""
 
     def __init__(
         self, command: Sequence[str], own: Callable[[], list[Finding]], hear: Callable[[Heard], object]
     ) -> None:
+        super().__init__()
         self._command = list(command)
         self._own = own
         self._hear = hear
-        self._process: subprocess.Popen[str] | None = None
-        self._lock = threading.Lock()
-        self._stopped = False
 
     def start(self) -> None:
         """Begin; returns at once."""
         threading.Thread(target=self._work, daemon=True, name="doctor").start()
-
-    def stop(self) -> None:
-        """End the process; does not wait for it."""
-        with self._lock:
-            self._stopped = True
-            process = self._process
-        if process is not None and process.poll() is None:
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGTERM)
 
     def _work(self) -> None:
         try:
             error = self._follow()
         except OSError as problem:
             error = f"workbench doctor cannot be started: {problem.strerror or problem}"
-        self._hear(Heard(over=True, error="" if self._stopped else error))
+        self._hear(Heard(over=True, error="" if self.stopped else error))
 
     def _follow(self) -> str:
-        with self._lock:
-            if self._stopped:
-                return ""
-            process = self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                env=child_environment(),
-                start_new_session=True,
-            )
-        assert process.stdout is not None
-        with process.stdout as lines:
-            for line in lines:
-                if (findings := read_line(line)) is None:
-                    continue
-                ours = bool(findings) and findings[0].group == terminal.GROUP
-                self._hear(Heard(tuple(self._own() if ours else findings)))
-        code = process.wait()
+        for line in self.lines(self._command):
+            if (findings := read_line(line)) is None:
+                continue
+            ours = bool(findings) and findings[0].group == terminal.GROUP
+            self._hear(Heard(tuple(self._own() if ours else findings)))
+        code = self.wait()
         return "" if code in (0, 3) else f"workbench doctor ended with code {code}"
 
 
@@ -113,7 +85,7 @@ def examine(app: App[Any]) -> None:
 
     workbench = cast("Workbench", app)
     settings, size = workbench.settings, app.size
-    seen = {name: os.environ[name] for name in terminal.VARIABLES if name in os.environ}
+    seen = terminal.variables(os.environ)
 
     def own() -> list[Finding]:
         """The terminal's: the other process has none. It cannot be asked anything while the screens have it."""

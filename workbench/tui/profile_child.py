@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from workbench.profiling.report import Progress, Report, from_plain, to_plain
-from workbench.runs.launch import child_environment
+from workbench.tui.child import Child
 
 COMMAND = (sys.executable, "-P", "-m", "workbench", "profile")
 
@@ -31,11 +29,10 @@ class ProfileEnded:
 Heard = Progress | Report | ProfileEnded
 
 
-class ProfileChild:
+class ProfileChild(Child):
     """One measurement. ``hear(self, what)`` is called in a thread; the last that it hears is a ProfileEnded.
 
-    recipe: as TOML. known: a report whose suggestion is tried, with nothing measured anew. The process is the first of
-    a group, so that loader workers end with it.
+    recipe: as TOML. known: a report whose suggestion is tried, with nothing measured anew.
     """
 
     def __init__(
@@ -47,27 +44,16 @@ class ProfileChild:
         options: Sequence[str] = (),
         known: Report | None = None,
     ) -> None:
+        super().__init__()
         self._recipe = recipe
         self._hear = hear
         self._command = list(command)
         self._options = list(options)
         self._known = known
-        self._process: subprocess.Popen[str] | None = None
-        self._lock = threading.Lock()
-        self.stopped = False
 
     def start(self) -> None:
         """Begin; returns at once."""
         threading.Thread(target=self._work, daemon=True, name="profiling").start()
-
-    def stop(self) -> None:
-        """End the process; does not wait for it."""
-        with self._lock:
-            self.stopped = True
-            process = self._process
-        if process is not None and process.poll() is None:
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGTERM)
 
     def _work(self) -> None:
         try:
@@ -83,30 +69,14 @@ class ProfileChild:
 
     def _follow(self, file: Path, options: list[str], words: IO[str]) -> str:
         """Run the command to its end; returns what it said was wrong."""
-        with self._lock:
-            if self.stopped:
-                return ""
-            process = self._process = subprocess.Popen(
-                [*self._command, str(file), "--json-lines", *options],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=words,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                env=child_environment(),
-                start_new_session=True,
-            )
-        assert process.stdout is not None
         reported = False
-        with process.stdout as said_by_it:
-            for line in said_by_it:
-                file.unlink(missing_ok=True)  # who speaks has read it; this process may end before it can tidy up
-                heard = read_line(line)
-                reported |= isinstance(heard, Report)
-                if heard is not None:
-                    self._hear(self, heard)
-        code = process.wait()
+        for line in self.lines([*self._command, str(file), "--json-lines", *options], words):
+            file.unlink(missing_ok=True)  # who speaks has read it; this process may end before it can tidy up
+            heard = read_line(line)
+            reported |= isinstance(heard, Report)
+            if heard is not None:
+                self._hear(self, heard)
+        code = self.wait()
         if code == 0 and reported:
             return ""
         words.seek(0)

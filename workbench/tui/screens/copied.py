@@ -7,17 +7,15 @@ from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 
-from workbench.tui.screens.base import Dialog
+from workbench.tui.screens.base import ReadingDialog
 from workbench.tui.widgets.pane import Text
 
 
-class CopiedScreen(Dialog[None]):
+class CopiedScreen(ReadingDialog):
     """Closes with any of the usual keys."""
 
     BINDINGS = [
         Binding("escape,enter,q,y,space", "close", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
         Binding("pagedown", "scroll(10)", show=False),
         Binding("pageup", "scroll(-10)", show=False),
     ]
@@ -41,11 +39,3 @@ class CopiedScreen(Dialog[None]):
             long = "It is longer than many terminals take at once; if the clipboard has only a part, save it to a file."
             hint.show(Content.styled(told if self._whole else long, "$muted"))
             yield hint
-
-    def action_scroll(self, by: int) -> None:
-        """Scroll the text."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        """Back to where one was."""
-        self.dismiss(None)

@@ -11,7 +11,7 @@ from textual.content import Content
 
 from workbench.doctor.finding import Finding, summary
 from workbench.tui.composed import when_ready
-from workbench.tui.screens.base import Dialog
+from workbench.tui.screens.base import ReadingDialog
 from workbench.tui.widgets.pane import Text
 from workbench.visible import visible
 
@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 MARKS = {"ok": ("✓", "$success"), "note": ("·", "$muted"), "warn": ("!", "$warning"), "broken": ("✗", "$error")}
 
 
-class DoctorScreen(Dialog[None]):
+class DoctorScreen(ReadingDialog):
     """Closes with any of the usual keys; what is to be done stands first."""
 
     BINDINGS = [
         Binding("escape,enter,q,d", "close", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
         Binding("pagedown,ctrl+d,space", "scroll(10)", show=False),
         Binding("pageup,ctrl+u", "scroll(-10)", show=False),
     ]
@@ -68,14 +66,6 @@ class DoctorScreen(Dialog[None]):
         rest = [each for each in self._findings if not each.remedy]
         lines = [_line(each) for each in (*wanted, *rest)]
         self.query_one(".doctor--findings", Text).show(Content("\n").join(lines))
-
-    def action_scroll(self, by: int) -> None:
-        """Scroll the findings."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        """Back to where one was."""
-        self.dismiss(None)
 
 
 def _line(finding: Finding) -> Content:

@@ -18,7 +18,7 @@ from workbench.runs.results import Results, load_results
 from workbench.tui.composed import when_ready
 from workbench.tui.messages import WorkDone
 from workbench.tui.result_texts import classes, pictures, title
-from workbench.tui.screens.base import Dialog
+from workbench.tui.screens.base import ReadingDialog
 from workbench.tui.widgets.pane import Text
 from workbench.tui.widgets.samples import SampleGrid
 
@@ -53,14 +53,12 @@ def show_results(app: Workbench, run: RunDirectory) -> None:
     threading.Thread(target=read, daemon=True, name="results").start()
 
 
-class ResultsScreen(Dialog[None]):
+class ResultsScreen(ReadingDialog):
     """Both beside each other, or where there is little room one after the other."""
 
     BINDINGS = [
         Binding("escape,e,q,enter", "close", show=False),
         Binding("v,tab,left,right", "view", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
     ]
 
     def __init__(self) -> None:
@@ -128,11 +126,3 @@ class ResultsScreen(Dialog[None]):
         """The other one."""
         self.view = self._other
         self._show()
-
-    def action_scroll(self, by: int) -> None:
-        """Scroll the text."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        """Back to the charts."""
-        self.dismiss(None)
