@@ -27,6 +27,7 @@ def test_the_modes_stand_in_a_table(workbench: Command) -> None:
     assert [(v["compile"], v["pipeline"]) for v in found["variants"]] == [("off", "device")]
 
 
+@pytest.mark.slow
 def test_the_time_to_an_accuracy_and_the_exit_code_where_it_is_not_reached(workbench: Command) -> None:
     result = workbench("bench", *DIGITS, "--set", "train.epochs=1", "--to", "99.9", "--seeds", "2")
     assert result.code == 3

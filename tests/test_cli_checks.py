@@ -61,6 +61,7 @@ def test_a_missing_data_set_is_one_failed_item(workbench: Command) -> None:
     assert nothing.code == 3 and "check data: fail" in nothing.out and "initial loss" not in nothing.out
 
 
+@pytest.mark.slow
 def test_one_check_alone_and_the_range_test(workbench: Command) -> None:
     found = json.loads(
         workbench("check", "small.toml", "--device", "cpu", "--only", "overfit_batch", "--range-test", "--json").out

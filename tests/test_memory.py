@@ -22,6 +22,7 @@ print((resident() - before) // 2**20)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+@pytest.mark.slow
 def test_freed_tensors_stay_with_the_process() -> None:
     kept, given_back = (
         int(subprocess.run([sys.executable, "-c", f"KEEP = {keep}" + CODE], capture_output=True, text=True).stdout)

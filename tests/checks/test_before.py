@@ -144,6 +144,7 @@ def test_images_that_influence_each_other(make: Make) -> None:
     assert "depends on 3 others" in found["batch_isolation"].reason
 
 
+@pytest.mark.slow
 def test_a_network_that_does_not_look(make: Make) -> None:
     build = make()
     build.model.block1 = Deaf(build.model.block1)  # type: ignore[arg-type]
@@ -224,6 +225,7 @@ def test_suggestion_and_explosion_of_a_curve() -> None:
     assert explosion([(0.1, 1.0), (1.0, math.inf)], 4) == 1.0
 
 
+@pytest.mark.slow
 def test_no_check_changes_the_build_or_the_generators(make: Make) -> None:
     build = make("train.epochs=6")
     weights = {name: value.clone() for name, value in build.model.state_dict().items()}

@@ -128,6 +128,7 @@ for _ in range(20):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_read_write_and_delete_at_once_all_get_it_right(small: Path) -> None:
     data = Cifar10().load(small)
     line = f"{int(data.train.images().long().sum())} {int(data.test.labels.sum())}"

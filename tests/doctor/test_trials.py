@@ -23,6 +23,7 @@ def _alarm_off() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [test.name for test in TESTS if not test.gpu and test.name != "precision"])
 def test_a_cpu_passes(name: str) -> None:
     found = perform(name, "cpu")
@@ -43,6 +44,7 @@ def test_a_gpu_passes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.passed and found.found != NEEDS, found.found
 
 
+@pytest.mark.slow
 def test_a_resumed_training_that_ends_elsewhere_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     load = Checkpoints.load
 

@@ -17,6 +17,7 @@ from workbench.runs.listing import list_runs
 from workbench.runs.status import read_status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(80, 24)])
 def test_from_composing_to_saving_with_a_lost_terminal_between(
     tmp_path: Path,

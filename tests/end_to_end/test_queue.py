@@ -99,6 +99,7 @@ def test_suspending_and_coming_back(tmp_path: Path, terminals: list[Terminal]) -
     terminal.wait_for("49 afterwards")
 
 
+@pytest.mark.slow
 def test_suspending_while_training_asks(tmp_path: Path, terminals: list[Terminal]) -> None:  # noqa: F811
     terminal = shell(tmp_path, 80, 24)
     terminals.append(terminal)

@@ -33,6 +33,7 @@ def test_the_floor_counts_what_a_step_must_do(digits_recipe: str, tmp_path: Path
     assert halved is not None and halved.bytes - 6 * weights == pytest.approx((few.bytes - 6 * weights) / 2)
 
 
+@pytest.mark.slow
 def test_every_variant_is_measured(digits_recipe: str, tmp_path: Path) -> None:
     recipe = read_recipe(digits_recipe, overrides=["train.threads=1", "data.workers=1"])
     found = list(bench(recipe, "cpu", tmp_path, 0.5, ["off", "graph"], ["device", "loader"]))[-1]

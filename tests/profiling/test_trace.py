@@ -81,6 +81,7 @@ def test_a_run_that_ends_too_early_says_so(tmp_path: Path) -> None:
     assert "trace of 2 steps" in traced(tmp_path, Trace(steps=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [{}, {"KINETO_LOG_LEVEL": "0"}], ids=["quiet", "as asked for"])
 def test_what_the_tracer_writes_itself_never_reaches_the_terminal(tmp_path: Path, asked: dict[str, str]) -> None:
     """The C++ of a trace writes to descriptor 2, which a run points at its log; there it says nothing unasked."""

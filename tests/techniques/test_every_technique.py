@@ -31,6 +31,10 @@ def results(events: list[Event]) -> dict[tuple[int, str], tuple[float, float]]:
     return {(e.step, e.split): (e.loss, e.accuracy) for e in events if isinstance(e, Evaluated)}
 
 
+CRAWLING = [pytest.param(name, marks=pytest.mark.slow) if name == "half_weights" else name for name in NAMES]
+"""16 bits crawl on a CPU."""
+
+
 @pytest.mark.parametrize("card", BUILT_IN, ids=NAMES)
 def test_its_card_is_complete(card: type[Any]) -> None:
     assert card.source
@@ -40,7 +44,7 @@ def test_its_card_is_complete(card: type[Any]) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CRAWLING)
 def test_it_trains_with_a_falling_loss(make: Make, name: str, device: str) -> None:
     events = run(make(name, device=device, dataset=small_digits()))
     assert isinstance(events[-1], Finished)
@@ -50,7 +54,7 @@ def test_it_trains_with_a_falling_loss(make: Make, name: str, device: str) -> No
     assert events[-1].test_accuracy > 0.3
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CRAWLING)
 def test_resuming_in_the_middle_of_an_epoch_changes_no_bit(make: Make, tmp_path: Path, name: str) -> None:
     """With two loader workers, and dropout on wherever it goes with the technique."""
     names = (name,) if name == "dropout" or refusal(name, "dropout") else (name, "dropout")

@@ -20,7 +20,8 @@ from workbench.techniques.freeze_layers import frozen_parts
 from workbench.techniques.progressive_resizing import ProgressiveResizing, resize
 
 
-@pytest.mark.parametrize("norms_in_fp32", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
+@pytest.mark.parametrize("norms_in_fp32", [True, False])
 def test_weights_and_state_are_16_bits(tmp_path: Path, norms_in_fp32: bool) -> None:
     extra = (f"techniques.half_weights.norms_in_fp32={str(norms_in_fp32).lower()}", "train.epochs=0.2")
     built = build(trial("half_weights", extra=extra), "cpu", tmp_path)

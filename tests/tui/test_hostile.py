@@ -104,9 +104,8 @@ def session(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Session]
     os.close(found.master)
 
 
-@pytest.mark.parametrize(
-    "session", [pytest.param((160, 48), marks=pytest.mark.slow), (80, 24)], ids=["160x48", "80x24"], indirect=True
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("session", [(160, 48), (80, 24)], ids=["160x48", "80x24"], indirect=True)
 def test_every_screen_shows_it_and_obeys_nothing(session: Session) -> None:
     session.wait_for("ZXZpbA")
     for number, keys in enumerate(WALK):
