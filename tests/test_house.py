@@ -26,6 +26,7 @@ FLOORS = {
     "figures": set(),
     "memory": set(),
     "out_of_memory": set(),
+    "device_lost": {"out_of_memory"},
     "storage": set(),
     "sentences": {"events", "figures"},
     "models": {"recipe"},
@@ -56,6 +57,8 @@ FLOORS = {
         "checks",
         "profiling",
         "memory",
+        "device_lost",
+        "out_of_memory",
     },
     "checks": {
         "recipe",
@@ -67,6 +70,7 @@ FLOORS = {
         "runs.fit",
         "runs.guessing",
         "runs.results",
+        "device_lost",
     },
     "profiling": {
         "cores",
@@ -80,6 +84,7 @@ FLOORS = {
         "data",
         "devices",
         "out_of_memory",
+        "device_lost",
     },
     "places": {"recipe", "runs", "storage", "filesystem"},
     "filesystem": set(),
@@ -103,6 +108,7 @@ FLOORS = {
         "devices",
         "profiling",
         "visible",
+        "device_lost",
     },
     "doctor": {
         "cores",
@@ -142,6 +148,7 @@ FLOORS = {
         "profiling",
         "tui",
         "first_frame",
+        "device_lost",
     },
     "preview": {"recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
     "tui": {

@@ -16,17 +16,19 @@ from workbench.engine.state import Checkpoints
 from workbench.events import Event, Failed, Trained
 from workbench.recipe import Problem, RecipeError, read_recipe
 from workbench.runs.directory import RunDirectory, create_run
-from workbench.runs.execute import _resumable, execute
+from workbench.runs.execute import execute
+from workbench.runs.failure import resumable
 from workbench.runs.reader import read_events
 
 
 @pytest.mark.parametrize(
-    ("error", "resumable"),
+    ("error", "expected"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), True),
         (DataError("a file could be read before, but not now"), True),
         (DeviceError("cuda:1 is gone"), True),
         (torch.AcceleratorError("CUDA error: unspecified launch failure", 719), True),
+        (torch.AcceleratorError("CUDA error: device-side assert triggered", 710), False),
         (BuildError("does not fit"), False),
         (RecipeError([Problem("train", "no")]), False),
         (TechniqueError("posterize: it broke"), False),
@@ -34,9 +36,9 @@ from workbench.runs.reader import read_events
         (ValueError("Expected more than 1 value per channel when training"), False),
     ],
 )
-def test_what_lies_outside_of_the_recipe(error: Exception, resumable: bool) -> None:
-    assert _resumable(error, started=True) is resumable
-    assert not _resumable(error, started=False)  # there is nothing to go on from
+def test_what_lies_outside_of_the_recipe(error: Exception, expected: bool) -> None:
+    assert resumable(error, "cpu", started=True) is expected
+    assert not resumable(error, "cpu", started=False)  # there is nothing to go on from
 
 
 def run_of(text: str, folder: Path, *overrides: str) -> RunDirectory:

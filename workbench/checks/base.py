@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from workbench.device_lost import pass_on
 from workbench.events import CheckFinished, Trained, Verdict
 from workbench.recipe.cards import Card, parameter
 from workbench.recipe.registries import CHECKS
@@ -136,6 +137,7 @@ def chosen(recipe: Recipe, when: When, only: Iterable[str] = (), *, everything: 
 
 
 def failed(error: Exception) -> Result:
-    """What to say where a check itself broke: a run does not fail for that."""
+    """What to say where a check itself broke: a run does not fail for that, unless the device is lost."""
+    pass_on(error)
     what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return Result("warn", "an answer", "none", f"the check itself failed: {what}", "switch it off in [checks]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, not_judged
+from workbench.device_lost import pass_on
 
 if TYPE_CHECKING:
     from workbench.engine.build import Build
@@ -35,6 +36,7 @@ class Waiting(Check):
         try:
             found = would_wait(build)
         except Exception as error:
+            pass_on(error)
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             return not_judged(f"a copy of it cannot be trained on the CPU ({why})", "", expected)
         if not found:

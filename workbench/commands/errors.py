@@ -10,6 +10,7 @@ from pathlib import Path
 from workbench import first_frame
 from workbench.commands.output import complain
 from workbench.data.base import DataError
+from workbench.device_lost import lost, remedy
 from workbench.devices import DeviceError
 from workbench.filesystem import FULL, gone, why
 from workbench.places import recipe_places
@@ -48,6 +49,8 @@ def _explained(error: Exception) -> tuple[int, list[str]]:
         message = _flat(error.format_message()).rstrip(".")
         hint = _meant_as_recipe(message) or f"see: {command} --help"
         return int(getattr(error, "exit_code", BAD_INPUT)), [f"{message}; {hint}"]
+    if said := lost(error):
+        return FAILED, [f"the GPU gave way: {said}; {remedy(said)}"]
     if _from_engine(error):
         return FAILED, [_flat(str(error))]
     if isinstance(error, OSError) and error.errno in FULL:

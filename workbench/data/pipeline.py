@@ -6,6 +6,7 @@ A recipe gives the same batches, bit for bit, whatever number of workers makes t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
@@ -16,6 +17,7 @@ from workbench.data.batches import Plan, order
 from workbench.data.device import DevicePipeline, upload
 from workbench.data.loader import LoaderPipeline
 from workbench.engine.slots import Filler
+from workbench.out_of_memory import because_of, out_of_memory
 from workbench.recipe.schema import Data
 from workbench.step import Batch, Marks
 
@@ -96,9 +98,13 @@ class EvaluationSet:
     def __len__(self) -> int:
         return len(self._split)
 
+    def fits(self) -> AbstractContextManager[None]:
+        """What a batch of it is too large for in the block becomes :class:`workbench.out_of_memory.TooLarge`."""
+        return because_of("data.eval_batch_size", min(self._batch_size, len(self)))
+
     def __iter__(self) -> Iterator[Batch]:
         if self._keep and self._images is None:
-            self._images = upload(self._split, self._device)
+            self._images = self._kept()
         for start in range(0, len(self), self._batch_size):
             stop = min(start + self._batch_size, len(self))
             if self._images is not None:
@@ -106,6 +112,16 @@ class EvaluationSet:
             else:
                 images = self._split.images(torch.arange(start, stop)).to(self._device)
             yield Batch(images, self._labels[start:stop], torch.arange(start, stop, device=self._device))
+
+    def _kept(self) -> Tensor | None:
+        """The images on the device, or None where there is no room: then they come batch by batch, each time."""
+        try:
+            return upload(self._split, self._device)
+        except DataError as error:
+            if not out_of_memory(error):
+                raise
+        self._keep = False
+        return None
 
 
 def evaluation_batches(split: Split, device: torch.device | str, batch_size: int) -> Iterator[Batch]:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor
 
+from workbench.device_lost import pass_on
 from workbench.engine.build import Build, Network
 from workbench.engine.execution import Note, Pause
 from workbench.engine.host_state import HostState
@@ -60,6 +61,7 @@ class Compiled:
             try:
                 found = compute(images, targets)
             except Exception as error:
+                pass_on(error)
                 why = reason(error, self._build.slots)
                 put_back()
                 self._fast = None

@@ -39,7 +39,7 @@ def score(build: Build, images: EvaluationSet, hear: Hear = nobody) -> tuple[flo
     training = build.model.training
     build.model.eval()
     try:
-        with build.slots.only("evaluation weights", nullcontext)(build.model):
+        with images.fits(), build.slots.only("evaluation weights", nullcontext)(build.model):
             for batch in images:
                 logits = predict(build.plain(batch.images)).float()
                 sums[0] += cross_entropy(logits, batch.labels, reduction="sum")

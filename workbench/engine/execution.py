@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.device_lost import pass_on
 from workbench.engine.build import Build
 from workbench.engine.host_state import HostState
 from workbench.engine.reasons import reason
@@ -152,6 +153,7 @@ class Recorded:
             if change := before.change():
                 raise CannotRecord(change)
         except Exception as error:  # an error of the step's own comes back when it runs as written
+            pass_on(error)
             why = reason(error, self._build.slots)
             before.put_back()
         else:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
+from workbench.device_lost import pass_on
 from workbench.engine.build import Build
+from workbench.out_of_memory import out_of_memory
 
 LOOKED_AT = 256
 """Epochs at which the size of the images is looked at, where a run has more."""
@@ -72,6 +74,9 @@ def refusal(build: Build) -> str:
             try:
                 model(images)
             except Exception as error:
+                pass_on(error)
+                if out_of_memory(error):
+                    raise
                 what = " ".join(str(error).split()) or type(error).__name__
                 return NO_STATISTICS if normalises_batches(build) else f"the network refuses it ({what[:200]})"
     return ""

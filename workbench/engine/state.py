@@ -84,7 +84,7 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
             raise

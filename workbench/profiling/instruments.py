@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from workbench.device_lost import pass_on
 from workbench.events import Event, Noted
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Instruments:
                 else:
                     del self._active[name]
             except Exception as error:  # measuring must not end a run
+                pass_on(error)
                 del self._active[name]
                 yield _broken(name, error)
         if control.measuring_requested:
@@ -112,6 +114,7 @@ class Instruments:
                 instrument = self._known[name](build, clock)
                 instrument.start()
             except Exception as error:
+                pass_on(error)
                 yield _broken(name, error)
             else:
                 self._active[name] = instrument

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from workbench.control import Control
-from workbench.devices import DeviceError, choose
+from workbench.devices import choose
 from workbench.events import Diverged, Event, Failed, Finished, Noted, Resumed, Stopped
-from workbench.filesystem import FULL
-from workbench.out_of_memory import out_of_memory
+from workbench.out_of_memory import because_of
 from workbench.places import data_root as default_data_root
-from workbench.recipe import Recipe, RecipeError, write_recipe
+from workbench.recipe import Recipe, write_recipe
 from workbench.runs.continuation import START, read_continuation
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import CannotWrite, RunError
+from workbench.runs.failure import explain, resumable
 from workbench.runs.files import cannot_write, replace_text
 from workbench.runs.writer import RunWriter
 from workbench.storage.regular import NoRoom
@@ -45,7 +45,7 @@ def execute(
     full (the run is then stopped at its last checkpoint), or if the run's directory went away meanwhile.
     """
     control = control or Control()
-    end = "failed"
+    end, chosen = "failed", device
     writer = RunWriter(run, control)
 
     def say(event: Event) -> None:
@@ -60,22 +60,23 @@ def execute(
     try:
         with writer:
             try:
+                chosen = choose(device)
                 for event in _events(
-                    writer, device, data_root or default_data_root(None), resume, control, say, checks
+                    writer, chosen, data_root or default_data_root(None), resume, control, say, checks
                 ):
                     say(event)
                     end = ENDS.get(type(event), end)
             except (CannotWrite, NoRoom) as error:
                 raise RunError(writer.break_off(_no_room(error))) from error
             except Exception as error:
-                message = _explain(error, run)
+                message = explain(error, run, chosen, writer.left())
                 if message is None:
                     log.exception("the run failed")
                     traceback.print_exc()
                     message = (
                         f"{type(error).__name__}: {' '.join(str(error).split())[:500]}; the traceback is in log.txt"
                     )
-                say(Failed(error=message, resumable=_resumable(error, started=writer.status.step > 0)))
+                say(Failed(error=message, resumable=resumable(error, chosen, started=writer.status.step > 0)))
                 end = "failed"
     except BaseException:
         writer.abandon()  # interrupted while it was being entered or left, perhaps
@@ -95,14 +96,14 @@ def _no_room(error: CannotWrite | NoRoom) -> str:
 
 def _events(
     writer: RunWriter,
-    device: str,
+    chosen: str,
     data_root: Path,
     resume: bool,
     control: Control,
     say: Callable[[Event], None],
     checks: bool,
 ) -> Iterator[Event]:
-    run, chosen = writer.run, choose(device)
+    run = writer.run
 
     from workbench.data.workers import make_ready
     from workbench.engine.backend import backend
@@ -134,7 +135,8 @@ def _events(
         make_ready()
     instruments = Instruments(run.profile)
     with backend(recipe):
-        built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
+        with because_of("", 0):
+            built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
         try:
             threads = use_threads(built)
             if threads.seconds:
@@ -162,37 +164,3 @@ def _written_out(writer: RunWriter, recipe: Recipe, threads: int) -> Recipe:
     if recipe != run.recipe():
         replace_text(run.recipe_file, write_recipe(recipe))
     return recipe
-
-
-def _explain(error: Exception, run: RunDirectory) -> str | None:
-    """One line for an error that a user can do something about; None for one that is ours."""
-    from workbench.data.base import DataError
-    from workbench.engine.build import BuildError
-    from workbench.engine.slots import TechniqueError
-    from workbench.engine.state import CheckpointError
-
-    if out_of_memory(error):
-        size = run.recipe().data.batch_size
-        return f"out of memory at data.batch_size = {size}: try --set data.batch_size={max(1, size // 2)}"
-    if isinstance(error, OSError) and error.errno in FULL:
-        return str(cannot_write(Path(error.filename or run.path / "log.txt"), error))
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{error.filename or run.path}: {error.strerror}"
-    known = DataError | BuildError | CheckpointError | DeviceError | RecipeError | RunError | TechniqueError
-    if isinstance(error, known):
-        return str(error).strip().splitlines()[-1]  # what comes from a loader worker has its traceback above
-    return None
-
-
-def _resumable(error: Exception, *, started: bool) -> bool:
-    """Whether going on may end otherwise: what failed lies outside of the recipe, and there are steps to go on from.
-
-    A recipe stays as it is when its run goes on, and so do its errors, those of its plugins, and memory that is too
-    small for it.
-    """
-    import torch
-
-    from workbench.data.base import DataError
-
-    outside = isinstance(error, OSError | DataError | DeviceError | RunError | torch.AcceleratorError)
-    return started and outside and not out_of_memory(error)

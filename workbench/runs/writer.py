@@ -110,7 +110,7 @@ class RunWriter:
         if isinstance(event, ENDS):
             self.look()  # what ends now would not be looked for any more
         if isinstance(event, Resumed) or (isinstance(event, CheckpointSaved) and event.file == "last.pt"):
-            self._saved = event.step
+            self._saved = event.step or None  # a run without a checkpoint goes on from its beginning
         line = to_json(event).encode() + b"\n"
         with self._guard:
             self.status = after(self.status, event)
@@ -143,6 +143,14 @@ class RunWriter:
         with contextlib.suppress(OSError, RunError):
             self._write_status()
         return message
+
+    def left(self) -> str:
+        """What there is to go on from, as a clause."""
+        return (
+            "there is no checkpoint yet"
+            if self._saved is None
+            else f"its last checkpoint is good (step {self._saved:,})"
+        )
 
     def abandon(self) -> None:
         """Say that the run was stopped, from any thread and at any moment, for a process that leaves at once."""

@@ -46,11 +46,16 @@ static const struct {
 enum { ERRORS = sizeof errors / sizeof *errors };
 
 static __thread cudaError_t last_error;
+static __thread long last_plantings;
 
 cudaError_t failed(cudaError_t error) {
   if (error) last_error = error;
+  last_plantings = plantings;
   return error;
 }
+
+/* An error that was planted is gone with what planted it, in threads that never heard of it as well. */
+static cudaError_t the_last_error(void) { return last_plantings == plantings ? last_error : cudaSuccess; }
 
 cudaError_t error_of(const char *name) {
   for (int i = 0; i < ERRORS; i++)
@@ -70,9 +75,9 @@ EXPORT const char *cudaGetErrorName(cudaError_t error) {
   return "unrecognized error code";
 }
 
-EXPORT cudaError_t cudaPeekAtLastError(void) { return last_error; }
+EXPORT cudaError_t cudaPeekAtLastError(void) { return the_last_error(); }
 EXPORT cudaError_t cudaGetLastError(void) {
-  cudaError_t error = last_error;
+  cudaError_t error = the_last_error();
   last_error = cudaSuccess;
   return error;
 }

@@ -34,11 +34,13 @@ static int planted_on = -1; /* the device, or -1 for every one */
 static long calls_left;
 static char watched_file[4096]; /* if set, its time comes when this file is there */
 static int struck;
+long plantings; /* how often one was planted or taken away */
 
 EXPORT int standin_plant(const char *name, int device, long after, const char *file) {
   cudaError_t error = name && *name ? error_of(name) : cudaSuccess;
   if (error == cudaErrorUnknown && strcmp(name, "cudaErrorUnknown")) return -1;
   LOCKED;
+  plantings++;
   planted = error;
   planted_on = device;
   calls_left = after;
