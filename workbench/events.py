@@ -188,12 +188,14 @@ class Stopped(Event):
 class Failed(Event):
     """The run ended with an error. resumable: whether going on from its checkpoint may end otherwise.
 
-    What is wrong with the recipe stays wrong: such a run fails again at the same step.
+    What is wrong with the recipe stays wrong: such a run fails again at the same step. instead: where memory was too
+    small, the change of the recipe to try, such as ``"data.batch_size=64"``.
     """
 
     kind: ClassVar[str] = "failed"
     error: str
     resumable: bool = True
+    instead: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,12 +41,14 @@ ONE_EPOCH = ("train.epochs=1", "train.eval_every=0.5", "data.validation=0.2", "d
 """Nine steps; an evaluation and a checkpoint after the fourth and the eighth, the last ones after the ninth."""
 
 
-def begun(root: Path, mode: str = "off") -> RunDirectory:
-    return new_run(root, *ONE_EPOCH, *MODES[mode])
+def begun(root: Path, mode: str = "off", *changes: str) -> RunDirectory:
+    return new_run(root, *ONE_EPOCH, *MODES[mode], *changes)
 
 
-def trained(run: RunDirectory, *, resume: bool = False, hear: Callable[[Event], None] = lambda event: None) -> str:
-    return execute(run, device="cuda:0", resume=resume, on_event=hear)
+def trained(
+    run: RunDirectory, *, resume: bool = False, hear: Callable[[Event], None] = lambda event: None, checks: bool = True
+) -> str:
+    return execute(run, device="cuda:0", resume=resume, on_event=hear, checks=checks)
 
 
 @pytest.fixture(scope="module")

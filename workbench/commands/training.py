@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 from pathlib import Path
@@ -20,7 +21,7 @@ from workbench.commands.queue import enqueue
 from workbench.commands.streams import interruptible, own_streams
 from workbench.control import Control
 from workbench.devices import DeviceError, busy, choose, list_gpus, refusal
-from workbench.events import Event
+from workbench.events import Event, Failed
 from workbench.filesystem import FULL
 from workbench.places import resolve_recipe
 from workbench.recipe import RecipeError, read_recipe_file
@@ -33,6 +34,7 @@ from workbench.runs.fallback import fall_back
 from workbench.runs.launch import detach as launch
 from workbench.runs.listing import find_run, summary
 from workbench.runs.longer import begin
+from workbench.runs.reader import read_events
 from workbench.runs.writer import abandon_all
 from workbench.storage.regular import MIDDLING, open_regular
 
@@ -73,6 +75,10 @@ def run(
     phases: Annotated[
         bool, typer.Option("--profile", help="Measure the phases of its steps all the while; see profile/phases.json.")
     ] = False,
+    smaller: Annotated[
+        bool,
+        typer.Option("--smaller", help="Out of memory: train anew with half the batch, and so on until it fits."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only how it ended.")] = False,
     device: options.Device = None,
@@ -95,6 +101,7 @@ def run(
       workbench run v2 --set techniques.sgd.learning_rate=0.05 --epochs 2
       workbench run resnet20 --device cuda:1 --detach
       workbench run v2 --seed 1 --queue
+      workbench run resnet20 --smaller
       workbench run --resume last
       workbench run --resume last --epochs 20 --schedule rewarm
       workbench run v1 --json | jq 'select(.kind == "evaluated")'
@@ -104,6 +111,8 @@ def run(
     if queue and detach:
         raise InputError("--detach begins at once, --queue when the device is free; give one of them")
     background = detach or queue
+    if smaller and background:
+        raise InputError("--smaller is for a run in this terminal")
     if phases and background:
         raise InputError("--profile is for a run in this terminal; the Profile screen asks one in the background")
     trains_on = resume is not None and epochs is not None
@@ -148,8 +157,19 @@ def run(
         _leave_running(directory, settings, chosen, as_json, checks=checks)
     else:
         state = train_here(directory, settings, chosen, as_json=as_json, quiet=quiet, checks=checks, phases=phases)
+        while smaller and state == "failed" and (change := _instead(directory)):
+            directory = create_run(settings.runs, read_recipe_file(directory.recipe_file, (change,)))
+            complain(f"once more with {change}, as {directory.name}")
+            state = train_here(directory, settings, chosen, as_json=as_json, quiet=quiet, checks=checks, phases=phases)
         if state not in ("finished", "stopped"):
             raise typer.Exit(FAILED)
+
+
+def _instead(directory: RunDirectory) -> str:
+    """What to change in the recipe of a run that failed for want of memory; "" for any other failure."""
+    last = read_events(directory)[-1]
+    gc.collect()  # what the run held on the device
+    return last.instead if isinstance(last, Failed) else ""
 
 
 def resumable(settings: Settings, text: str) -> RunDirectory:

@@ -6,7 +6,6 @@ A recipe gives the same batches, bit for bit, whatever number of workers makes t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
@@ -17,7 +16,7 @@ from workbench.data.batches import Plan, order
 from workbench.data.device import DevicePipeline, upload
 from workbench.data.loader import LoaderPipeline
 from workbench.engine.slots import Filler
-from workbench.out_of_memory import because_of, out_of_memory
+from workbench.out_of_memory import out_of_memory
 from workbench.recipe.schema import Data
 from workbench.step import Batch, Marks
 
@@ -83,6 +82,7 @@ def make_pipeline(
 class EvaluationSet:
     """A split in order, unaugmented, on the device; iterate as often as needed. Its length is the number of images.
 
+    batch_size: how many at a time; it may be made smaller between two of them, where memory is too small.
     keep: hold the images on the device between evaluations; None: if they have at most KEPT_BYTES. Batches may be views
     of what is kept: do not write to them.
     """
@@ -90,7 +90,7 @@ class EvaluationSet:
     def __init__(self, split: Split, device: torch.device | str, batch_size: int, keep: bool | None = None) -> None:
         self._split = split
         self._device = torch.device(device)
-        self._batch_size = batch_size
+        self.batch_size = min(batch_size, max(1, len(split)))
         self._keep = split_bytes(split) <= KEPT_BYTES if keep is None else keep
         self._labels = split.labels.to(self._device)
         self._images: Tensor | None = None
@@ -98,20 +98,23 @@ class EvaluationSet:
     def __len__(self) -> int:
         return len(self._split)
 
-    def fits(self) -> AbstractContextManager[None]:
-        """What a batch of it is too large for in the block becomes :class:`workbench.out_of_memory.TooLarge`."""
-        return because_of("data.eval_batch_size", min(self._batch_size, len(self)))
-
     def __iter__(self) -> Iterator[Batch]:
+        start = 0
+        while start < len(self):
+            batch = self.batch(start)
+            yield batch
+            start += len(batch.labels)
+
+    def batch(self, start: int) -> Batch:
+        """The images from a place on, as many as a batch has, or as there are."""
         if self._keep and self._images is None:
             self._images = self._kept()
-        for start in range(0, len(self), self._batch_size):
-            stop = min(start + self._batch_size, len(self))
-            if self._images is not None:
-                images = self._images[start:stop]
-            else:
-                images = self._split.images(torch.arange(start, stop)).to(self._device)
-            yield Batch(images, self._labels[start:stop], torch.arange(start, stop, device=self._device))
+        stop = min(start + self.batch_size, len(self))
+        if self._images is not None:
+            images = self._images[start:stop]
+        else:
+            images = self._split.images(torch.arange(start, stop)).to(self._device)
+        return Batch(images, self._labels[start:stop], torch.arange(start, stop, device=self._device))
 
     def _kept(self) -> Tensor | None:
         """The images on the device, or None where there is no room: then they come batch by batch, each time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
 import torch
@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from workbench.data.pipeline import EvaluationSet
 from workbench.engine.build import Build
+from workbench.out_of_memory import TooLarge, because_of
 from workbench.step import Batch
 
 Hear = Callable[[Batch, Tensor], object]
@@ -30,7 +31,8 @@ def evaluate(build: Build, split: str, hear: Hear = nobody) -> tuple[float, floa
 def score(build: Build, images: EvaluationSet, hear: Hear = nobody) -> tuple[float, float]:
     """Mean cross-entropy (nats, without label smoothing) and accuracy (0–1) on some images.
 
-    Everything stays on the device until the end; the model is left in the mode in which it was.
+    Everything stays on the device until the end; the model is left in the mode in which it was. Batches that are too
+    large for the memory become smaller ones. Raises TooLarge where a single image is.
     """
     sums = torch.zeros(2, dtype=torch.float64, device=build.device)
     predict = build.forward
@@ -39,9 +41,8 @@ def score(build: Build, images: EvaluationSet, hear: Hear = nobody) -> tuple[flo
     training = build.model.training
     build.model.eval()
     try:
-        with images.fits(), build.slots.only("evaluation weights", nullcontext)(build.model):
-            for batch in images:
-                logits = predict(build.plain(batch.images)).float()
+        with build.slots.only("evaluation weights", nullcontext)(build.model):
+            for batch, logits in _answers(build, images, predict):
                 sums[0] += cross_entropy(logits, batch.labels, reduction="sum")
                 sums[1] += (logits.argmax(dim=1) == batch.labels).sum()
                 hear(batch, logits)
@@ -49,3 +50,22 @@ def score(build: Build, images: EvaluationSet, hear: Hear = nobody) -> tuple[flo
         build.model.train(training)
     loss, correct = (sums / len(images)).tolist()
     return loss, correct
+
+
+def _answers(
+    build: Build, images: EvaluationSet, predict: Callable[[Tensor], Tensor]
+) -> Iterator[tuple[Batch, Tensor]]:
+    """Each batch with its logits in fp32."""
+    start = 0
+    while start < len(images):
+        try:
+            with because_of("data.eval_batch_size", images.batch_size):
+                batch = images.batch(start)
+                logits = predict(build.plain(batch.images)).float()
+        except TooLarge:
+            if images.batch_size == 1:
+                raise
+            images.batch_size //= 2
+            continue
+        yield batch, logits
+        start += len(batch.labels)

@@ -197,8 +197,12 @@ class Progress:
         """Evaluate every split; a better validation accuracy saves ``best.pt``. hear: hears the test's answers."""
         build, seconds = self.build, self.clock.seconds
         for split in build.evaluation:
-            heard = hear if split == "test" else nobody
+            heard, size = hear if split == "test" else nobody, build.evaluation[split].batch_size
             loss, accuracy = evaluate(build, split, heard)
+            if (now := build.evaluation[split].batch_size) < size:
+                yield Noted(
+                    message=f"out of memory at {size:,} images at a time in the evaluation; it takes {now:,} now"
+                )
             epoch = build.step / build.steps_per_epoch
             yield Evaluated(step=build.step, epoch=epoch, split=split, loss=loss, accuracy=accuracy, seconds=seconds)
             if split == "validation" and (self.best is None or accuracy > self.best):

@@ -16,7 +16,7 @@ from workbench.recipe import Recipe, write_recipe
 from workbench.runs.continuation import START, read_continuation
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import CannotWrite, RunError
-from workbench.runs.failure import explain, resumable
+from workbench.runs.failure import explain, instead, resumable
 from workbench.runs.files import cannot_write, replace_text
 from workbench.runs.writer import RunWriter
 from workbench.storage.regular import NoRoom
@@ -69,14 +69,15 @@ def execute(
             except (CannotWrite, NoRoom) as error:
                 raise RunError(writer.break_off(_no_room(error))) from error
             except Exception as error:
-                message = explain(error, run, chosen, writer.left())
+                message, change = explain(error, run, chosen, writer.left()), instead(error, run)
                 if message is None:
                     log.exception("the run failed")
                     traceback.print_exc()
                     message = (
                         f"{type(error).__name__}: {' '.join(str(error).split())[:500]}; the traceback is in log.txt"
                     )
-                say(Failed(error=message, resumable=resumable(error, chosen, started=writer.status.step > 0)))
+                again = resumable(error, chosen, started=writer.status.step > 0)
+                say(Failed(error=message, resumable=again, instead=change))
                 end = "failed"
     except BaseException:
         writer.abandon()  # interrupted while it was being entered or left, perhaps

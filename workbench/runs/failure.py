@@ -48,7 +48,7 @@ def explain(error: Exception, run: RunDirectory, device: str, saved: str) -> str
     if isinstance(error, known):
         return str(error).strip().splitlines()[-1]  # what comes from a loader worker has its traceback above
     if out_of_memory(error):
-        return f"{_too_little(error, run.recipe(), device)}; {saved}"
+        return f"{_too_little(error, run, device)}; {saved}"
     if isinstance(error, CheckpointError):
         return str(error)
     if isinstance(error, OSError) and error.errno in FULL:
@@ -58,15 +58,16 @@ def explain(error: Exception, run: RunDirectory, device: str, saved: str) -> str
     return None
 
 
-def smaller(error: Exception, recipe: Recipe) -> tuple[str, int]:
-    """The recipe's key to make smaller after an error for want of memory, and the value to try.
+def instead(error: Exception, run: RunDirectory) -> str:
+    """The change of the recipe to try after an error for want of memory, as ``key=value``; "" where none would help."""
+    from workbench.data.base import DataError
 
-    ``("", 0)`` where no size of a batch would help, or for any other error.
-    """
     if not out_of_memory(error):
-        return "", 0
-    key, size = _blamed(error, recipe)
-    return (key, size // 2) if size > 1 else ("", 0)
+        return ""
+    if isinstance(error, DataError):  # the set lies on the device
+        return "data.pipeline=loader"
+    key, size = _blamed(error, run.recipe())
+    return f"{key}={size // 2}" if size > 1 else ""
 
 
 def resumable(error: Exception, device: str, *, started: bool) -> bool:
@@ -97,15 +98,12 @@ def _blamed(error: Exception, recipe: Recipe) -> tuple[str, int]:
     return "data.batch_size", size
 
 
-def _too_little(error: Exception, recipe: Recipe, device: str) -> str:
-    key, size = _blamed(error, recipe)
-    new_key, new_size = smaller(error, recipe)
-    if new_key:
-        return f"out of memory at {key} = {size}: try --set {new_key}={new_size}"
-    what = (
-        f"at {key} = {size}, which cannot be less" if key else "before the first batch: the network alone is too large"
-    )
-    return f"out of memory {what}{_free(device)}; choose another device, or make the network smaller"
+def _too_little(error: Exception, run: RunDirectory, device: str) -> str:
+    key, size = _blamed(error, run.recipe())
+    if change := instead(error, run):
+        return f"out of memory at {key} = {size}: try --set {change}"
+    what = f"at {key} = {size}, which cannot be less" if key else "before the first batch"
+    return f"out of memory {what}{_free(device)}: choose another device, or make the network smaller"
 
 
 def _free(device: str) -> str:
