@@ -113,6 +113,7 @@ hidden = [32]
 
 [train]
 epochs = 2
+compile = "off"
 log_every = 5
 
 [techniques.batch_norm]

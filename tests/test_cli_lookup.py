@@ -273,6 +273,7 @@ REPORT = {
     "expected_initial_loss": float("nan"),
     "steps": 230,
     "steps_per_epoch": 23,
+    "execution": {"asked": "auto", "mode": "off", "why": "a CPU", "in_words": "as written (auto: a CPU)"},
     "checks": [{"name": "n", "verdict": "pass", "expected": "e", "found": "f", "reason": "r"}],
     "notes": ["another format is used"],
 }
@@ -306,4 +307,5 @@ def test_check_speaks_to_people(workbench: Command, monkeypatch: pytest.MonkeyPa
     fake_preflight(monkeypatch, "warn")
     out = workbench("--device", "cpu", "check", "digits").out
     assert "check n: warn: expected e, found f; r" in out and "2.3000" in out
+    assert "as written (auto: a CPU)" in out
     assert "\nanother format is used\n" in out

@@ -40,13 +40,15 @@ def recipe(name: str, *overrides: str) -> Recipe:
 class Noise:
     """A few images of noise in the place of a recipe's data set."""
 
+    IMAGES = 40
+
     def __init__(self, classes: int) -> None:
         self.classes = classes
 
     def load(self, root: Path, report: Callable[[str], None] = lambda message: None) -> DataSet:
         generator = torch.Generator().manual_seed(0)
-        images = torch.randint(0, 256, (40, 3, 32, 32), generator=generator).to(torch.uint8)
-        split = ArraySplit(images, torch.arange(40) % 2)
+        images = torch.randint(0, 256, (self.IMAGES, 3, 32, 32), generator=generator).to(torch.uint8)
+        split = ArraySplit(images, torch.arange(self.IMAGES) % 2)
         return DataSet(split, split, tuple(map(str, range(self.classes))), (3, 32, 32))
 
 

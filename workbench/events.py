@@ -36,7 +36,11 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted(Event):
-    """The first event of a run: what will be trained. multiply_adds: of one image; None where they are not known."""
+    """The first event of a run: what will be trained.
+
+    multiply_adds: of one image; None where they are not known. execution: how steps run, and why, as
+    :class:`workbench.recipe.execution.Execution` puts it; "" in runs of before.
+    """
 
     kind: ClassVar[str] = "run_started"
     recipe: str
@@ -52,6 +56,7 @@ class RunStarted(Event):
     parameters: Count
     parameters_by_part: dict[str, Count]
     multiply_adds: Count | None = None
+    execution: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ def sentence(event: Event, started: RunStarted | None = None) -> Sentence | None
                 f"{event.recipe} on {event.device}, seed {event.seed}: {event.training_images:,} training images, "
                 f"{len(event.classes)} classes, {event.parameters:,} parameters, "
                 f"{short(event.steps / event.steps_per_epoch)} epochs of {event.steps_per_epoch:,} steps"
+                + (f", {event.execution}" if event.execution else "")
             )
         case CheckFinished() if event.verdict in ("warn", "fail"):
             return Sentence(f"{event.name}: {event.reason}", "warning" if event.verdict == "warn" else "error")

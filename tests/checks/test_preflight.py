@@ -114,7 +114,7 @@ def test_checking_changes_neither_the_network_nor_the_generators(make: Callable[
 def test_the_report_is_plain_and_complete(digits_recipe: str, tmp_path: Path) -> None:
     report = preflight_report(read_recipe(digits_recipe), "cpu", tmp_path)
     numbers = {"parameters", "parameters_by_part", "multiply_adds", "initial_loss", "expected_initial_loss"}
-    assert set(report) == numbers | {"steps", "steps_per_epoch", "checks", "figures", "notes"}
+    assert set(report) == numbers | {"steps", "steps_per_epoch", "execution", "checks", "figures", "notes"}
     assert report["multiply_adds"] > report["parameters"]
     assert report["parameters"] == sum(report["parameters_by_part"].values())
     assert all(set(c) == {"name", "verdict", "expected", "found", "reason", "advice"} for c in report["checks"])

@@ -207,10 +207,10 @@ def figures(events: list[Event]) -> list[tuple[float, int]]:
 
 
 def alike(one: object, other: object, at: str = "") -> bool:
-    """Two saved states, times and the recipe's digest left out."""
+    """Two saved states; times, the recipe's digest and whether steps may be recorded left out."""
     if isinstance(one, dict) and isinstance(other, dict):
         assert one.keys() == other.keys(), at
-        names = one.keys() - {"seconds", "recipe", "since"}
+        names = one.keys() - {"seconds", "recipe", "since", "capturable"}
         return all(alike(one[name], other[name], f"{at}.{name}") for name in names)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return all(alike(a, b, f"{at}[{i}]") for i, (a, b) in enumerate(zip(one, other, strict=True)))

@@ -23,6 +23,7 @@ widths = [4, 8]
 hidden = []
 [train]
 epochs = 50
+compile = "off"
 [techniques.sgd]
 learning_rate = 0.01
 """

@@ -27,6 +27,8 @@ def made(root: Path, name: str, text: str, **status: object) -> Entry:
 def test_a_difference_in_a_few_words() -> None:
     assert words(SMALL, SMALL.replace("seed = 3", "seed = 4")) == ""
     assert words(SMALL, SMALL.replace("epochs = 1", "epochs = 1\nthreads = 2")) == ""
+    assert words(SMALL, SMALL.replace("epochs = 1", 'epochs = 1\ncompile = "off"')) == ""
+    assert words(SMALL, SMALL.replace("epochs = 1", 'epochs = 1\ncompile = "max"')) == "compile auto→max"
     assert words(SMALL, CUTOUT) == "+cutout"
     assert words(CUTOUT, SMALL) == "−cutout"
     assert words(CUTOUT, CUTOUT.replace("size = 4", "size = 6")) == "cutout.size 4→6"

@@ -21,6 +21,7 @@ MODEL
 
 [train]
 epochs = 2
+compile = "off"
 threads = 1
 log_every = 5
 

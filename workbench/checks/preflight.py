@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.checks.base import Check, Result, chosen, failed
 from workbench.events import CheckFinished
 from workbench.recipe import Recipe
+from workbench.recipe.execution import Execution, execution
 
 if TYPE_CHECKING:
     import torch
@@ -34,10 +35,10 @@ def preflight_report(
     """Build a recipe, check it, and say everything in one object of plain values.
 
     Keys: parameters, parameters_by_part, multiply_adds (of one image; None where they cannot be counted), initial_loss,
-    expected_initial_loss (nats), steps, steps_per_epoch, checks (name, verdict, expected, found, reason, advice each),
-    figures (by the name of the check: what some of them have for programs), notes (what the device has in place of what
-    the recipe says, what is odd about the data). Where the data cannot be read, that is a check that failed; what it
-    takes data to know is None.
+    expected_initial_loss (nats), steps, steps_per_epoch, execution (how steps run: asked, mode, why, in_words),
+    checks (name, verdict, expected, found, reason, advice each), figures (by the name of the check: what some of them
+    have for programs), notes (what the device has in place of what the recipe says, what is odd about the data). Where
+    the data cannot be read, that is a check that failed; what it takes data to know is None.
     only, everything: see :func:`workbench.checks.base.chosen`.
     Raises RecipeError, NoStep or BuildError, as :func:`workbench.engine.build.build` does.
     """
@@ -52,7 +53,7 @@ def preflight_report(
     except NoStep:
         raise
     except DataError as error:
-        return _without_data(recipe, str(error), cards) | {"notes": notes}
+        return _without_data(recipe, device, str(error), cards) | {"notes": notes}
     try:
         return report(built, cards) | {"notes": [*notes, *built.dataset.notes]}
     finally:
@@ -77,12 +78,17 @@ def report(built: Build, cards: list[Check] | None = None) -> dict[str, Any]:
         "expected_initial_loss": loss["expected"],
         "steps": built.steps,
         "steps_per_epoch": built.steps_per_epoch,
+        "execution": _in_plain(built.execution),
         "checks": [_plain(card.event(result)) for card, result in results],
         "figures": {name: values for name, values in figures.items() if name != "initial_loss"},
     }
 
 
-def _without_data(recipe: Recipe, problem: str, cards: list[Check]) -> dict[str, Any]:
+def _in_plain(how: Execution) -> dict[str, str]:
+    return {**asdict(how), "in_words": str(how)}
+
+
+def _without_data(recipe: Recipe, device: str | torch.device, problem: str, cards: list[Check]) -> dict[str, Any]:
     """What can be said of a recipe whose data cannot be read."""
     from workbench.engine.build import parameter_counts
     from workbench.engine.cost import multiply_adds_of_last
@@ -97,6 +103,7 @@ def _without_data(recipe: Recipe, problem: str, cards: list[Check]) -> dict[str,
     ]
     keys = ("parameters", "parameters_by_part", "multiply_adds", "initial_loss", "expected_initial_loss", "steps")
     found: dict[str, Any] = dict.fromkeys((*keys, "steps_per_epoch")) | {"parameters_by_part": {}, "figures": {}}
+    found["execution"] = _in_plain(execution(recipe, str(device)))
     known = recipe.data_source.known()  # type: ignore[attr-defined]
     if known is not None:
         sketch = outline_unseen(recipe, known)
@@ -110,6 +117,7 @@ def _without_data(recipe: Recipe, problem: str, cards: list[Check]) -> dict[str,
             "multiply_adds": multiply_adds_of_last(sketch.model, sketch.image_shape),
             "steps": sketch.steps,
             "steps_per_epoch": sketch.steps_per_epoch,
+            "execution": _in_plain(execution(recipe, str(device), sketch.training_images)),
         }
     return found | {"checks": [_plain(check) for check in checks]}
 

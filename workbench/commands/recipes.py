@@ -180,6 +180,7 @@ def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
         pairs.append(("multiply-adds", f"{report['multiply_adds']:,} an image"))
     if report["steps"] is not None:
         pairs.append(("steps", f"{report['steps']:,}, {report['steps_per_epoch']:,} an epoch"))
+    pairs.append(("executed", report["execution"]["in_words"]))
     if report["initial_loss"] is not None:
         pairs += [
             ("initial loss", figure(report["initial_loss"])),

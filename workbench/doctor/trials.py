@@ -38,6 +38,7 @@ hidden = [32]
 
 [train]
 epochs = 3
+compile = "off"
 threads = 1
 log_every = 1
 eval_every = 100

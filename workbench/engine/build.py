@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,13 @@ from workbench.engine.inputs import normalisation, prepared
 from workbench.engine.precision import Precision
 from workbench.engine.sizes import sketch
 from workbench.engine.slots import SlotError, Slots
+from workbench.out_of_memory import out_of_memory
 from workbench.randomness import key
 from workbench.recipe import Problem, Recipe, RecipeError, conflicts
+from workbench.recipe.execution import Execution, execution
 from workbench.step import Batch, Marks, Moment
+
+T = TypeVar("T")
 
 Network = Callable[[Tensor], Tensor]
 """Float images ``[N, C, H, W]`` to logits ``[N, classes]``: a model, or something that computes the same."""
@@ -39,7 +43,9 @@ class Build:
     """A recipe made real on a device. ``step`` counts the updates done; everything else stays as it was built.
 
     initialisation_seconds: what setting the weights took, with the looks at training images that it needs.
+    execution: how its steps are executed; another one from where that turns out to be impossible.
     rates_on_device: learning rates are tensors there, which a recorded step reads anew each time it is repeated.
+    make_room: frees memory that the run can do without, if there is any; whether there was.
     """
 
     recipe: Recipe
@@ -59,6 +65,7 @@ class Build:
     base_rates: list[float] = field(default_factory=list)
     initialisation_seconds: float = 0.0
     rates_on_device: bool = False
+    make_room: Callable[[], bool] = lambda: False
     marks: Marks = field(default_factory=Marks)
 
     def __post_init__(self) -> None:
@@ -68,6 +75,7 @@ class Build:
             edit(self.optimizer)
         self.base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.execution: Execution = execution(self.recipe, str(self.device), len(self.training))
         self._schedule = self.slots.only("schedule", lambda moment: 1.0)
         self._memory_format = self.slots.only("memory format", lambda thing: thing)
         size = self.recipe.data.eval_batch_size
@@ -109,6 +117,8 @@ class Build:
         factor = float(self._schedule(moment))
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             rate = base * factor
+            if self.device.type == "cuda":  # as a tensor holds it, so that steps are the same recorded or not
+                rate = _in_32_bits(rate)
             if not self.rates_on_device:
                 group["lr"] = rate
             elif isinstance(group["lr"], Tensor) and group["lr"].device == self.device:
@@ -142,6 +152,15 @@ class Build:
             logits: Tensor = (model or self.model)(self.precision.images(images))
         return logits
 
+    def with_room(self, compute: Callable[[], T]) -> T:
+        """What is computed; where memory is too small for it, it is tried again after :attr:`make_room`."""
+        try:
+            return compute()
+        except Exception as error:
+            if not out_of_memory(error) or not self.make_room():
+                raise
+        return compute()
+
     def one_more_epoch(self) -> Iterator[Tensor]:
         """The images of an epoch beyond the last, as training would meet them."""
         moment = self.moment(self.steps - 1)
@@ -151,6 +170,10 @@ class Build:
     def close(self) -> None:
         """End what the pipeline started."""
         self.pipeline.close()
+
+
+def _in_32_bits(x: float) -> float:
+    return float(torch.tensor(x, dtype=torch.float32))
 
 
 def build(

@@ -11,9 +11,9 @@ from torch import Tensor
 from workbench.device_lost import pass_on
 from workbench.engine.build import Build, Network
 from workbench.engine.execution import Note, Pause
-from workbench.engine.host_state import HostState
+from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
-from workbench.engine.tensors import memory_blocks
+from workbench.recipe.execution import Execution
 
 COMPILED = {"default": "default", "max": "max-autotune-no-cudagraphs"}
 """Modes of torch.compile by mode of execution; "max" is recorded as a graph of ours, the optimizer included."""
@@ -28,7 +28,7 @@ class Compiled:
     def __init__(self, build: Build, note: Note) -> None:
         self._build = build
         self._note = note
-        self._mode = build.recipe.train.compile
+        self._mode = build.execution.mode
         self._host = HostState(build)
         self._proven: set[object] = set()
         self._fast: Network | None = None
@@ -57,7 +57,7 @@ class Compiled:
             kind = (images.shape, images.dtype, images.stride(), trained)
             if self._fast is None or kind in self._proven:
                 return compute(images, targets)
-            put_back = self._remembered()
+            put_back = remembered(self._build, self._host)
             try:
                 found = compute(images, targets)
             except Exception as error:
@@ -65,6 +65,8 @@ class Compiled:
                 why = reason(error, self._build.slots)
                 put_back()
                 self._fast = None
+                build = self._build
+                build.execution = Execution(self._mode, "graph" if self._mode == "max" else "off", why)
             else:
                 self._proven.add(kind)
                 return found
@@ -74,27 +76,11 @@ class Compiled:
 
         return attempt
 
-    def _remembered(self) -> Callable[[], None]:
-        """What puts back all that a forward and backward pass changes: the norms' statistics, generators, gradients."""
-        build, host = self._build, self._host.copy()
-        blocks = memory_blocks(build.model.buffers())
-        values = [block.clone() for block in blocks]
-        drawn = torch.cuda.get_rng_state(build.device) if build.device.type == "cuda" else None
-
-        def put_back() -> None:
-            host.put_back()
-            for block, value in zip(blocks, values, strict=True):
-                block.copy_(value)
-            if drawn is not None:
-                torch.cuda.set_rng_state(drawn, build.device)
-
-        return put_back
-
 
 @contextmanager
 def not_counted(build: Build, pause: Pause) -> Iterator[None]:
     """Training time stands still while the compiler is at work, whichever step of the block it begins in."""
-    if build.recipe.train.compile not in COMPILED:
+    if build.execution.mode not in COMPILED:
         yield
         return
     from torch._dynamo.callback import callback_handler

@@ -63,6 +63,8 @@ def _answers(
                 batch = images.batch(start)
                 logits = predict(build.plain(batch.images)).float()
         except TooLarge:
+            if build.make_room():
+                continue
             if images.batch_size == 1:
                 raise
             images.batch_size //= 2

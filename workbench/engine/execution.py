@@ -15,9 +15,11 @@ from torch import Tensor
 
 from workbench.device_lost import pass_on
 from workbench.engine.build import Build
-from workbench.engine.host_state import HostState
+from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
 from workbench.engine.recorder import Recorder
+from workbench.out_of_memory import out_of_memory
+from workbench.recipe.execution import Execution
 from workbench.step import Moment
 
 Step = Callable[[Tensor, Tensor, Tensor, Moment], Tensor]
@@ -40,12 +42,19 @@ class CannotRecord(RuntimeError):
 
 def executed(step: Step, build: Build, note: Note, pause: Pause = nullcontext) -> Step:
     """The step as ``train.compile`` wants it executed. pause: the training time stands still in it."""
-    if build.recipe.train.compile not in GRAPHS:
+    mode = build.execution.mode
+    if mode not in GRAPHS:
         return step
     if build.device.type != "cuda":
-        note(f'train.compile = "{build.recipe.train.compile}": CUDA graphs need a CUDA device; steps run without one')
+        note(f'train.compile = "{mode}": CUDA graphs need a CUDA device; steps run without one')
+        build.execution = without_graph(build.execution, "CUDA graphs need a CUDA device")
         return step
     return Recorded(step, build, note, pause)
+
+
+def without_graph(before: Execution, why: str) -> Execution:
+    """The same execution where no step is recorded."""
+    return Execution(before.asked, "default" if before.mode == "max" else "off", why)
 
 
 @dataclass
@@ -86,24 +95,48 @@ class Recorded:
         self._last: Any = None
         self._off = self._said = False
         self._capturable: list[dict[str, Any]] = []
-        build.rates_on_device = True
+        build.rates_on_device, build.make_room = True, self._make_room
 
     def __call__(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         """One step."""
         inputs = (images, targets, labels)
         if self._off or len(labels) < self._build.recipe.data.batch_size or self._watched(moment):
-            return self._step(images, targets, labels, moment)
+            return self._as_written(images, targets, labels, moment)
         if not self._done:
             self._make_capturable()
         kind = self._kind(inputs, moment)
         graph = self._graphs.get(kind)
         if graph is None and (graph := self._new(kind, inputs, moment)) is None:
-            return self._step(images, targets, labels, moment)
+            return self._as_written(images, targets, labels, moment)
         self._since.add(kind)
         for place, value in zip(graph.inputs, inputs, strict=True):
             place.copy_(value)
         graph.repeat()
         return graph.result
+
+    def _as_written(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+        """The step without its graph. Where the recordings leave too little memory for it, they are given up."""
+        if not self._graphs:
+            return self._step(images, targets, labels, moment)
+        put_back, weights = remembered(self._build, self._host), self._versions()
+        try:
+            return self._step(images, targets, labels, moment)
+        except Exception as error:
+            if not out_of_memory(error) or self._versions() != weights:  # an update that broke off cannot be undone
+                raise
+        put_back()
+        self._make_room()
+        return self._step(images, targets, labels, moment)
+
+    def _versions(self) -> list[int]:
+        return [parameter._version for parameter in self._build.parameters]
+
+    def _make_room(self) -> bool:
+        """Give recordings up for the memory that they hold; whether there were any."""
+        if not self._graphs:
+            return False
+        self._give_up("recordings left too little memory for the rest", recordable=True)
+        return True
 
     def _watched(self, moment: Moment) -> bool:
         if self._build.marks.on and not self._said:
@@ -162,15 +195,17 @@ class Recorded:
         self._give_up(why)
         return None
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self, why: str, *, recordable: bool = False) -> None:
         self._off = True
         self._graphs.clear()
         for group in self._capturable:
             group["capturable"] = False
         if self._recorder is not None:
             self._recorder.free()
-        mode = self._build.recipe.train.compile
-        self._note(f'train.compile = "{mode}": this step cannot be recorded ({why}); steps run without a graph')
+        asked = self._build.execution.asked
+        self._build.execution = without_graph(self._build.execution, why)
+        what = why if recordable else f"this step cannot be recorded ({why})"
+        self._note(f'train.compile = "{asked}": {what}; steps run without a graph')
 
     def _make_capturable(self) -> None:
         """Have optimizers keep on the device what they count; a fused one does so anyway."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.build import Build
+from workbench.engine.tensors import memory_blocks
 
 IN_STEP = ("criterion", "objective", "gradient", "gradient edits", "precision", "memory format")
 """Slots whose functions, or what they return, run within a step."""
@@ -211,6 +212,23 @@ class _Value:
             with torch.no_grad():
                 value.copy_(self._bits)
         return value
+
+
+def remembered(build: Build, host: HostState) -> Callable[[], None]:
+    """What puts back all that a forward and backward pass changes: the norms' statistics, generators, gradients."""
+    before = host.copy()
+    blocks = memory_blocks(build.model.buffers())
+    values = [block.clone() for block in blocks]
+    drawn = torch.cuda.get_rng_state(build.device) if build.device.type == "cuda" else None
+
+    def put_back() -> None:
+        before.put_back()
+        for block, value in zip(blocks, values, strict=True):
+            block.copy_(value)
+        if drawn is not None:
+            torch.cuda.set_rng_state(drawn, build.device)
+
+    return put_back
 
 
 def generators() -> dict[str, Any]:

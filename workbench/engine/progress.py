@@ -96,6 +96,7 @@ class Progress:
             parameters=sum(counts.values()),
             parameters_by_part=counts,
             multiply_adds=multiply_adds(build.model, build.dataset.shape),
+            execution=str(build.execution),
         )
 
     def restore(self, state: dict[str, Any]) -> None:

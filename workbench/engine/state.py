@@ -211,13 +211,21 @@ def fitting() -> Iterator[None]:
 def _put_back(build: Build, state: dict[str, Any]) -> None:
     build.step = int(state["step"])
     build.model.load_state_dict(state["model"])
+    # whether steps are recorded is a matter of where they run, as it is where they go on
+    recorded = [{"capturable": group["capturable"]} if "capturable" in group else {} for group in _groups(build)]
     build.optimizer.load_state_dict(state["optimizer"])
+    for group, own in zip(_groups(build), recorded, strict=True):
+        group.update(own)
     for name, kept in build.kept.items():
         kept.load_state_dict(state["kept"][name])
     build.precision.scaler.load_state_dict(state["scaler"])
     torch.random.set_rng_state(state["generator"])
     if build.device.type == "cuda" and "cuda_generator" in state:
         torch.cuda.set_rng_state(state["cuda_generator"], build.device)
+
+
+def _groups(build: Build) -> list[dict[str, Any]]:
+    return build.optimizer.param_groups
 
 
 def recipe_digest(build: Build) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def _steps(build: Build, run: Progress, step: Step) -> Iterator[Event]:
     marks, after_step = build.marks, build.slots.functions("after step")
     for batch, moment in batches(build):
         marks.at("augment")
-        images, targets = build.prepare(batch, moment)
+        images, targets = build.with_room(partial(build.prepare, batch, moment))
         marks.at("other")
         build.set_learning_rates(moment)
         skip = step(images, targets, batch.labels, moment)

@@ -53,10 +53,11 @@ class Train(Table):
     epochs: float = parameter(
         10.0, gt=0, le=100_000, unit="epochs", description="length of the run; fractions are rounded to whole steps"
     )
-    compile: Literal["off", "graph", "default", "max"] = parameter(
-        "off",
-        description="off: operation by operation; graph: whole steps as a CUDA graph; default: network compiled by "
-        "torch.compile, minutes to build; max: compiled with the best kernels, and a graph",
+    compile: Literal["auto", "off", "graph", "default", "max"] = parameter(
+        "auto",
+        description="auto: graph on a GPU, off on a CPU; off: operation by operation; graph: whole steps as a CUDA "
+        "graph; default: network compiled by torch.compile, minutes to build; max: compiled with the best kernels, "
+        "and a graph",
     )
     deterministic: bool = parameter(
         False, description="only deterministic kernels: slower on a GPU; the CPU is deterministic without it"

@@ -8,13 +8,21 @@ from pathlib import Path
 
 import tomli_w
 
+from workbench.recipe.execution import Execution
 from workbench.recipe.schema import Recipe, to_tables
-from workbench.visible import in_quotes
+from workbench.visible import in_quotes, visible
 
 
-def write_recipe(recipe: Recipe) -> str:
-    """The recipe as TOML text; reading it back gives an equal recipe."""
-    return in_quotes(tomli_w.dumps(to_tables(recipe)))
+def write_recipe(recipe: Recipe, executed: Execution | None = None) -> str:
+    """The recipe as TOML text; reading it back gives an equal recipe.
+
+    executed: what ``train.compile`` came to where it was run; a comment says so, and why.
+    """
+    text = in_quotes(tomli_w.dumps(to_tables(recipe)))
+    if executed is None or not executed.why:
+        return text
+    setting = f'\ncompile = "{recipe.train.compile}"'
+    return text.replace(setting, f"{setting} # here: {visible(str(executed), keep='')}", 1)
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

@@ -16,6 +16,9 @@ from workbench.runs.status import Status
 NOT_COMPARED = ("seed", "train.threads", "plugins")
 """What distinguishes two runs of one recipe without making another recipe of it."""
 
+SAME_NUMBERS = {"auto", "off", "graph"}
+"""Values of ``train.compile`` with which the same operations are done."""
+
 KEPT = 512
 """Recipes that are remembered."""
 
@@ -123,11 +126,16 @@ class Recipes:
 
 
 def changes(before: Recipe, after: Recipe) -> list[Change]:
-    """What distinguishes two recipes, seeds and threads left out.
+    """What distinguishes two recipes, seeds, threads and how steps are executed to the same numbers left out.
 
     A technique that is on in one only is one change, with its values; so is another model.
     """
-    found = [change for change in difference(before, after) if change.path not in NOT_COMPARED]
+    found = [
+        change
+        for change in difference(before, after)
+        if change.path not in NOT_COMPARED
+        and not (change.path == "train.compile" and {change.before, change.after} <= SAME_NUMBERS)
+    ]
     other_model = any(change.path == "model.name" for change in found)
     switched = [c.path for c in found if c.path.startswith("techniques.") and c.path.count(".") == 1]
     kept = []

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.control import Control
 from workbench.devices import choose
@@ -20,6 +21,9 @@ from workbench.runs.failure import explain, instead, resumable
 from workbench.runs.files import cannot_write, replace_text
 from workbench.runs.writer import RunWriter
 from workbench.storage.regular import NoRoom
+
+if TYPE_CHECKING:
+    from workbench.engine.build import Build
 
 log = logging.getLogger(__name__)
 
@@ -144,24 +148,32 @@ def _events(
                 notes.append(str(threads))
             for note in [*notes, *built.dataset.notes]:
                 say(Noted(message=note))
-            built.recipe = _written_out(writer, recipe, threads.count)
+            built.recipe = recipe = _of_this_machine(recipe, threads.count)
+            _write_out(writer, built)
             if how is not None and state is not None:
                 built.go_on_as(how)
                 state = take_over(built, state, how)
+            asked = built.execution
             yield from train(
                 built, control, checkpoints, state, instruments=instruments, checks=checks, folder=run.path
             )
+            if built.execution != asked:
+                _write_out(writer, built)
         finally:
             instruments.close()
             built.close()
 
 
-def _written_out(writer: RunWriter, recipe: Recipe, threads: int) -> Recipe:
-    """The recipe with every choice of this machine, in the run's directory too: they change the last bits or more."""
-    if recipe.train.threads is None:
-        recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"threads": threads})})
+def _of_this_machine(recipe: Recipe, threads: int) -> Recipe:
+    """The recipe with every choice of this machine that changes the last bits or more."""
+    if recipe.train.threads is not None:
+        return recipe
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"threads": threads})})
+
+
+def _write_out(writer: RunWriter, built: Build) -> None:
+    """The recipe as it is trained, in the run's directory."""
     writer.look()  # a directory that went away meanwhile is not made anew
-    run = writer.run
-    if recipe != run.recipe():
-        replace_text(run.recipe_file, write_recipe(recipe))
-    return recipe
+    file, text = writer.run.recipe_file, write_recipe(built.recipe, built.execution)
+    if file.read_text(encoding="utf-8") != text:
+        replace_text(file, text)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
 from workbench.recipe import Recipe
+from workbench.recipe.execution import Execution, execution
 from workbench.runs.speed import Estimate, Speed, Speeds, estimate
 from workbench.tui.choosing import choose, seen
 from workbench.tui.messages import GpusSeen, SpeedsRead
@@ -76,7 +77,13 @@ class DeviceApp(TerminalApp):
 
     def estimate_for(self, recipe: Recipe, multiply_adds: int | None) -> Estimate | None:
         """How fast a recipe would train; None where nothing was measured."""
-        device = self.device
-        if device == "auto":
-            device = "cuda:0" if self.gpus else "cpu"
-        return estimate(recipe, multiply_adds, device, self._measured)
+        return estimate(recipe, multiply_adds, self._likely_device, self._measured)
+
+    def execution_of(self, recipe: Recipe, training_images: int) -> Execution:
+        """How a recipe's steps would be executed."""
+        return execution(recipe, self._likely_device, training_images)
+
+    @property
+    def _likely_device(self) -> str:
+        """The device of the next run, as far as that is known."""
+        return ("cuda:0" if self.gpus else "cpu") if self.device == "auto" else self.device

@@ -11,6 +11,7 @@ from workbench.events import SEVERITY, CheckFinished
 from workbench.preview.protocol import Checks, Static
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.difference import ABSENT
+from workbench.recipe.execution import IN_WORDS, Execution
 from workbench.recipe.fixes import Fix
 from workbench.recipe.registries import TECHNIQUES
 from workbench.runs.fit import Fit
@@ -134,7 +135,7 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
     return kept
 
 
-def preview(picture: Picture, estimate: Estimate | None = None) -> Content:
+def preview(picture: Picture, estimate: Estimate | None = None, executed: Execution | None = None) -> Content:
     """Parameters, by part, steps, the time that they take, the first loss, and what the device replaces."""
     parts: list[Part] = []
     dim = f" {MUTED}" if picture.stale else ""
@@ -158,6 +159,7 @@ def preview(picture: Picture, estimate: Estimate | None = None) -> Content:
             parts.append((f"  {change(count - before)}\n", "$accent") if count != before else "\n")
         parts += [("Steps       ", "bold"), (f"{static.steps:,}", f"bold{dim or ' $primary'}")]
         parts += [(f"  {static.steps_per_epoch:,} an epoch\n", MUTED)]
+        parts += _executed(executed, picture.stale) if executed is not None else []
         parts += _time(static, estimate, picture.stale) if estimate is not None else []
         parts += _first_loss(picture)
     if picture.checks is not None:
@@ -182,6 +184,12 @@ def _multiply_adds(static: Static, baseline: Static | None, stale: bool) -> list
         words = f"  {'+' if delta > 0 else '−'}{large(abs(delta))}"
         parts.append((words, MUTED if stale else "$accent"))
     return [*parts, "\n"]
+
+
+def _executed(how: Execution, stale: bool) -> list[Part]:
+    reason = f"  {how.asked}: {how.why}" if how.why else ""
+    style = MUTED if stale else "$primary"
+    return [("Executed    ", "bold"), (IN_WORDS[how.mode], f"bold {style}"), (f"{reason}\n", MUTED)]
 
 
 def _time(static: Static, estimate: Estimate, stale: bool) -> list[Part]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
 from workbench.filesystem import absolute
 from workbench.recipe import Recipe
+from workbench.recipe.execution import Execution
 from workbench.runs.directory import RunDirectory
 from workbench.runs.files import Claim
 from workbench.runs.requests import Action as Request
@@ -163,6 +164,11 @@ class Workbench(DeviceApp):
         """How fast the recipe would train; None where nothing was measured, or nothing is known of the recipe."""
         static = self.preview.picture.static
         return self.estimate_for(self.editor.recipe, static.multiply_adds) if static else None
+
+    def execution(self) -> Execution | None:
+        """How the recipe's steps would be executed; None where nothing is known of the recipe."""
+        static = self.preview.picture.static
+        return self.execution_of(self.editor.recipe, static.training_images) if static else None
 
     # The recipe
 

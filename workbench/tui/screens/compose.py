@@ -93,7 +93,7 @@ class ComposeScreen(WorkbenchScreen[None]):
         """Something is known about the recipe that was not known before."""
         app, preview = self.workbench, self.workbench.preview
         draw = f"draw {preview.roll + 1} · {app.key('compose.roll')} draws anew"
-        self._side.show_picture(preview.picture, app.palette, app.estimate(), draw)
+        self._side.show_picture(preview.picture, app.palette, app.estimate(), app.execution(), draw)
         self._show_line()
 
     def _show_line(self) -> None:

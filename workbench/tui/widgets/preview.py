@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from workbench.recipe.execution import Execution
 from workbench.runs.speed import Estimate
 from workbench.tui import texts
 from workbench.tui.charts import Axis, Drawing, Layer, Palette, draw, nice_ticks
@@ -36,9 +37,15 @@ class PreviewPane(Composed, VerticalScroll, can_focus=False):
         yield self.rates
         yield self.checks
 
-    def show(self, picture: Picture, palette: Palette, estimate: Estimate | None = None) -> None:
+    def show(
+        self,
+        picture: Picture,
+        palette: Palette,
+        estimate: Estimate | None = None,
+        executed: Execution | None = None,
+    ) -> None:
         """Show what is known."""
-        self.numbers.show(texts.preview(picture, estimate))
+        self.numbers.show(texts.preview(picture, estimate, executed))
         self.checks.show(texts.preview_checks(picture))
         static = picture.static
         self.rates.display = self.rates_title.display = static is not None

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from workbench.recipe import Change, Problem, Recipe
+from workbench.recipe.execution import Execution
 from workbench.runs.speed import Estimate
 from workbench.tui import texts
 from workbench.tui.charts import Palette
@@ -65,9 +66,11 @@ class Side(Composed, Vertical):
         self._counts = (len(problems), len(gathered))
         self.show_titles()
 
-    def show_picture(self, picture: Picture, palette: Palette, estimate: Estimate | None, draw: str) -> None:
+    def show_picture(
+        self, picture: Picture, palette: Palette, estimate: Estimate | None, executed: Execution | None, draw: str
+    ) -> None:
         """What the preview process said; ``draw``: which draw the samples are."""
-        self.query_one(PreviewPane).show(picture, palette, estimate)
+        self.query_one(PreviewPane).show(picture, palette, estimate, executed)
         note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
         self.query_one(SampleGrid).show(picture.samples, note)
         self.query_one("#samples").border_subtitle = Content(draw)
