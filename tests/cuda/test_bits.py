@@ -5,7 +5,9 @@ generator, an operation that is spelled otherwise on a device, or a step in anot
 
 - ``mixed_precision`` and ``half_weights``: 16 bits, which the CPU computes with other kernels than a device gets here;
 - Muon's iteration, which a device makes in bf16: here it makes it in 32 bits as well;
-- learning rates, which a device takes in 32 bits: here in 64 as well.
+- learning rates, which a device takes in 32 bits: here in 64 as well;
+- chunks of patches, which are larger for a device: here as on the CPU, since between directions of equal strength, of
+  which grey images have many, the last bit decides.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from tests.techniques.table import NAMES, trial
 from tests.test_recipes import NARROW, PATHS, Noise
 from workbench.engine.build import Build, build
 from workbench.events import Evaluated, Finished, Trained
+from workbench.models.layers import whitening
 from workbench.optimizers import muon
 from workbench.recipe import Recipe, read_recipe_file
 
@@ -50,6 +53,11 @@ def _muon_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _rates_in_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workbench.engine.build._in_32_bits", float)
+
+
+@pytest.fixture(autouse=True)
+def _the_chunks_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(whitening.CHUNK, "cuda", whitening.CHUNK["cpu"])
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from tests.checks.conftest import small_digits
 from tests.engine.conftest import Make, run, weights
+from workbench.engine.backend import threads_limited
 from workbench.engine.slots import Filler
 from workbench.models.base import ModelOptions
 from workbench.models.layers import Whitening
-from workbench.models.layers.whitening import whitening_filters
+from workbench.models.layers.whitening import second_moments, whitening_filters
 from workbench.models.vgg import VGG
 from workbench.techniques.whitening import Whitening as Technique
 
@@ -45,6 +46,31 @@ def test_the_strongest_direction_comes_first_and_eps_keeps_faint_ones_faint() ->
 def test_filters_are_the_same_however_the_eigenvectors_sign_falls() -> None:
     filters = whitening_filters(correlated(), 2, 5e-4).flatten(1)
     assert all(float(row[row.abs().argmax()]) > 0 for row in filters)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 8, 27])
+def test_moments_are_those_of_all_patches_at_once(count: int, size: int) -> None:
+    images = correlated(count).double()
+    patches = images.unfold(2, size, 1).unfold(3, size, 1).movedim(1, 3).reshape(-1, 3 * size * size)
+    expected = patches.T @ patches / len(patches)
+    assert torch.allclose(second_moments(images.float(), size), expected, rtol=1e-12)
+
+
+def test_filters_are_the_same_bits_with_any_number_of_threads() -> None:
+    """Weights are set by one thread; filters need not be."""
+    found, images = [], correlated(100)
+    for threads in (1, 2, 3):
+        with threads_limited(threads):
+            found.append(whitening_filters(images, 2, 5e-4))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+@pytest.mark.cuda
+def test_filters_are_the_same_on_a_gpu() -> None:
+    images = correlated(1100)
+    here, there = whitening_filters(images, 2, 5e-4), whitening_filters(images.cuda(), 2, 5e-4).cpu()
+    assert torch.allclose(here, there, rtol=1e-5, atol=1e-5)
 
 
 def test_images_of_one_colour_leave_finite_filters() -> None:

@@ -264,10 +264,11 @@ def no_step(recipe: Recipe, training: Split) -> NoStep:
 
 
 def _model(found: Contributions, training: Split, normalise: Callable[[Tensor], Tensor]) -> nn.Module:
-    def sample(count: int) -> Tensor:
-        """The first training images as the network meets them, on the CPU."""
-        images = training.images(torch.arange(min(count, len(training))))
-        return normalise(images.to(found.device)).cpu()
+    def sample(count: int, *, on_device: bool = False) -> Tensor:
+        """The first training images as the network meets them, on the CPU or where they will be trained on."""
+        pixels = training.images(torch.arange(min(count, len(training))))
+        images = normalise(pixels.to(found.device))
+        return images if on_device else images.cpu()
 
     # Weights are drawn on the CPU by one thread, so that they are the same whatever trains them.
     with torch.random.fork_rng(devices=[]), threads_limited(1):

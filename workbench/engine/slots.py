@@ -22,11 +22,18 @@ class Slot:
     exclusive: bool = False
 
 
+class Sample(Protocol):
+    """The first training images, as many as are asked for, as the network meets them."""
+
+    def __call__(self, count: int, *, on_device: bool = False) -> torch.Tensor:
+        """float ``[N, C, H, W]``, on the CPU or on the device of the training."""
+
+
 SLOTS: dict[str, Slot] = {
     "model options": Slot("(ModelOptions) -> ModelOptions: what the model is made of"),
     "model edits": Slot("(Module) -> Module: the model after it was made"),
     "initialisation": Slot(
-        "(Module, sample: (count) -> images) -> None: sets the weights; may look at training images"
+        "(Module, sample: (count, on_device=False) -> float images) -> None: sets the weights; may look at images"
     ),
     "precision": Slot("(device) -> Precision: number formats and the loss scaler", exclusive=True),
     "memory format": Slot("(Tensor | Module) -> the same in another memory format", exclusive=True),

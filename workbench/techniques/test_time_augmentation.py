@@ -54,11 +54,11 @@ def mirrored(predict: Predict, images: Tensor) -> Tensor:
 
 def mirrored_and_shifted(predict: Predict, images: Tensor, shift: int) -> Tensor:
     """Mean logits of six views; borders that a shift brings in are mirrored."""
-    from torch.nn.functional import pad
+    from workbench.models.layers.padding import padded
 
     height, width = images.shape[2:]
-    padded = pad(images, (shift,) * 4, mode="reflect")
-    up_left = padded[:, :, 2 * shift : 2 * shift + height, 2 * shift : 2 * shift + width]
-    down_right = padded[:, :, :height, :width]
+    wide = padded(images, (shift,) * 4, "reflect")
+    up_left = wide[:, :, 2 * shift : 2 * shift + height, 2 * shift : 2 * shift + width]
+    down_right = wide[:, :, :height, :width]
     shifted = (mirrored(predict, up_left) + mirrored(predict, down_right)) / 2
     return (mirrored(predict, images) + shifted) / 2

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Need, Technique
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.engine.slots import Builder, Sample
 
 
 class Whitening(Technique):
@@ -44,9 +43,9 @@ class Whitening(Technique):
 
         found: list[Layer] = []
 
-        def fit(model: nn.Module, sample: Callable[[int], Tensor]) -> None:
+        def fit(model: nn.Module, sample: Sample) -> None:
             found[:] = [module for module in model.modules() if isinstance(module, Layer)]
-            images = sample(self.images)
+            images = sample(self.images, on_device=True)
             for layer in found:
                 layer.fit(images, self.eps)
 

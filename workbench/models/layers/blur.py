@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, pad
+from torch.nn.functional import avg_pool2d
+
+from workbench.models.layers.padding import padded
 
 
 class Blur(nn.Module):
@@ -20,8 +22,8 @@ class Blur(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Blur."""
         mirrors = min(x.shape[2], x.shape[3]) > 1
-        padded = pad(x, (1, 1, 1, 1), mode="reflect" if mirrors else "replicate")
-        return avg_pool2d(avg_pool2d(padded, 2, 1), 2, self.stride)
+        wide = padded(x, (1, 1, 1, 1), "reflect" if mirrors else "replicate")
+        return avg_pool2d(avg_pool2d(wide, 2, 1), 2, self.stride)
 
     def extra_repr(self) -> str:
         """What a printed network says."""
