@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import Tensor
 
 from workbench.randomness import Draws, generator, key
 
@@ -56,8 +58,8 @@ def test_generators_repeat() -> None:
     assert not torch.equal(a, torch.rand(3, generator=generator(5, "x", 2)))
 
 
-def test_draws_are_splitmix64s_known_answers() -> None:
-    """Against the algorithm in Python's own integers (Steele et al. 2014), for every bit."""
+def splitmix64(seed: int, purpose: str, epoch: int, samples: list[int], count: int) -> list[list[int]]:
+    """The bits of these draws, in Python's own integers (Steele et al. 2014)."""
     golden, mask = 0x9E3779B97F4A7C15, 2**64 - 1
 
     def mix(z: int) -> int:
@@ -66,8 +68,78 @@ def test_draws_are_splitmix64s_known_answers() -> None:
         return z ^ (z >> 31)
 
     assert mix(golden) == 0xE220A8397B1DCDAF  # the generator's first number after the seed 0
+    states = [mix((sample * golden + key(seed, purpose, epoch)) & mask) for sample in samples]
+    return [[mix((state + (i + 1) * golden) & mask) & 0xFFFFFFFF for i in range(count)] for state in states]
+
+
+def test_draws_are_splitmix64s_known_answers() -> None:
     samples = [0, 1, 49_999, 2**40]
-    found = Draws(7, "test", 3, torch.tensor(samples)).bits(5)
-    for row, sample in zip(found.tolist(), samples, strict=True):
-        state = mix((sample * golden + key(7, "test", 3)) & mask)
-        assert row == [mix((state + (step + 1) * golden) & mask) & 0xFFFFFFFF for step in range(5)]
+    assert Draws(7, "test", 3, torch.tensor(samples)).bits(5).tolist() == splitmix64(7, "test", 3, samples, 5)
+
+
+SAMPLES = [0, 1, 49_999, 2**40, 7, 2**62]
+TAKEN = [("bits", 1), ("uniform", 3), ("integers", 2), ("bits", 2), ("uniform", 9), ("bits", 40), ("integers", 1)]
+"""What is asked for in this order: within what is computed ahead, across its end, and far beyond it."""
+
+DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.cuda)]
+
+
+def check(draws: Draws, expected: list[list[int]], orders: list[tuple[str, int]]) -> None:
+    """That each call returns the next of the expected bits in its own form, in memory of its own."""
+    start, seen = 0, list[tuple[Tensor, Tensor]]()
+    for form, count in orders:
+        bits = torch.tensor(expected)[:, start : start + count]
+        start += count
+        if form == "bits":
+            found, wanted = draws.bits(count), bits
+        elif form == "integers":
+            found, wanted = draws.integers(9, count), (bits * 9) >> 32
+        else:
+            found, wanted = draws.uniform(count), (bits >> 8).float() / 2**24
+        assert found.dtype == wanted.dtype
+        assert found.is_contiguous()
+        assert torch.equal(found.cpu(), wanted)
+        seen.append((found, wanted))
+        found.fill_(0)  # whoever writes to what was drawn changes no other draw
+    assert len({found.data_ptr() for found, _ in seen}) == len(seen)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("orders", [TAKEN, TAKEN[::-1], [("bits", 8), ("bits", 8)], [("integers", 2), ("uniform", 1)]])
+def test_draws_of_several_purposes_are_those_of_each(device: str, orders: list[tuple[str, int]]) -> None:
+    purposes = ["random_crop", "horizontal_flip", "cutout"]
+    samples = torch.tensor(SAMPLES, device=device)
+    total = sum(count for _, count in orders)
+    for taken in (purposes, purposes[::-1]):
+        together = dict(zip(purposes, Draws.of_each(3, purposes, 5, samples), strict=True))
+        for purpose in taken:
+            check(together[purpose], splitmix64(3, purpose, 5, SAMPLES, total), orders)
+            check(Draws(3, purpose, 5, samples), splitmix64(3, purpose, 5, SAMPLES, total), orders)
+    assert samples.tolist() == SAMPLES
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_draws_of_the_run_are_the_same_however_often_and_whenever_they_are_asked_for(device: str) -> None:
+    samples = torch.tensor(SAMPLES, device=device)
+    expected = splitmix64(3, "flip, every epoch", 0, SAMPLES, 60)
+    for epoch in (0, 4):
+        draws = Draws.of_each(3, ["crop", "flip"], epoch, samples)[1]
+        for _ in range(2):
+            check(draws.of_the_run(), expected, TAKEN)
+        check(draws, splitmix64(3, "flip", epoch, SAMPLES, 60), TAKEN)
+        check(Draws(3, "flip", epoch, samples).of_the_run(), expected, TAKEN)
+        assert draws.epoch == epoch
+        assert len(draws) == len(draws.of_the_run()) == len(SAMPLES)
+
+
+def test_a_purpose_that_is_named_twice_has_the_same_draws_twice() -> None:
+    first, other, second = Draws.of_each(3, ["a", "b", "a"], 1, torch.tensor(SAMPLES))
+    assert torch.equal(first.bits(2), second.bits(2))
+    assert other.bits(2).tolist() == splitmix64(3, "b", 1, SAMPLES, 2)
+
+
+def test_no_purpose_and_no_samples_are_no_draws() -> None:
+    assert Draws.of_each(3, [], 1, torch.tensor(SAMPLES)) == []
+    (nobody,) = Draws.of_each(3, ["a"], 1, torch.empty(0, dtype=torch.int64))
+    assert nobody.uniform(2).shape == (0, 2)
+    assert nobody.bits(20).shape == (0, 20)

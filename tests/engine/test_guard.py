@@ -167,3 +167,29 @@ def test_a_masked_step_is_no_step(make_optimizer: object, first: bool) -> None:
         step(*masked, 1.0, 0.0)
         step(*plain, 1.0, 0.0)
     assert torch.equal(masked[0].weight, plain[0].weight)  # type: ignore[arg-type]
+
+
+FINITE = [0.0, -0.0, 1.0, -3.5, 6e-8, -6e-8, 1e-45, 65504.0, -65504.0, 3.3e38, -3.3e38]
+"""Zeros, subnormal numbers and the largest of each format among them; what a format cannot hold is left out of it."""
+NOT_FINITE = [float("inf"), float("-inf"), float("nan"), -float("nan")]
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda:0", marks=pytest.mark.cuda)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_only_what_is_not_finite_raises_the_flag(dtype: torch.dtype, device: str) -> None:
+    values = torch.tensor([x for x in FINITE if abs(x) <= torch.finfo(dtype).max] + NOT_FINITE, dtype=dtype)
+    for value in values:
+        parameter = nn.Parameter(torch.zeros(2, device=device))
+        for loss, gradient in ((value, 0.0), (torch.zeros((), dtype=dtype), float(value))):
+            if 1e18 < abs(gradient) < float("inf"):  # its square, and so the norm, is infinite in 32 bits
+                continue
+            guard = Guard(nn.Identity(), torch.device(device), scaled=False)
+            guard.begin(4)
+            given = loss.to(device)
+            parameter.grad = torch.tensor([gradient, 0.0], device=device)
+            skip = guard.inspect(given, [parameter])
+            assert skip.dtype == torch.float32
+            assert float(skip) == float(not torch.isfinite(value)), (value, loss)
+            assert guard.bad_step() == (None if torch.isfinite(value) else 4)
+            assert given.dtype == dtype
+            assert torch.equal(given.cpu(), loss) or bool(loss.isnan())

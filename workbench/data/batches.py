@@ -55,6 +55,7 @@ def augment(images: Tensor, indices: Tensor, epoch: int, seed: int, augmentation
 
     images: uint8 ``[N, C, H, W]``; indices: int64 ``[N]``, the images' positions in the training split.
     """
-    for filler in augmentations:
-        images = filler(images, Draws(seed, filler.name, epoch, indices))
+    draws = Draws.of_each(seed, [filler.name for filler in augmentations], epoch, indices)
+    for filler, drawn in zip(augmentations, draws, strict=True):
+        images = filler(images, drawn)
     return images
