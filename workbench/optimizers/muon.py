@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,9 +27,9 @@ def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
     bf16 products would give other bits on processors that have instructions for them and be slow on those without.
     """
     a, b, c = COEFFICIENTS
-    x: Tensor = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
-    if x.is_cuda:
-        x = x.to(ON_CUDA)
+    norms = torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7
+    x = torch.empty_like(matrices, dtype=ON_CUDA if matrices.is_cuda else matrices.dtype)
+    torch.div(matrices, norms, out=x)
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     for _ in range(steps):
@@ -85,8 +86,8 @@ class Muon(Eager):
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
             if group["orthogonalise"]:
-                for alike in _by_shape(weights):
-                    self._orthogonal_step(alike, group, skip, scale)
+                for alike in _by_format(weights):
+                    self._orthogonal_step(_Stacks(alike), group, skip, scale)
             elif weights:
                 self._sgd_step(weights, group, skip, scale)
         return loss
@@ -117,40 +118,114 @@ class Muon(Eager):
         )
 
     def _orthogonal_step(
-        self, weights: list[Tensor], group: dict[str, Any], skip: Tensor | None, scale: Tensor | None
+        self, stacks: _Stacks, group: dict[str, Any], skip: Tensor | None, scale: Tensor | None
     ) -> None:
-        """Weights whose matrices have one shape, as one stack ``[n, rows, columns]``."""
+        """Weights of one format. What is done number by number is done to those of all shapes at once."""
+        keep = None if skip is None else skip > 0
+        weights, momentum = stacks.weights, group["momentum"]
         buffers = self._momentum(weights)
-        old, velocity = _stack(weights), _stack(buffers)
-        gradient = _stack([weight.grad for weight in weights if weight.grad is not None])
+        gradient = stacks.flat([weight.grad for weight in weights if weight.grad is not None])
         if scale is not None:
-            gradient = gradient / scale
-        rows, columns = old.shape[1:]
-        moved = gradient + group["momentum"] * velocity
-        direction = gradient + group["momentum"] * moved if group["nesterov"] else moved
-        new = old
-        if group["renormalise"] and weights[0].ndim > 2:
-            new = new * (rows**0.5 / new.norm(dim=(1, 2), keepdim=True).clamp(min=1e-12))
+            gradient.div_(scale)
+        velocity = stacks.flat(buffers)
+        moved = (velocity * momentum).add_(gradient)
+        direction = (moved * momentum).add_(gradient) if group["nesterov"] else moved.clone()
+        stacks.write(buffers, moved if keep is None else torch.where(keep, velocity, moved))
+        del gradient, velocity, moved
+
+        old = stacks.flat(weights)
+        new = old.clone()
+        if group["renormalise"]:
+            stacks.renormalise(new)
         if group["weight_decay"]:
-            new = new * (1 - group["lr"] * group["weight_decay"])
-        update = orthogonalise(direction, group["newton_schulz_steps"]).to(new.dtype)
-        new = new - update * (group["lr"] * max(1.0, rows / columns) ** 0.5)
-        if skip is not None:
-            moved, new = torch.where(skip > 0, velocity, moved), torch.where(skip > 0, old, new)
-        for targets, values in ((buffers, moved), (weights, new)):
-            torch._foreach_copy_(targets, [v.view(t.shape) for t, v in zip(targets, values, strict=True)])
+            new.mul_(1 - group["lr"] * group["weight_decay"])
+        for part in stacks.parts(direction):
+            rows, columns = part.shape[1], part[0, 0].numel()
+            update = orthogonalise(part.reshape(-1, rows, columns), group["newton_schulz_steps"])
+            part.copy_(update.reshape(part.shape))  # it has been used
+            part.mul_(group["lr"] * max(1.0, rows / columns) ** 0.5)
+        new.sub_(direction)
+        stacks.write(weights, new if keep is None else torch.where(keep, old, new))
 
 
-def _by_shape(weights: list[Tensor]) -> list[list[Tensor]]:
-    """The weights in lists of one matrix shape and one device; filters apart from plain matrices."""
+@dataclass(frozen=True)
+class _Part:
+    """Where the matrices of one shape stand in a flat tensor. filters: they are filter banks, not plain matrices."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    start: int
+    filters: bool
+
+
+class _Stacks:
+    """Weights of one format, and tensors like them as one flat tensor, so that one pass over that does for all.
+
+    There, matrices of one shape lie side by side, each in its weight's memory format: no weight has to be brought
+    into another order for what is done number by number.
+    """
+
+    def __init__(self, weights: list[Tensor]) -> None:
+        alike = _by_shape(weights)
+        self.weights = [weight for some in alike for weight in some]
+        self._dtype = torch.promote_types(weights[0].dtype, torch.float32)
+        self._parts: list[_Part] = []
+        self._numbers = 0
+        for some in alike:
+            shapes = {(weight.shape, torch.empty_like(weight, device="meta").stride()) for weight in some}
+            if len(shapes) == 1:
+                ((shape, strides),) = shapes
+            else:  # filters of 1×1 and others that make matrices of one shape
+                shape = torch.Size((some[0].shape[0], some[0].numel() // some[0].shape[0]))
+                strides = (shape[1], 1)
+            size = some[0].numel()
+            self._parts.append(_Part((len(some), *shape), (size, *strides), self._numbers, some[0].ndim > 2))
+            self._numbers += len(some) * size
+
+    def parts(self, flat: Tensor) -> list[Tensor]:
+        """A flat tensor's parts, ``[n, C_out, …]`` for each shape of matrices; they share its memory."""
+        return [flat.as_strided(part.shape, part.strides, part.start) for part in self._parts]
+
+    def flat(self, tensors: list[Tensor]) -> Tensor:
+        """A copy of tensors that are like the weights, in fp32 or better."""
+        flat = torch.empty(self._numbers, dtype=self._dtype, device=tensors[0].device)
+        torch._foreach_copy_(self._views(flat), tensors)
+        return flat
+
+    def write(self, targets: list[Tensor], flat: Tensor) -> None:
+        """Bring the numbers of a flat tensor back into tensors that are like the weights."""
+        torch._foreach_copy_(targets, self._views(flat))
+
+    def renormalise(self, flat: Tensor) -> None:
+        """Bring each filter bank in a flat tensor to the Frobenius norm √C_out."""
+        filters = [numbers for part, numbers in zip(self._parts, self.parts(flat), strict=True) if part.filters]
+        if not filters:
+            return
+        norms = [torch.linalg.vector_norm(part.reshape(*part.shape[:2], -1), dim=(1, 2)) for part in filters]
+        torch._foreach_clamp_min_(norms, 1e-12)
+        torch._foreach_reciprocal_(norms)
+        torch._foreach_mul_(norms, [part.shape[1] ** 0.5 for part in filters])
+        for part, factors in zip(filters, norms, strict=True):
+            part.mul_(factors.view(-1, *[1] * (part.ndim - 1)))
+
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        """Each weight's numbers in its own shape."""
+        matrices = [matrix for part in self.parts(flat) for matrix in part]
+        return [matrix.view(weight.shape) for matrix, weight in zip(matrices, self.weights, strict=True)]
+
+
+def _by_format(weights: list[Tensor]) -> list[list[Tensor]]:
+    """The weights in lists of one device and number format."""
     alike: dict[tuple[Any, ...], list[Tensor]] = {}
     for weight in weights:
-        key = (weight.shape[0], weight.numel() // weight.shape[0], weight.ndim > 2, weight.device)
-        alike.setdefault(key, []).append(weight)
+        alike.setdefault((weight.device, weight.dtype), []).append(weight)
     return list(alike.values())
 
 
-def _stack(tensors: list[Tensor]) -> Tensor:
-    """``[n, rows, columns]`` in fp32 or better."""
-    stacked = torch.stack([tensor.flatten(1) for tensor in tensors])
-    return stacked.to(torch.promote_types(stacked.dtype, torch.float32))
+def _by_shape(weights: list[Tensor]) -> list[list[Tensor]]:
+    """The weights in lists of one matrix shape; filters apart from plain matrices."""
+    alike: dict[tuple[Any, ...], list[Tensor]] = {}
+    for weight in weights:
+        key = (weight.shape[0], weight.numel() // weight.shape[0], weight.ndim > 2)
+        alike.setdefault(key, []).append(weight)
+    return list(alike.values())
