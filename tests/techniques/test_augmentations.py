@@ -118,6 +118,36 @@ def test_each_colour_operation_is_torchvisions(sizes: tuple[float, float, float,
         assert float((found.float() - expected).abs().max()) <= 1.0
 
 
+@pytest.mark.parametrize("sizes", [(0.4, 0.3, 0.2, 0), (0, 0.4, 0.3, 0.2), (0.3, 0, 0, 0.2), (0.4, 0, 0.3, 0.1)])
+def test_several_colour_operations_come_in_each_images_own_order(sizes: tuple[float, float, float, float]) -> None:
+    steps = [
+        (size, apply)
+        for size, apply in zip(
+            sizes,
+            (
+                lambda x, a: reference.adjust_brightness(x, 1 + a),
+                lambda x, a: reference.adjust_contrast(x, 1 + a),
+                lambda x, a: reference.adjust_saturation(x, 1 + a),
+                reference.adjust_hue,
+            ),
+            strict=True,
+        )
+        if size > 0
+    ]
+    x, same = images(64), draws(64)
+    orders = torch.argsort(same.uniform(len(steps)), dim=1)
+    amounts = same.uniform(len(steps)) * 2 - 1
+    seen = set()
+    for original, order, drawn, found in zip(x, orders, amounts, color_jitter(x, draws(64), *sizes), strict=True):
+        expected = original.float() / 255
+        for place in order.tolist():
+            size, apply = steps[place]
+            expected = apply(expected, float(drawn[place]) * size)
+        assert float((found.float() - expected * 255).abs().max()) <= 2.0
+        seen.add(tuple(order.tolist()))
+    assert len(seen) == {2: 2, 3: 6}[len(steps)]
+
+
 def test_hue_is_torchvisions() -> None:
     x = images(16).float()
     for turns in (-0.3, 0.0, 0.1, 0.45):

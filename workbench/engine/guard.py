@@ -50,7 +50,9 @@ class Guard:
             bad |= overflow
         torch.where((self._first_bad < 0) & bad, self._step, self._first_bad, out=self._first_bad)
         self._step += 1
-        skip = (self._first_bad >= 0) | overflow
+        skip = self._first_bad >= 0
+        if self._scaled:  # else an overflow is bad, and has just raised the flag
+            skip |= overflow
         for block, saved in zip(self._blocks, self._saved, strict=True):
             torch.where(skip, saved, block, out=block)
         return skip.float()

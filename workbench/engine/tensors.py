@@ -15,8 +15,13 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     """
     if not gradients:
         return torch.zeros(())
-    norms = torch._foreach_norm(list(gradients), 2.0, dtype=torch.float32)
-    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    # one call for each format: of tensors in several, a GPU takes the norms one by one
+    norms: dict[int, Tensor] = {}
+    for dtype in dict.fromkeys(gradient.dtype for gradient in gradients):
+        places = [place for place, gradient in enumerate(gradients) if gradient.dtype == dtype]
+        found = torch._foreach_norm([gradients[place] for place in places], 2.0, dtype=torch.float32)
+        norms.update(zip(places, found, strict=True))
+    total: Tensor = torch.linalg.vector_norm(torch.stack([norms[place] for place in range(len(gradients))]))
     return total
 
 

@@ -53,21 +53,20 @@ def color_jitter(
     if not operations:
         return images
     order = torch.argsort(draws.uniform(len(operations)), dim=1)
-    amounts = draws.uniform(len(operations)) * 2 - 1
     # filled on the device: a copy from the host would wait for it
     sizes = torch.stack([torch.full((), size, device=images.device) for _, size in operations])
-    kinds = torch.stack([torch.full((), number, device=images.device) for number, _ in operations])
+    amounts = ((draws.uniform(len(operations)) * 2 - 1) * sizes).gather(1, order)
+    places = {number: place for place, (number, _) in enumerate(operations)}
     x = images.float()
     # One pass for each place in the order; which operation it is differs from image to image, so all are one blend.
     for place in range(len(operations)):
-        chosen = order[:, place]
-        kind = kinds[chosen].view(-1, 1, 1, 1)
-        amount = (amounts.gather(1, chosen[:, None])[:, 0] * sizes[chosen]).view(-1, 1, 1, 1)
+        kind = order[:, place].view(-1, 1, 1, 1)
+        amount = amounts[:, place].view(-1, 1, 1, 1)
         grey = _grey(x)
-        other = torch.where(kind == _SATURATION, grey, grey.mean(dim=(2, 3), keepdim=True))
-        other = torch.where(kind == _BRIGHTNESS, torch.zeros_like(grey), other)
+        other = torch.where(kind == places.get(_SATURATION, -1), grey, grey.mean(dim=(2, 3), keepdim=True))
+        other = torch.where(kind == places.get(_BRIGHTNESS, -1), 0.0, other)
         blended = torch.lerp(other.expand_as(x), x, 1 + amount).clamp_(0, 255)
-        x = torch.where(kind == _HUE, _turn_hue(x, amount), blended) if hue > 0 else blended
+        x = torch.where(kind == places[_HUE], _turn_hue(x, amount), blended) if hue > 0 else blended
     return x.round_().to(torch.uint8)
 
 
