@@ -37,6 +37,12 @@ SHORT = {
     **dict.fromkeys(("v3", "v4", "v5", "v6", "dreamfire", "dreamfire-sgd"), ("techniques.cosine.warmup_epochs=1",)),
     "fast94-cpu": ("train.epochs=5",),  # in which one size of images lasts long enough to be recorded
 }
+WIDTHS = {
+    **dict.fromkeys(("dreamfire", "dreamfire-sgd", "resnet18", "resnet18-c100"), ("model.channels=[8,16,16,16]",)),
+    **dict.fromkeys(("deeper-cnn", "deeper-cnn-c100"), ("model.widths=[8,16,16,16]", "model.hidden=[16,16]")),
+    "fast94-cpu": ("model.widths=[8,8,16,16,16,16]",),
+    **NARROW,
+}
 make, make_small = conftest.make, conftest.make_small
 
 
