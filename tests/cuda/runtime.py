@@ -164,6 +164,11 @@ def used(device: int = 0) -> int:
     return int(_driver.standin_used(device))
 
 
+def context(device: int = 0) -> bool:
+    """Whether anything in this process has met a device, so that it has a context there and takes memory for it."""
+    return bool(_driver.standin_context(device))
+
+
 # ---- faults ----
 @contextmanager
 def fails(error: str, *, after: int = 0, device: int | None = None, file: str = "") -> Iterator[None]:

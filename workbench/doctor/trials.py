@@ -181,7 +181,7 @@ def waits(device: str) -> str:
     with _built(device, "train.log_every=1000") as each:
         each.model.register_forward_pre_hook(lambda *_: _alarm(each))
         try:
-            with backend(each.recipe):
+            with backend(each.recipe, each.device):
                 for _ in train(each, Control(), checks=False):
                     torch.cuda.set_sync_debug_mode("default")
         except RuntimeError as error:
@@ -231,7 +231,7 @@ def _events(
     hear: Callable[[Event], object] = lambda event: None,
 ) -> list[Event]:
     found = []
-    with backend(each.recipe):
+    with backend(each.recipe, each.device):
         for event in train(each, control or Control(), checkpoints, resume, checks=False):
             found.append(event)
             hear(event)

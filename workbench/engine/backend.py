@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -27,14 +27,28 @@ T = TypeVar("T")
 
 
 @contextmanager
-def backend(recipe: Recipe) -> Iterator[None]:
-    """Threads, TF32, determinism and the generators that layers such as dropout draw from, as the recipe wants them."""
+def backend(recipe: Recipe, device: str | torch.device = "cpu") -> Iterator[None]:
+    """Threads, TF32, determinism and the generators that layers such as dropout draw from, as the recipe wants them.
+
+    device: where the training is; in this thread, whatever names no GPU means that one meanwhile.
+    """
     keep_freed_memory()
     train = recipe.train
-    with _threads_kept(), _algorithms(train.deterministic), _tf32(train.tf32), _generators(key(recipe.seed, "layers")):
+    with (
+        _on(torch.device(device)),
+        _threads_kept(),
+        _algorithms(train.deterministic),
+        _tf32(train.tf32),
+        _generators(key(recipe.seed, "layers")),
+    ):
         if train.threads is not None:
             torch.set_num_threads(train.threads)
         yield
+
+
+def _on(device: torch.device) -> AbstractContextManager[object]:
+    """A GPU is the present one in the block: events, streams and page-locked memory would take memory on another."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @contextmanager

@@ -19,8 +19,8 @@ class Recorder:
 
     def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         """Record what ``function`` launches. Raises what keeps it from being recorded; nothing has happened then."""
-        graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(self._device):
+            graph = torch.cuda.CUDAGraph()
             pool = self._pool or torch.cuda.graph_pool_handle()
             # Other threads may use the device meanwhile: only this thread's calls are checked.
             with _undone(self._device, pool), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):

@@ -58,7 +58,7 @@ def bench(
     """
     recipe, notes = suited(recipe, device)
     with ExitStack() as stack:
-        stack.enter_context(backend(recipe))
+        stack.enter_context(backend(recipe, device))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         parts: dict[tuple[str, str], Training] = {}
         for mode in modes:

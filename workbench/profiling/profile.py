@@ -50,7 +50,7 @@ def profile(
     recipe, substitutes = suited(recipe, device)
     notes = [*substitutes, *_surroundings(device)]
     part = 0.0 if known else 0.5 if try_it else 1.0
-    with backend(recipe), tempfile.TemporaryDirectory() as place:
+    with backend(recipe, device), tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         yield Progress("building", 0.0)
         built = build(recipe, device, data_root)

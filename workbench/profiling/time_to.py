@@ -87,7 +87,7 @@ def time_to(target: float, recipe: Recipe, device: str, data_root: Path, seeds: 
 
 
 def _timed(recipe: Recipe, device: str, data_root: Path, steps: int | None = None) -> Timed:
-    with backend(recipe):
+    with backend(recipe, device):
         built = build(recipe, device, data_root)
         built.steps = steps or built.steps
         try:

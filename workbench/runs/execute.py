@@ -139,7 +139,7 @@ def _events(
     if recipe.data.pipeline == "loader" and recipe.data.workers:
         make_ready()
     instruments = Instruments(run.profile)
-    with backend(recipe):
+    with backend(recipe, chosen):
         with because_of("", 0):
             built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
         try:

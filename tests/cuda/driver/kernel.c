@@ -134,7 +134,7 @@ EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
 }
 EXPORT int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *is_active) {
   *flags = 0;
-  *is_active = 1;
+  *is_active = standin_context(device);
   return 0;
 }
 EXPORT int cuDevicePrimaryCtxRetain(void **context, int device) {

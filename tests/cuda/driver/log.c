@@ -28,6 +28,16 @@ void note(const char *name, Kind kind, int captured, unsigned stream) {
   }
 }
 
+/* ---- contexts: a device has one from the first call on that meets it ---- */
+static int begun[MOST_DEVICES];
+
+EXPORT int standin_context(int device) { return device >= 0 && device < MOST_DEVICES && begun[device]; }
+
+static void begin_context(void) {
+  if (current_device >= 0 && current_device < MOST_DEVICES && !__atomic_exchange_n(&begun[current_device], 1, __ATOMIC_RELAXED))
+    note("a context begins", MEMORY, 0, 0);
+}
+
 /* ---- faults ---- */
 static cudaError_t planted; /* what every call fails with once its time has come */
 static int planted_on = -1; /* the device, or -1 for every one */
@@ -56,6 +66,7 @@ __attribute__((constructor)) static void planted_by_environment(void) {
 }
 
 cudaError_t fault(void) {
+  begin_context();
   if (!planted || (planted_on >= 0 && planted_on != current_device)) return cudaSuccess;
   LOCKED;
   if (!struck && !(*watched_file && access(watched_file, F_OK))) struck = calls_left-- <= 0;

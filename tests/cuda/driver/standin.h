@@ -38,6 +38,7 @@ cudaError_t error_of(const char *name); /* cudaErrorUnknown for a name that is n
 typedef enum { KERNEL, LIBRARY, COPY, WAIT, GRAPH, MEMORY, KINDS } Kind;
 void note(const char *name, Kind kind, int captured, unsigned stream);
 extern long plantings;
+int standin_context(int device); /* whether a call has met this device */
 cudaError_t fault(void); /* the planted error once its time has come, else 0: asked by every call that meets the device */
 
 /* stream.c */
