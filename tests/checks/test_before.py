@@ -174,20 +174,20 @@ def test_a_batch_that_does_not_fit(make: Make, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.cuda
 def test_the_memory_estimate_is_near_what_a_step_takes(digits_recipe: str, tmp_path: Path) -> None:
     from tests.checks.conftest import whole_run
-    from workbench.checks.memory import needed_bytes
+    from workbench.checks.memory import needed
     from workbench.engine.build import build
     from workbench.recipe import read_recipe
 
     made = build(
         read_recipe(digits_recipe, overrides=["data.batch_size=512", "model.widths=[64,128]"]), "cuda", tmp_path
     )
-    need = needed_bytes(made)
+    need = needed(made)
     standing = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     made.steps = 3
     whole_run(made, checks=False)
     assert need is not None
-    assert 0.5 < need / (torch.cuda.max_memory_allocated() - standing) < 2
+    assert 0.8 < need.total / (torch.cuda.max_memory_allocated() - standing) < 1.4
 
 
 def frozen_but_for_the_output(build: Build) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from tests.engine.test_outline import on_noise
 from tests.test_recipes import PATHS, recipe
-from workbench.checks.memory import needed_bytes
+from workbench.checks.memory import needed
 from workbench.data.base import DataSet
 from workbench.data.splits import UnseenSplit
 from workbench.engine import sizes
@@ -106,9 +106,9 @@ def test_no_packaged_recipe_is_refused(path: Path) -> None:
 def test_what_could_just_fit_is_not_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = on_noise(recipe("resnet20", "data.batch_size=64", "data.eval_batch_size=8"))
     real = build(found, "cpu", tmp_path)
-    need = needed_bytes(real)
-    assert need is not None
-    need += sum(weight.numel() * 4 for weight in real.model.parameters())
+    estimate = needed(real)
+    assert estimate is not None
+    need = estimate.total + sum(weight.numel() * 4 for weight in real.model.parameters())
     monkeypatch.setattr(sizes, "host_bytes", lambda: need)
     outline(found, tmp_path)
     monkeypatch.setattr(sizes, "host_bytes", lambda: need // 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, not_judged
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
 
 
 class Memory(Check):
-    """Estimate what a step needs, before it fails: activations of a batch, weights, gradients, optimizer state.
+    """Estimate what a step needs, before it fails.
 
-    Activations are counted on a copy without memory, layer by layer; what cuDNN takes for itself and what lies between
-    the blocks of an allocator is not in it.
+    On a GPU, two small batches are trained on a second build, and what they take is reckoned up to a whole one:
+    gradients, activations, optimizer state and its copies, averages, evaluation and, where steps are recorded, what the
+    graph keeps. Neither the CUDA context is in it, which what is free is without, nor what cuDNN takes while it tries
+    its algorithms. On a CPU, activations are counted on a copy.
     """
 
     name = "memory"
@@ -27,22 +30,53 @@ class Memory(Check):
 
     def examine(self, build: Build) -> Result:
         """A network whose activations cannot be counted is not judged."""
-        need = needed_bytes(build)
+        need = needed(build)
         if need is None:
             return not_judged("what this network keeps for its gradients cannot be counted on a copy without memory")
         free = free_bytes(build)
-        expected, found = f"≤ {_gib(free)} free on {build.device}", f"about {_gib(need)}"
-        if need <= self.full * free:
+        expected, found = f"≤ {_gib(free)} free on {build.device}", f"about {_gib(need.total)}"
+        if need.total <= self.full * free:
             return Result("pass", expected, found, "a batch of this size fits")
         size = build.recipe.data.batch_size
-        reason = f"a step with {size:,} images needs {'more than' if need > free else 'nearly all of what'} is free"
-        fits = max(1, int(size * self.full * free / need))
-        advice = f"set data.batch_size to {1 << (fits.bit_length() - 1)}, or choose another device"
-        return Result("fail" if need > free else "warn", expected, found, reason, advice)
+        over = need.total > free
+        reason = f"a step with {size:,} images needs {'more than' if over else 'nearly all of what'} is free"
+        return Result("fail" if over else "warn", expected, found, reason, _advice(build, need, self.full * free))
 
 
-def needed_bytes(build: Build) -> int | None:
-    """What a training step needs beyond the build as it stands; None where activations cannot be counted."""
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a training needs beyond its build as it stands. image: what of it each of a batch's images adds."""
+
+    total: int
+    image: float
+    batch: int
+
+
+def _advice(build: Build, need: Need, room: float) -> str:
+    """What to do where there is less room than is needed."""
+    fits = need.batch - int((need.total - room) / need.image) - 1 if need.image > 0 else 0
+    if fits >= 1:
+        return f"set data.batch_size to {1 << (fits.bit_length() - 1)}, or choose another device"
+    part = build.recipe.techniques.get("gradient_accumulation") if build.recipe.on("gradient_accumulation") else None
+    if part is not None and (size := int(part.micro_batch_size)) > 1:  # type: ignore[attr-defined]
+        return f"set techniques.gradient_accumulation.micro_batch_size to {size // 2}, or choose another device"
+    return "choose another device, or make the network smaller"
+
+
+def needed(build: Build) -> Need | None:
+    """What a training needs beyond the build as it stands; None where activations cannot be counted."""
+    batch = min(build.recipe.data.batch_size, len(build.training))
+    if build.device.type == "cuda":
+        from workbench.engine.footprint import footprint
+
+        if (found := footprint(build)) is not None:
+            return Need(found.total, found.image, batch)
+    counted = _counted(build, batch)
+    return None if counted is None else Need(*counted, batch)
+
+
+def _counted(build: Build, batch: int) -> tuple[int, float] | None:
+    """Bytes of weights' gradients, two moments and a batch's activations, and those of an image."""
     import torch
 
     from workbench.engine.cost import saved_bytes
@@ -56,9 +90,8 @@ def needed_bytes(build: Build) -> int | None:
         halved = (probe[None] @ probe[None]).element_size() < 4
     halved = halved or next(build.model.parameters()).element_size() < 4
     weights = sum(p.numel() * p.element_size() for p in build.model.parameters() if p.requires_grad)
-    batch = min(build.recipe.data.batch_size, len(build.training))
-    images = channels * height * width * 5  # the batch as uint8 and as fp32
-    return 3 * weights + batch * (activations // (2 if halved else 1) + images)  # gradients, two moments
+    image = activations // (2 if halved else 1) + channels * height * width * 5  # as uint8 and as fp32
+    return 3 * weights + batch * image, float(image)
 
 
 def free_bytes(build: Build) -> int:

@@ -116,6 +116,11 @@ class EvaluationSet:
             images = self._split.images(torch.arange(start, stop)).to(self._device)
         return Batch(images, self._labels[start:stop], torch.arange(start, stop, device=self._device))
 
+    @property
+    def on_device(self) -> bool:
+        """Whether the images lie there already."""
+        return self._images is not None
+
     def _kept(self) -> Tensor | None:
         """The images on the device, or None where there is no room: then they come batch by batch, each time."""
         try:

@@ -17,16 +17,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from workbench.control import Control
-from workbench.data.base import DataSet, Split
-from workbench.data.splits import ArraySplit
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.lines import PACKAGE, STEP, is_library, is_ours
 from workbench.engine.reasons import owners
 from workbench.engine.slots import Filler
+from workbench.engine.spare import small
 from workbench.engine.suited import suited
 from workbench.engine.train import train
-from workbench.recipe import Recipe
 
 IMAGES = str(PACKAGE / "data" / "batches.py")
 """What augments whole images, in a loader's workers where there are any."""
@@ -60,8 +58,10 @@ def would_wait(wanted: Build) -> Counter[tuple[str, str]]:
     targets, weights or gradients; one that was made from nothing counts as the host's, so some waits are not seen.
     Raises what building or training raises.
     """
-    recipe, _ = suited(_small(wanted), "cpu")
+    few = small(wanted, IMAGES_A_STEP * STEPS_AN_EPOCH, IMAGES_A_STEP, IMAGES_A_STEP)
+    recipe, _ = suited(few, "cpu")
     spare = build(recipe, "cpu", Path())
+    spare.steps = EPOCHS * STEPS_AN_EPOCH
     workers = wanted.recipe.data.pipeline == "loader"
     listener = _Listener(spare, workers=workers)
 
@@ -76,33 +76,6 @@ def would_wait(wanted: Build) -> Counter[tuple[str, str]]:
     finally:
         spare.close()
     return listener.found
-
-
-def _small(wanted: Build) -> Recipe:
-    """The recipe on a few of its own images, with nothing between its steps."""
-    split = _some(wanted.training, IMAGES_A_STEP * STEPS_AN_EPOCH)
-    whole = wanted.dataset
-    dataset = DataSet(split, _some(whole.test, IMAGES_A_STEP), whole.classes, whole.shape)
-
-    class Source:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(wanted.recipe.data_source, name)
-
-        def load(self, *arguments: Any) -> DataSet:
-            return dataset
-
-    recipe = wanted.recipe
-    data = recipe.data.model_copy(
-        update={"batch_size": IMAGES_A_STEP, "validation": 0.0, "pipeline": "device", "workers": 0}
-    )
-    quiet = {"epochs": float(EPOCHS), "compile": "off", "log_every": 10**6, "eval_every": 1e5, "checkpoint_every": 1e5}
-    train = recipe.train.model_copy(update=quiet)
-    return recipe.model_copy(update={"data_source": Source(), "data": data, "train": train})
-
-
-def _some(split: Split, count: int) -> ArraySplit:
-    places = torch.arange(count) % len(split)
-    return ArraySplit(split.images(places).clone(), split.labels[places].clone())
 
 
 class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
