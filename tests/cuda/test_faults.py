@@ -33,9 +33,9 @@ ECC, LAUNCH, GONE = "cudaErrorECCUncorrectable", "cudaErrorLaunchFailure", "cuda
 SAID = {ECC: "uncorrectable ECC error encountered", LAUNCH: "unspecified launch failure", GONE: "busy or unavailable"}
 RESET = "reset it (nvidia-smi --gpu-reset, or restart the machine)"
 MODES = {
-    "off": (),
+    "off": ("train.compile=off",),
     "graph": ("train.compile=graph", "techniques.ema.decay=0.9"),
-    "loader": ("data.pipeline=loader", "data.workers=1"),
+    "loader": ("train.compile=off", "data.pipeline=loader", "data.workers=1"),
 }
 ONE_EPOCH = ("train.epochs=1", "train.eval_every=0.5", "data.validation=0.2", "data.batch_size=128")
 """Nine steps; an evaluation and a checkpoint after the fourth and the eighth, the last ones after the ninth."""
@@ -213,7 +213,7 @@ def test_the_screens_training_thread_ends_with_the_run(standin: ModuleType, tmp_
 
 
 def test_a_process_whose_device_stays_lost_ends_in_good_order(tmp_path: Path) -> None:
-    changes = (*ONE_EPOCH, *MODES["graph"], *MODES["loader"], "train.checkpoint_every=0.2")
+    changes = (*ONE_EPOCH, *MODES["loader"], *MODES["graph"], "train.checkpoint_every=0.2")
     settings = [f"--set={change}" for change in changes]
     variables = {"STANDIN_FAIL": ECC, "STANDIN_FAIL_AFTER": "900", "STANDIN_COMPUTES": "1"}
     done = subprocess.run(

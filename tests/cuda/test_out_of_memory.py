@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -173,8 +173,11 @@ def test_at_the_first_step(fill: Fill, tmp_path: Path) -> None:
 
 
 def test_a_set_that_is_larger_than_the_free_memory(fill: Fill, tmp_path: Path) -> None:
-    run = begun(tmp_path, "off", "model.hidden=[64]")
+    run, pieces = begun(tmp_path, "off", "model.hidden=[64]"), []
     fill(3)
+    with suppress(torch.OutOfMemoryError):  # blocks that others have left room in
+        while True:
+            pieces.append(torch.empty(2 * MIB, dtype=torch.uint8, device="cuda:0"))
     assert trained(run) == "failed"
     ended = failure(run)
     assert ended.error.startswith("data.pipeline: the images need ") and 'set pipeline = "loader"' in ended.error

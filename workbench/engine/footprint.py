@@ -107,7 +107,7 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
     image = max(phases.values())[1]
     making = max((phases[name][0] for name in MAKING if name in phases), default=kept) - kept
     recorded = 0
-    if wanted.recipe.train.compile in GRAPHS:
+    if wanted.execution.mode in GRAPHS:
         recorded = (
             int(GAPS * step) + count * wanted.training.images(torch.arange(1)).numel() * 4 + workspace_bytes(device)
         )
