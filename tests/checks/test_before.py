@@ -17,7 +17,9 @@ from workbench.checks.learning_rate_range import explosion, suggestion
 from workbench.data import shared_memory
 from workbench.data.splits import ArraySplit
 from workbench.engine.build import Build
+from workbench.engine.slots import Filler
 from workbench.recipe.registries import CHECKS
+from workbench.step import Moment
 
 DEAR = [card.name for card in CHECKS if card.asked_for()]
 
@@ -178,16 +180,20 @@ def test_the_memory_estimate_is_near_what_a_step_takes(digits_recipe: str, tmp_p
     from workbench.engine.build import build
     from workbench.recipe import read_recipe
 
-    made = build(
-        read_recipe(digits_recipe, overrides=["data.batch_size=512", "model.widths=[64,128]"]), "cuda", tmp_path
-    )
+    changes = ["data.batch_size=512", "model.widths=[64,128]", "train.compile=off"]
+    made = build(read_recipe(digits_recipe, overrides=changes), "cuda", tmp_path)
     need = needed(made)
     standing = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
+
+    def begin(moment: Moment, skip: Tensor) -> None:  # in the first step cuDNN tries its algorithms
+        if moment.step == 0:
+            torch.cuda.reset_peak_memory_stats()
+
+    made.slots.add("after step", Filler(0, "begin", begin))
     made.steps = 3
     whole_run(made, checks=False)
     assert need is not None
-    assert 0.8 < need.total / (torch.cuda.max_memory_allocated() - standing) < 1.4
+    assert 0.7 < need.total / (torch.cuda.max_memory_allocated() - standing) < 1.5
 
 
 def frozen_but_for_the_output(build: Build) -> None:
