@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.cuda import runtime
 from workbench.cli import main as command_line
 from workbench.control import Control
+from workbench.doctor.selftest import TESTS, perform
 from workbench.events import Event, Finished, Trained
 from workbench.places import packaged_recipes
 from workbench.recipe import read_recipe
@@ -80,6 +81,12 @@ def in_the_screens_thread(folder: Path) -> tuple[int, str]:
     return int(training.state != "finished"), training.error
 
 
+def tested() -> tuple[int, str]:
+    """The doctor's tests of the device, in this process."""
+    outcomes = [perform(test.name, "cuda:1") for test in TESTS]
+    return int(not all(each.passed for each in outcomes)), "; ".join(each.found for each in outcomes)
+
+
 def moved(folder: Path, device: str) -> tuple[int, str]:
     """A run that stops on cuda:1 in its middle and goes on elsewhere; what both halves and a whole one came to."""
     whole, run, control = made(folder / "whole"), made(folder / device), Control()
@@ -101,7 +108,9 @@ def main(folder: Path, *, slow: bool) -> None:
         name: lambda arguments=arguments: commanded(arguments)
         for name, arguments in (SLOW if slow else COMMANDS).items()
     }
-    if not slow:
+    if slow:
+        cases["selftest"] = tested
+    else:
         cases["in the screens' thread"] = lambda: in_the_screens_thread(folder)
         cases["goes on on cpu"] = lambda: moved(folder, "cpu")
         cases["goes on on cuda:0"] = lambda: moved(folder, "cuda:0")
