@@ -112,7 +112,8 @@ class PhasesMeasured(Event):
     """Where the time of some steps went: seconds of a mean step by phase, over ``samples`` steps, one in ``every``.
 
     Phases are those of :data:`workbench.profiling.report.PHASES`; what they leave of ``step_seconds`` is not explained.
-    ``cost`` is the share of the training time that measuring took.
+    ``cost`` is the share of the training time that measuring took. ``recorded_seconds``: where the measured steps had
+    to run as they are written, but the others are repeated from a recording, what one of the others takes.
     """
 
     kind: ClassVar[str] = "phases_measured"
@@ -122,6 +123,7 @@ class PhasesMeasured(Event):
     step_seconds: Figure
     seconds: dict[str, Figure]
     cost: Figure
+    recorded_seconds: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

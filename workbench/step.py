@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -52,7 +54,7 @@ class Moment:
         return self.step / self.steps
 
 
-def _nobody_measures(phase: str) -> None:
+def nobody(phase: str) -> None:
     """What :attr:`Marks.at` is while no step is measured."""
 
 
@@ -60,19 +62,33 @@ class Marks:
     """Where the phases of a step begin: ``marks.at("forward")`` ends the phase before and begins this one.
 
     Phases are those of :data:`workbench.profiling.report.PHASES`, or "" for what belongs to none; they may come several
-    times in a step. Whoever measures puts a function of its own in the place of ``at``, from step to step.
+    times in a step. Whoever measures puts a function of its own in the place of ``at``, from step to step; and, if a
+    part of the step may be repeated from a recording, one in the place of ``repeated``: it is given the phases that
+    begin there, each with the event that a repetition records in the device's stream. ``as_written``: a step that is
+    measured ran as it is written though those that are not are repeated from a recording.
     """
 
-    __slots__ = ("at",)
+    __slots__ = ("as_written", "at", "repeated")
 
     def __init__(self) -> None:
-        self.at: Callable[[str], None] = _nobody_measures
+        self.off()
 
     @property
     def on(self) -> bool:
         """Whether somebody measures this step."""
-        return self.at is not _nobody_measures
+        return self.at is not nobody
 
     def off(self) -> None:
         """Nobody measures any more."""
-        self.at = _nobody_measures
+        self.at: Callable[[str], None] = nobody
+        self.repeated: Callable[[Sequence[tuple[str, torch.cuda.Event]]], None] | None = None
+        self.as_written = False
+
+    @contextmanager
+    def instead(self, at: Callable[[str], None]) -> Iterator[None]:
+        """In the block phases begin for somebody else: what is recorded there happens later."""
+        before, self.at = self.at, at
+        try:
+            yield
+        finally:
+            self.at = before

@@ -21,7 +21,7 @@ import torch._tensor_str
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, _get_current_dispatch_mode_stack
 
-from tests.cuda import convolutions
+from tests.cuda import convolutions, runtime
 from tests.cuda.convolutions import low_precision
 
 aten = torch.ops.aten
@@ -285,7 +285,7 @@ def computing() -> Iterator[None]:
         return
     graph = torch.cuda.CUDAGraph
     begin, end, replay, reset = graph.capture_begin, graph.capture_end, graph.replay, graph.reset
-    start, show = threading.Thread.start, torch._tensor_str._str
+    start, show, recorded = threading.Thread.start, torch._tensor_str._str, torch.cuda.Event.record
 
     def capture_begin(self, *args, **kwargs):
         begin(self, *args, **kwargs)
@@ -307,6 +307,13 @@ def computing() -> Iterator[None]:
         with _disable_current_modes(), torch.no_grad():
             for compute in self.tape:
                 compute()
+
+    def record(self, stream=None):
+        """In a graph, an external event is recorded where it stands among what is computed."""
+        recorded(self, stream)
+        mode = current()
+        if mode is not None and mode.tape is not None and torch.cuda.is_current_stream_capturing():
+            mode.tape.append(lambda: runtime.stamp(self.cuda_event))
 
     def reset_(self):
         self.tape = []
@@ -330,6 +337,7 @@ def computing() -> Iterator[None]:
 
     with (
         mock.patch.multiple(graph, capture_begin=capture_begin, capture_end=capture_end, replay=replayed, reset=reset_),
+        mock.patch.object(torch.cuda.Event, "record", record),
         mock.patch.object(threading.Thread, "start", start_computing),
         mock.patch.object(torch._tensor_str, "_str", shown),
         Numbers(),

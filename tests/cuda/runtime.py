@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ class _Entry(ctypes.Structure):
         ("captured", ctypes.c_int),
         ("device", ctypes.c_int),
         ("stream", ctypes.c_uint),
+        ("bytes", ctypes.c_size_t),
     ]
 
 
@@ -43,6 +44,7 @@ if present():
     _driver.standin_used.restype = ctypes.c_size_t
     _driver.standin_total.restype = ctypes.c_size_t
     _driver.standin_work.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+    _driver.standin_stamp.argtypes = [ctypes.c_void_p]
 
 
 # ---- the log ----
@@ -52,7 +54,7 @@ class Entry:
 
     name: of the kernel (mangled), the library's function, or what was done. captured: recorded into a graph, not done.
     places: ``(file, line, function)`` of the Python that led to it, innermost first; empty for what autograd's own
-    threads did. step: what ``Log.step`` was then.
+    threads did. step: what ``Log.step`` was then. bytes: of a copy between host and device, or on it.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Entry:
     stream: int
     places: tuple[tuple[str, int, str], ...]
     step: int
+    bytes: int = 0
 
     @property
     def waits(self) -> bool:
@@ -115,7 +118,9 @@ def listened(*, places: bool = True) -> Iterator[Log]:
             lines.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
             frame = frame.f_back
         found = tuple(line for line in lines if line[0] not in _OWN)
-        log.entries.append(Entry(KINDS[e.kind], e.name.decode(), bool(e.captured), e.device, e.stream, found, log.step))
+        log.entries.append(
+            Entry(KINDS[e.kind], e.name.decode(), bool(e.captured), e.device, e.stream, found, log.step, e.bytes)
+        )
 
     listener = _LISTENER(hear)
     _driver.standin_listen(listener)
@@ -146,6 +151,27 @@ def total(kind: Kind) -> int:
 def work(name: bytes, stream: int) -> int:
     """Note a library's work on a stream; CUDA's error number. The name must stay where it is."""
     return int(_driver.standin_work(name, stream))
+
+
+# ---- time ----
+_CLOCK = ctypes.CFUNCTYPE(ctypes.c_double)
+
+
+@contextmanager
+def clock(seconds: Callable[[], float]) -> Iterator[None]:
+    """Events that are recorded inside have this clock's time, not this machine's."""
+    planted = _CLOCK(lambda: 1000 * seconds())
+    _driver.standin_clock(planted)
+    try:
+        yield
+    finally:
+        _driver.standin_clock(_CLOCK())
+        _kept.append(planted)
+
+
+def stamp(event: int) -> None:
+    """Have an event, by its handle, be recorded now, as a graph does that it is a part of."""
+    _driver.standin_stamp(event)
 
 
 # ---- memory ----

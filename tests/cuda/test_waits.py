@@ -78,7 +78,7 @@ def places_of(built: Build) -> set[str]:
     with backend(built.recipe):
         events = train(built, Control(), checks=False)
         next(e for e in events if isinstance(e, Trained))
-        with found_syncs(built.device) as places:
+        with found_syncs(built.device) as found:
             until = built.step + STEPS
             next(e for e in events if isinstance(e, Trained) and e.step >= until)
-    return set(places)
+    return set(found.places)

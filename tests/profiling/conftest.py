@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -43,9 +43,14 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Read:
     return lambda *overrides: read_recipe(RECIPE, overrides=overrides)
 
 
-def limited_by(bound: Bound, recipe: Recipe, folder: Path, device: str, try_it: bool = False) -> Report:
+LONGER = (0.6, 1.2, 2.4, 4.8)
+
+
+def limited_by(
+    bound: Bound, recipe: Recipe, folder: Path, device: str, try_it: bool = False, lengths: Sequence[float] = LONGER
+) -> Report:
     """A report that finds what was planted. One that cannot say is made anew, longer; one that guesses fails."""
-    for seconds in (0.6, 1.2, 2.4, 4.8):
+    for seconds in lengths:
         found = report_of(recipe, folder, device, seconds, try_it=try_it)
         if found.bound == bound:
             return found

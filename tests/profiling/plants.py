@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 
+import torch
+from torch.nn.functional import cross_entropy
+
+from tests.cuda.timing import busy
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
@@ -62,4 +66,73 @@ class TwoPasses(Technique):
         build.add("gradient", wrap)
 
 
-PLANTS = (SlowTransform, Sync, TwoPasses)
+class DeviceWork(Technique):
+    """A loss that has the GPU work for a planted time, and may want to see itself."""
+
+    name = "device_work"
+    group = "loss"
+    milliseconds: float = parameter(0.0, ge=0, description="of a batch, whatever its size")
+    microseconds: float = parameter(0.0, ge=0, description="of an image")
+    waits: bool = parameter(False, description="looks at the loss")
+
+    def contribute(self, build):
+        """Be the criterion."""
+        build.add("criterion", self._loss)
+
+    def _loss(self, logits, targets):
+        busy(self.milliseconds / 1e3 + self.microseconds / 1e6 * len(logits))
+        loss = cross_entropy(logits, targets)
+        if self.waits:
+            loss.item()
+        return loss
+
+
+class HostWork(Technique):
+    """Work for the processor after each update, by its own clock: other programs make it no longer."""
+
+    name = "host_work"
+    group = "averaging"
+    milliseconds: float = parameter(0.0, ge=0, description="of a batch, whatever its size")
+
+    def contribute(self, build):
+        """Work after each update."""
+        build.add("after step", lambda moment, skip: work(self.milliseconds / 1e3))
+
+
+class ImageWork(Technique):
+    """A loss that takes the processor so long for each image."""
+
+    name = "image_work"
+    group = "loss"
+    milliseconds: float = parameter(1.0, ge=0, description="of an image")
+
+    def contribute(self, build):
+        """Be the criterion."""
+        build.add("criterion", self._loss)
+
+    def _loss(self, logits, targets):
+        work(self.milliseconds / 1e3 * len(logits))
+        return cross_entropy(logits, targets)
+
+
+class Hoard(Technique):
+    """Takes memory of the device and keeps it."""
+
+    name = "hoard"
+    group = "precision and speed"
+    mebibytes: int = parameter(1, ge=1, description="how much")
+
+    def contribute(self, build):
+        """Take it, for as long as there is the build."""
+        held = torch.empty(self.mebibytes * 2**20, dtype=torch.uint8, device=build.device)
+        build.add("after step", lambda moment, skip, held=held: None)
+
+
+def work(seconds):
+    """Keep the processor busy for so long, by the thread's own clock."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+PLANTS = (SlowTransform, Sync, TwoPasses, DeviceWork, HostWork, ImageWork, Hoard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -39,8 +40,11 @@ COMPUTING = replace(LOADED, end_to_end=4900, loader=20_000, loader_alone=10_000,
         (replace(COMPUTING, end_to_end=2000), "sync"),
         (replace(COMPUTING, end_to_end=2000, on_gpu=False), "compute"),
         (replace(COMPUTING, end_to_end=2000, on_gpu=False, asleep_whole=0.5), "sync"),
-        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), stretch=1.43), "sync"),
-        (replace(COMPUTING, syncs=("loop.py:7 (1×)",), stretch=1.92), "compute"),
+        (replace(COMPUTING, end_to_end=2000, stretch=1.01), "launch"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.3, stretch=1.43), "sync"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.3, stretch=1.92), "compute"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.02, stretch=1.01), "launch"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.02, stretch=1.92), "compute"),
         (replace(COMPUTING, on_gpu=False, asleep=0.6), "sync"),
         (replace(COMPUTING, evaluation_share=0.6), "evaluation"),
         (replace(COMPUTING, phases=step(transfer=0.5, forward=0.2, backward=0.3)), "transfer"),
@@ -55,6 +59,48 @@ def test_each_figure_has_its_verdict(evidence: Evidence, expected: str) -> None:
     said = sentence(evidence, bound(evidence))
     assert said.count(". ") == 0 and said.endswith("."), "one sentence"
     assert f"{evidence.end_to_end:,.0f}" in said
+
+
+H200 = Evidence(
+    on_gpu=True, pipeline="device", workers=0, batch_size=128, cores=16, end_to_end=12_064, loader=50_557,
+    compute=16_406, phases=step(forward=0.4, backward=0.4, optimizer=0.2), stretch=1.0, gpu_use=0.27, bf16=True,
+)  # fmt: skip
+"""resnet20 on an H200, as measured; the recorded step made 50,551 images a second of its 12,064."""
+
+AT_ITS_BUILDING = ("module.py:1370 (128×)", "guard.py:60 (3×)")
+"""Where torch saw that run wait: once each, and none of it in a step."""
+
+
+@pytest.mark.parametrize("syncs", [(), AT_ITS_BUILDING])
+@pytest.mark.parametrize("feeding", [{}, {"pipeline": "loader", "workers": 2, "loader_alone": 25_278}])
+def test_a_small_network_on_a_real_gpu_is_limited_by_launches(
+    recipe: Read, feeding: dict[str, Any], syncs: tuple[str, ...]
+) -> None:
+    found = replace(H200, **feeding, syncs=syncs)
+    assert bound(found) == "launch"
+    assert sentence(found, "launch") == (
+        "Launching operations limits training: the GPU is in use 27 % of the time, twice the images take as long; "
+        "batches alone 50,557 images/s, network alone 16,406, together 12,064."
+    )
+    first = suggest(found, recipe(), "launch")
+    assert first is not None and first.changes == {"train.compile": "graph"}
+    after = suggest(found, changed(recipe(), first.changes), "launch")
+    assert after is not None and after.changes == {"data.batch_size": 256}
+
+
+def test_a_recorded_step_comes_before_other_ways_to_the_same_batches(recipe: Read) -> None:
+    waits = replace(H200, pipeline="loader", workers=2, phases=step(data_wait=0.2, forward=0.4, backward=0.4))
+    found = suggest(waits, recipe("data.pipeline=loader", "data.workers=2"), "launch")
+    assert found is not None and found.changes == {"train.compile": "graph"}
+
+
+def test_a_place_that_is_waited_at_is_named_with_what_it_costs() -> None:
+    found = replace(H200, syncs=("loss.py:12 (391×)", "loss.py:40 (391×)", "aug.py:3 (1×)"), sync_share=0.62)
+    assert bound(found) == "sync"
+    assert sentence(found, "sync").startswith(
+        "Waiting for the GPU limits training: the step stands still for it 62 % of the time, at loss.py:12 (391×), "
+        "loss.py:40 (391×); batches"
+    )
 
 
 BUSY = replace(LOADED, disturbed=0.6)

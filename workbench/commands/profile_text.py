@@ -45,7 +45,7 @@ def read_phases(folder: Path) -> Phases | None:
         return None
     if not isinstance(found, PhasesMeasured):
         return None
-    return Phases(found.step_seconds, found.seconds, found.samples, found.every, found.cost)
+    return Phases(found.step_seconds, found.seconds, found.samples, found.every, found.cost, found.recorded_seconds)
 
 
 def step_lines(phases: Phases, width: int) -> Iterator[str]:
@@ -55,6 +55,10 @@ def step_lines(phases: Phases, width: int) -> Iterator[str]:
     whole = sum(parts.values())
     measured = f"{phases.samples} steps, 1 in {phases.every}; measuring took {100 * phases.cost:.2f} %"
     yield f"a step takes {_milliseconds(phases.step_seconds)} ({measured})"
+    if phases.recorded_seconds:
+        ratio = phases.step_seconds / phases.recorded_seconds
+        recorded = _milliseconds(phases.recorded_seconds)
+        yield f"  it ran without its graph; a recorded step takes {recorded}, {ratio:.1f} times as fast"
     yield f"  [{bar({LETTERS[name]: seconds / whole for name, seconds in parts.items()}, max(10, width - 4))}]"
     for name, seconds in parts.items():
         if seconds / whole >= 0.0005:

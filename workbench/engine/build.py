@@ -101,8 +101,8 @@ class Build:
         return Moment(step, self.steps, self.steps_per_epoch)
 
     def watched(self, moment: Moment) -> bool:
-        """Whether somebody looks into this step: its phases, its layers. Then it must run as it is written."""
-        return self.marks.on or any(due(moment) for due in self.slots.functions("look due"))
+        """Whether somebody looks into this step's layers. Then it must run as it is written."""
+        return any(due(moment) for due in self.slots.functions("look due"))
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of the first parameter group at a step, as the recipe states it."""

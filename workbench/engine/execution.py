@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from workbench.engine.reasons import reason
 from workbench.engine.recorder import Recorder
 from workbench.out_of_memory import out_of_memory
 from workbench.recipe.execution import Execution
-from workbench.step import Moment
+from workbench.step import Moment, nobody
 
 Step = Callable[[Tensor, Tensor, Tensor, Moment], Tensor]
 """``(images, targets, labels, moment)``, all on the device, to skip, float32 []: 1 where the update is masked."""
@@ -59,11 +59,16 @@ def without_graph(before: Execution, why: str) -> Execution:
 
 @dataclass
 class _Graph:
-    """A recorded step: where its inputs lie, what repeats it, where its result lies."""
+    """A recorded step: where its inputs lie, what repeats it, where its result lies.
+
+    phases: the events at which its phases begin, of one that is repeated where they are measured. marked: that one.
+    """
 
     inputs: tuple[Tensor, ...]
     repeat: Callable[[], None]
     result: Tensor
+    phases: list[tuple[str, torch.cuda.Event]] = field(default_factory=list)
+    marked: _Graph | None = None
 
 
 class Recorded:
@@ -71,8 +76,9 @@ class Recorded:
 
     Steps are of one kind if their tensors have the same shapes and formats, the same parameters are trained, and
     techniques and optimizer hold the same values on the host. A batch that is smaller than the others is too rare to be
-    recorded. Steps that somebody looks into run as written: a graph has neither phases nor layers. A kind that no step
-    was of while another came up gives its memory up; if it comes back after all, it stays.
+    recorded. Steps whose layers somebody looks into run as written. Those whose phases are measured repeat a recording
+    of their own that has an event at the beginning of each. A kind that no step was of while another came up gives its
+    memory up; if it comes back after all, it stays.
     """
 
     def __init__(
@@ -93,14 +99,14 @@ class Recorded:
         self._since: set[Hashable] = set()
         self._restless = 0
         self._last: Any = None
-        self._off = self._said = False
+        self._off = self._unmarked = False
         self._capturable: list[dict[str, Any]] = []
         build.rates_on_device, build.make_room = True, self._make_room
 
     def __call__(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         """One step."""
         inputs = (images, targets, labels)
-        if self._off or len(labels) < self._build.recipe.data.batch_size or self._watched(moment):
+        if self._off or len(labels) < self._build.recipe.data.batch_size or self._build.watched(moment):
             return self._as_written(images, targets, labels, moment)
         if not self._done:
             self._make_capturable()
@@ -109,9 +115,16 @@ class Recorded:
         if graph is None and (graph := self._new(kind, inputs, moment)) is None:
             return self._as_written(images, targets, labels, moment)
         self._since.add(kind)
+        if self._build.marks.on:
+            if (marked := self._marked(graph, moment)) is None:
+                self._build.marks.as_written = True
+                return self._as_written(images, targets, labels, moment)
+            graph = marked
         for place, value in zip(graph.inputs, inputs, strict=True):
             place.copy_(value)
         graph.repeat()
+        if graph.phases and self._build.marks.repeated is not None:
+            self._build.marks.repeated(graph.phases)
         return graph.result
 
     def _as_written(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
@@ -138,11 +151,26 @@ class Recorded:
         self._give_up("recordings left too little memory for the rest", recordable=True)
         return True
 
-    def _watched(self, moment: Moment) -> bool:
-        if self._build.marks.on and not self._said:
-            self._said = True
-            self._note("phases are measured on steps that run without their graph; the others are faster")
-        return self._build.watched(moment)
+    def _marked(self, graph: _Graph, moment: Moment) -> _Graph | None:
+        """The recording of the same step that has its phases; None where it cannot be had."""
+        if self._unmarked or self._build.marks.repeated is None:
+            return None
+        if graph.marked is None:
+            phases: list[tuple[str, torch.cuda.Event]] = []
+
+            def at(phase: str) -> None:
+                event = torch.cuda.Event(enable_timing=True, external=True)  # type: ignore[no-untyped-call]
+                event.record()
+                phases.append((phase, event))
+
+            found = self._recorded(graph.inputs, moment, at)
+            if isinstance(found, str):
+                self._unmarked = True
+                why = f"their recording has no place for clocks ({found})"
+                self._note(f"phases are measured on steps that run without their graph, the others are faster: {why}")
+                return None
+            graph.marked, found.phases = found, phases
+        return graph.marked
 
     def _kind(self, inputs: tuple[Tensor, ...], moment: Moment) -> Hashable:
         if moment.epoch != self._network[0]:
@@ -165,9 +193,12 @@ class Recorded:
         if done <= WARM_UP:
             return None
         self._leave()
-        if (graph := self._recorded(inputs, moment)) is not None:
-            self._graphs[kind] = graph
-        return graph
+        found = self._recorded(inputs, moment)
+        if isinstance(found, str):
+            self._give_up(found)
+            return None
+        self._graphs[kind] = found
+        return found
 
     def _leave(self) -> None:
         """Forget recordings of kinds that have gone by, and with the last one the memory that they share."""
@@ -177,11 +208,17 @@ class Recorded:
         if not self._graphs and self._recorder is not None:
             self._recorder.free()
 
-    def _recorded(self, inputs: tuple[Tensor, ...], moment: Moment) -> _Graph | None:
+    def _recorded(
+        self, inputs: tuple[Tensor, ...], moment: Moment, at: Callable[[str], None] | None = None
+    ) -> _Graph | str:
+        """A recording of the step, or what keeps it from being recorded; all is then as before.
+
+        at: hears where its phases begin. Its inputs lie where those of the recording lie that it takes the place of.
+        """
         before = self._host.copy()
         try:
-            with self._pause():
-                places = [torch.empty_like(value) for value in inputs]
+            with self._pause(), self._build.marks.instead(at or nobody):
+                places = inputs if at else tuple(torch.empty_like(value) for value in inputs)
                 repeat, result = self._record(lambda: self._step(places[0], places[1], places[2], moment))
             if change := before.change():
                 raise CannotRecord(change)
@@ -189,11 +226,9 @@ class Recorded:
             pass_on(error)
             why = reason(error, self._build.slots)
             before.put_back()
-        else:
-            before.put_back()
-            return _Graph(tuple(places), repeat, result)
-        self._give_up(why)
-        return None
+            return why
+        before.put_back()
+        return _Graph(places, repeat, result)
 
     def _give_up(self, why: str, *, recordable: bool = False) -> None:
         self._off = True

@@ -15,6 +15,7 @@ from workbench.data.device import DevicePipeline
 from workbench.data.pipeline import Pipeline, make_pipeline, split_bytes
 from workbench.devices import gpu_of, gpu_use
 from workbench.engine.build import Build
+from workbench.out_of_memory import out_of_memory
 from workbench.profiling.parts import (
     Batches,
     CachedPipeline,
@@ -62,7 +63,7 @@ class Turn:
     end_to_end: float
     loader: float
     compute: float
-    stretch: float
+    stretch: float | None
     asleep: float
     asleep_whole: float
 
@@ -72,12 +73,13 @@ class Ceilings:
     """What was measured; rates as in :class:`workbench.profiling.report.Report`.
 
     device_loader: batches of the device pipeline, where the recipe has another and the set fits. stretch: how many
-    times as long a step takes with twice the images, in the network alone. asleep, asleep_whole: the share that the
-    training thread slept, of the time in the network alone that others left it, and of all time end to end.
-    disturbed: the share of the time end to end in which other programs kept it or its workers from a processor.
+    times as long a step takes with twice the images, in the network alone; None where they do not fit. asleep,
+    asleep_whole: the share that the training thread slept, of the time in the network alone that others left it, and of
+    all time end to end. disturbed: the share of the time end to end in which other programs kept it or its workers from
+    a processor.
     turns: what each of them says by itself.
     loader_cpu, compute_cpu: CPU seconds of an image. begin_seconds: until the first batch is there. retries: how often
-    the GPU's memory had to be tidied up to go on.
+    the GPU's memory had to be tidied up to go on, before the other parts took theirs. notes: what the training said.
     """
 
     end_to_end: Rate
@@ -86,7 +88,7 @@ class Ceilings:
     phases: Phases
     loader_alone: Rate | None
     device_loader: Rate | None
-    stretch: float
+    stretch: float | None
     asleep: float
     asleep_whole: float
     disturbed: float
@@ -97,6 +99,7 @@ class Ceilings:
     gpu: Gpu | None
     retries: int
     turns: list[Turn]
+    notes: list[str]
 
 
 class Measurement:
@@ -107,9 +110,10 @@ class Measurement:
         self._compute_cpu: list[float] = []
         self._busy: list[float] = []
         self._processes: list[Process] = []
-        self._memory = (0, 0)
+        self._memory = (0, 0, 0)
         self._each = each = seconds / ROUNDS
         device = build.device
+        self._retries = _retries(device)
         batch, steps = build.pipeline.batch(0, 0), len(build.pipeline)
         settle = kept_ready(build.pipeline, build)
         self._whole = Training(working_copy(build), each, folder, phases=True)
@@ -134,17 +138,21 @@ class Measurement:
         """
         began, planned = time.perf_counter(), ROUNDS * len(self._parts)
         for turn in range(MOST_ROUNDS):
-            after = (
-                (time.perf_counter() - began) / max(turn, 1) * (turn + 1)
-            )  # if this turn takes as long as the others
+            after = (time.perf_counter() - began) / max(turn, 1) * (turn + 1)  # if it takes as long as the others
             slow = after > PATIENCE * planned * self._each
             if turn >= (FEWEST_ROUNDS if slow else ROUNDS) and (
                 clear(self.found()) or after > 2 * PATIENCE * planned * self._each
             ):
                 break
-            for done, (name, part) in enumerate(self._parts.items(), turn * len(self._parts)):
+            for done, (name, part) in enumerate([*self._parts.items()], turn * len(self._parts)):
                 yield Progress(f"{name}, window {turn + 1} of {max(turn + 1, ROUNDS)}", min(done / planned, LAST_SHARE))
-                self._window(name, part)
+                try:
+                    self._window(name, part)
+                except RuntimeError as error:
+                    if name != TWICE or not out_of_memory(error):
+                        raise
+                    del self._parts[TWICE]
+                    part.close()
 
     def close(self) -> None:
         """End all parts."""
@@ -165,14 +173,17 @@ class Measurement:
         if device.type != "cuda":
             return
         if not self._busy:  # before any other part took memory
-            self._memory = torch.cuda.max_memory_allocated(device), torch.cuda.memory_reserved(device)
+            peak, reserved = torch.cuda.max_memory_allocated(device), torch.cuda.memory_reserved(device)
+            self._memory = peak, reserved, _retries(device) - self._retries
         gpu = gpu_of(str(device))
         use = gpu_use(gpu.uuid) if gpu is not None else None
         self._busy.append(float("nan") if use is None or use.busy is None else use.busy)
 
     def found(self) -> Ceilings:
         """The figures."""
-        turns = [self._turn(*windows) for windows in zip(*(self._parts[n].windows for n in JUDGED), strict=True)]
+        judged = [self._parts[name].windows for name in JUDGED if name in self._parts]
+        turns = [self._turn(*windows) for windows in zip(*judged, strict=True)]
+        stretches = [turn.stretch for turn in turns if turn.stretch is not None]
         return Ceilings(
             end_to_end=self._rate(WHOLE),
             loader=self._rate(LOADER),
@@ -180,7 +191,7 @@ class Measurement:
             phases=mean_phases(self._whole),
             loader_alone=self._rate_if(ONE_WORKER),
             device_loader=self._rate_if(DEVICE),
-            stretch=median(turn.stretch for turn in turns),
+            stretch=median(stretches) if stretches else None,
             asleep=median(turn.asleep for turn in turns),
             asleep_whole=median(turn.asleep_whole for turn in turns),
             disturbed=median(window.disturbed for window in self._whole.windows),
@@ -189,17 +200,20 @@ class Measurement:
             begin_seconds=self._loader.first_seconds,
             processes=self._processes,
             gpu=self._gpu(),
-            retries=_retries(self._build.device),
+            retries=self._memory[2],
             turns=turns,
+            notes=self._whole.notes,
         )
 
     @staticmethod
-    def _turn(whole: RateMeasured, loader: RateMeasured, network: RateMeasured, twice: RateMeasured) -> Turn:
+    def _turn(
+        whole: RateMeasured, loader: RateMeasured, network: RateMeasured, twice: RateMeasured | None = None
+    ) -> Turn:
         return Turn(
             end_to_end=whole.undisturbed,
             loader=loader.images_per_second / max(1e-3, 1 - loader.disturbed),  # its batches are the workers' work
             compute=network.undisturbed,
-            stretch=2 * network.undisturbed / twice.undisturbed,
+            stretch=2 * network.undisturbed / twice.undisturbed if twice else None,
             asleep=min(1.0, network.asleep / max(1e-3, 1 - network.queued)),
             asleep_whole=whole.asleep,
         )
@@ -214,10 +228,10 @@ class Measurement:
         device = self._build.device
         if device.type != "cuda":
             return None
-        properties = torch.cuda.get_device_properties(device)
         busy = [share for share in self._busy if share == share]
-        peak, reserved = self._memory
-        return Gpu(properties.name, median(busy) if busy else None, peak, reserved, int(properties.total_memory))
+        peak, reserved, _ = self._memory
+        name, total = torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
+        return Gpu(name, median(busy) if busy else None, peak, reserved, int(total))
 
 
 def another_pipeline(build: Build, **changes: object) -> Pipeline:
@@ -254,12 +268,14 @@ def mean_phases(part: Training) -> Phases:
     def mean(values: Iterator[float]) -> float:
         return sum(value * window.samples for value, window in zip(values, part.phases, strict=True)) / samples
 
+    recorded = [window.recorded_seconds for window in part.phases if window.recorded_seconds]
     return Phases(
         step_seconds=mean(window.step_seconds for window in part.phases),
         seconds={phase: mean(window.seconds[phase] for window in part.phases) for phase in PHASES},
         samples=samples,
         every=max(window.every for window in part.phases),
         cost=mean(window.cost for window in part.phases),
+        recorded_seconds=median(recorded) if recorded else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from zlib import crc32
@@ -60,6 +60,10 @@ class Timeline(Protocol):
         """A phase begins."""
         ...
 
+    def repeated(self, phases: Sequence[tuple[str, torch.cuda.Event]]) -> None:
+        """Phases have begun in a recording that was repeated, each at its event."""
+        ...
+
     def end(self, seconds: float | None) -> None:
         """The step has ended after so many seconds of training time; None: it must not count."""
         ...
@@ -94,6 +98,7 @@ class StepPhases:
         self._samples = 0
         self._first = self._step
         self._marked = 0
+        self._as_written = False
         self._spent = self._busy  # what writing the last window took belongs to this one
         self._busy = 0.0
         self._began, self._training = time.perf_counter(), self._clock.seconds
@@ -103,6 +108,7 @@ class StepPhases:
         """Take the measured step's times down, and measure the next one if it is its turn."""
         entered = time.perf_counter()
         if self._measuring:
+            self._as_written |= self._marks.as_written
             self._marks.off()
             self._timeline.end(self._duration(entered))
             self._marked += 1
@@ -143,7 +149,7 @@ class StepPhases:
             self._every = every((self._clock.seconds - self._training) / steps)
         self._measuring = chosen(self._step, self._every)
         if self._measuring:
-            self._marks.at = self._timeline.at
+            self._marks.at, self._marks.repeated = self._timeline.at, self._timeline.repeated
             self._step_began, self._step_training = time.perf_counter(), self._clock.seconds
             self._timeline.begin()
 
@@ -163,7 +169,14 @@ class StepPhases:
             step_seconds=self._total / self._samples,
             seconds={phase: value / self._samples for phase, value in self._seconds.items()},
             cost=measuring / max(self._clock.seconds - self._training, 1e-9),
+            recorded_seconds=self._seconds_of_others() if self._as_written else None,
         )
+
+    def _seconds_of_others(self) -> float | None:
+        """A mean step among those that were not measured; None where all were."""
+        others = self._step - self._first - self._marked
+        rest = self._clock.seconds - self._training - self._marked * self._total / self._samples
+        return max(0.0, rest / others) if others > 0 else None
 
 
 def _cost_of_a_mark(timeline: Timeline, steps: int = 20) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -83,7 +84,7 @@ def _measured(built: Build, data_root: Path, machine: str, seconds: float, folde
     measurement = Measurement(built, seconds, folder)
 
     def clear(found: Ceilings) -> bool:
-        evidence = _evidence(built, found, [], 0.0, ())
+        evidence = _evidence(built, found, [], 0.0, Standstill())
         return agreed(*_judged(evidence, found.turns)) != "unclear"
 
     try:
@@ -97,7 +98,7 @@ def _measured(built: Build, data_root: Path, machine: str, seconds: float, folde
     found = transforms(built, seconds / 4)
     yield Progress("evaluation", 0.93)
     share = evaluation_share(built, evaluation_seconds(built), ceilings.end_to_end.images_per_second)
-    evidence = _evidence(built, ceilings, found, share, _syncs(built, folder))
+    evidence = _evidence(built, ceilings, found, share, _syncs(built, seconds / 16, folder))
     undisturbed, turns = _judged(evidence, ceilings.turns)
     limit = agreed(undisturbed, turns)
     yield Progress("what could be changed", 0.96)
@@ -123,12 +124,12 @@ def _measured(built: Build, data_root: Path, machine: str, seconds: float, folde
         processes=ceilings.processes,
         gpu=ceilings.gpu,
         evaluation_share=share,
-        notes=_remarks(evidence),
+        notes=[*ceilings.notes, *_remarks(evidence)],
     )
 
 
 def _evidence(
-    built: Build, found: Ceilings, transforms: list[Transform], evaluation: float, syncs: tuple[str, ...]
+    built: Build, found: Ceilings, transforms: list[Transform], evaluation: float, waits: Standstill
 ) -> Evidence:
     data = built.recipe.data
     overlapped = data.pipeline == "loader" and data.workers > 0
@@ -152,7 +153,9 @@ def _evidence(
         disturbed=found.disturbed,
         loader_cpu=found.loader_cpu,
         compute_cpu=found.compute_cpu,
-        syncs=syncs,
+        syncs=waits.places,
+        sync_share=waits.share,
+        gpu_use=found.gpu.utilisation if found.gpu else None,
         evaluation_share=evaluation,
         begin_share=min(0.99, found.begin_seconds / epoch_seconds) if overlapped else 0.0,
         memory_share=found.gpu.reserved / found.gpu.total if found.gpu else 0.0,
@@ -170,16 +173,31 @@ def _judged(e: Evidence, turns: Sequence[Turn]) -> tuple[Evidence, list[Evidence
     return replace(e, **rates), each
 
 
-def _syncs(built: Build, folder: Path) -> tuple[str, ...]:
-    """Where the network's step waits for the GPU, the most frequent places first."""
+@dataclass(frozen=True)
+class Standstill:
+    """Where steps wait for the GPU, the dearest places first, and the share of their time that all of them take."""
+
+    places: tuple[str, ...] = ()
+    share: float = 0.0
+
+
+def _syncs(built: Build, seconds: float, folder: Path) -> Standstill:
+    """Look at the steps of a copy on one batch, on the device pipeline with its augmentation."""
     if built.device.type != "cuda":
-        return ()
-    part = Training(working_copy(built, CachedPipeline(built.pipeline.batch(0, 0), len(built.pipeline))), 0.2, folder)
-    part.window()  # the training begins, and each technique takes its first step
-    with found_syncs(built.device) as places:
-        part.window()
-    part.close()
-    return tuple(f"{place} ({count}×)" for place, count in places.most_common())
+        return Standstill()
+    cached = CachedPipeline(built.pipeline.batch(0, 0), len(built.pipeline))
+    own = built.recipe.data.pipeline == "device"  # its batches are made in the step; a loader's come from elsewhere
+    part = Training(working_copy(built, None if own else cached), seconds, folder)
+    try:
+        part.window()  # the training begins, and each technique takes its first step
+        began = time.perf_counter()
+        with found_syncs(built.device) as waits:
+            part.window()
+        whole = time.perf_counter() - began
+    finally:
+        part.close()
+    places = tuple(f"{place} ({waited.count}×)" for place, waited in waits.dearest())
+    return Standstill(places, min(1.0, waits.seconds / whole))
 
 
 def _surroundings(device: str) -> list[str]:

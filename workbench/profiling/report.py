@@ -32,7 +32,8 @@ class Phases:
     """Mean seconds of a step by phase, over ``samples`` steps of which one in ``every`` was measured.
 
     What the phases leave of ``step_seconds`` is not explained. cost: the share of the training time that measuring
-    took.
+    took. recorded_seconds: where these steps had to run as they are written, but the others are repeated from a
+    recording, what one of the others takes.
     """
 
     step_seconds: float
@@ -40,6 +41,7 @@ class Phases:
     samples: int
     every: int
     cost: float
+    recorded_seconds: float | None = None
 
     @property
     def explained(self) -> float:

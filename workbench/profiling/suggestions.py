@@ -231,7 +231,7 @@ def _smaller_batches(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
 _CANDIDATES: dict[Bound, tuple[Candidates, ...]] = {
     "loader": (_feeding, _keeping, _more_ready, _cheaper_transforms),
     "compute": (_serial_feeding, _more_ready, _number_formats, _compiled, _bigger_batches),
-    "launch": (_serial_feeding, _recorded, _bigger_batches),
+    "launch": (_recorded, _serial_feeding, _bigger_batches),
     "sync": (_rarer_logging, _bigger_batches),
     "transfer": (_copying, _feeding),
     "memory": (_number_formats, _smaller_batches),

@@ -1,66 +1,153 @@
-"""Where a step waits for the GPU: the lines of Python that call for a value, or for all to be done."""
+"""Where a step waits for the GPU: the lines of Python that call for a value, or for all to be done, and how long."""
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 import warnings
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest import mock
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from workbench.engine.lines import PACKAGE, STEP, is_library
 
 ON_PURPOSE = tuple(str(PACKAGE / place) for place in ("engine/progress.py", "engine/meter.py", "profiling"))
 """What waits between the steps, whatever it calls for that."""
 
+OWN = str(Path(__file__).resolve())
+BACKWARD = "the backward pass"
+"""Whose threads run no Python but what a function of the user's own brings."""
+
+EXPLICIT: tuple[tuple[Any, str], ...] = (
+    (torch.cuda, "synchronize"),
+    (torch.cuda.Stream, "synchronize"),
+    (torch.cuda.Event, "synchronize"),
+)
+"""What waits by its name; torch does not report these."""
+
+
+@dataclass
+class Waited:
+    """How often a place made the host wait, and for how many seconds in all, each from the call to its return."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Waits:
+    """The waits of some steps by place (``file.py:line``).
+
+    A place is the innermost line that is neither torch's nor another library's.
+    """
+
+    places: dict[str, Waited] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Of all places."""
+        return sum(waited.seconds for waited in self.places.values())
+
+    def dearest(self) -> list[tuple[str, Waited]]:
+        """The places, those that took longest first."""
+        return sorted(self.places.items(), key=lambda item: -item[1].seconds)
+
 
 @contextmanager
-def found_syncs(device: torch.device) -> Iterator[Counter[str]]:
-    """Count the waits of the steps in the block by place (``file.py:line``); nothing on the CPU. For copies alone.
+def found_syncs(device: torch.device) -> Iterator[Waits]:
+    """Find the waits of the steps in the block; none on the CPU. For copies alone: each operation takes longer.
 
-    A place is the innermost line that is neither torch's nor another library's. torch reports its own waits
-    (``.item()``, ``nonzero``, a copy to the host); explicit ones are seen by a stand-in.
+    torch reports its own waits (``.item()``, ``nonzero``, a copy to the host) once they are over; so every operation is
+    timed, and those count of which it has done so.
     """
-    places: Counter[str] = Counter()
+    found = Waits()
     if device.type != "cuda":
-        yield places
+        yield found
         return
-    synchronize = torch.cuda.synchronize
-
-    def seen(*arguments: Any, **options: Any) -> None:
-        _count(places, sys._getframe(1))
-        synchronize(*arguments, **options)
-
+    listener = _Listener(found)
     mode = torch.cuda.get_sync_debug_mode()
-    with warnings.catch_warnings():
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("always")
-        warnings.showwarning = lambda message, *_: (
-            _count(places, sys._getframe(1)) if "synchroniz" in str(message) else None
-        )
-        torch.cuda.synchronize = seen
+        warnings.showwarning = lambda message, *_: listener.told() if "synchroniz" in str(message) else None
+        for owner, name in EXPLICIT:
+            timed = listener.timed(getattr(owner, name))
+            stack.enter_context(mock.patch.object(owner, name, timed))
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            yield places
+            with listener:
+                yield found
         finally:
             torch.cuda.set_sync_debug_mode(mode)
-            torch.cuda.synchronize = synchronize
 
 
-def _count(places: Counter[str], frame: FrameType | None) -> None:
-    """Count a wait by its place, from the line that waits outwards to the loop of the steps."""
-    place = ""
-    while frame is not None:
-        file = str(Path(frame.f_code.co_filename).resolve())
-        if file == STEP and place:
-            break
-        if file.startswith(ON_PURPOSE):
+class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Times each operation; autograd's threads take it along."""
+
+    def __init__(self, found: Waits) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._found = found
+        self._thread = threading.get_ident()
+        self._local = threading.local()
+        self._lock = threading.Lock()
+
+    def told(self) -> None:
+        """torch has said of the present thread's operation that it waited."""
+        self._local.waited = True
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._local.waited = False
+        began = time.perf_counter()
+        out = func(*args, **(kwargs or {}))
+        if self._local.waited:
+            self._count(sys._getframe(1), time.perf_counter() - began)
+            self._local.waited = False
+        return out
+
+    def timed(self, wait: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that waits, heard."""
+
+        def waits(*arguments: Any, **options: Any) -> Any:
+            began = time.perf_counter()
+            out = wait(*arguments, **options)
+            self._count(sys._getframe(1), time.perf_counter() - began)
+            return out
+
+        return waits
+
+    def _count(self, frame: FrameType | None, seconds: float) -> None:
+        place = place_of(frame, self._thread)
+        if place is None:
             return
-        if not place and not is_library(file):
+        with self._lock:
+            waited = self._found.places.setdefault(place, Waited())
+            waited.count += 1
+            waited.seconds += seconds
+
+
+def place_of(frame: FrameType | None, training: int) -> str | None:
+    """The place of a wait, from the line that waits outwards to the loop of the steps; None where it is in no step.
+
+    training: the thread that takes the steps. Autograd's threads are of none of Python's making.
+    """
+    place, last = "", ""
+    while frame is not None:
+        file = last = str(Path(frame.f_code.co_filename).resolve())
+        if file == STEP and place:
+            return place
+        if file != OWN and file.startswith(ON_PURPOSE):
+            return None
+        if not place and file != OWN and not is_library(file):
             place = f"{Path(file).name}:{frame.f_lineno}"
         frame = frame.f_back
-    places[place or "the backward pass"] += 1  # whose own threads run no Python
+    if threading.get_ident() == training or Path(last).name == "threading.py":  # it builds something, or looks on
+        return None
+    return place or BACKWARD

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -48,6 +49,9 @@ class HostTimeline:
         self._seconds[self._phase] += now - self._since
         self._phase, self._since = phase, now
 
+    def repeated(self, phases: Sequence[tuple[str, torch.cuda.Event]]) -> None:
+        """Nothing is recorded on the CPU."""
+
     def end(self, seconds: float | None) -> None:
         """The step has ended."""
         if seconds is None:
@@ -66,12 +70,15 @@ class DeviceTimeline:
     """Times phases on the device's own timeline: an event in its stream at every mark, read some steps later.
 
     Nothing waits. A phase lasts from the moment at which the device reaches its event to that at which it reaches the
-    next one; so the host's wait for data counts only where the device had nothing left to do.
+    next one; so the host's wait for data counts only where the device had nothing left to do. A part of a step that is
+    repeated from a recording brings events of its own, which the next repetition records anew: a step before, whose
+    times were not known until then, is left out.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.current_stream(device)
         self._free: list[torch.cuda.Event] = []
+        self._lent: set[torch.cuda.Event] = set()
         self._marks: list[tuple[str, torch.cuda.Event]] = []
         self._waiting: deque[list[tuple[str, torch.cuda.Event]]] = deque()
 
@@ -86,11 +93,20 @@ class DeviceTimeline:
         event.record(self._stream)
         self._marks.append((phase, event))
 
+    def repeated(self, phases: Sequence[tuple[str, torch.cuda.Event]]) -> None:
+        """Phases have begun in a recording that was repeated, each at its event."""
+        events = {event for _, event in phases}
+        self._lent |= events
+        for marks in [marks for marks in self._waiting if not events.isdisjoint(event for _, event in marks)]:
+            self._waiting.remove(marks)
+            self._give_back(marks)
+        self._marks += phases
+
     def end(self, seconds: float | None) -> None:
         """The step has ended; its duration is taken from the device, not from the host, which runs ahead of it."""
         self.at("")
         if seconds is None or len(self._waiting) >= RING:
-            self._free += [event for _, event in self._marks]
+            self._give_back(self._marks)
         else:
             self._waiting.append(self._marks)
         self._marks = []
@@ -108,5 +124,8 @@ class DeviceTimeline:
                 if phase:
                     seconds[phase] += elapsed
             done.append((seconds, total))
-            self._free += [event for _, event in marks]
+            self._give_back(marks)
         return done
+
+    def _give_back(self, marks: Sequence[tuple[str, torch.cuda.Event]]) -> None:
+        self._free += [event for _, event in marks if event not in self._lent]

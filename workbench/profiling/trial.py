@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -46,7 +47,9 @@ def compare(
     finally:
         for part in parts:
             part.close()
-    yield trial(suggestion, [(a * factors[0], b * factors[1]) for a, b in pairs], disturbed)
+    found = trial(suggestion, [(a * factors[0], b * factors[1]) for a, b in pairs], disturbed)
+    said = "".join(f" {note[:1].upper()}{note[1:]}." for note in parts[1].notes)  # that it could not be had, and why
+    yield replace(found, sentence=found.sentence + said)
 
 
 def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float) -> float:

@@ -26,8 +26,15 @@ BETWEEN = (1.2, 1.7)
 FLAT_BESIDE_SYNCS = 1.6
 """The same, where the step is known to wait for the device."""
 
+STANDS = 0.1
+"""A step that stands still for this share of its time until the GPU has caught up is limited by that, if by the host at
+all: without the waits it would be shorter by about so much."""
+
 GAP = 1.3
 """A step that takes so many times what its parts explain waits for something between them."""
+
+ABOUT = 0.05
+"""What is longer by less than this share is about as long."""
 
 IMPOSSIBLE = 0.8
 """Twice the images cannot take so much less time than half of them: something else was at work."""
@@ -55,8 +62,10 @@ class Evidence:
 
     device_loader, loader_alone, stretch: None where not measured. stretch, asleep, asleep_whole, disturbed: as in
     :class:`workbench.profiling.ceilings.Ceilings`.
-    syncs: places in the step that wait for the GPU, the most frequent first. begin_share: of an epoch, until its first
-    batch is there. bf16: whether the device computes in it faster than in fp32.
+    syncs: places in the step that wait for the GPU, those that take longest first; sync_share: of the step's time, what
+    all of them take. gpu_use: the share of the time in which the GPU did anything; None where nobody says.
+    begin_share: of an epoch, until its first batch is there. bf16: whether the device computes in it faster than in
+    fp32.
     """
 
     on_gpu: bool
@@ -77,6 +86,8 @@ class Evidence:
     loader_cpu: float = 0.0
     compute_cpu: float = 0.0
     syncs: tuple[str, ...] = ()
+    sync_share: float = 0.0
+    gpu_use: float | None = None
     evaluation_share: float = 0.0
     begin_share: float = 0.0
     memory_share: float = 0.0
@@ -146,13 +157,15 @@ def bound(e: Evidence) -> Bound:
     if expected >= GAP * e.end_to_end:
         if e.wait >= 0.25:
             return "unclear" if e.starved else "loader"
+        if e.on_gpu and e.longer <= FLAT and e.sync_share < STANDS:
+            return "launch"  # all that the host does for a batch comes on top, and nothing is waited for
         if e.on_gpu or e.asleep_whole - e.wait >= ASLEEP:  # else others use the processor, more at times than at others
             return "unclear" if _in_doubt(e, e.asleep_whole - e.wait < 2 * ASLEEP) else "sync"
     if e.asleep >= ASLEEP and not e.on_gpu:
         return "unclear" if _in_doubt(e, e.asleep < 2 * ASLEEP) else "sync"
     if e.longer < IMPOSSIBLE:
         return "unclear"
-    if e.syncs and e.longer <= FLAT_BESIDE_SYNCS:
+    if e.sync_share >= STANDS and e.longer <= FLAT_BESIDE_SYNCS:
         return "sync"
     if _in_doubt(e, BETWEEN[0] < e.longer < BETWEEN[1]):
         return "unclear"
@@ -211,15 +224,18 @@ def _reason(e: Evidence, bound: Bound) -> str:
         case "loader":
             return f"Loading limits training: {wait} waits for data"
         case "sync" if e.syncs:
-            return f"Waiting for the GPU limits training: the step stops for it at {', '.join(e.syncs[:2])}"
+            stands = f"the step stands still for it {_percent(e.sync_share)} of the time"
+            return f"Waiting for the GPU limits training: {stands}, at {', '.join(e.syncs[:2])}"
         case "sync" if e.asleep >= ASLEEP:
             asleep = f"{_percent(e.asleep)} of the network's own time"
             return f"Waiting limits training: its thread sleeps for {asleep}, and not for data"
         case "sync":
             return "Waiting limits training: it is far below both its parts, and does not wait for data"
         case "launch":
-            longer = f"{_percent(max(0.0, e.longer - 1))} longer"
-            return f"Launching operations limits training: twice the images take only {longer}"
+            longer = e.longer - 1
+            taken = "as long" if longer < ABOUT else f"only {_percent(longer)} longer"
+            used = f"the GPU is in use {_percent(e.gpu_use)} of the time, " if e.gpu_use is not None else ""
+            return f"Launching operations limits training: {used}twice the images take {taken}"
         case _:
             reached = _percent(min(1.0, e.end_to_end / e.compute))
             return f"The network limits training: with data it reaches {reached} of its rate alone"

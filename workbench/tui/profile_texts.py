@@ -121,10 +121,18 @@ def milliseconds(seconds: float) -> str:
 
 
 def step_caption(of: Sequence[Part], phases: Phases | PhasesMeasured) -> Content:
-    """Over the bar: whose step, how long it is, how it was measured and what that cost."""
+    """Over the bar: whose step, how long it is, how it was measured and what that cost.
+
+    Of steps that ran without their graph, how long a recorded one takes comes first.
+    """
     which = "" if phases.every == 1 else f" (1 in {phases.every})"
     how = f"  {phases.samples} steps{which}, cost {phases.cost:.1%}"
-    return Content.assemble(*of, ("  ", ""), (milliseconds(phases.step_seconds), "bold"), " a step", (how, MUTED))
+    parts: list[Part] = [*of, "  ", (milliseconds(phases.step_seconds), "bold"), " a step"]
+    if phases.recorded_seconds:
+        ratio = phases.step_seconds / phases.recorded_seconds
+        parts += [(" without its graph", "$warning"), "; recorded "]
+        parts += [(milliseconds(phases.recorded_seconds), "bold"), f", {ratio:.1f}× as fast"]
+    return Content.assemble(*parts, (how, MUTED))
 
 
 def changed_to(changes: Mapping[str, Any]) -> str:

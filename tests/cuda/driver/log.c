@@ -10,6 +10,7 @@ typedef struct {
   const char *name;
   int kind, captured, device;
   unsigned stream;
+  size_t bytes;
 } Entry;
 
 typedef void (*Listener)(const Entry *entry);
@@ -19,11 +20,13 @@ static size_t totals[KINDS];
 EXPORT void standin_listen(Listener heard) { listener = heard; }
 EXPORT size_t standin_total(int kind) { return kind >= 0 && kind < KINDS ? totals[kind] : 0; }
 
-void note(const char *name, Kind kind, int captured, unsigned stream) {
+void note(const char *name, Kind kind, int captured, unsigned stream) { note_of(name, kind, captured, stream, 0); }
+
+void note_of(const char *name, Kind kind, int captured, unsigned stream, size_t bytes) {
   __atomic_add_fetch(&totals[kind], 1, __ATOMIC_RELAXED);
   Listener heard = listener;
   if (heard) {
-    Entry entry = {name, kind, captured, current_device, stream};
+    Entry entry = {name, kind, captured, current_device, stream, bytes};
     heard(&entry);
   }
 }

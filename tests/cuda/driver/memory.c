@@ -159,14 +159,14 @@ static const char *copy_name(enum cudaMemcpyKind kind, const void *to, const voi
 
 EXPORT cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream) {
   cudaError_t error;
-  if (!work(stream, copy_name(kind, to, from), COPY, &error)) memmove(to, from, bytes);
+  if (!work_of(stream, copy_name(kind, to, from), COPY, bytes, &error)) memmove(to, from, bytes);
   return error;
 }
 
 EXPORT cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width,
                                      size_t height, enum cudaMemcpyKind kind, cudaStream_t stream) {
   cudaError_t error;
-  if (!work(stream, copy_name(kind, to, from), COPY, &error))
+  if (!work_of(stream, copy_name(kind, to, from), COPY, width * height, &error))
     for (size_t row = 0; row < height; row++)
       memmove((char *)to + row * to_pitch, (const char *)from + row * from_pitch, width);
   return error;

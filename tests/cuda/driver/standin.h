@@ -39,10 +39,12 @@ typedef enum { KERNEL, LIBRARY, COPY, WAIT, GRAPH, MEMORY, KINDS } Kind;
 void note(const char *name, Kind kind, int captured, unsigned stream);
 extern long plantings;
 int standin_context(int device); /* whether a call has met this device */
+void note_of(const char *name, Kind kind, int captured, unsigned stream, size_t bytes); /* a copy of so many */
 cudaError_t fault(void); /* the planted error once its time has come, else 0: asked by every call that meets the device */
 
 /* stream.c */
 int work(cudaStream_t stream, const char *name, Kind kind, cudaError_t *error);
+int work_of(cudaStream_t stream, const char *name, Kind kind, size_t bytes, cudaError_t *error);
 /* Something is launched on a stream. 0: it is to be done now; 1: it is captured, or an error keeps it from happening. */
 cudaError_t unsafe(void);
 /* A call that may wait or allocate: an error, which ends the capture, where this thread's mode forbids it now. */

@@ -6,8 +6,11 @@
 
 enum State { IDLE, CAPTURING, INVALID };
 
+typedef struct Event Event;
+
 typedef struct Graph {
-  size_t nodes;
+  size_t nodes, count;
+  Event **events; /* count of them, recorded anew at each launch */
 } Graph;
 
 typedef struct Stream {
@@ -30,13 +33,24 @@ typedef struct Capture {
   struct Capture *next;
 } Capture;
 
-typedef struct {
+struct Event {
   double milliseconds; /* when it was recorded */
   int recorded;
   unsigned long long capture; /* the capture that it was recorded in, or 0 */
   Stream *stream;
   size_t launched; /* by the stream before it */
-} Event;
+};
+
+static double (*planted_clock)(void); /* the device's time in milliseconds, if it is not this machine's */
+EXPORT void standin_clock(double (*milliseconds)(void)) { planted_clock = milliseconds; }
+
+static double now(void) {
+  double (*planted)(void) = planted_clock;
+  struct timespec t;
+  if (planted) return planted();
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
+}
 
 static Stream *streams, legacy[MOST_DEVICES];
 static Capture *captures; /* those that are going on */
@@ -71,6 +85,10 @@ cudaError_t unsafe(void) {
 }
 
 int work(cudaStream_t stream, const char *name, Kind kind, cudaError_t *error) {
+  return work_of(stream, name, kind, 0, error);
+}
+
+int work_of(cudaStream_t stream, const char *name, Kind kind, size_t bytes, cudaError_t *error) {
   Stream *s = of(stream);
   if ((*error = fault())) return 1;
   LOCKED;
@@ -84,7 +102,7 @@ int work(cudaStream_t stream, const char *name, Kind kind, cudaError_t *error) {
   unsigned number = s->number;
   UNLOCKED;
   if (*error) return 1;
-  note(name, kind, captured, number);
+  note_of(name, kind, captured, number, bytes);
   return captured;
 }
 
@@ -256,9 +274,18 @@ EXPORT cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *out, cudaGraph
 EXPORT cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long flags) {
   return cudaGraphInstantiateWithFlags(out, graph, flags);
 }
+/* What a launch of a graph does to an event in it: its time is now. */
+EXPORT void standin_stamp(void *event) {
+  Event *e = event;
+  e->milliseconds = now();
+  e->recorded = 1;
+  e->capture = 0;
+}
 EXPORT cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  Graph *g = (Graph *)graph;
   cudaError_t error;
   work(stream, "cudaGraphLaunch", GRAPH, &error);
+  for (size_t i = 0; !error && i < g->count; i++) standin_stamp(g->events[i]);
   return error;
 }
 EXPORT cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
@@ -290,21 +317,26 @@ EXPORT cudaError_t cudaEventDestroy(cudaEvent_t event) {
   free(event);
   return cudaSuccess;
 }
-EXPORT cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+EXPORT cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned flags) {
   Event *e = (Event *)event;
   Stream *s = of(stream);
   cudaError_t error = fault();
   if (error) return error;
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  double time = now();
   LOCKED;
   if (s->state == INVALID) error = failed(cudaErrorStreamCaptureInvalidated);
-  else *e = (Event){now.tv_sec * 1e3 + now.tv_nsec / 1e6, 1, s->state ? s->capture_id : 0, s, s->launched};
+  else if (s->state == CAPTURING && flags & cudaEventRecordExternal) { /* a node: nothing happens before a launch */
+    Graph *g = s->capture->graph;
+    g->events = realloc(g->events, (g->count + 1) * sizeof *g->events);
+    if (!g->events) abort();
+    g->events[g->count++] = e;
+    g->nodes++;
+  } else *e = (Event){time, 1, s->state ? s->capture_id : 0, s, s->launched};
   UNLOCKED;
   return error;
 }
-EXPORT cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned flags) {
-  return cudaEventRecord(event, stream);
+EXPORT cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  return cudaEventRecordWithFlags(event, stream, cudaEventRecordDefault);
 }
 EXPORT cudaError_t cudaEventQuery(cudaEvent_t event) {
   cudaError_t error = fault();
