@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.cuda import timing
+from tests.cuda.timing import Machine, busy
 from tests.engine.conftest import Make
+from tests.profiling import conftest
+from tests.profiling.conftest import Read
 from workbench.control import Control
 from workbench.engine.backend import backend
-from workbench.engine.build import Build
+from workbench.engine.build import Build, build
 from workbench.engine.slots import Filler
 from workbench.engine.train import train
 from workbench.events import Trained
-from workbench.profiling.syncs import found_syncs
+from workbench.profiling import profile
+from workbench.profiling.syncs import Waits, found_syncs
 
 pytestmark = pytest.mark.cuda
+
+recipe = conftest.recipe
 
 HERE = Path(__file__).name
 STEPS = 4
@@ -41,11 +50,19 @@ def await_all(parameters: list[Tensor]) -> None:
     torch.cuda.synchronize()
 
 
+def await_stream(parameters: list[Tensor]) -> None:
+    torch.cuda.current_stream().synchronize()
+
+
+def await_event(parameters: list[Tensor]) -> None:
+    torch.cuda.current_stream().record_event().synchronize()
+
+
 def within_torch(parameters: list[Tensor]) -> None:
     nn.utils.clip_grad_norm_(parameters, 1.0, error_if_nonfinite=True)
 
 
-@pytest.mark.parametrize("planted", [read, compare, choose, await_all, within_torch])
+@pytest.mark.parametrize("planted", [read, compare, choose, await_all, await_stream, await_event, within_torch])
 def test_a_planted_wait_is_named_by_its_line(make: Make, planted: Callable[[list[Tensor]], None]) -> None:
     built = make("train.log_every=2", device="cuda")
     built.slots.add("gradient edits", Filler(0, "planted", planted))
@@ -73,12 +90,75 @@ def test_what_waits_between_steps_on_purpose_is_not_named(make: Make, pipeline: 
     assert places_of(make("train.log_every=1", f"data.pipeline={pipeline}", "data.workers=0", device="cuda")) == set()
 
 
-def places_of(built: Build) -> set[str]:
-    """The places of the waits of a few steps, without the first two."""
+def test_a_wait_is_timed_from_its_call_to_its_return(make: Make, standin: ModuleType) -> None:
+    """The device has 3 ms of work when it is asked."""
+
+    def planted(parameters: list[Tensor]) -> None:
+        busy(0.003)
+        float(parameters[0].grad.sum())
+        float(parameters[0].grad.sum())
+
+    built = make("train.log_every=4", device="cuda")
+    built.slots.add("gradient edits", Filler(0, "planted", planted))
+    with timing.planted(Machine()):
+        found = waits_of(built)
+    (first, second), line = found.dearest(), inspect.getsourcelines(planted)[1] + 2
+    assert [first[0], second[0]] == [f"{HERE}:{line}", f"{HERE}:{line + 1}"]
+    assert first[1].count == second[1].count >= STEPS
+    assert first[1].seconds / first[1].count == pytest.approx(0.003, rel=0.1)
+    assert second[1].seconds / second[1].count < 0.0001
+    assert found.seconds == pytest.approx(first[1].seconds + second[1].seconds)
+
+
+def test_what_waits_outside_of_the_steps_is_not_named(make: Make) -> None:
+    """Another build is made meanwhile, and a thread of somebody's looks at the device."""
+    built = make(device="cuda")
+    with backend(built.recipe):
+        events = train(built, Control(), checks=False)
+        with found_syncs(built.device) as found:
+            make(device="cuda").model.weight_sum = float(torch.ones(3, device="cuda").sum())
+            thread = threading.Thread(target=torch.cuda.synchronize)
+            thread.start()
+            thread.join()
+            next(e for e in events if isinstance(e, Trained))
+    assert not [place for place in found.places if place.startswith(HERE)]
+
+
+def test_a_profile_looks_neither_at_the_building_of_its_copy_nor_at_its_first_step(
+    recipe: Read, tmp_path: Path, standin: ModuleType
+) -> None:
+    """What torch and techniques prepare once may wait."""
+
+    def once(built: Build) -> None:
+        first = True
+
+        def look(moment: object, skip: Tensor) -> None:
+            nonlocal first
+            if first:
+                float(skip)
+            first = False
+
+        built.slots.add("after step", Filler(0, "planted", look))
+
+    wanted = recipe("model.widths=[4]", "data.batch_size=16")
+    with timing.planted(Machine()), backend(wanted):
+        built = build(wanted, "cuda", tmp_path)
+        once(built)
+        assert profile._syncs(built, 0.005, tmp_path) == profile.Standstill()
+        built.close()
+
+
+def waits_of(built: Build) -> Waits:
+    """The waits of a few steps, without the first two."""
     with backend(built.recipe):
         events = train(built, Control(), checks=False)
         next(e for e in events if isinstance(e, Trained))
         with found_syncs(built.device) as found:
             until = built.step + STEPS
             next(e for e in events if isinstance(e, Trained) and e.step >= until)
-    return set(found.places)
+    return found
+
+
+def places_of(built: Build) -> set[str]:
+    """Where they are."""
+    return set(waits_of(built).places)

@@ -29,22 +29,18 @@ class SlowTransform(Technique):
 
 
 class Sync(Technique):
-    """Something after each update that keeps the step waiting: for the GPU, or on the CPU for another process."""
+    """Something after each update that keeps the step waiting, as for another process."""
 
     name = "sync"
     group = "averaging"
-    milliseconds: float = parameter(20.0, ge=0, description="on the CPU")
+    milliseconds: float = parameter(20.0, ge=0, description="of a step")
 
     def contribute(self, build):
         """Wait after each update."""
-        on_gpu = build.device.type == "cuda"
-        build.add("after step", self._wait_for_gpu if on_gpu else self._wait)
+        build.add("after step", self._wait)
 
     def _wait(self, moment, skip):
         time.sleep(self.milliseconds / 1000)
-
-    def _wait_for_gpu(self, moment, skip):
-        skip.item()
 
 
 class TwoPasses(Technique):

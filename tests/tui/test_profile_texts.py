@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from workbench.tui.profile_texts import (
     milliseconds,
     pieces,
     step_bar,
+    step_caption,
     verdict,
     widths,
 )
@@ -40,6 +42,12 @@ REPORT = Report(
 def test_what_phases_leave_is_shown() -> None:
     found = pieces(measured(0.1, forward=0.04, backward=0.05))
     assert [(p.name, round(p.share, 3)) for p in found] == [("forward", 0.4), ("backward", 0.5), (UNEXPLAINED, 0.1)]
+
+
+def test_a_step_without_its_graph_says_what_a_recorded_one_takes() -> None:
+    said = step_caption(["Run "], replace(measured(0.0246, forward=0.02), recorded_seconds=0.00785)).plain
+    assert said == "Run   24.6 ms a step without its graph; recorded 7.8 ms, 3.1× as fast  10 steps, cost 0.0%"
+    assert "graph" not in step_caption(["Run "], measured(0.0246, forward=0.02)).plain
 
 
 def test_phases_that_overlap_are_no_more_than_the_whole() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.tui.test_profile import verdict
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
 from tests.waiting import until
 from workbench.recipe import Recipe
+from workbench.tui.widgets.step_bar import StepBar
 from workbench.tui.workbench_app import Workbench
 
 RUN = Path("runs") / "20261120-142501-small-3f9c"
@@ -70,3 +72,20 @@ def test_profile_nothing(snap_compare: Compare, make_app: AppFactory) -> None:
         await pilot.pause()
 
     assert snap_compare(make_app(), terminal_size=SMALL, run_before=there)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x48"])
+def test_profile_of_steps_without_their_graph(
+    snap_compare: Compare, make_app: AppFactory, recipe: Recipe, size: tuple[int, int]
+) -> None:
+    """What is measured is not what the others are."""
+    found = replace(phases(150), step_seconds=0.0246, recorded_seconds=0.00785)
+    found = replace(found, seconds={name: value * 0.0246 / 0.2124 for name, value in found.seconds.items()})
+    app = make_app(watch=written(RUN, recipe, [*history(150), found]), now=lambda: NOW - 70)
+
+    async def shown(pilot: TestPilot) -> None:
+        await pilot.press("3")
+        await until(pilot, lambda: "without its graph" in app.screen.query_one(StepBar).plain)
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=shown)
