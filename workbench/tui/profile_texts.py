@@ -123,15 +123,17 @@ def milliseconds(seconds: float) -> str:
 def step_caption(of: Sequence[Part], phases: Phases | PhasesMeasured) -> Content:
     """Over the bar: whose step, how long it is, how it was measured and what that cost.
 
-    Of steps that ran without their graph, how long a recorded one takes comes first.
+    Of steps that ran without their graph, how long a recorded one takes comes before that.
     """
     which = "" if phases.every == 1 else f" (1 in {phases.every})"
     how = f"  {phases.samples} steps{which}, cost {phases.cost:.1%}"
-    parts: list[Part] = [*of, "  ", (milliseconds(phases.step_seconds), "bold"), " a step"]
+    parts: list[Part] = [*of, "  ", (milliseconds(phases.step_seconds), "bold")]
     if phases.recorded_seconds:
         ratio = phases.step_seconds / phases.recorded_seconds
-        parts += [(" without its graph", "$warning"), "; recorded "]
-        parts += [(milliseconds(phases.recorded_seconds), "bold"), f", {ratio:.1f}× as fast"]
+        parts += [(" without its graph", "$warning"), ", "]
+        parts += [(milliseconds(phases.recorded_seconds), "bold"), f" with it ({ratio:.1f}×)"]
+    else:
+        parts += [" a step"]
     return Content.assemble(*parts, (how, MUTED))
 
 
