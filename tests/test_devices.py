@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from workbench import devices, gpu_signs, nvml
-from workbench.devices import DeviceError, Gpu, GpuProcess, busy, choose, gpu_of, list_gpus, parse, refusal
+from workbench.devices import DeviceError, Gpu, GpuProcess, busy, choose, gpu_of, list_gpus, neighbours, parse, refusal
 from workbench.gpu_signs import Signs, TorchBuild
 
 
@@ -244,6 +244,16 @@ def test_a_gpu_without_kernels_is_refused(machine: Any) -> None:
         choose("auto")
 
 
+def test_neighbours_are_those_that_are_not_of_the_run(machine: Any) -> None:
+    machine(80)
+    assert neighbours("GPU-000", [os.getpid()]) == (GpuProcess(77, None, "python3"),)
+    assert neighbours("GPU-000", [os.getpid(), 77]) == ()
+    assert neighbours("GPU-000", [4]) == (GpuProcess(0, None, ""),)  # in a container: one of the two is the run
+    assert neighbours("GPU-007", [os.getpid()]) == ()
+    machine()
+    assert neighbours("GPU-000", [os.getpid()]) == ()
+
+
 def test_gpus_are_listed_with_other_processes(machine: Any) -> None:
     machine(5, None, 7)
     first, third = list_gpus()
@@ -273,7 +283,7 @@ def test_what_nvml_does_not_offer_leaves_the_rest(machine: Any, monkeypatch: pyt
             assert choose("auto") == "cuda:0"
             assert nvml.ask().problem == ""
             if question == "nvmlDeviceGetMemoryInfo":
-                assert busy("cuda:0") == "cuda:0 (Big GPU) is also used by 1 other process (pid 77)"
+                assert busy("cuda:0") == "cuda:0 (Big GPU) is also used by 1 other process: python3 (pid 77)"
     use = devices.gpu_use("GPU-000")
     assert use == devices.GpuUse(0.25, 95, 100)
     with monkeypatch.context() as patched:
@@ -304,7 +314,7 @@ def test_a_busy_gpu_warns(machine: Any) -> None:
     assert busy("cpu") is None
     assert busy("cuda:0") is None
     warning = busy("cuda:1")
-    assert warning is not None and "also used by 1 other process (pid 77)" in warning
+    assert warning is not None and "also used by 1 other process: python3 (pid 77)" in warning
     assert gpu_of("cpu") is None
 
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 
 from workbench.filesystem import gone
 from workbench.gpu_signs import Trouble, look, missing, trouble
-from workbench.nvml import Driver, Gpu, GpuProcess, GpuUse, driver, gpu_use, list_gpus
+from workbench.nvml import Driver, Gpu, GpuProcess, GpuUse, driver, gpu_use, list_gpus, neighbours
 
 GIB = 2**30
 
 __all__ = [
     "GIB", "DeviceError", "Driver", "Gpu", "GpuProcess", "GpuUse", "Trouble",
-    "busy", "choose", "driver", "gpu_of", "gpu_trouble", "gpu_use", "list_gpus", "parse", "refusal",
+    "busy", "choose", "driver", "gpu_of", "gpu_trouble", "gpu_use", "list_gpus", "named", "neighbours", "parse",
+    "refusal",
 ]  # fmt: skip
 
 
@@ -88,11 +89,17 @@ def busy(device: str, gpus: list[Gpu] | None = None) -> str | None:
     if gpu is None or not gpu.processes:
         return None
     others = "1 other process" if len(gpu.processes) == 1 else f"{len(gpu.processes)} other processes"
-    pids = ", ".join(str(process.pid) for process in gpu.processes[:5])
+    names = ", ".join(map(named, gpu.processes[:5]))
     free = (
         "" if gpu.free is None or gpu.total is None else f"; {gpu.free / GIB:.1f} of {gpu.total / GIB:.1f} GiB are free"
     )
-    return f"{device} ({gpu.name}) is also used by {others} (pid {pids}){free}"
+    return f"{device} ({gpu.name}) is also used by {others}: {names}{free}"
+
+
+def named(process: GpuProcess) -> str:
+    """``python3 (pid 77)``; "a process" of which the driver tells neither."""
+    name = process.name or "a process"
+    return f"{name} (pid {process.pid})" if process.pid else name
 
 
 def refusal(option: str = "auto", environment: Mapping[str, str] = os.environ) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -117,6 +117,25 @@ def gpu_use(uuid: str) -> GpuUse | None:
     )
 
 
+def neighbours(uuid: str, own: Collection[int]) -> tuple[GpuProcess, ...]:
+    """The processes of others on the GPU with this NVML uuid; none where the driver tells nothing.
+
+    own: the pids that are no others'. In a container the driver has other numbers for all processes: where none of
+    ``own`` is on the GPU, any of those found may be it, so one is left out, and the rest have no name and pid 0.
+    """
+    nvml = _started()
+    if nvml is None:
+        return ()
+    try:
+        found = _processes(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid), own=())
+    except nvml.NVMLError:
+        return ()
+    others = tuple(process for process in found if process.pid not in own)
+    if len(others) < len(found):
+        return others
+    return tuple(GpuProcess(0, process.memory, "") for process in found[1:])
+
+
 def driver() -> Driver:
     """The driver's versions; empty ones without a driver."""
     nvml = _started()
@@ -152,14 +171,14 @@ def _gpu(nvml: Any, index: int) -> Gpu:
         name=_or_none(nvml, lambda: _text(nvml.nvmlDeviceGetName(handle))) or "a GPU",
         free=int(memory.free) if memory else None,
         total=int(memory.total) if memory else None,
-        processes=_processes(nvml, handle),
+        processes=_processes(nvml, handle, own=(os.getpid(),)),
     )
 
 
-def _processes(nvml: Any, handle: Any) -> tuple[GpuProcess, ...]:
+def _processes(nvml: Any, handle: Any, own: Collection[int]) -> tuple[GpuProcess, ...]:
     found = []
     for process in _or_none(nvml, lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle)) or ():
-        if process.pid == os.getpid():
+        if process.pid in own:
             continue
         try:
             name = _text(nvml.nvmlSystemGetProcessName(process.pid)).split("\0")[0].split(" ")[0].rpartition("/")[2]

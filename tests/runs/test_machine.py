@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.runs.fake_engine import started, trained
 from tests.runs.helpers import bare_run
 from tests.runs.test_writer import finished
 from tests.waiting import wait_for
-from workbench.devices import Gpu, GpuUse
+from workbench.devices import Gpu, GpuProcess, GpuUse
 from workbench.runs import machine as module
 from workbench.runs import writer
 from workbench.runs.machine import MachineReader, Sample, Sampler
@@ -54,6 +55,24 @@ def test_the_gpu_that_trains_is_asked_for_once(tmp_path: Path, monkeypatch: pyte
     assert asked == ["cuda:1"]
     found = MachineReader(run).read_new()
     assert [(s.step, s.gpu, s.gpu_memory, s.gpu_memory_total) for s in found] == [(1, 0.93, 3, 80), (2, 0.93, 3, 80)]
+
+
+def test_others_on_the_gpu_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def neighbours(uuid: str, own: list[int]) -> tuple[GpuProcess, ...]:
+        asked.append((uuid, os.getpid() in own))
+        return (GpuProcess(77, None, "python3"), *(GpuProcess(0, 1, "\x1b]52;") for _ in range(20)))
+
+    monkeypatch.setattr(module, "gpu_of", lambda device: Gpu(1, "GPU-abc", "H100", 1, 2))
+    monkeypatch.setattr(module, "gpu_use", lambda uuid: GpuUse(0.93, 3, 80))
+    monkeypatch.setattr(module, "neighbours", neighbours)
+    run = bare_run(tmp_path)
+    Sampler(run).sample("cuda:1", 1)
+    assert asked == [("GPU-abc", True)]
+    (sample,) = MachineReader(run).read_new()
+    assert len(sample.gpu_others) == module.OTHERS
+    assert sample.gpu_others[:2] == ("python3 (pid 77)", r"\x1b]52;")
 
 
 @pytest.mark.parametrize("where", ["gpu_of", "gpu_use"])

@@ -19,6 +19,7 @@ from workbench.tui.profile_texts import (
     legend,
     milliseconds,
     pieces,
+    shared_with,
     step_bar,
     step_caption,
     verdict,
@@ -48,6 +49,13 @@ def test_a_step_without_its_graph_says_what_a_recorded_one_takes() -> None:
     said = step_caption(["Run "], replace(measured(0.0246, forward=0.02), recorded_seconds=0.00785)).plain
     assert said == "Run   24.6 ms without its graph, 7.8 ms with it (3.1×)  10 steps, cost 0.0%"
     assert "graph" not in step_caption(["Run "], measured(0.0246, forward=0.02)).plain
+
+
+def test_a_shared_gpu_is_said_with_the_names_of_the_others() -> None:
+    assert shared_with(()) == ""
+    alone = "The GPU is shared with another process, so steps take longer: python3 (pid 1)"
+    assert shared_with(("python3 (pid 1)",)) == alone
+    assert shared_with(("a", "b")) == "The GPU is shared with 2 other processes, so steps take longer: a, b"
 
 
 def test_phases_that_overlap_are_no_more_than_the_whole() -> None:

@@ -14,6 +14,8 @@ from tests.tui.test_profile import verdict
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
 from tests.waiting import until
 from workbench.recipe import Recipe
+from workbench.runs.json_text import dumps
+from workbench.runs.machine import Sample
 from workbench.tui.widgets.step_bar import StepBar
 from workbench.tui.workbench_app import Workbench
 
@@ -75,17 +77,20 @@ def test_profile_nothing(snap_compare: Compare, make_app: AppFactory) -> None:
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x48"])
-def test_profile_of_steps_without_their_graph(
+def test_profile_of_steps_without_their_graph_on_a_shared_gpu(
     snap_compare: Compare, make_app: AppFactory, recipe: Recipe, size: tuple[int, int]
 ) -> None:
-    """What is measured is not what the others are."""
+    """What is measured is not what the others are, nor what it would be alone."""
     found = replace(phases(150), step_seconds=0.0246, recorded_seconds=0.00785)
     found = replace(found, seconds={name: value * 0.0246 / 0.2124 for name, value in found.seconds.items()})
-    app = make_app(watch=written(RUN, recipe, [*history(150), found]), now=lambda: NOW - 70)
+    run = written(RUN, recipe, [*history(150), found])
+    others = tuple(f"python3 (pid {pid})" for pid in range(4242, 4247))
+    run.machine_file.write_text(dumps(Sample(NOW - 71, 150, gpu=0.97, gpu_others=others)) + "\n")
+    app = make_app(watch=run, now=lambda: NOW - 70)
 
     async def shown(pilot: TestPilot) -> None:
         await pilot.press("3")
-        await until(pilot, lambda: "without its graph" in app.screen.query_one(StepBar).plain)
+        await until(pilot, lambda: "shared with 5 other" in app.screen.query_one(StepBar).plain)
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=shown)

@@ -148,7 +148,7 @@ class Measurement:
                 yield Progress(f"{name}, window {turn + 1} of {max(turn + 1, ROUNDS)}", min(done / planned, LAST_SHARE))
                 try:
                     self._window(name, part)
-                except RuntimeError as error:
+                except (RuntimeError, MemoryError) as error:
                     if name != TWICE or not out_of_memory(error):
                         raise
                     del self._parts[TWICE]

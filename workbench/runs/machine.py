@@ -10,15 +10,19 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from workbench.devices import gpu_of, gpu_use
+from workbench.devices import gpu_of, gpu_use, named, neighbours
 from workbench.runs.directory import RunDirectory
 from workbench.runs.json_text import dumps
 from workbench.runs.reader import LineReader
 from workbench.storage.regular import open_appending
 from workbench.storage.values import Count, Finite, Moment
+from workbench.visible import visible
 
 CHILDREN_EVERY = 10
 """Samples after which worker processes are looked for again: finding them reads every process of the machine."""
+
+OTHERS = 8
+"""So many other processes on the GPU are told at most."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Sample:
 
     cpu: of the process and its workers, 1 for one busy core; None in the first sample. memory: their resident bytes,
     shared pages counted for each. gpu: busy share of the GPU that trains, 0–1; its memory in bytes, all processes
-    together. None without a GPU, or where the driver does not tell.
+    together. None without a GPU, or where the driver does not tell. gpu_others: other processes on that GPU, by name,
+    :data:`OTHERS` at most.
     """
 
     time: Moment
@@ -37,6 +42,7 @@ class Sample:
     gpu: Finite | None = None
     gpu_memory: Count | None = None
     gpu_memory_total: Count | None = None
+    gpu_others: tuple[str, ...] = ()
 
 
 _ADAPTER = TypeAdapter(Sample)
@@ -79,6 +85,7 @@ class Sampler:
             gpu=use.busy if use else None,
             gpu_memory=use.used if use else None,
             gpu_memory_total=use.total if use else None,
+            gpu_others=self._others() if self._uuid else (),
         )
 
     def _own(self) -> tuple[float | None, int | None]:
@@ -100,6 +107,10 @@ class Sampler:
                 busy += max(0.0, self._seconds[process.pid] - before.get(process.pid, self._seconds[process.pid]))
                 memory += process.memory_info().rss
         return (busy / (self._at - at) if before and self._at > at else None), memory or None
+
+    def _others(self) -> tuple[str, ...]:
+        own = [process.pid for process in self._processes]
+        return tuple(visible(named(process), keep="") for process in neighbours(self._uuid, own)[:OTHERS])
 
     def _append(self, sample: Sample) -> None:
         line = dumps(sample).encode() + b"\n"

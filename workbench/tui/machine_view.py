@@ -16,13 +16,17 @@ FIGURES = ("cpu", "memory", "gpu", "gpu_memory")
 
 
 class MachineView:
-    """Times (seconds since 1970) and figures; nan where a sample does not tell. ``known``: figures that any told."""
+    """Times (seconds since 1970) and figures; nan where a sample does not tell. ``known``: figures that any told.
+
+    gpu_others: other processes on the GPU in the newest sample.
+    """
 
     def __init__(self) -> None:
         self.times: array[float] = array("d")
         self.figures: dict[str, array[float]] = {name: array("d") for name in FIGURES}
         self.known: set[str] = set()
         self.gpu_memory_total = 0
+        self.gpu_others: tuple[str, ...] = ()
         self._group = 1
         self._pending: list[Sample] = []
         self._withdrawn: list[tuple[float, float]] = []
@@ -32,6 +36,7 @@ class MachineView:
         if any(start < sample.time < end for start, end in self._withdrawn):
             return
         self.gpu_memory_total = sample.gpu_memory_total or self.gpu_memory_total
+        self.gpu_others = sample.gpu_others
         self._pending.append(sample)
         if len(self._pending) < self._group:
             return

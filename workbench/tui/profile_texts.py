@@ -137,6 +137,14 @@ def step_caption(of: Sequence[Part], phases: Phases | PhasesMeasured) -> Content
     return Content.assemble(*parts, (how, MUTED))
 
 
+def shared_with(others: Sequence[str]) -> str:
+    """That a run has its GPU not to itself, in one line; "" if it has."""
+    if not others:
+        return ""
+    count = "another process" if len(others) == 1 else f"{len(others)} other processes"
+    return f"The GPU is shared with {count}, so steps take longer: {', '.join(others)}"
+
+
 def changed_to(changes: Mapping[str, Any]) -> str:
     """What a change makes of a recipe: ``data.workers = 2, no cutout``."""
     words = []

@@ -122,6 +122,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         app, report, tracked = self.workbench, self.profiling.report, self.workbench.tracked
         phases = tracked.view.phases if tracked is not None else None
         found: Phases | PhasesMeasured | None
+        shared = ""
         if tracked is not None and (phases or tracked.live) and (self._of_run or report is None):
             state = "live" if tracked.state == "running" else tracked.state
             run = f"{tracked.run.recipe_name} {tracked.run.name[-4:]} "
@@ -130,13 +131,14 @@ class ProfileScreen(WorkbenchScreen[None]):
                 of += [(f", step {phases.step:,}", profile_texts.MUTED)]
             waits = "its steps are measured in a moment" if tracked.state == "running" else "no step was measured"
             found = phases
+            shared = profile_texts.shared_with(tracked.view.machine.gpu_others) if tracked.live else ""
         elif report is not None:
             of, waits, found = [("Recipe ", "bold"), report.recipe], "", report.phases
         else:
             of, waits, found = [("Recipe ", "bold"), app.editor.recipe.name], "", None
         step = self.query_one(StepBar)
         if found is None:
-            step.show(Content.assemble(*of, (f"  {waits}", profile_texts.MUTED)), [])
+            step.show(Content.assemble(*of, (f"  {waits}", profile_texts.MUTED)), [], shared)
         else:
             caption = profile_texts.step_caption(of, found)
             if report is not None and tracked is not None and (phases or tracked.live):
@@ -144,7 +146,7 @@ class ProfileScreen(WorkbenchScreen[None]):
                 hint = Content.assemble("  ", (app.key("profile.other_step"), "bold $primary"), f" {other}")
                 if caption.cell_length + hint.cell_length < self.size.width - 1:
                     caption = caption + hint
-            step.show(caption, profile_texts.pieces(found))
+            step.show(caption, profile_texts.pieces(found), shared)
 
     def _show_verdict(self) -> None:
         app, profiling = self.workbench, self.profiling

@@ -21,6 +21,7 @@ class StepBar(Composed, Vertical):
         self._caption = Line(id="step-caption")
         self._above, self._below = Line(classes="step-phases"), Line(classes="step-phases")
         self._legend = Text(id="step-legend")
+        self._remark = Line(id="step-remark")
         self._parts: Sequence[Piece] = ()
 
     def compose(self) -> ComposeResult:
@@ -28,10 +29,13 @@ class StepBar(Composed, Vertical):
         yield self._above
         yield self._below
         yield self._legend
+        yield self._remark
 
-    def show(self, caption: Content, parts: Sequence[Piece]) -> None:
-        """Show a step; without parts only the caption."""
+    def show(self, caption: Content, parts: Sequence[Piece], remark: str = "") -> None:
+        """Show a step; without parts only the caption, and what there is to remark."""
         self._caption.show(caption)
+        self._remark.display = bool(remark)
+        self._remark.show(Content.styled(remark, "$warning"))
         self._parts = parts
         self._draw()
 
@@ -52,4 +56,4 @@ class StepBar(Composed, Vertical):
     @property
     def plain(self) -> str:
         """All that is shown, without styles."""
-        return "\n".join(line.plain for line in (self._caption, self._above, self._below, self._legend))
+        return "\n".join(line.plain for line in (self._caption, self._above, self._below, self._legend, self._remark))
