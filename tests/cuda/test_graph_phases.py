@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -81,6 +83,22 @@ def test_measuring_recorded_steps_changes_no_number(recipe: Read, tmp_path: Path
         assert torch.equal(value, found.model.state_dict()[name])
 
 
+def test_measuring_recorded_steps_waits_for_nothing(recipe: Read, tmp_path: Path, standin: ModuleType) -> None:
+    wanted = recipe(*SMALL, "train.compile=graph", "train.log_every=1000")
+    with standin.listened() as log, pytest.MonkeyPatch.context() as patch:
+        prepare = Build.prepare
+
+        def at_step(built: Build, *arguments: Any) -> Any:
+            log.step = built.step
+            return prepare(built, *arguments)
+
+        patch.setattr(Build, "prepare", at_step)
+        built, events = trained(wanted, tmp_path, "phases")
+    steady = range(12, built.steps - 1)  # recorded by then, with and without phases
+    assert sum(event.step in steady for event in measured(events)) > 3
+    assert not [entry.line() for step in steady for entry in log.waits(step=step)]
+
+
 def test_phases_lie_where_the_recorded_step_spends_its_time(recipe: Read, tmp_path: Path) -> None:
     wanted = recipe(*SMALL, "train.compile=graph", "techniques.device_work.milliseconds=5")
     with planted(Machine()) if runtime.present() else nullcontext():
@@ -111,7 +129,7 @@ def test_a_step_that_is_repeated_before_it_was_read_is_left_out(recipe: Read, tm
 
 
 def test_where_a_recording_has_no_place_for_clocks_the_step_says_so(
-    recipe: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, standin: object
+    recipe: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, standin: ModuleType
 ) -> None:
     record, count = Recorder.record, 0
 

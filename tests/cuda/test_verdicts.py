@@ -138,14 +138,19 @@ def test_evaluations_that_take_long(recipe: Read, tmp_path: Path, machine: Machi
     assert found.suggestion is not None and found.suggestion.changes["train.eval_every"] > 0.01
 
 
+def left_behind() -> int:
+    """MiB that other tests hold."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return runtime.used() // 2**20 + 1
+
+
 @on_the_stand_in
 @every_mode
 def test_memory_that_is_short(recipe: Read, tmp_path: Path, machine: Machine, mode: str) -> None:
     """What others use of a card belongs to them."""
-    gc.collect()  # what other tests have left behind
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    others = runtime.used() // 2**20 + 1
+    others = left_behind()
     total = others + 4096
     with runtime.memory(total):
         hoard = 96 * total // 100 - others
@@ -155,3 +160,13 @@ def test_memory_that_is_short(recipe: Read, tmp_path: Path, machine: Machine, mo
     assert hoard * 2**20 < found.gpu.peak < (hoard + 128) * 2**20
     assert found.gpu.peak < found.gpu.reserved <= found.gpu.total
     assert f"{100 * found.gpu.reserved / found.gpu.total:.0f} % of the GPU's is taken" in found.sentence
+
+
+@on_the_stand_in
+def test_twice_the_images_need_not_fit(recipe: Read, tmp_path: Path, machine: Machine) -> None:
+    """That the measurement runs out of memory with them says nothing of the training."""
+    work = ("techniques.device_work.microseconds=500", "techniques.device_work.mebibytes=32")
+    with runtime.memory(left_behind() + 900):
+        found = found_to_be("compute", recipe(*SMALL, *work, "train.compile=off"), tmp_path, machine)
+    assert found.gpu is not None and found.gpu.peak > 512 * 2**20
+    assert found.compute.windows > 1

@@ -69,6 +69,7 @@ class DeviceWork(Technique):
     group = "loss"
     milliseconds: float = parameter(0.0, ge=0, description="of a batch, whatever its size")
     microseconds: float = parameter(0.0, ge=0, description="of an image")
+    mebibytes: int = parameter(0, ge=0, description="of an image, needed for a moment")
     waits: bool = parameter(False, description="looks at the loss")
 
     def contribute(self, build):
@@ -77,6 +78,7 @@ class DeviceWork(Technique):
 
     def _loss(self, logits, targets):
         busy(self.milliseconds / 1e3 + self.microseconds / 1e6 * len(logits))
+        torch.empty(0, dtype=torch.uint8, device=logits.device).resize_(self.mebibytes * 2**20 * len(logits))
         loss = cross_entropy(logits, targets)
         if self.waits:
             loss.item()

@@ -62,7 +62,7 @@ def test_others_on_the_gpu_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def neighbours(uuid: str, own: list[int]) -> tuple[GpuProcess, ...]:
         asked.append((uuid, os.getpid() in own))
-        return (GpuProcess(77, None, "python3"), *(GpuProcess(0, 1, "\x1b]52;") for _ in range(20)))
+        return (GpuProcess(77, None, "python3"), *(GpuProcess(0, 1, "\x1b]52;") for _ in range(40)))
 
     monkeypatch.setattr(module, "gpu_of", lambda device: Gpu(1, "GPU-abc", "H100", 1, 2))
     monkeypatch.setattr(module, "gpu_use", lambda uuid: GpuUse(0.93, 3, 80))

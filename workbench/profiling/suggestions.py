@@ -175,20 +175,25 @@ def _number_formats(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
         )
 
 
+def _mode(recipe: Recipe) -> str:
+    """How its steps are executed on a GPU."""
+    return recipe.train.compile
+
+
 def _recorded(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
-    if e.on_gpu and recipe.train.compile in ("off", "default"):
+    if e.on_gpu and _mode(recipe) in ("off", "default"):
         yield Suggestion(
             "Record whole steps as a CUDA graph: launching their operations one by one then costs nothing.",
-            {"train.compile": "graph" if recipe.train.compile == "off" else "max"},
+            {"train.compile": "graph" if _mode(recipe) == "off" else "max"},
         )
 
 
 def _compiled(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
-    if e.on_gpu and recipe.train.compile in ("off", "graph"):
+    if e.on_gpu and _mode(recipe) in ("off", "graph"):
         yield Suggestion(
             "Compile the network: norms and activations are then fused with what is before them; it takes minutes to "
             "build.",
-            {"train.compile": "default" if recipe.train.compile == "off" else "max"},
+            {"train.compile": "default" if _mode(recipe) == "off" else "max"},
         )
 
 

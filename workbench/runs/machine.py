@@ -21,7 +21,7 @@ from workbench.visible import visible
 CHILDREN_EVERY = 10
 """Samples after which worker processes are looked for again: finding them reads every process of the machine."""
 
-OTHERS = 8
+OTHERS = 32
 """So many other processes on the GPU are told at most."""
 
 
