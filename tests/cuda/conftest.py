@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
 from tests.cuda import runtime
+from tests.cuda.timing import Machine, planted
 from tests.engine.conftest import make as make
+from workbench.profiling import phases
 
 
 @pytest.fixture
@@ -16,3 +19,14 @@ def standin() -> ModuleType:
     if not runtime.present():
         pytest.skip("asks the stand-in for a CUDA device: `python -m tests.cuda` runs it")
     return runtime
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine | None]:
+    """One whose times are planted; None where there is a card."""
+    if not runtime.present():
+        yield None
+        return
+    monkeypatch.setattr(phases, "RATE", 5000.0)  # its windows are short
+    with planted(Machine()) as found:
+        yield found

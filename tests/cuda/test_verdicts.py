@@ -6,20 +6,15 @@ is. On a card the same plants take real time.
 
 from __future__ import annotations
 
-import gc
 import inspect
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-from tests.cuda import runtime
-from tests.cuda.timing import Machine, planted
+from tests.cuda.timing import Machine
 from tests.profiling import conftest
 from tests.profiling.conftest import LONGER, Read, limited_by
 from tests.profiling.plants import DeviceWork
-from workbench.profiling import phases
 from workbench.profiling.report import Bound, Report
 from workbench.recipe import Recipe
 
@@ -34,17 +29,6 @@ PIPELINES = {"device": (), "loader": LOADER}
 every_pipeline = pytest.mark.parametrize("pipeline", PIPELINES)
 every_mode = pytest.mark.parametrize("mode", ["off", "graph"])
 on_the_stand_in = pytest.mark.usefixtures("standin")
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine | None]:
-    """One whose times are planted; None where there is a card."""
-    if not runtime.present():
-        yield None
-        return
-    monkeypatch.setattr(phases, "RATE", 5000.0)  # its windows are short
-    with planted(Machine()) as found:
-        yield found
 
 
 def found_to_be(bound: Bound, wanted: Recipe, folder: Path, machine: Machine | None, *, try_it: bool = False) -> Report:
@@ -136,37 +120,3 @@ def test_evaluations_that_take_long(recipe: Read, tmp_path: Path, machine: Machi
     wanted = recipe(*SMALL, f"train.compile={mode}", "train.eval_every=0.01", "data.eval_batch_size=20")
     found = found_to_be("evaluation", wanted, tmp_path, machine)
     assert found.suggestion is not None and found.suggestion.changes["train.eval_every"] > 0.01
-
-
-def left_behind() -> int:
-    """MiB that other tests hold."""
-    gc.collect()
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    return runtime.used() // 2**20 + 1
-
-
-@on_the_stand_in
-@every_mode
-def test_memory_that_is_short(recipe: Read, tmp_path: Path, machine: Machine, mode: str) -> None:
-    """What others use of a card belongs to them."""
-    others = left_behind()
-    total = others + 4096
-    with runtime.memory(total):
-        hoard = 96 * total // 100 - others
-        wanted = recipe(*SMALL, f"techniques.hoard.mebibytes={hoard}", f"train.compile={mode}")
-        found = found_to_be("memory", wanted, tmp_path, machine)
-    assert found.gpu is not None and found.gpu.total == total * 2**20
-    assert hoard * 2**20 < found.gpu.peak < (hoard + 128) * 2**20
-    assert found.gpu.peak < found.gpu.reserved <= found.gpu.total
-    assert f"{100 * found.gpu.reserved / found.gpu.total:.0f} % of the GPU's is taken" in found.sentence
-
-
-@on_the_stand_in
-def test_twice_the_images_need_not_fit(recipe: Read, tmp_path: Path, machine: Machine) -> None:
-    """That the measurement runs out of memory with them says nothing of the training."""
-    work = ("techniques.device_work.microseconds=500", "techniques.device_work.mebibytes=32")
-    with runtime.memory(left_behind() + 900):
-        found = found_to_be("compute", recipe(*SMALL, *work, "train.compile=off"), tmp_path, machine)
-    assert found.gpu is not None and found.gpu.peak > 512 * 2**20
-    assert found.compute.windows > 1

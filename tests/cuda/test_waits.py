@@ -17,6 +17,7 @@ from tests.cuda.timing import Machine, busy
 from tests.engine.conftest import Make
 from tests.profiling import conftest
 from tests.profiling.conftest import Read
+from tests.profiling.plants import SlowTransform
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
@@ -146,6 +147,25 @@ def test_a_profile_looks_neither_at_the_building_of_its_copy_nor_at_its_first_st
         once(built)
         assert profile._syncs(built, 0.005, tmp_path) == profile.Standstill()
         built.close()
+
+
+@pytest.mark.parametrize("mode", ["off", "graph"])
+def test_a_wait_in_an_augmentation_on_the_device_is_found(
+    recipe: Read, tmp_path: Path, standin: ModuleType, mode: str
+) -> None:
+    wanted = recipe(
+        "model.widths=[4]",
+        "data.batch_size=16",
+        f"train.compile={mode}",
+        "techniques.slow_transform.milliseconds=0",
+        "techniques.slow_transform.looks=true",
+    )
+    with timing.planted(Machine()), backend(wanted):
+        built = build(wanted, "cuda", tmp_path)
+        (place,) = profile._syncs(built, 0.005, tmp_path).places
+        built.close()
+    lines, start = inspect.getsourcelines(SlowTransform._sleep)
+    assert place.startswith(f"plants.py:{start + next(i for i, line in enumerate(lines) if '.item()' in line)} (")
 
 
 def waits_of(built: Build) -> Waits:

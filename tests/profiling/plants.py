@@ -18,6 +18,7 @@ class SlowTransform(Technique):
     name = "slow_transform"
     group = "augmentation"
     milliseconds: float = parameter(1.0, ge=0, description="for each image")
+    looks: bool = parameter(False, description="reads a number of each batch")
 
     def contribute(self, build):
         """Sleep where images are augmented."""
@@ -25,6 +26,8 @@ class SlowTransform(Technique):
 
     def _sleep(self, images, draws):
         time.sleep(self.milliseconds * len(images) / 1000)
+        if self.looks:
+            images.sum().item()
         return images
 
 
