@@ -32,7 +32,7 @@ on_the_stand_in = pytest.mark.usefixtures("standin")
 
 
 def found_to_be(bound: Bound, wanted: Recipe, folder: Path, machine: Machine | None, *, try_it: bool = False) -> Report:
-    lengths = LONGER if machine is None else (0.02, 0.08)
+    lengths = LONGER if machine is None else (0.012, 0.05)
     return limited_by(bound, wanted, folder, "cuda", try_it=try_it, lengths=lengths)
 
 
