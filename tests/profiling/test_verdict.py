@@ -211,14 +211,15 @@ def test_on_a_gpu_steps_are_recorded_where_launching_limits_them_and_networks_co
     launched = replace(COMPUTING, stretch=1.01)
     found = suggest(launched, recipe(), "launch")
     assert found is not None and found.changes == {"train.compile": "graph"}
-    for mode in ("graph", "max"):
+    for mode in ("graph", "max", "auto"):
         found = suggest(launched, recipe(f"train.compile={mode}"), "launch")
         assert found is not None and "data.batch_size" in found.changes
     found = suggest(replace(launched, on_gpu=False), recipe(), "launch")
     assert found is not None and "data.batch_size" in found.changes
     fast = recipe("techniques.channels_last=on", "train.compile=graph")
-    found = suggest(COMPUTING, fast, "compute")
-    assert found is not None and found.changes == {"train.compile": "max"}
+    for wanted in (fast, recipe("techniques.channels_last=on", "train.compile=auto")):
+        found = suggest(COMPUTING, wanted, "compute")
+        assert found is not None and found.changes == {"train.compile": "max"}
 
 
 def test_the_speed_alone_changes_before_what_is_learned(recipe: Read) -> None:

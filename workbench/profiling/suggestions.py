@@ -11,6 +11,7 @@ from typing import Any
 from workbench.profiling.report import Bound, Suggestion
 from workbench.profiling.verdict import Evidence, together
 from workbench.recipe import Recipe, RecipeError, read_recipe, write_recipe
+from workbench.recipe.execution import execution
 
 WORTH = 1.05
 """A predicted gain below this factor is not worth a change."""
@@ -177,7 +178,7 @@ def _number_formats(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
 
 def _mode(recipe: Recipe) -> str:
     """How its steps are executed on a GPU."""
-    return recipe.train.compile
+    return execution(recipe, "cuda").mode
 
 
 def _recorded(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
