@@ -86,6 +86,18 @@ def test_a_wait_in_a_backward_pass_of_the_users_own_is_named(make: Make) -> None
     assert place == f"{HERE}:{inspect.getsourcelines(Waits.backward)[1] + 2}"
 
 
+def test_a_wait_of_torchs_own_in_the_backward_pass_is_told(make: Make) -> None:
+    """The gradient of what a mask has picked is put back by the mask."""
+    built = make(device="cuda")
+
+    def picked(loss: Tensor) -> Tensor:
+        both = torch.stack((loss, loss))
+        return both[both > 0].sum()
+
+    built.slots.add("objective", Filler(0, "planted", picked))
+    assert places_of(built) == {f"{HERE}:{inspect.getsourcelines(picked)[1] + 2}", "the backward pass"}
+
+
 @pytest.mark.parametrize("pipeline", ["device", "loader"])
 def test_what_waits_between_steps_on_purpose_is_not_named(make: Make, pipeline: str) -> None:
     assert places_of(make("train.log_every=1", f"data.pipeline={pipeline}", "data.workers=0", device="cuda")) == set()

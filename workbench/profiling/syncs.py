@@ -108,7 +108,7 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
         began = time.perf_counter()
         out = func(*args, **(kwargs or {}))
         if self._local.waited:
-            self._count(sys._getframe(1), time.perf_counter() - began)
+            self._count(sys._getframe().f_back, time.perf_counter() - began)
             self._local.waited = False
         return out
 
@@ -118,7 +118,7 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def waits(*arguments: Any, **options: Any) -> Any:
             began = time.perf_counter()
             out = wait(*arguments, **options)
-            self._count(sys._getframe(1), time.perf_counter() - began)
+            self._count(sys._getframe().f_back, time.perf_counter() - began)
             return out
 
         return waits
