@@ -43,6 +43,7 @@ WIDTHS = {
     "fast94-cpu": ("model.widths=[8,8,16,16,16,16]",),
     **NARROW,
 }
+QUICK = ("digits", "v0", "v6", "ninety-four", "fast94", "resnet20")
 make, make_small = conftest.make, conftest.make_small
 
 
@@ -73,7 +74,11 @@ def test_a_technique_trains_to_the_same_bits(name: str, tmp_path: Path, recorded
     assert_alike(found, plain)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [path if path.stem in QUICK else pytest.param(path, marks=pytest.mark.slow) for path in PATHS],
+    ids=lambda path: path.stem,
+)
 def test_a_packaged_recipe_trains_to_the_same_bits(path: Path, tmp_path: Path, recorded: list[int]) -> None:
     """Two epochs of four steps of eight images and a smaller one, the widest networks with fewer channels."""
     extra = (

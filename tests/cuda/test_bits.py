@@ -22,7 +22,7 @@ import torch
 from tests.checks.conftest import feeding, small_digits
 from tests.cuda import numbers
 from tests.engine.conftest import run, weights
-from tests.techniques.table import NAMES, trial
+from tests.techniques.table import NAMES, fed, trial
 from tests.test_recipes import NARROW, PATHS, Noise
 from workbench.engine.build import Build, build
 from workbench.events import Evaluated, Finished, Trained
@@ -60,8 +60,7 @@ def _the_chunks_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(whitening.CHUNK, "cuda", whitening.CHUNK["cpu"])
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
-@pytest.mark.parametrize("name", IN_32_BITS)
+@pytest.mark.parametrize(("name", "pipeline"), fed(IN_32_BITS))
 def test_a_technique_gives_the_bits_of_the_cpu(name: str, pipeline: str, tmp_path: Path) -> None:
     recipe = trial(name, extra=(*PIPELINES[pipeline], "train.log_every=1", "train.epochs=2", "train.eval_every=1"))
     same_on_both(feeding(recipe, small_digits(224, 64)), tmp_path)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tests.checks.conftest import feeding, small_digits
 from tests.engine.conftest import Make
-from tests.techniques.table import NAMES, trial
+from tests.techniques.table import NAMES, fed, trial
 from tests.test_recipes import NARROW, PATHS, Noise
 from workbench.control import Control
 from workbench.engine.backend import backend
@@ -36,8 +36,7 @@ FIRST = 2
 """Steps that may wait."""
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "pipeline"), fed(NAMES))
 def test_no_step_of_a_technique_waits(name: str, pipeline: str, tmp_path: Path, standin: ModuleType) -> None:
     """Three epochs of two steps."""
     recipe = trial(name, extra=(*PIPELINES[pipeline], *QUIET, "train.epochs=3"))

@@ -37,7 +37,10 @@ def test_what_needs_a_gpu_is_not_called_passed_without(name: str) -> None:
 
 @pytest.mark.cuda
 @on_a_gpu
-@pytest.mark.parametrize("name", [test.name for test in TESTS])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(test.name, marks=pytest.mark.slow if test.name in ("learns", "precision") else ()) for test in TESTS],
+)
 def test_a_gpu_passes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     found = perform(name, "cuda:0")

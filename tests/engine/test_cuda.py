@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.checks.conftest import feeding, small_digits
+from tests.cuda import runtime
 from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.table import NAMES, trial
 from workbench.control import Control
@@ -19,6 +20,8 @@ from workbench.engine.train import train
 from workbench.events import Finished, Noted, Stopped, Trained
 
 pytestmark = pytest.mark.cuda
+COMPARED = pytest.mark.skipif(runtime.present(), reason="the stand-in is asked more: tests/cuda/test_auto.py")
+COUNTED = pytest.mark.skipif(runtime.present(), reason="the stand-in is asked more: tests/cuda/test_no_waits.py")
 COMPILES = pytest.mark.real_gpu("the kernels that torch.compile writes must run")
 
 TECHNIQUES = (
@@ -63,6 +66,7 @@ def test_no_step_waits_for_the_device(make: Make, waiting_is_an_error: None, dty
     )
 
 
+@COUNTED
 @pytest.mark.parametrize("name", NAMES)
 def test_no_technique_makes_a_step_wait(name: str, tmp_path: Path, waiting_is_an_error: None) -> None:
     waits_nowhere(on_small_digits(name, *QUIETLY, folder=tmp_path))
@@ -134,6 +138,7 @@ def test_every_mode_of_execution_gives_the_same_curve(make: Make, dtype: str, mo
     assert found[-1] == pytest.approx(plain[-1], abs=0.1)
 
 
+@COMPARED
 @pytest.mark.parametrize("name", NAMES)
 def test_every_technique_can_be_recorded(name: str, tmp_path: Path) -> None:
     recorded, plain = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from workbench.recipe import Recipe, RecipeError, read_recipe
 from workbench.recipe.registries import MODELS, TECHNIQUES
 
@@ -69,3 +71,19 @@ def refusal(*names: str) -> str | None:
     except RecipeError as error:
         return "; ".join(map(str, error.problems))
     return None
+
+
+def fed(names: list[str]) -> list[Any]:
+    """Each technique with each pipeline. With the loader, one that does nothing to images or targets is slow: its steps
+    are those that it takes with the other pipeline.
+    """
+    return [
+        pytest.param(name, pipeline, marks=pytest.mark.slow if pipeline == "loader" and not feeds(name) else ())
+        for name in names
+        for pipeline in ("device", "loader")
+    ]
+
+
+def feeds(name: str) -> bool:
+    """Whether the technique has a part in making batches."""
+    return TECHNIQUES[name].group == "augmentation"

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.checks.conftest import small_digits
+from tests.cuda import runtime
 from tests.engine.conftest import Make, run, same, some_steps, weights
 from tests.techniques.table import BUILT_IN, NAMES, refusal
 from workbench.control import Control
@@ -31,6 +32,7 @@ def results(events: list[Event]) -> dict[tuple[int, str], tuple[float, float]]:
     return {(e.step, e.split): (e.loss, e.accuracy) for e in events if isinstance(e, Evaluated)}
 
 
+COMPARED = pytest.mark.skipif(runtime.present(), reason="the stand-in is asked more: tests/cuda/test_bits.py")
 CRAWLING = [pytest.param(name, marks=pytest.mark.slow) if name == "half_weights" else name for name in NAMES]
 """16 bits crawl on a CPU."""
 
@@ -43,7 +45,7 @@ def test_its_card_is_complete(card: type[Any]) -> None:
     assert all(field.description for field in card.model_fields.values())
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, COMPARED])])
 @pytest.mark.parametrize("name", CRAWLING)
 def test_it_trains_with_a_falling_loss(make: Make, name: str, device: str) -> None:
     events = run(make(name, device=device, dataset=small_digits()))
