@@ -46,6 +46,20 @@ class FakeNvml:
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
         return SimpleNamespace(gpu=25)
 
+    NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 1, 0
+
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:
+        return 412_500
+
+    def nvmlDeviceGetClockInfo(self, handle: int, kind: int) -> int:
+        return {self.NVML_CLOCK_SM: 1755}[kind]
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
+        return {self.NVML_TEMPERATURE_GPU: 61}[sensor]
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: int) -> int:
+        return 0x24
+
     def nvmlDeviceGetUUID(self, handle: int) -> str:
         return f"GPU-00{handle}"
 
@@ -285,12 +299,17 @@ def test_what_nvml_does_not_offer_leaves_the_rest(machine: Any, monkeypatch: pyt
             if question == "nvmlDeviceGetMemoryInfo":
                 assert busy("cuda:0") == "cuda:0 (Big GPU) is also used by 1 other process: python3 (pid 77)"
     use = devices.gpu_use("GPU-000")
-    assert use == devices.GpuUse(0.25, 95, 100)
+    assert use == devices.GpuUse(0.25, 95, 100, 412.5, 1755, 61, ("too hot (software)", "power cap reached"))
     with monkeypatch.context() as patched:
         patched.setattr(FakeNvml, "nvmlDeviceGetUtilizationRates", refuse)
-        assert devices.gpu_use("GPU-000") == devices.GpuUse(None, 95, 100)
+        assert devices.gpu_use("GPU-000") == dataclasses.replace(use, busy=None)
         patched.setattr(FakeNvml, "nvmlDeviceGetMemoryInfo", refuse)
         assert devices.gpu_use("GPU-000") is None
+    with monkeypatch.context() as patched:
+        for question in ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetClockInfo", "nvmlDeviceGetTemperature"):
+            patched.setattr(FakeNvml, question, refuse)
+        patched.delattr(FakeNvml, "nvmlDeviceGetCurrentClocksThrottleReasons")  # older bindings
+        assert devices.gpu_use("GPU-000") == devices.GpuUse(0.25, 95, 100)
     with monkeypatch.context() as patched:
         patched.setattr(FakeNvml, "nvmlSystemGetCudaDriverVersion", refuse)
         assert devices.driver() == devices.Driver("535.1", "")

@@ -14,6 +14,16 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+SLOWING = {
+    0x08: ("hardware slowdown", True),
+    0x20: ("too hot (software)", True),
+    0x40: ("too hot (hardware)", True),
+    0x80: ("power brake from outside", True),
+    0x04: ("power cap reached", False),
+    0x02: ("clocks set by an application", False),
+}
+"""Bits of NVML's reasons why clocks are lowered, and whether each is a fault rather than how the card is run."""
+
 
 @dataclass(frozen=True)
 class GpuProcess:
@@ -43,12 +53,17 @@ class Gpu:
 class GpuUse:
     """What a GPU is doing. ``busy``: the share of the last moments in which a kernel ran, 0–1; memory in bytes.
 
-    None for what the driver does not say.
+    power in watts, clock of its processors in MHz, temperature in °C. None for what the driver does not say. slowed:
+    what lowers its clocks, in words.
     """
 
     busy: float | None
     used: int | None
     total: int | None
+    power: float | None = None
+    clock: int | None = None
+    temperature: int | None = None
+    slowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,10 @@ def gpu_use(uuid: str) -> GpuUse | None:
         handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
         memory = _or_none(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
         rates = _or_none(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
+        milliwatts = _or_none(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+        clock = _or_none(nvml, lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM))
+        temperature = _or_none(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+        reasons = _or_none(nvml, lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
     except nvml.NVMLError:
         return None
     if memory is None and rates is None:
@@ -114,7 +133,17 @@ def gpu_use(uuid: str) -> GpuUse | None:
         busy=rates.gpu / 100 if rates else None,
         used=int(memory.used) if memory else None,
         total=int(memory.total) if memory else None,
+        power=None if milliwatts is None else milliwatts / 1000,
+        clock=clock,
+        temperature=temperature,
+        slowed=slowing(reasons)[0],
     )
+
+
+def slowing(reasons: int | None) -> tuple[tuple[str, ...], bool]:
+    """What lowers a GPU's clocks, in words, and whether any of it is a fault; from NVML's bit mask of reasons."""
+    hit = [words for bit, words in SLOWING.items() if (reasons or 0) & bit]
+    return tuple(text for text, _ in hit), any(fault for _, fault in hit)
 
 
 def neighbours(uuid: str, own: Collection[int]) -> tuple[GpuProcess, ...]:
@@ -193,6 +222,8 @@ def _or_none(nvml: Any, question: Callable[[], T]) -> T | None:
     lost = getattr(nvml, "NVMLError_GpuIsLost", None)
     try:
         return question()
+    except AttributeError:  # bindings that do not know the question
+        return None
     except nvml.NVMLError as error:
         if lost is not None and isinstance(error, lost):
             raise

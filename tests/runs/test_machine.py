@@ -47,7 +47,8 @@ def test_the_gpu_that_trains_is_asked_for_once(tmp_path: Path, monkeypatch: pyte
         return Gpu(1, "GPU-abc", "H100", 1, 2)
 
     monkeypatch.setattr(module, "gpu_of", gpu_of)
-    monkeypatch.setattr(module, "gpu_use", lambda uuid: GpuUse(0.93, 3, 80) if uuid == "GPU-abc" else None)
+    use = GpuUse(0.93, 3, 80, 412.5, 1755, 61, ("power cap reached",))
+    monkeypatch.setattr(module, "gpu_use", lambda uuid: use if uuid == "GPU-abc" else None)
     run = bare_run(tmp_path)
     sampler = Sampler(run)
     for step in (1, 2):
@@ -55,6 +56,8 @@ def test_the_gpu_that_trains_is_asked_for_once(tmp_path: Path, monkeypatch: pyte
     assert asked == ["cuda:1"]
     found = MachineReader(run).read_new()
     assert [(s.step, s.gpu, s.gpu_memory, s.gpu_memory_total) for s in found] == [(1, 0.93, 3, 80), (2, 0.93, 3, 80)]
+    assert (found[1].gpu_power, found[1].gpu_clock, found[1].gpu_temperature) == (412.5, 1755, 61)
+    assert found[1].gpu_slowed == ("power cap reached",)
 
 
 def test_others_on_the_gpu_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

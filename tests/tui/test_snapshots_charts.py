@@ -18,7 +18,19 @@ from workbench.tui.workbench_app import Workbench
 
 GIB = 2**30
 SAMPLES = [
-    Sample(NOW - 100 + s, 5 * s, 0.9 + s % 3 / 10, 3 * GIB, 0.95 - s % 4 / 20, (4 + s // 10) * GIB, 80 * GIB)
+    Sample(
+        NOW - 100 + s,
+        5 * s,
+        0.9 + s % 3 / 10,
+        3 * GIB,
+        0.95 - s % 4 / 20,
+        (4 + s // 10) * GIB,
+        80 * GIB,
+        412.5,
+        1755,
+        61,
+        ("power cap reached",),
+    )
     for s in range(31)
 ]
 

@@ -9,20 +9,10 @@ from typing import Any
 
 from workbench.doctor.finding import Finding
 from workbench.doctor.worker import Failure
-from workbench.nvml import Gpu, ask, start
+from workbench.nvml import Gpu, ask, slowing, start
 
 GROUP = "GPUs"
 GIB = 2**30
-
-SLOWING = {
-    0x08: ("hardware slowdown", True),
-    0x20: ("too hot (software)", True),
-    0x40: ("too hot (hardware)", True),
-    0x80: ("power brake from outside", True),
-    0x04: ("power cap reached", False),
-    0x02: ("clocks set by an application", False),
-}
-"""Bits of NVML's reasons why clocks are lowered, and whether each is a fault rather than how the card is run."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +97,6 @@ def _health(nvml: Any, gpu: Gpu) -> Health:
         mig=None if mig is None else bool(mig),
         exclusive={1: "exclusive thread", 2: "prohibited", 3: "exclusive process"}.get(mode, ""),
     )
-
-
-def slowing(reasons: int | None) -> tuple[list[str], bool]:
-    """What lowers the clocks, in words, and whether any of it is a fault."""
-    hit = [words for bit, words in SLOWING.items() if (reasons or 0) & bit]
-    return [text for text, _ in hit], any(fault for _, fault in hit)
 
 
 def judge(found: Healths | Failure) -> list[Finding]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from workbench.doctor.datasheets import sheet
 from workbench.doctor.finding import Finding, Level
-from workbench.doctor.health import Health, slowing
+from workbench.doctor.health import Health
 from workbench.doctor.worker import Failure
+from workbench.nvml import slowing
 
 if TYPE_CHECKING:
     import torch

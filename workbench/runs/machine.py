@@ -31,7 +31,8 @@ class Sample:
 
     cpu: of the process and its workers, 1 for one busy core; None in the first sample. memory: their resident bytes,
     shared pages counted for each. gpu: busy share of the GPU that trains, 0–1; its memory in bytes, all processes
-    together. None without a GPU, or where the driver does not tell. gpu_others: other processes on that GPU, by name,
+    together; gpu_power in watts, gpu_clock in MHz, gpu_temperature in °C. None without a GPU, or where the driver does
+    not tell. gpu_slowed: what lowers its clocks, in words. gpu_others: other processes on that GPU, by name,
     :data:`OTHERS` at most.
     """
 
@@ -42,6 +43,10 @@ class Sample:
     gpu: Finite | None = None
     gpu_memory: Count | None = None
     gpu_memory_total: Count | None = None
+    gpu_power: Finite | None = None
+    gpu_clock: Count | None = None
+    gpu_temperature: int | None = None
+    gpu_slowed: tuple[str, ...] = ()
     gpu_others: tuple[str, ...] = ()
 
 
@@ -85,6 +90,10 @@ class Sampler:
             gpu=use.busy if use else None,
             gpu_memory=use.used if use else None,
             gpu_memory_total=use.total if use else None,
+            gpu_power=use.power if use else None,
+            gpu_clock=use.clock if use else None,
+            gpu_temperature=use.temperature if use else None,
+            gpu_slowed=use.slowed if use else (),
             gpu_others=self._others() if self._uuid else (),
         )
 

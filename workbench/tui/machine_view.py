@@ -18,7 +18,7 @@ FIGURES = ("cpu", "memory", "gpu", "gpu_memory")
 class MachineView:
     """Times (seconds since 1970) and figures; nan where a sample does not tell. ``known``: figures that any told.
 
-    gpu_others: other processes on the GPU in the newest sample.
+    newest: the newest sample; None before the first.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class MachineView:
         self.figures: dict[str, array[float]] = {name: array("d") for name in FIGURES}
         self.known: set[str] = set()
         self.gpu_memory_total = 0
-        self.gpu_others: tuple[str, ...] = ()
+        self.newest: Sample | None = None
         self._group = 1
         self._pending: list[Sample] = []
         self._withdrawn: list[tuple[float, float]] = []
@@ -36,7 +36,7 @@ class MachineView:
         if any(start < sample.time < end for start, end in self._withdrawn):
             return
         self.gpu_memory_total = sample.gpu_memory_total or self.gpu_memory_total
-        self.gpu_others = sample.gpu_others
+        self.newest = sample
         self._pending.append(sample)
         if len(self._pending) < self._group:
             return

@@ -15,6 +15,7 @@ from workbench.recipe.execution import IN_WORDS, Execution
 from workbench.recipe.fixes import Fix
 from workbench.recipe.registries import TECHNIQUES
 from workbench.runs.fit import Fit
+from workbench.runs.machine import Sample
 from workbench.runs.speed import Estimate
 from workbench.tui.columns import HALF_LIVES
 from workbench.tui.forms import Subject, shown, subject
@@ -26,6 +27,7 @@ from workbench.tui.words import change, large, rate, rough
 Part = Content | str | tuple[str, str]
 
 MUTED = "$muted"
+NOTHING = Content("")
 SIGNS = {
     "pass": ("✓", "$success"), "warn": ("!", "$warning"), "fail": ("✗", "$error"), "not judged": ("·", MUTED)
 }  # fmt: skip
@@ -295,8 +297,10 @@ def fit(found: Fit) -> Content:
     return Content.assemble(*parts)
 
 
-def axis(viewport: Viewport, cursor: str) -> Content:
-    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands."""
+def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING) -> Content:
+    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands, and
+    what the GPU does.
+    """
     counted = {"epoch": "epochs", "time": "training time", "step": "steps"}[viewport.unit]
     level = f"{viewport.smoothing} of {len(HALF_LIVES) - 1}" if viewport.smoothing else "none"
     parts: list[Part] = [(f"x: {counted}   smoothing: {level}", MUTED)]
@@ -304,6 +308,24 @@ def axis(viewport: Viewport, cursor: str) -> Content:
         parts.append(("   zoomed, 0 shows all", MUTED))
     if cursor:
         parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
+    if gpu:
+        parts += ["   ", gpu]
+    return Content.assemble(*parts)
+
+
+def gpu_now(sample: Sample | None) -> Content:
+    """What a GPU draws, how fast and warm it is, what slows it down; nothing of what its driver does not say."""
+    if sample is None:
+        return NOTHING
+    figures = [
+        f"{value:,.0f} {unit}"
+        for value, unit in ((sample.gpu_power, "W"), (sample.gpu_clock, "MHz"), (sample.gpu_temperature, "°C"))
+        if value is not None
+    ]
+    parts: list[Part] = [("GPU ", MUTED), (" ".join(figures), "bold")] if figures else []
+    if sample.gpu_slowed:
+        sign, colour = SIGNS["warn"]
+        parts.append((f"{' ' if figures else 'GPU '}{sign} {', '.join(sample.gpu_slowed)}", colour))
     return Content.assemble(*parts)
 
 

@@ -131,7 +131,8 @@ class ProfileScreen(WorkbenchScreen[None]):
                 of += [(f", step {phases.step:,}", profile_texts.MUTED)]
             waits = "its steps are measured in a moment" if tracked.state == "running" else "no step was measured"
             found = phases
-            shared = profile_texts.shared_with(tracked.view.machine.gpu_others) if tracked.live else ""
+            newest = tracked.view.machine.newest
+            shared = profile_texts.shared_with(newest.gpu_others) if tracked.live and newest is not None else ""
         elif report is not None:
             of, waits, found = [("Recipe ", "bold"), report.recipe], "", report.phases
         else:

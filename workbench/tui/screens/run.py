@@ -97,9 +97,11 @@ class RunScreen(WorkbenchScreen[None]):
         return self.query_one(RunCharts)
 
     def _show_axis(self) -> None:
-        """What the common axis of the charts counts, what is smoothed, where the cursor stands."""
+        """What the common axis of the charts counts, what is smoothed, where the cursor stands, what the GPU does."""
         self.workbench.layout["run"] = self.charts.viewport.remembered
-        self.query_one("#axis", Line).show(texts.axis(self.charts.viewport, self.charts.note))
+        tracked = self._live()
+        gpu = texts.gpu_now(tracked.view.machine.newest if tracked is not None else None)
+        self.query_one("#axis", Line).show(texts.axis(self.charts.viewport, self.charts.note, gpu))
 
     def on_plot_view_asked(self) -> None:
         """The mouse changed it."""
