@@ -309,7 +309,7 @@ def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING) -> Content:
     if cursor:
         parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
     if gpu:
-        parts += ["   ", gpu]
+        parts += ["  ", gpu]
     return Content.assemble(*parts)
 
 
