@@ -55,7 +55,7 @@ def test_a_stage_without_blocks_is_left_out() -> None:
 def test_poolings_stand_where_they_are_wanted() -> None:
     model = VGG(widths=(8, 8, 16, 16), pool_after=(1, 3)).build((3, 32, 32), 10, NORMS)
     kinds = [[type(layer).__name__ for layer in part] for part in list(model)[:-2]]  # type: ignore[call-overload]
-    group = ["Conv2d", "MaxPool2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "ReLU"]
+    group = ["Conv2d", "MaxPool", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "ReLU"]
     assert kinds == [group, group]
     whole = VGG(widths=(4, 8), pool_after=()).build((3, 1, 1), 10, NORMS)
     assert whole(torch.randn(2, 3, 1, 1)).shape == (2, 10)

@@ -49,7 +49,7 @@ class CNN(Model):
         """The network for images of this shape."""
         from torch import nn
 
-        from workbench.models.layers import Block, Pair
+        from workbench.models.layers import Block, MaxPool, Pair
 
         before, height, width = image_shape
         shrunk = (height >> len(self.widths), width >> len(self.widths))
@@ -67,7 +67,7 @@ class CNN(Model):
                     layers.append(options.norm2d(channels))
                 layers.append(nn.ReLU())
                 before = channels
-            layers.append(nn.MaxPool2d(2))
+            layers.append(MaxPool())
             layers += [Pair(channels, channels, 1, options) for _ in range(self.depth)]
             parts.append((f"block{number}", Block(*layers)))
         head: list[nn.Module] = [nn.Flatten()]

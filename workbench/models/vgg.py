@@ -52,7 +52,7 @@ class VGG(Model):
         """The network for images of this shape."""
         from torch import nn
 
-        from workbench.models.layers import Block, GlobalMaxPool
+        from workbench.models.layers import Block, GlobalMaxPool, MaxPool
 
         before, height, width = image_shape
         pools = self._pools(before)
@@ -65,7 +65,7 @@ class VGG(Model):
         for place, channels in enumerate(self.widths, start=1):
             layers: list[nn.Module] = [nn.Conv2d(before, channels, 3, padding=1, bias=options.norm2d is None)]
             if place in pools:
-                layers.append(nn.MaxPool2d(2))
+                layers.append(MaxPool())
                 blocks.append([])
             if options.norm2d:
                 layers.append(options.norm2d(channels))

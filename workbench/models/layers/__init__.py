@@ -3,6 +3,7 @@
 from workbench.models.layers.block import Block
 from workbench.models.layers.blur import Blur
 from workbench.models.layers.global_max_pool import GlobalMaxPool
+from workbench.models.layers.max_pool import MaxPool
 from workbench.models.layers.residual import Pair, Shortcut
 from workbench.models.layers.scale import Scale
 from workbench.models.layers.squeeze_excite import SqueezeExcite
@@ -13,6 +14,7 @@ __all__ = [
     "Block",
     "Blur",
     "GlobalMaxPool",
+    "MaxPool",
     "Pair",
     "Scale",
     "Shortcut",
