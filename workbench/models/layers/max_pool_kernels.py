@@ -13,10 +13,12 @@ from torch import Tensor
 
 BLOCK = 1024
 """Numbers for each program of a launch."""
+SIZES = ["count", "height", "width", "channels", "high", "wide"]
+"""What no kernel is compiled anew for: one for each format, compiled where it is tried, serves all images."""
 OPTIONS = {"BLOCK": BLOCK, "enable_fp_fusion": False}
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=SIZES)  # type: ignore[untyped-decorator]
 def _pool(x, y, places, count, height, width, channels, high, wide, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < count
@@ -33,7 +35,7 @@ def _pool(x, y, places, count, height, width, channels, high, wide, BLOCK: tl.co
     tl.store(places + at, place, inside)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=SIZES)  # type: ignore[untyped-decorator]
 def _gradient(gradient, places, result, count, height, width, channels, high, wide, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < count
