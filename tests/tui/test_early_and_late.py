@@ -164,6 +164,27 @@ async def test_a_screen_before_it_is_composed_and_after_it_is_gone(
 
 
 @pytest.mark.parametrize("kind", SCREENS, ids=lambda kind: kind.__name__)
+async def test_a_screen_that_is_taken_away_before_it_is_composed(
+    make_app: AppFactory, recipe: Recipe, monkeypatch: pytest.MonkeyPatch, kind: type[Screen[Any]]
+) -> None:
+    """As an app that ends does it: nothing is mounted to such a screen, and it is told that all was."""
+    app = make_app()
+    composed: list[object] = []
+
+    async def going(screen: Any, widgets: list[Widget]) -> None:
+        composed.append(screen)
+        screen._composed = screen._pruning = True
+
+    async with app.run_test(size=size(kind)) as pilot:
+        screen = SCREENS[kind](recipe)
+        monkeypatch.setattr(type(screen), "mount_composed_widgets", going)
+        await app.push_screen(screen)
+        await pilot.pause()
+        assert screen in composed
+        screen._pruning = False
+
+
+@pytest.mark.parametrize("kind", SCREENS, ids=lambda kind: kind.__name__)
 async def test_messages_on_their_way_to_a_screen_that_goes(
     kind: type[Screen[Any]], make_app: AppFactory, recipe: Recipe
 ) -> None:
@@ -204,7 +225,7 @@ def messages(app: Workbench) -> dict[str, Message]:
 def app_handlers() -> set[str]:
     owned = [vars(owner) for owner in Workbench.__mro__ if owner.__module__.startswith("workbench.")]
     found = {name for names in owned for name in names if name.startswith("on_")}
-    return found - set(LIFE) - {"on_event"}
+    return found - set(LIFE) - {"on_event", "on_mount"}
 
 
 async def call_all(app: Workbench, sent: dict[str, Message]) -> None:

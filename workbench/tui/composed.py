@@ -14,8 +14,11 @@ from textual.widget import Widget
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LIFE = ("on_mount", "on_unmount", "on_load", "on_compose")
-"""Handlers of the events that make a widget ready, and of the one that ends it."""
+LIFE = ("on_unmount", "on_load", "on_compose")
+"""Handlers of the events that make a widget ready, and of the one that ends it.
+
+``on_mount`` is none of them: it comes also to a widget that was taken away meanwhile, and to which nothing was mounted.
+"""
 
 HANDLERS = ("on_", "_on_", "key_", "action_", "check_action")
 
@@ -44,7 +47,7 @@ class Composed(Base):
     """Mixed into a screen or a widget: its handlers, actions and timers act only while its widgets are there.
 
     A tick, a reading thread or a key may be faster than the first layout, and is often still on its way when a screen
-    is closed; none of its handlers has to think of that. Its own ``on_mount`` and ``on_unmount`` are left alone.
+    is closed; none of its handlers has to think of that. Its own ``on_unmount`` is left alone.
     """
 
     _composed = False
