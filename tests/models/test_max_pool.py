@@ -91,13 +91,13 @@ def test_on_a_device_that_does_not_compute_them_it_is_torchs(monkeypatch: pytest
         raise RuntimeError("no compiler")
 
     monkeypatch.setattr(max_pool, "same_as_torch", broken)
-    max_pool._tried.cache_clear()
+    max_pool._tried.clear()
     x = torch.randn(2, 3, 7, 8, device="cuda").contiguous(memory_format=torch.channels_last).requires_grad_()
     found = MaxPool()(x)
     found.sum().backward()
     assert not proven(x.device, x.dtype)
     assert torch.equal(found.cpu(), nn.MaxPool2d(2)(x.detach().cpu()))
-    max_pool._tried.cache_clear()
+    max_pool._tried.clear()
 
 
 @pytest.mark.cuda

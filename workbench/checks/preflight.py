@@ -103,10 +103,11 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, card
     ]
     keys = ("parameters", "parameters_by_part", "multiply_adds", "initial_loss", "expected_initial_loss", "steps")
     found: dict[str, Any] = dict.fromkeys((*keys, "steps_per_epoch")) | {"parameters_by_part": {}, "figures": {}}
-    found["execution"] = _in_plain(execution(recipe, str(device)))
+    images = None
     known = recipe.data_source.known()  # type: ignore[attr-defined]
     if known is not None:
         sketch = outline_unseen(recipe, known)
+        images = sketch.training_images
         counts = parameter_counts(sketch.model)
         possible = [card for card in cards if not card.needs_data]
         results = [(card, card.examine(sketch)) for card in possible]  # type: ignore[arg-type]
@@ -117,9 +118,9 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, card
             "multiply_adds": multiply_adds_of_last(sketch.model, sketch.image_shape),
             "steps": sketch.steps,
             "steps_per_epoch": sketch.steps_per_epoch,
-            "execution": _in_plain(execution(recipe, str(device), sketch.training_images)),
         }
-    return found | {"checks": [_plain(check) for check in checks]}
+    how = execution(recipe, str(device), images)
+    return found | {"execution": _in_plain(how), "checks": [_plain(check) for check in checks]}
 
 
 def _results(build: Build, cards: list[Check]) -> Iterator[tuple[Check, Result]]:

@@ -30,7 +30,7 @@ class Watching:
         self._verdicts: dict[str, Verdict] = {}
         self._watches: list[tuple[Check, Watch]] = []
         for card in cards:
-            if build.execution.mode in ("graph", "max") and hasattr(card, "every"):
+            if build.execution.recorded and hasattr(card, "every"):
                 card = card.model_copy(update={"every": RARER * card.every})
             if (watch := card.watch(build)) is not None:
                 self._watches.append((card, watch))

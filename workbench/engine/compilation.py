@@ -13,7 +13,6 @@ from workbench.engine.build import Build, Network
 from workbench.engine.execution import Note, Pause
 from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
-from workbench.recipe.execution import Execution
 
 COMPILED = {"default": "default", "max": "max-autotune-no-cudagraphs"}
 """Modes of torch.compile by mode of execution; "max" is recorded as a graph of ours, the optimizer included."""
@@ -65,8 +64,7 @@ class Compiled:
                 why = reason(error, self._build.slots)
                 put_back()
                 self._fast = None
-                build = self._build
-                build.execution = Execution(self._mode, "graph" if self._mode == "max" else "off", why)
+                self._build.execution = self._build.execution.without_compiler(why)
             else:
                 self._proven.add(kind)
                 return found

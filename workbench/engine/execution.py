@@ -19,7 +19,6 @@ from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
 from workbench.engine.recorder import Recorder
 from workbench.out_of_memory import out_of_memory
-from workbench.recipe.execution import Execution
 from workbench.step import Moment, nobody
 
 Step = Callable[[Tensor, Tensor, Tensor, Moment], Tensor]
@@ -29,7 +28,6 @@ Pause = Callable[[], AbstractContextManager[None]]
 Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
 """Records a function without running it: returns what repeats it, and the tensor that then holds its result."""
 
-GRAPHS = ("graph", "max")
 WARM_UP = 3
 """Real steps of each kind before one is recorded: libraries choose their algorithms, optimizers make their state."""
 RESTLESS = 16
@@ -42,19 +40,14 @@ class CannotRecord(RuntimeError):
 
 def executed(step: Step, build: Build, note: Note, pause: Pause = nullcontext) -> Step:
     """The step as ``train.compile`` wants it executed. pause: the training time stands still in it."""
-    mode = build.execution.mode
-    if mode not in GRAPHS:
+    how = build.execution
+    if not how.recorded:
         return step
     if build.device.type != "cuda":
-        note(f'train.compile = "{mode}": CUDA graphs need a CUDA device; steps run without one')
-        build.execution = without_graph(build.execution, "CUDA graphs need a CUDA device")
+        note(f'train.compile = "{how.asked}": CUDA graphs need a CUDA device; steps run without one')
+        build.execution = how.without_graph("CUDA graphs need a CUDA device")
         return step
     return Recorded(step, build, note, pause)
-
-
-def without_graph(before: Execution, why: str) -> Execution:
-    """The same execution where no step is recorded."""
-    return Execution(before.asked, "default" if before.mode == "max" else "off", why)
 
 
 @dataclass
@@ -238,7 +231,7 @@ class Recorded:
         if self._recorder is not None:
             self._recorder.free()
         asked = self._build.execution.asked
-        self._build.execution = without_graph(self._build.execution, why)
+        self._build.execution = self._build.execution.without_graph(why)
         what = why if recordable else f"this step cannot be recorded ({why})"
         self._note(f'train.compile = "{asked}": {what}; steps run without a graph')
 

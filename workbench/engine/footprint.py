@@ -20,10 +20,10 @@ from workbench.data.pipeline import KEPT_BYTES, EvaluationSet, split_bytes
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, BuildError, build
 from workbench.engine.evaluate import score
-from workbench.engine.execution import GRAPHS
 from workbench.engine.spare import small, some
 from workbench.engine.train import train
 from workbench.out_of_memory import out_of_memory
+from workbench.recipe.execution import micro_batch_size
 
 IMAGES = 32
 """Images of the smaller of the two batches that are measured; the larger one has twice as many."""
@@ -67,8 +67,7 @@ def footprint(wanted: Build) -> Footprint | None:
     None where that cannot be done: the small one does not fit either, or the recipe refuses batches of its size.
     """
     count = min(wanted.recipe.data.batch_size, len(wanted.training))
-    micro = wanted.recipe.techniques.get("gradient_accumulation") if wanted.recipe.on("gradient_accumulation") else None
-    few = getattr(micro, "micro_batch_size", IMAGES)  # both batches are to be made of whole parts
+    few = micro_batch_size(wanted.recipe) or IMAGES  # both batches are to be made of whole parts
     large = min(count, 2 * few)
     sizes = (max(1, large // 2), large)
     try:
@@ -107,7 +106,7 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
     image = max(phases.values())[1]
     making = max((phases[name][0] for name in MAKING if name in phases), default=kept) - kept
     recorded = 0
-    if wanted.execution.mode in GRAPHS:
+    if wanted.execution.recorded:
         recorded = (
             int(GAPS * step) + count * wanted.training.images(torch.arange(1)).numel() * 4 + workspace_bytes(device)
         )

@@ -30,6 +30,19 @@ class Execution:
     mode: Mode
     why: str = ""
 
+    @property
+    def recorded(self) -> bool:
+        """Whether whole steps are recorded as a CUDA graph."""
+        return self.mode in ("graph", "max")
+
+    def without_graph(self, why: str) -> Execution:
+        """The same where no step can be recorded."""
+        return Execution(self.asked, "default" if self.mode == "max" else "off", why)
+
+    def without_compiler(self, why: str) -> Execution:
+        """The same where the network cannot be compiled."""
+        return Execution(self.asked, "graph" if self.mode == "max" else "off", why)
+
     def __str__(self) -> str:
         """How steps run, and why: "recorded as a CUDA graph (auto: a GPU)"."""
         words = IN_WORDS[self.mode]
@@ -52,3 +65,10 @@ def execution(recipe: Recipe, device: str, training_images: int | None = None) -
     rest = 0 if training_images is None or recipe.data.drop_last else training_images % size
     smaller = f"; an epoch's last, of {rest:,} images, as written" if rest else ""
     return Execution(asked, "graph", f"a GPU{smaller}")
+
+
+def micro_batch_size(recipe: Recipe) -> int | None:
+    """Images of the parts in which a step takes its batch; None where it takes it at once."""
+    if not recipe.on("gradient_accumulation"):
+        return None
+    return int(recipe.techniques["gradient_accumulation"].micro_batch_size)  # type: ignore[attr-defined]

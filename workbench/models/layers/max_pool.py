@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from typing import Any
 
@@ -71,16 +70,14 @@ class _Pool(torch.autograd.Function):
 
 def proven(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the kernels give torch's numbers on a device. Tried once, which waits for it; never while it records."""
-    if device not in _tried(dtype):
+    if (device, dtype) not in _tried:
         if torch.cuda.is_current_stream_capturing():
             return False
-        _tried(dtype)[device] = _proven(device, dtype)
-    return _tried(dtype)[device]
+        _tried[device, dtype] = _proven(device, dtype)
+    return _tried[device, dtype]
 
 
-@functools.cache
-def _tried(dtype: torch.dtype) -> dict[torch.device, bool]:
-    return {}
+_tried: dict[tuple[torch.device, torch.dtype], bool] = {}
 
 
 def _proven(device: torch.device, dtype: torch.dtype) -> bool:

@@ -18,12 +18,22 @@ SIZES = ["count", "height", "width", "channels", "high", "wide"]
 OPTIONS = {"BLOCK": BLOCK, "enable_fp_fusion": False}
 
 
+@triton.jit
+def _place(at, channels, rows, columns):  # type: ignore[no-untyped-def]
+    """Image, row, column and channel of the numbers at these places of a channels-last tensor."""
+    return (
+        at // (channels * columns * rows),
+        (at // (channels * columns)) % rows,
+        (at // channels) % columns,
+        at % channels,
+    )
+
+
 @triton.jit(do_not_specialize=SIZES)  # type: ignore[untyped-decorator]
 def _pool(x, y, places, count, height, width, channels, high, wide, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < count
-    channel, column, row = at % channels, (at // channels) % wide, (at // (channels * wide)) % high
-    image = at // (channels * wide * high)
+    image, row, column, channel = _place(at, channels, high, wide)
     corner = ((image * height + 2 * row) * width + 2 * column) * channels + channel
     best = tl.load(x + corner, inside, 0.0).to(tl.float32)
     place = tl.zeros_like(at).to(tl.int8)
@@ -39,8 +49,7 @@ def _pool(x, y, places, count, height, width, channels, high, wide, BLOCK: tl.co
 def _gradient(gradient, places, result, count, height, width, channels, high, wide, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < count
-    channel, column, row = at % channels, (at // channels) % width, (at // (channels * width)) % height
-    image = at // (channels * width * height)
+    image, row, column, channel = _place(at, channels, height, width)
     pooled = inside & (row // 2 < high) & (column // 2 < wide)
     output = ((image * high + row // 2) * wide + column // 2) * channels + channel
     place = tl.load(places + output, pooled, -1).to(tl.int32)
