@@ -164,3 +164,17 @@ def test_a_file_that_is_something_else_is_no_tree(tmp_path: Path) -> None:
     for text in ("", "[]", "{}", '{"tree": 3}'):
         (tmp_path / "stacks.json").write_text(text)
         assert read_stacks(tmp_path / "stacks.json") is None
+
+
+def test_stacks_deeper_than_json_is_read_are_cut_and_lose_no_time(tmp_path: Path) -> None:
+    """As where a library is first imported while the window is open: hundreds of frames of the import system."""
+    tree = Frame("deepest", "a.py", 1, 1.0, 1.0, False)
+    for depth in range(400):
+        tree = Frame(f"at_{depth}", "a.py", 1, 1.0, 1.0, False, (tree,))
+    write_stacks(tmp_path / "stacks.json", StackWindow(1, 1, 1.0, 0.002, 500, tree))
+    found = read_stacks(tmp_path / "stacks.json")
+    assert found is not None and found.tree.name == "at_399"
+    frame, levels = found.tree, 1
+    while frame.children:
+        (frame,), levels = frame.children, levels + 1
+    assert levels > 50 and frame.own_share == 1.0

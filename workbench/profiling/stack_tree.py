@@ -16,6 +16,8 @@ from workbench.storage.values import Amount, Count
 
 SMALLEST = 0.001
 """Share of the window below which a frame is left out of the file."""
+DEEPEST = 90
+"""Frames on one another in the file: readers of JSON refuse more than about 200 levels, and a frame takes two."""
 PLUMBING = 0.9
 """A library's private function is passed over for what it calls, if that is at least this share of its time."""
 
@@ -58,8 +60,8 @@ _ADAPTER = TypeAdapter(StackWindow)
 
 
 def write_stacks(path: Path, window: StackWindow) -> None:
-    """Write what :func:`read_stacks` reads."""
-    values = {**vars(window), "tree": _plain(window.tree)}
+    """Write what :func:`read_stacks` reads. Deeper than ``DEEPEST`` frames, all counts as its caller's own time."""
+    values = {**vars(window), "tree": _plain(window.tree, DEEPEST)}
     path.write_text(seal(json.dumps(values, separators=(",", ":"))) + "\n", encoding="utf-8")
 
 
@@ -71,8 +73,8 @@ def read_stacks(path: Path) -> StackWindow | None:
         return None
 
 
-def _plain(frame: Frame) -> dict[str, Any]:
-    kept = [_plain(child) for child in frame.children if child.share >= SMALLEST]
+def _plain(frame: Frame, levels: int) -> dict[str, Any]:
+    kept = [_plain(child, levels - 1) for child in frame.children if levels > 1 and child.share >= SMALLEST]
     return {**vars(frame), "seconds": round(frame.seconds, 5), "share": round(frame.share, 5), "children": kept}
 
 
