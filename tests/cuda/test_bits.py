@@ -66,7 +66,7 @@ def test_a_technique_gives_the_bits_of_the_cpu(name: str, pipeline: str, tmp_pat
     same_on_both(feeding(recipe, small_digits(224, 64)), tmp_path)
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
+@pytest.mark.parametrize("pipeline", ["device", pytest.param("loader", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_packaged_recipe_gives_the_bits_of_the_cpu(path: Path, pipeline: str, tmp_path: Path) -> None:
     """Two steps of eight images each; the widest networks with fewer channels, and all in 32 bits."""

@@ -43,7 +43,7 @@ def test_no_step_of_a_technique_waits(name: str, pipeline: str, tmp_path: Path, 
     assert waits_of(feeding(recipe, small_digits(128, 64)), tmp_path, standin) == []
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
+@pytest.mark.parametrize("pipeline", ["device", pytest.param("loader", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_no_step_of_a_packaged_recipe_waits(path: Path, pipeline: str, tmp_path: Path, standin: ModuleType) -> None:
     """Four steps of eight images, the widest networks with fewer channels."""

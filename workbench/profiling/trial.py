@@ -37,7 +37,7 @@ def compare(
             yield Progress(f"trying the change, pair {pair + 1} of {PAIRS}", pair / PAIRS)
             a, b = (part.window().images_per_second for part in parts)
             pairs.append((a, b))
-        disturbed = median(window.disturbed for part in parts for window in part.windows)
+        disturbed = max(median(window.disturbed for window in part.windows) for part in parts)
         if "train.eval_every" in suggestion.changes:
             factors = [
                 1
@@ -78,7 +78,7 @@ def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float
 def trial(suggestion: Suggestion, pairs: list[tuple[float, float]], disturbed: float = 0.0) -> Trial:
     """What pairs of rates, before and after, say about a change.
 
-    disturbed: the share of the time in which other programs kept the training from the processor.
+    disturbed: the share of the time in which other programs kept the more disturbed of the two from the processor.
     """
     before, after = rate([a for a, _ in pairs]), rate([b for _, b in pairs])
     gains = sorted(b / a for a, b in pairs)
@@ -90,9 +90,9 @@ def trial(suggestion: Suggestion, pairs: list[tuple[float, float]], disturbed: f
     if low > 1:
         verdict = "faster"
     elif high < 1:
-        verdict = "slower; leave the recipe as it is"
+        verdict = "slower; leave the recipe as it is" if disturbed < DISTURBED else "slower"
     else:
         verdict = "no clear gain"
-        if disturbed >= DISTURBED:
-            verdict += f", while other programs kept it from the processor for {100 * disturbed:.0f} % of its time"
+    if disturbed >= DISTURBED:
+        verdict += f", while other programs kept it from the processor for {100 * disturbed:.0f} % of its time"
     return Trial(suggestion.changes, before, after, gain, low, high, f"{found}, {verdict}.")
