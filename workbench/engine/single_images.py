@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from workbench.device_lost import pass_on
 from workbench.engine.build import Build
 from workbench.out_of_memory import out_of_memory
+from workbench.recipe.execution import micro_batch_size
 
 LOOKED_AT = 256
 """Epochs at which the size of the images is looked at, where a run has more."""
@@ -95,8 +96,7 @@ def place(build: Build) -> str:
 def remedy(build: Build) -> str:
     """What to change in the recipe so that no image goes alone."""
     data, images = build.recipe.data, len(build.training)
-    split = build.recipe.techniques.get("gradient_accumulation")
-    micro: int = split.micro_batch_size if split is not None and split.enabled else 0  # type: ignore[attr-defined]
+    micro = micro_batch_size(build.recipe) or 0
 
     def alone(size: int, *, dropping: bool = data.drop_last, micro: int = micro) -> bool:
         batches = {size} if dropping else _pieces(images, size)
