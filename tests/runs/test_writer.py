@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import itertools
 import math
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -125,6 +128,40 @@ def test_who_leaves_at_once_has_stopped_it(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert honest_state(run) == "stopped"
     assert "goes on from its last checkpoint" in present(run).message
+
+
+def test_wherever_ctrl_c_meets_a_writer_its_run_is_not_lost(tmp_path: Path) -> None:
+    """Ctrl-C before each line of the writer and of what it calls for its files, one after the other."""
+    names = {module.__file__, *(str(Path(module.__file__).with_name(f"{name}.py")) for name in ("status", "files"))}
+    states = set()
+    for line in itertools.count():
+        lines = itertools.count()
+
+        def trace(frame: FrameType, event: str, argument: object) -> Callable[..., object] | None:
+            if frame.f_code.co_filename not in names or frame.f_code.co_name == "abandon":
+                return None
+            if event == "line" and next(lines) == line:  # noqa: B023 - called in this round only
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        run = bare_run(tmp_path, f"run{line}")
+        sys.settrace(trace)
+        try:
+            with RunWriter(run) as writer:
+                writer.write(started())
+                writer.write(trained(2))
+                writer.write(Stopped(step=3))
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
+        finally:
+            sys.settrace(None)
+        status = read_status(run)
+        states.add(status.state if status else "none yet")
+    assert line > 150
+    assert states == {"none yet", "stopped"}
 
 
 def test_two_writers_never_have_one_run(tmp_path: Path) -> None:

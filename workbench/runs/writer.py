@@ -78,18 +78,27 @@ class RunWriter:
             self._anchor = Anchor(self.run, self._file)
             self.status = going_on(self.run, new_status("running"))
             self._write_status()
+            self._thread = threading.Thread(target=self._keep_alive, name=f"heartbeat of {self.run.name}", daemon=True)
+            self._thread.start()
+            return self
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self.abandon()  # others may have read already that it runs
             self._close()
             if isinstance(error, OSError):
                 raise cannot_write(self.run.events_file, error) from error
             raise
-        self._thread = threading.Thread(target=self._keep_alive, name=f"heartbeat of {self.run.name}", daemon=True)
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        try:
+            self._leave(kind)
+        except KeyboardInterrupt:
+            self.abandon()
+            raise
+
+    def _leave(self, kind: type[BaseException] | None) -> None:
         self._over.set()
         self._thread.join(timeout=5)
         if self.status.state in ("running", "paused"):
