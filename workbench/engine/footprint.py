@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from workbench.control import Control
+from workbench.data.device import DevicePipeline
 from workbench.data.pipeline import KEPT_BYTES, EvaluationSet, split_bytes
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, BuildError, build
@@ -26,7 +27,8 @@ from workbench.out_of_memory import out_of_memory
 from workbench.recipe.execution import micro_batch_size
 
 IMAGES = 32
-"""Images of the smaller of the two batches that are measured; the larger one has twice as many."""
+"""Images of the smaller of the two batches that are measured, where a step takes a batch at once; the larger has twice
+as many."""
 EPOCHS = 4
 """Of a step with either batch: enough for states that are made in the first, and for what comes every fifth step."""
 GAPS = 1.15
@@ -40,10 +42,10 @@ MAKING = ("", "data wait", "transfer", "augment")
 class Footprint:
     """Bytes that a training takes beyond its build as it stands.
 
-    kept: what the optimizer and averages keep between steps. sets: evaluation sets that are to lie on the device. step,
-    evaluation: what a step and a batch of the evaluation take besides, at their fullest moment; image: what each image
-    of a step's batch adds. making: of the step, what making the batch takes. recorded: what a recorded step takes and
-    never gives back, with its images and cuBLAS's workspace for its stream.
+    kept: what the optimizer and averages keep between steps, and batches that are made ahead. sets: evaluation sets
+    that are to lie on the device. step, evaluation: what a step and a batch of the evaluation take besides, at their
+    fullest moment; image: what each image of a step's batch adds. making: of the step, what making the batch takes.
+    recorded: what a recorded step takes and never gives back, with its images and cuBLAS's workspace for its stream.
     """
 
     kept: int
@@ -67,9 +69,11 @@ def footprint(wanted: Build) -> Footprint | None:
     None where that cannot be done: the small one does not fit either, or the recipe refuses batches of its size.
     """
     count = min(wanted.recipe.data.batch_size, len(wanted.training))
-    few = micro_batch_size(wanted.recipe) or IMAGES  # both batches are to be made of whole parts
-    large = min(count, 2 * few)
-    sizes = (max(1, large // 2), large)
+    part = micro_batch_size(wanted.recipe)
+    # of whole parts, and of two at least: from then on gradients are added to those of the parts before
+    sizes = (2 * part, 3 * part) if part else (IMAGES, 2 * IMAGES)
+    if sizes[1] > count:
+        sizes = (max(1, count // 2), count)
     try:
         return _measured(wanted, count, sizes)
     except (BuildError, RuntimeError) as error:
@@ -85,6 +89,8 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
         torch.backends.cudnn.benchmark = False  # what it tries is dear, for sizes that nobody needs
         spare = build(recipe, device, Path())
         spare.steps = EPOCHS * spare.steps_per_epoch
+        assert isinstance(spare.pipeline, DevicePipeline)
+        spare.pipeline.together = 1  # each batch by itself, to be reckoned up
         try:
             gc.collect()  # what others left behind must not be freed in the middle
             peaks = _Peaks(spare)
@@ -101,17 +107,19 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
                 evaluations[size] = torch.cuda.max_memory_allocated(device) - base
         finally:
             spare.close()
-    phases = {name: _at(found, count) for name, found in peaks.found.items()}
-    step = max(bytes_ for bytes_, _ in phases.values()) - kept
-    image = max(phases.values())[1]
-    making = max((phases[name][0] for name in MAKING if name in phases), default=kept) - kept
+    ahead = _ahead(wanted)
+    phases = {name: _at(found, count + ahead if name in MAKING else count) for name, found in peaks.found.items()}
+    made = ahead * wanted.training.images(torch.arange(1)).numel()
+    making = max((phases[name][0] for name in MAKING if name in phases), default=kept) - made - kept
+    largest, image = max(found for name, found in phases.items() if name not in MAKING)
+    step = largest - kept
     recorded = 0
     if wanted.execution.recorded:
         recorded = (
             int(GAPS * step) + count * wanted.training.images(torch.arange(1)).numel() * 4 + workspace_bytes(device)
         )
     evaluation = _at(evaluations, min(data.eval_batch_size, len(wanted.dataset.test)))[0]
-    return Footprint(kept, _sets(wanted), step, evaluation, image, making, recorded)
+    return Footprint(kept + made, _sets(wanted), max(step, making), evaluation, image, making, recorded)
 
 
 class _Peaks:
@@ -140,6 +148,14 @@ class _Peaks:
         self._size = pipeline.batch_size_of(self._spare.step % len(pipeline))
         self._phase = phase
         torch.cuda.reset_peak_memory_stats(device)
+
+
+def _ahead(wanted: Build) -> int:
+    """Images of the batches that are made together with a step's own."""
+    if not isinstance(wanted.pipeline, DevicePipeline):
+        return 0
+    size = wanted.recipe.data.batch_size
+    return max(0, min(wanted.pipeline.together * size, len(wanted.training)) - size)
 
 
 def _at(found: dict[int, int], count: int) -> tuple[int, float]:
