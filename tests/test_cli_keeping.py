@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import Command, environment, invoke
+from tests.runs.helpers import Command, environment, invoke, lasting
 from tests.tui.many_runs import many_runs
 from tests.waiting import GIVE_UP, wait_for
 from workbench.runs.directory import RunDirectory
 from workbench.runs.notes import read_notes
-from workbench.runs.status import new_status, write_status
+from workbench.runs.status import write_status
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_comparing(workbench: Command, runs: list[RunDirectory]) -> None:
 def test_deleting(workbench: Command, runs: list[RunDirectory]) -> None:
     result = workbench("delete", "last")
     assert result.code == 2 and "--yes" in result.err and runs[0].exists()
-    write_status(runs[1], new_status("running"))
+    write_status(runs[1], lasting("running"))
     result = workbench("delete", runs[0].name, runs[1].name, "--yes")
     assert result.code == 1 and "is running; stop it first: workbench stop" in result.err
     assert runs[0].exists() and runs[1].exists()  # all of them or none

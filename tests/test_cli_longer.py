@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import execute
-from tests.runs.helpers import SMALL, Command, invoke, outline_checkpoint
+from tests.runs.helpers import SMALL, Command, invoke, lasting, outline_checkpoint
 from workbench.commands import training
 from workbench.recipe import plugins
 from workbench.runs.continuation import parent_name
 from workbench.runs.directory import RunDirectory
 from workbench.runs.listing import find_run
-from workbench.runs.status import new_status, write_status
+from workbench.runs.status import write_status
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +114,6 @@ def test_what_cannot_be_meant(
 
 
 def test_one_that_is_at_work_is_not_trained_on(workbench: Command, finished: RunDirectory) -> None:
-    write_status(finished, new_status("running"))
+    write_status(finished, lasting("running"))
     result = workbench("run", "--resume", "last", "--epochs", "6")
     assert result.code == 1 and "is at work; it can be trained on when it is over" in result.err

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import diverged, execute, started, trained
-from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, start
+from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, lasting, start
 from tests.waiting import GIVE_UP, wait_for
 from workbench.commands import training
 from workbench.events import Noted, Stopped, from_json
@@ -27,7 +27,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.launch import detach
 from workbench.runs.listing import find_run
-from workbench.runs.status import honest_state, new_status, read_status, write_status
+from workbench.runs.status import honest_state, read_status, write_status
 from workbench.runs.writer import RunWriter
 
 
@@ -257,7 +257,7 @@ def test_stop_reaches_a_run_from_another_process(
 
 def test_pause_and_continue_ask(folder: Path, workbench: Command) -> None:
     run = bare_run(folder / "runs")
-    write_status(run, new_status("running"))
+    write_status(run, lasting("running"))
     for action, answer in (("pause", "waits after its step"), ("continue", "goes on")):
         assert answer in workbench(action, "last").out
     assert [request["action"] for request in json.loads(run.control_file.read_text())] == ["pause", "continue"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import pickle
@@ -19,6 +20,7 @@ from tests.waiting import wait_for as wait_for
 from workbench.cli import main
 from workbench.recipe import Recipe, read_recipe, write_recipe
 from workbench.runs.directory import RunDirectory
+from workbench.runs.status import Status, new_status
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
@@ -52,6 +54,12 @@ def bare_run(root: Path, name: str = "20261120-142501-small-3f9c") -> RunDirecto
     run.path.mkdir(parents=True)
     run.recipe_file.write_text(SMALL)
     return run
+
+
+def lasting(state: str = "running") -> Status:
+    """The status of a run that this process has at work, which nobody renews and no slow test finds stalled."""
+    status = new_status(state)
+    return dataclasses.replace(status, heartbeat=status.heartbeat + 3600)
 
 
 def outline_checkpoint(run: RunDirectory, step: int, name: str = "last") -> None:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.runs.fake_engine import diverged, started, trained
-from tests.runs.helpers import bare_run
+from tests.runs.helpers import bare_run, lasting
 from tests.storage.odd_files import ODD
 from workbench.commands.evaluation import say_confusion, say_mistakes
 from workbench.commands.narration import Narrator
@@ -40,7 +40,7 @@ from workbench.runs.reader import LONGEST, EventReader, what_counts
 from workbench.runs.requests import take_requests
 from workbench.runs.results import Mistake, Results, load_results, write_results
 from workbench.runs.speed import Speeds
-from workbench.runs.status import Status, honest_state, new_status, read_status, write_status
+from workbench.runs.status import Status, honest_state, read_status, write_status
 from workbench.settings import SettingsError, read_settings
 from workbench.tui.follower import Follower
 from workbench.tui.run_curves import CurveReader
@@ -369,7 +369,7 @@ def test_a_gigabyte_without_a_line_is_read_in_blocks(tmp_path: Path) -> None:
 
 def test_the_screens_go_on_and_say_it(tmp_path: Path) -> None:
     run = bare_run(tmp_path)
-    write_status(run, new_status("running"))
+    write_status(run, lasting("running"))
     follower = Follower(run)
     run.events_file.write_bytes(to_json(EVENTS[0]).encode() + b'\n{"kind":"trained","loss":"x"}\n')
     follower.poll()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import started, trained
-from tests.runs.helpers import bare_run
+from tests.runs.helpers import bare_run, lasting
 from workbench.events import CheckpointSaved, Failed, Finished
 from workbench.runs import files
 from workbench.runs.errors import CannotWrite
@@ -43,7 +43,7 @@ def fill(folder: Path) -> None:
 
 def test_the_status_is_written_on_a_full_disk(small_disk: Path) -> None:
     run = bare_run(small_disk)
-    write_status(run, new_status("running"))
+    write_status(run, lasting("running"))
     fill(small_disk)
     for state, message in (("stopped", "a" * 600), ("failed", "short")):
         status = new_status(state)

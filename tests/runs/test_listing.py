@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import SMALL, bare_run
+from tests.runs.helpers import SMALL, bare_run, lasting
 from workbench.runs.errors import RunError, RunNotFound
 from workbench.runs.listing import find_run, list_runs, newest_live_run
-from workbench.runs.status import Status, new_status, write_status
+from workbench.runs.status import Status, write_status
 
 NAMES = ("20261118-090000-v2-0001", "20261120-090000-v2-0002", "20261119-090000-resnet20-0003")
 
@@ -74,7 +74,7 @@ def test_only_a_live_run_is_live(root: Path) -> None:
     with pytest.raises(RunNotFound, match=r"no run in .* is live"):
         newest_live_run(root)
     far, near = bare_run(root, "20261122-000000-a-0005"), bare_run(root, "20261121-000000-b-0006")
-    write_status(near, new_status("running"))
+    write_status(near, lasting("running"))
     assert newest_live_run(root) == near
     write_status(far, Status("running", pid=1, host="elsewhere", heartbeat=time.time() - 60))
     assert newest_live_run(root) == near
@@ -83,7 +83,7 @@ def test_only_a_live_run_is_live(root: Path) -> None:
 
 
 def test_a_thousand_runs_are_listed_in_no_time(tmp_path: Path) -> None:
-    status = new_status("running")
+    status = lasting("running")
     for number in range(1000):
         run = bare_run(tmp_path, f"20261120-1425{number % 60:02}-small-{number:04x}")
         assert run.recipe_file.read_text() == SMALL

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import started
-from tests.runs.helpers import SMALL, bare_run
+from tests.runs.helpers import SMALL, bare_run, lasting
 from workbench.devices import Gpu
 from workbench.events import to_json
 from workbench.runs import occupancy, queue, worker
@@ -36,7 +36,7 @@ def names(root: Path) -> list[str]:
 def at_work(root: Path, device: str = "cpu", name: str = "20261119-090000-busy-ffff") -> RunDirectory:
     """A run that this very process is at work on."""
     run = bare_run(root, name)
-    write_status(run, replace(new_status("running"), device=device))
+    write_status(run, replace(lasting("running"), device=device))
     return run
 
 
@@ -81,7 +81,7 @@ def test_a_run_that_is_gone_can_be_taken_out(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_queued(tmp_path: Path, state: str, words: str) -> None:
     (run,) = runs(tmp_path, 1)
-    write_status(run, new_status(state))
+    write_status(run, lasting(state))
     with pytest.raises(RunError, match=words):
         queue.add(run)
     assert queue.entries(tmp_path) == []
@@ -165,9 +165,9 @@ def test_without_a_gpu_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_live_runs_of_this_host(tmp_path: Path) -> None:
     run = at_work(tmp_path)
     paused = at_work(tmp_path, "cuda:0", "20261118-090000-busy-0001")
-    write_status(paused, replace(new_status("paused"), device="cuda:0"))
+    write_status(paused, replace(lasting("paused"), device="cuda:0"))
     other = bare_run(tmp_path, "20261117-090000-other-0002")
-    write_status(other, replace(new_status("running"), device="cuda:1", host="elsewhere"))
+    write_status(other, replace(lasting("running"), device="cuda:1", host="elsewhere"))
     young = at_work(tmp_path, "", "20261119-100000-young-0003")
     ended = bare_run(tmp_path, "20261119-110000-ended-0004")
     write_status(ended, new_status("finished"))
@@ -177,7 +177,7 @@ def test_live_runs_of_this_host(tmp_path: Path) -> None:
         "cuda:0": paused.name, "cpu": run.name, ANY: young.name,
     }  # fmt: skip
     assert set(holders(live.find(), {young.name: "cuda:2"})) == {"cuda:0", "cpu", "cuda:2"}
-    write_status(ended, new_status("running"))  # resumed: what was ended is looked at again
+    write_status(ended, lasting("running"))  # resumed: what was ended is looked at again
     assert ended.name in [seen.run.name for seen in live.find()]
 
 
@@ -191,7 +191,7 @@ def test_what_an_entry_waits_for(tmp_path: Path) -> None:
     live: list[RunSummary] = LiveRuns(tmp_path).find()
     assert queue.waits_for(first, live) == busy.name
     assert queue.waits_for(second, live, [first]) == f"{a.name}, which is queued before it"
-    write_status(busy, replace(new_status("paused"), device="cpu"))
+    write_status(busy, replace(lasting("paused"), device="cpu"))
     assert queue.waits_for(first, LiveRuns(tmp_path).find()) == f"{busy.name}, which is paused"
     elsewhere = replace(first, request=replace(first.request, host="elsewhere"))
     assert "elsewhere" in queue.waits_for(elsewhere, [])
@@ -215,7 +215,7 @@ class Started:
         if self.error is not None:
             raise self.error
         self.calls.append((run.name[-1], device, resume, variables))
-        write_status(run, replace(new_status("running"), device=device))
+        write_status(run, replace(lasting("running"), device=device))
         return os.getpid()
 
     @property
@@ -313,7 +313,7 @@ def test_what_somebody_else_took_up_or_queued_elsewhere_is_not_started(
     a, b = runs(tmp_path, 2)
     for run in (a, b):
         queue.add(run, "cuda:0")
-    write_status(a, replace(new_status("running"), device="cpu"))
+    write_status(a, replace(lasting("running"), device="cpu"))
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(socket, "gethostname", lambda: "elsewhere")
         queue.add(b, "cuda:0")

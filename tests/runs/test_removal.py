@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import bare_run
+from tests.runs.helpers import bare_run, lasting
 from workbench.events import Stopped
 from workbench.runs import trash
 from workbench.runs.errors import RunError
@@ -40,7 +40,7 @@ def test_a_run_that_ended_goes_with_all_its_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", ["queued", "running", "paused"])
 def test_a_live_run_is_refused(tmp_path: Path, state: str) -> None:
     run = bare_run(tmp_path, "alive")
-    write_status(run, new_status(state))
+    write_status(run, lasting(state))
     with pytest.raises(RunError, match=f"'alive' is {state}; stop it first: workbench stop alive"):
         remove(run)
     assert run.exists()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from tests.runs.helpers import lasting
 from workbench.control import Control
 from workbench.events import (
     CheckFinished,
@@ -28,7 +29,7 @@ from workbench.profiling.operators import table_of, write_operators
 from workbench.profiling.stack_tree import Frame, StackWindow, write_stacks
 from workbench.recipe import Recipe, save_recipe
 from workbench.runs.directory import RunDirectory
-from workbench.runs.status import new_status, write_status
+from workbench.runs.status import write_status
 from workbench.runs.writer import RunWriter
 
 HERE = Path(__file__).resolve().parent
@@ -122,7 +123,7 @@ def written(path: Path, recipe: Recipe, events: Iterable[Event], state: str = ""
     run = RunDirectory(path)
     save_recipe(recipe, run.recipe_file)
     run.events_file.write_text("".join(to_json(event) + "\n" for event in events))
-    write_status(run, replace(new_status(state or "running"), started=NOW - 101))
+    write_status(run, replace(lasting(state or "running"), started=NOW - 101))
     return run
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs.helpers import lasting
 from tests.tui.fakes import history, written
 from workbench.recipe import Recipe
 from workbench.runs import queue
@@ -45,7 +46,7 @@ def test_it_leaves_at_the_first_heartbeat_of_the_new_process(
 ) -> None:
     def detach(run: RunDirectory, *arguments: object, resume: bool, plugins: object) -> int:
         assert resume
-        write_status(run, new_status("running"))
+        write_status(run, lasting("running"))
         return os.getpid()
 
     monkeypatch.setattr(module, "detach", detach)

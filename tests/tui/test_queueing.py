@@ -11,6 +11,7 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.widgets import Button
 
+from tests.runs.helpers import lasting
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining, written
 from tests.tui.test_run import head
@@ -88,7 +89,7 @@ async def test_a_free_gpu_is_offered_too(make_app: AppFactory, monkeypatch: pyte
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and "running" in head(app))
         other = written(Path("runs/other").resolve(), app.editor.recipe, [])
-        write_status(other, replace(new_status("running"), device="cuda:0"))
+        write_status(other, replace(lasting("running"), device="cuda:0"))
         await pilot.press("1", "r")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await until(pilot, lambda: len(answers(app)) == 3)
@@ -116,7 +117,7 @@ async def test_a_queued_run_says_what_it_waits_for_and_can_be_taken_out(
     make_app: AppFactory, tmp_path: Path, recipe: Recipe
 ) -> None:
     busy = written(tmp_path / "runs" / "busy", recipe, [])
-    write_status(busy, replace(new_status("running"), device="cpu"))
+    write_status(busy, replace(lasting("running"), device="cpu"))
     run = written(tmp_path / "runs" / "later", recipe, [])
     run.status_file.unlink()
     queue.add(run, "cpu")
@@ -144,7 +145,7 @@ async def test_what_the_queue_begins_is_told(make_app: AppFactory, tmp_path: Pat
         watcher = app._queue
         await until(pilot, lambda: len(watcher._waiting) == 3)
         queue.drop(queue.entries(root)[0])
-        write_status(a, new_status("running"))
+        write_status(a, lasting("running"))
         await until(pilot, lambda: "a begins" in notices(app))
         assert isinstance(app.screen, ComposeScreen)
         queue.drop(queue.entries(root)[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Button, Input
 
-from tests.runs.helpers import outline_checkpoint
+from tests.runs.helpers import lasting, outline_checkpoint
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, RECIPE, started, trained
 from tests.tui.many_runs import many_runs
@@ -19,7 +19,7 @@ from workbench.events import to_json
 from workbench.runs.continuation import parent_name
 from workbench.runs.directory import RunDirectory
 from workbench.runs.notes import baseline, pin, read_notes
-from workbench.runs.status import new_status, read_status, write_status
+from workbench.runs.status import read_status, write_status
 from workbench.tui.screens.compose import ComposeScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.line import LineScreen
@@ -240,7 +240,7 @@ async def test_tags_and_notes(make_app: AppFactory, runs: list[RunDirectory]) ->
 
 
 async def test_deleting_asks_and_refuses_live_runs(make_app: AppFactory, runs: list[RunDirectory]) -> None:
-    write_status(runs[0], new_status("running"))
+    write_status(runs[0], lasting("running"))
     pin(runs[1].path.parent, runs[1].name)
     app = make_app(now=time.time)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -351,7 +351,7 @@ async def test_a_finished_run_is_trained_on_once_its_rates_were_seen(
 async def test_a_live_row_follows_its_run_and_nothing_else_is_drawn(
     make_app: AppFactory, runs: list[RunDirectory]
 ) -> None:
-    status = dataclasses.replace(new_status("running"), step=20, steps=200)
+    status = dataclasses.replace(lasting("running"), step=20, steps=200)
     write_status(runs[3], status)
     app = make_app(now=lambda: NOW)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from tests.runs.helpers import lasting
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
 from tests.tui.test_compose import go_to
 from tests.waiting import until
 from workbench.recipe import Recipe, save_recipe
-from workbench.runs.status import new_status, write_status
+from workbench.runs.status import write_status
 from workbench.settings import Screens
 from workbench.tui.editing import Editor
 from workbench.tui.session import NO_SESSION, editor_of, of_editor, read_session, session_file, to_text, write_session
@@ -123,7 +124,7 @@ async def test_a_theme_that_an_older_version_kept_unasked_gives_way(make_app: Ap
 
 async def test_a_run_that_goes_on_is_followed(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
     run = written(tmp_path / "runs" / "20261120-142501-small-3f9c", recipe, history(100))
-    write_status(run, new_status("running"))
+    write_status(run, lasting("running"))
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.tracked is not None and "43 %" in app.screen.query_one("#tab-run").plain)  # type: ignore[attr-defined]

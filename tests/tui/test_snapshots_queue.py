@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs.helpers import lasting
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, FakeTraining, history, written
 from tests.tui.test_compose import TestPilot
@@ -17,7 +18,7 @@ from tests.waiting import until
 from workbench.recipe import Recipe
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
-from workbench.runs.status import new_status, write_status
+from workbench.runs.status import write_status
 from workbench.tui import queueing, running
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.run import RunScreen
@@ -33,7 +34,7 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x48"])
 def test_queued_run(snap_compare: Compare, make_app: AppFactory, recipe: Recipe, size: tuple[int, int]) -> None:
     busy, later = written(BUSY, recipe, history(50)), written(LATER, recipe, [])
-    write_status(busy, replace(new_status("running"), device="cpu"))
+    write_status(busy, replace(lasting("running"), device="cpu"))
     later.status_file.unlink()
     queue.add(later, "cpu")
     app = make_app(watch=later, now=lambda: NOW)
