@@ -46,6 +46,7 @@ class Build:
     execution: how its steps are executed; another one from where that turns out to be impossible.
     rates_on_device: learning rates are tensors there, which a recorded step reads anew each time it is repeated.
     make_room: frees memory that the run can do without, if there is any; whether there was.
+    report: hears what is to be said while the training's thread is at something long.
     """
 
     recipe: Recipe
@@ -66,6 +67,7 @@ class Build:
     initialisation_seconds: float = 0.0
     rates_on_device: bool = False
     make_room: Callable[[], bool] = lambda: False
+    report: Callable[[str], None] = lambda message: None
     marks: Marks = field(default_factory=Marks)
 
     def __post_init__(self) -> None:
@@ -225,6 +227,7 @@ def build(
         normalise=normalise,
         steps=run_steps(recipe, len(pipeline)),
         initialisation_seconds=initialisation_seconds,
+        report=report,
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from workbench.device_lost import pass_on
 from workbench.engine.build import Build, Network
+from workbench.engine.compiled_kernels import FIRST_WORD_SECONDS, Compilation, kernels, kernels_kept
 from workbench.engine.execution import Note, Pause
 from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
@@ -76,8 +77,11 @@ class Compiled:
 
 
 @contextmanager
-def not_counted(build: Build, pause: Pause) -> Iterator[None]:
-    """Training time stands still while the compiler is at work, whichever step of the block it begins in."""
+def compiling(build: Build, note: Note, pause: Pause) -> Iterator[None]:
+    """What the compiler does in the block, in whichever step, is kept for later processes and no training time.
+
+    Where it takes long it says so all the while.
+    """
     if build.execution.mode not in COMPILED:
         yield
         return
@@ -87,18 +91,26 @@ def not_counted(build: Build, pause: Pause) -> Iterator[None]:
 
     def begin(_: object) -> None:
         standing.enter_context(pause())
+        standing.callback(said, Compilation(folder, build.report))
+
+    def said(compilation: Compilation) -> None:
+        seconds, made = compilation.end()
+        if seconds >= FIRST_WORD_SECONDS:
+            kept = f"; {kernels(made)} kept for next time in {folder}" if folder is not None else ""
+            note(f"compiled the network in {seconds:,.0f} s{kept}")
 
     def end(_: object) -> None:
         standing.close()
 
-    callback_handler.register_start_callback(begin)
-    callback_handler.register_end_callback(end)
-    try:
-        yield
-    finally:
-        callback_handler.remove_start_callback(begin)
-        callback_handler.remove_end_callback(end)
-        standing.close()
+    with kernels_kept(build.device) as folder:
+        callback_handler.register_start_callback(begin)
+        callback_handler.register_end_callback(end)
+        try:
+            yield
+        finally:
+            callback_handler.remove_start_callback(begin)
+            callback_handler.remove_end_callback(end)
+            standing.close()
 
 
 @contextmanager

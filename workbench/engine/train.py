@@ -12,7 +12,7 @@ from torch import Tensor
 from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.build import Build, BuildError, Network
-from workbench.engine.compilation import Compiled, not_counted
+from workbench.engine.compilation import Compiled, compiling
 from workbench.engine.execution import Step, executed
 from workbench.engine.guard import masked_step
 from workbench.engine.progress import Progress
@@ -55,7 +55,7 @@ def train(
 
     build.model.train()
     run.start()
-    with not_counted(build, run.pause):
+    with compiling(build, run.note, run.pause):
         yield from _steps(build, run, step)
     if not run.over:
         yield from run.finish()
