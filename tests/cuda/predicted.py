@@ -1,0 +1,268 @@
+"""Predicts what a recorded step takes on a card, from counted operations and bytes: `python -m tests.cuda.predicted`.
+
+Nothing is computed and nothing is timed. On the card each operation takes the longer of two times, that of its
+arithmetic and that of the bytes which it reads and writes, and never less than a kernel takes to begin and end; they
+run one after the other, as they do in a recorded step. Meanwhile the host launches what is not in the recording. The
+step takes as long as the slower of the two.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from tests.checks.conftest import feeding
+from tests.cuda import numbers, runtime
+from tests.cuda.launches import STEPS, Launching, _images, _whole_makings, recipes
+from tests.cuda.launches import counted as launched
+from workbench.control import Control
+from workbench.engine.backend import backend
+from workbench.engine.build import Build, build
+from workbench.engine.suited import suited
+from workbench.engine.train import train
+from workbench.events import Trained
+from workbench.places import packaged_recipes
+from workbench.recipe import read_recipe
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card and its host do: operations a second in 16 and in 32 bits (as TF32), bytes a second; the shortest
+    time of a kernel in a graph, the host's for a step, and for each launch outside the graph.
+    """
+
+    name: str
+    half: float
+    single: float
+    bytes: float
+    kernel_seconds: float = 2e-6
+    host_seconds: float = 0.52e-3
+    launch_seconds: float = 10e-6
+
+
+CARDS = (
+    Card("H200", half=485e12, single=242e12, bytes=4.3e12),
+    Card("H100 SXM", half=485e12, single=242e12, bytes=3.0e12),
+)
+"""Taken from one H200, 26 November 2026 (recipes/README.md): fast94's convolutions, 1.42 TFLOP in 2.93 ms; bytes of
+its element-wise kernels; the host's two figures from v0, v5 and resnet20, which had 10, 88 and 209 launches outside the
+graph and took 0.62, 1.47 and 2.53 ms a step. The H100 has the same arithmetic and, by its maker, slower memory.
+"""
+
+aten = torch.ops.aten
+KINDS: dict[Any, str] = {
+    aten.convolution: "convolutions",
+    aten.convolution_backward: "convolutions",
+    aten.max_pool2d_with_indices: "pooling",
+    aten.max_pool2d_with_indices_backward: "pooling",
+    aten.native_batch_norm: "norms",
+    aten._native_batch_norm_legit: "norms",
+    aten._batch_norm_with_update: "norms",
+    aten.cudnn_batch_norm: "norms",
+    aten.native_batch_norm_backward: "norms",
+    aten.cudnn_batch_norm_backward: "norms",
+    aten.batch_norm_backward: "norms",
+    aten.mm: "products",
+    aten.addmm: "products",
+    aten.bmm: "products",
+    aten.baddbmm: "products",
+}
+NOTHING = {aten.detach, aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.lift_fresh, aten.alias}
+
+
+@dataclass
+class Work:
+    """Operations, bytes and kernels of some steps; bytes by operation, with the arithmetic that each does."""
+
+    pieces: list[tuple[str, float, float, bool]] = field(default_factory=list)
+
+    def seconds(self, card: Card) -> dict[str, float]:
+        """Seconds by kind."""
+        found: dict[str, float] = defaultdict(float)
+        for kind, operations, bytes_, half in self.pieces:
+            arithmetic = operations / (card.half if half else card.single)
+            found[kind] += max(arithmetic, bytes_ / card.bytes, card.kernel_seconds)
+        return found
+
+    @property
+    def operations(self) -> float:
+        """Additions and multiplications."""
+        return sum(piece[1] for piece in self.pieces)
+
+    @property
+    def bytes(self) -> float:
+        """Read and written."""
+        return sum(piece[2] for piece in self.pieces)
+
+
+class Counting(Launching):
+    """Operations are launched as they are, nothing is computed; what they take is added up while ``into`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.into: Work | None = None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = super().__torch_dispatch__(func, types, args, kwargs)
+        if self.into is not None and not func.is_view and func.overloadpacket not in NOTHING:
+            self.into.pieces += pieces(func, args, kwargs or {}, out)
+        return out
+
+
+def pieces(func: Any, args: Any, kwargs: Any, out: Any) -> Iterator[tuple[str, float, float, bool]]:
+    """The kernels of an operation: kind, operations, bytes, whether in 16 bits."""
+    packet = func.overloadpacket
+    read, written = tensors((args, kwargs)), tensors(out)
+    if not any(t.is_cuda for t in (*read, *written)):
+        return
+    half = any(t.element_size() == 2 for t in (*read, *written) if t.is_floating_point())
+    moved = float(sum(map(size, {id(t): t for t in read}.values())) + sum(map(size, written)))
+    kind = KINDS.get(packet, "element by element")
+    operations = float(flop_registry[packet](*args, **kwargs, out_val=out)) if packet in flop_registry else 0.0
+    if packet is aten.convolution_backward:  # a kernel for each gradient, which reads two tensors and writes one
+        grad, x, weight = args[:3]
+        wanted = [t for t, asked in zip((x, weight), args[-1], strict=False) if asked]
+        for target in wanted:
+            other = weight if target is x else x
+            yield kind, operations / len(wanted), float(size(grad) + size(other) + size(target)), half
+        return
+    if packet is aten.max_pool2d_with_indices:  # ours keeps a byte for each place
+        moved = float(size(args[0]) + size(out[0]) + out[0].numel())
+    if packet is aten.max_pool2d_with_indices_backward:
+        moved = float(size(args[0]) + args[0].numel() + size(out))
+    if kind == "norms":  # once for the mean and the variance, or for their gradients, and once for the result
+        moved += float(sum(size(t) for t in read if t.ndim == 4))
+    yield kind, operations, moved, half
+
+
+def tensors(values: Any) -> list[Tensor]:
+    """All tensors in nested lists, tuples and dictionaries."""
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+
+
+def size(tensor: Tensor) -> int:
+    """Bytes of a tensor's memory that its elements lie in: what is expanded counts once."""
+    elements = 1
+    for length, stride in zip(tensor.shape, tensor.stride(), strict=True):
+        elements *= length if stride else 1
+    return elements * tensor.element_size()
+
+
+def counted(name: str, *overrides: str) -> tuple[Work, int, Build]:
+    """The work of some steady steps of a packaged recipe, spread over its course where images grow; how many."""
+    recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text())
+    grows = recipe.on("progressive_resizing")
+    settings = ("train.compile=off", f"train.log_every={STEPS + 2}", "train.eval_every=1000", *overrides)
+    recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text(), overrides=settings)
+    recipe, _ = suited(feeding(recipe, _images(recipe)), "cuda:0")
+    with TemporaryDirectory() as folder, backend(recipe):
+        with numbers.computing():
+            built = build(recipe, "cuda:0", Path(folder))
+        try:
+            steps = range(STEPS) if grows else _whole_makings(built)
+            if grows:
+                built.steps = STEPS
+            return _work(built, steps), len(steps), built
+        finally:
+            built.close()
+
+
+def _work(built: Build, steps: Iterable[int]) -> Work:
+    found, wanted, prepare = Work(), set(steps), built.prepare
+    with _disable_current_modes(), Counting() as counting:
+
+        def at_step(*arguments: Any) -> Any:
+            counting.into = found if built.step in wanted else None
+            return prepare(*arguments)
+
+        built.prepare = at_step  # type: ignore[method-assign]
+        for event in train(built, Control(), checks=False):
+            counting.into = None if isinstance(event, Trained) else counting.into
+            if isinstance(event, Trained):
+                break
+    return found
+
+
+MEASURED = {
+    "v0": (10, 206_876), "v2": (10, 167_598), "v5": (88, 86_805), "v6": (89, 84_212), "resnet20": (209, 50_551),
+    "resnet32": (209, 32_081), "dreamfire": (266, 17_488), "resnet18": (209, 25_055), "deeper-cnn": (211, 30_217),
+    "ninety-four": (140, 104_610), "fast94": (107, 254_777),
+}  # fmt: skip
+"""What an H200 measured on that day (recipes/README.md; fast94: its 7.85 ms a step), when a step had so many launches
+outside its graph, and pooling was torch's: launches, images a second."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Seconds of a step: of the card, by kind of operation, and of the host."""
+
+    kinds: dict[str, float]
+    host: float
+
+    @property
+    def card(self) -> float:
+        """All that the card does."""
+        return sum(self.kinds.values())
+
+    @property
+    def seconds(self) -> float:
+        """Of the step."""
+        return max(self.card, self.host)
+
+
+def predicted(work: Work, steps: int, launches: int, card: Card) -> Prediction:
+    """What a step takes that does one part in ``steps`` of the work and has so many launches outside its graph."""
+    kinds = {kind: seconds / steps for kind, seconds in work.seconds(card).items()}
+    return Prediction(kinds, card.host_seconds + launches * card.launch_seconds)
+
+
+def table(names: list[str]) -> Iterator[str]:
+    """Predictions as the lines of a table in Markdown."""
+    cards = " | ".join(f"{card.name}: card, ms | host, ms | images/s" for card in CARDS)
+    yield f"| recipe | GFLOP a step | MB a step | kernels | {cards} | then, H200: predicted | measured |"
+    yield f"|{'---|' * (6 + 3 * len(CARDS))}"
+    for name in names:
+        work, steps, built = counted(name)
+        batch, launches = built.recipe.data.batch_size, launched(name, "graph").total
+        cells = [f"{work.operations / steps / 1e9:,.1f}", f"{work.bytes / steps / 1e6:,.0f}"]
+        cells.append(f"{len(work.pieces) / steps:,.0f}")
+        for card in CARDS:
+            found = predicted(work, steps, launches, card)
+            cells += [f"{1e3 * found.card:.2f}", f"{1e3 * found.host:.2f}", f"{batch / found.seconds:,.0f}"]
+        before, measured = MEASURED.get(name, (0, 0))
+        then = batch / predicted(work, steps, before, CARDS[0]).seconds
+        cells += [f"{then:,.0f}", f"{measured:,}"] if measured else ["–", "–"]
+        yield f"| `{name}` | {' | '.join(cells)} |"
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table of these recipes, or of all; with ``--kinds`` also the milliseconds of each kind of operation."""
+    if not runtime.present():
+        command = [sys.executable, "-m", "tests.cuda", "--exec", sys.executable, "-m", "tests.cuda.predicted"]
+        os.execv(command[0], [*command, *arguments])
+    names = [name for name in arguments if not name.startswith("-")] or recipes()
+    for line in table(names):
+        print(line, flush=True)
+    if "--kinds" in arguments:
+        for name in names:
+            work, steps, _ = counted(name)
+            kinds = predicted(work, steps, 0, CARDS[0]).kinds
+            counts = Counter(piece[0] for piece in work.pieces)
+            told = ", ".join(f"{kind} {1e3 * kinds[kind]:.2f} ms in {counts[kind] / steps:.0f}" for kind in kinds)
+            print(f"{name}: {told}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
