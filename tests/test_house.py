@@ -29,7 +29,7 @@ FLOORS = {
     "device_lost": {"out_of_memory"},
     "storage": set(),
     "sentences": {"events", "figures"},
-    "models": {"recipe"},
+    "models": {"recipe", "device_lost", "out_of_memory"},
     "image_operations": {"randomness"},
     "optimizers": set(),
     "techniques": {

@@ -6,6 +6,8 @@ technique and packaged recipe; stopped and resumed; and where memory is too smal
 
 from __future__ import annotations
 
+import gc
+import weakref
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -170,6 +172,78 @@ def test_recordings_give_their_memory_up_where_the_rest_lacks_it(
     ]
     assert figures(events) == figures(expected)
     assert same(weights(found), weights(plain))
+
+
+class OfSomebodysOwn(torch.optim.AdamW):
+    """What a plugin may bring: neither fused nor told anything of recording."""
+
+
+@pytest.mark.parametrize("memory", ["enough", "too little to record"])
+@pytest.mark.parametrize("foreach", [True, None])
+def test_an_optimizer_of_a_plugins_own_trains_recorded_or_not(
+    make_small: Make, standin: ModuleType, monkeypatch: pytest.MonkeyPatch, foreach: bool | None, memory: str
+) -> None:
+    """Its rate is a number or a tensor, where it wants it, from a first step that is looked into."""
+
+    def planted(*more: str) -> Build:
+        built = make_small("train.epochs=1", "train.log_every=1", *more, device="cuda")
+        built.optimizer = OfSomebodysOwn(built.model.parameters(), lr=0.01, foreach=foreach)
+        built.base_rates = [0.01]
+        built.slots.add("look due", Filler(0, "planted", lambda moment: moment.step == 0))
+        return built
+
+    def refused(*arguments: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    expected = run(planted("train.compile=off"))
+    if memory != "enough":
+        monkeypatch.setattr(Recorder, "record", refused)
+    found = planted("train.compile=auto")
+    events = run(found)
+    assert found.execution.mode == ("graph" if memory == "enough" else "off")
+    losses = [[event.loss for event in each if isinstance(event, Trained)] for each in (expected, events)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)  # bias correction in 32 bits where it is recorded
+    if memory != "enough":
+        assert not any(isinstance(group["lr"], torch.Tensor) for group in found.optimizer.param_groups)
+        assert {state["step"].device.type for state in found.optimizer.state.values()} == {"cpu"}
+
+
+def test_an_update_that_broke_off_is_not_done_again(
+    make_small: Make, monkeypatch: pytest.MonkeyPatch, recorded: list[int]
+) -> None:
+    """Muon has its momenta by then; what is kept of the run is its last checkpoint."""
+    from workbench.optimizers import muon
+
+    changes = ("techniques.sgd.enabled=false", "techniques.muon=on", "train.epochs=1", "train.compile=auto")
+    built = make_small(*changes, device="cuda")
+    built.slots.add("look due", Filler(0, "planted", lambda moment: moment.step == 12))
+    orthogonalise, calls = muon.orthogonalise, []
+
+    def full(*arguments: Any, **more: Any) -> Any:
+        if built.step == 12:
+            calls.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return orthogonalise(*arguments, **more)
+
+    monkeypatch.setattr(muon, "orthogonalise", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(built)
+    assert recorded and len(calls) == 1
+
+
+def test_a_build_whose_steps_were_recorded_goes_with_its_last_reference(tmp_path: Path, recorded: list[int]) -> None:
+    """Its images and weights lie on the GPU, whose memory nobody would look for cycles to get."""
+    recipe = feeding(trial("dropout", extra=("train.compile=auto", "train.epochs=1")), small_digits())
+    built = build(recipe, "cuda", tmp_path)
+    run(built)
+    built.close()
+    known = weakref.ref(built)
+    gc.disable()
+    try:
+        del built
+        assert recorded and known() is None
+    finally:
+        gc.enable()
 
 
 def figures(events: list[Event]) -> list[object]:

@@ -30,6 +30,7 @@ from workbench.recipe import Recipe
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("short_windows")]
 
 recipe = conftest.recipe
+EVERY = phases.every
 COMPILES = pytest.mark.real_gpu("torch.compile builds kernels for it")
 SMALL = ("data.batch_size=16", "model.widths=[4]", "train.epochs=0.5", "train.log_every=5")
 
@@ -111,6 +112,18 @@ def test_phases_lie_where_the_recorded_step_spends_its_time(recipe: Read, tmp_pa
         assert 0 < event.seconds["backward"] < 0.001 and 0 < event.seconds["optimizer"] < 0.001
 
 
+def test_steps_so_slow_that_each_would_be_measured_are_measured(
+    recipe: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host runs ahead: the next steps begin before the device has passed the measured one's events."""
+    monkeypatch.setattr(phases, "every", EVERY)
+    wanted = recipe(*SMALL, "train.compile=graph", "techniques.device_work.milliseconds=25", "train.log_every=10")
+    with planted(Machine()):
+        found = measured(trained(wanted, tmp_path, "phases")[1])
+    assert found
+    assert found[-1].seconds["forward"] == pytest.approx(0.025, rel=0.05)
+
+
 def test_a_step_that_is_repeated_before_it_was_read_is_left_out(recipe: Read, tmp_path: Path) -> None:
     """Its events are those of the next repetition then."""
     from workbench.profiling.timelines import DeviceTimeline
@@ -123,8 +136,9 @@ def test_a_step_that_is_repeated_before_it_was_read_is_left_out(recipe: Read, tm
             event.record()
         timeline.repeated(of_graph)
         timeline.end(0.1)
+        assert not timeline.ready, "the next repetition would record the events anew"
     ((seconds, _),) = timeline.collect()
-    assert seconds["forward"] > 0
+    assert seconds["forward"] > 0 and timeline.ready
     assert not {event for _, event in of_graph} & set(timeline._free), "they are the recording's own"
 
 

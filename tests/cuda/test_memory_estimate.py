@@ -22,6 +22,7 @@ from workbench.checks import memory
 from workbench.checks.base import chosen
 from workbench.checks.memory import needed
 from workbench.control import Control
+from workbench.data.base import DataError
 from workbench.engine import footprint
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
@@ -30,6 +31,7 @@ from workbench.engine.guard import Guard
 from workbench.engine.suited import suited
 from workbench.engine.train import train
 from workbench.events import Noted, Trained
+from workbench.out_of_memory import TooLarge
 from workbench.places import packaged_recipes
 from workbench.recipe import read_recipe
 
@@ -143,6 +145,29 @@ def test_an_evaluation_set_that_is_still_to_come_counts(tmp_path: Path) -> None:
     images = built.dataset.test.images()
     assert (first.sets, second.sets) == (images.numel(), 0)
     built.close()
+
+
+def _too_little(*arguments: object) -> None:
+    try:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    except torch.OutOfMemoryError as error:
+        raise DataError("data.pipeline: the images need more") from error
+
+
+@pytest.mark.parametrize("where", ["upload", "score"])
+def test_where_the_small_one_does_not_fit_either_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def score(*arguments: object) -> None:
+        raise TooLarge("data.eval_batch_size", 64)
+
+    built = made("basic-cnn", tmp_path)
+    if where == "score":
+        monkeypatch.setattr(footprint, "score", score)
+    else:
+        monkeypatch.setattr(footprint, "build", _too_little)
+    with _disable_current_modes(), Launching(), backend(built.recipe, DEVICE):
+        assert footprint.footprint(built) is None
 
 
 def test_the_advice_is_a_batch_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,23 @@ def test_a_compiled_network_has_the_same_curve(make_small: Make) -> None:
     assert found == pytest.approx(expected, rel=0.02)  # later, rounding has grown
 
 
+@pytest.mark.parametrize("micro", [16, 64, 1000])
+def test_parts_of_a_batch_are_compiled_too(make_small: Make, monkeypatch: pytest.MonkeyPatch, micro: int) -> None:
+    sizes: list[int] = []
+
+    def compiled(model: Callable[[Tensor], Tensor], **options: object) -> Callable[[Tensor], Tensor]:
+        def network(images: Tensor) -> Tensor:
+            sizes.append(len(images))
+            return model(images)
+
+        return network
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    changes = ("data.batch_size=64", f"techniques.gradient_accumulation.micro_batch_size={micro}", "train.epochs=0.2")
+    run(make_small(*changes, "train.compile=default"))
+    assert set(sizes) == {min(micro, 64)}
+
+
 def test_a_network_that_cannot_be_compiled_is_said_and_trained_as_written(
     make_small: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ from workbench.profiling.instruments import INSTRUMENTS, Instruments
 from workbench.profiling.phases import MOST, chosen, every
 from workbench.profiling.report import PHASES
 from workbench.recipe import Recipe
+from workbench.step import Marks
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +181,31 @@ class Broken:
     def finish(self, folder: Path) -> Iterator[Event]:
         """Never reached."""
         yield Noted(message="finished")
+
+
+def test_no_step_is_measured_while_another_would_be_lost_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording's events are in flight: the host has begun the next steps before the device has passed them."""
+    from workbench.profiling import timelines
+
+    class InFlight(timelines.HostTimeline):
+        ready = True  # type: ignore[assignment]
+
+        def end(self, seconds: float | None) -> None:
+            super().end(seconds)
+            self.ready = seconds is None
+
+    monkeypatch.setattr(timelines, "timeline", lambda device: InFlight())
+    monkeypatch.setattr(phases, "every", lambda seconds: 1)
+    marks = Marks()
+    found = phases.StepPhases(marks, torch.device("cpu"), Clock())
+    found.start()
+    measured = []
+    for step in range(1, 7):
+        measured.append(marks.on)
+        if step == 4:
+            found._timeline.ready = True  # type: ignore[misc]
+        found.step(step)
+    assert measured == [True, False, False, False, True, False]
 
 
 def test_an_instrument_that_breaks_ends_no_run(recipe: Read, tmp_path: Path) -> None:

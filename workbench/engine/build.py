@@ -38,6 +38,11 @@ class BuildError(Exception):
     """A recipe that is well-formed but does not fit its data or this machine; one line."""
 
 
+def no_room() -> bool:
+    """What :attr:`Build.make_room` is where nothing holds memory that the run can do without."""
+    return False
+
+
 @dataclass
 class Build:
     """A recipe made real on a device. ``step`` counts the updates done; everything else stays as it was built.
@@ -46,6 +51,7 @@ class Build:
     execution: how its steps are executed; another one from where that turns out to be impossible.
     rates_on_device: learning rates are tensors there, which a recorded step reads anew each time it is repeated.
     make_room: frees memory that the run can do without, if there is any; whether there was.
+    updating: the present step has its gradients and changes weights: it cannot be done again from its beginning.
     report: hears what is to be said while the training's thread is at something long.
     """
 
@@ -66,7 +72,8 @@ class Build:
     base_rates: list[float] = field(default_factory=list)
     initialisation_seconds: float = 0.0
     rates_on_device: bool = False
-    make_room: Callable[[], bool] = lambda: False
+    make_room: Callable[[], bool] = no_room
+    updating: bool = False
     report: Callable[[str], None] = lambda message: None
     marks: Marks = field(default_factory=Marks)
 

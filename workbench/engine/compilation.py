@@ -14,6 +14,7 @@ from workbench.engine.compiled_kernels import FIRST_WORD_SECONDS, Compilation, k
 from workbench.engine.execution import Note, Pause
 from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
+from workbench.recipe.execution import micro_batch_size
 
 COMPILED = {"default": "default", "max": "max-autotune-no-cudagraphs"}
 """Modes of torch.compile by mode of execution; "max" is recorded as a graph of ours, the optimizer included."""
@@ -23,12 +24,14 @@ Compute = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Compiled:
-    """The network for training steps: compiled for batches of full size, as written for all others."""
+    """The network for training steps: compiled for batches of full size, or parts of one, as written for all others."""
 
     def __init__(self, build: Build, note: Note) -> None:
         self._build = build
         self._note = note
         self._mode = build.execution.mode
+        size = build.recipe.data.batch_size
+        self._whole = min(size, micro_batch_size(build.recipe) or size)
         self._host = HostState(build)
         self._proven: set[object] = set()
         self._fast: Network | None = None
@@ -40,8 +43,7 @@ class Compiled:
     def __call__(self, images: Tensor) -> Tensor:
         """Logits of a training batch, or of a part of it."""
         build = self._build
-        whole = len(images) >= build.recipe.data.batch_size
-        if self._fast is None or not whole or build.watched(build.moment(build.step)):
+        if self._fast is None or len(images) < self._whole or build.watched(build.moment(build.step)):
             return build.model(images)  # type: ignore[no-any-return]
         with _backward_at_once():
             return self._fast(images)

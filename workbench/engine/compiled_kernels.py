@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -118,7 +118,8 @@ class Compilation:
     def _say(self, wait: float) -> None:
         while not self._over.wait(wait):
             made = f", {kernels(self._made())} so far" if self._folder is not None else ""
-            self._report(f"compiling the network for {self._seconds():,.0f} s{made}")
+            with suppress(Exception):  # whoever cannot be told is told next time by the training itself
+                self._report(f"compiling the network for {self._seconds():,.0f} s{made}")
             wait = self._seconds()  # until twice as long
 
 

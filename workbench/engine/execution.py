@@ -92,17 +92,17 @@ class Recorded:
         self._since: set[Hashable] = set()
         self._restless = 0
         self._last: Any = None
-        self._off = self._unmarked = False
+        self._off = self._unmarked = self._ready = False
         self._capturable: list[dict[str, Any]] = []
         build.rates_on_device, build.make_room = True, self._make_room
 
     def __call__(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         """One step."""
         inputs = (images, targets, labels)
+        if not self._ready:
+            self._make_capturable()
         if self._off or len(labels) < self._build.recipe.data.batch_size or self._build.watched(moment):
             return self._as_written(images, targets, labels, moment)
-        if not self._done:
-            self._make_capturable()
         kind = self._kind(inputs, moment)
         graph = self._graphs.get(kind)
         if graph is None and (graph := self._new(kind, inputs, moment)) is None:
@@ -124,18 +124,15 @@ class Recorded:
         """The step without its graph. Where the recordings leave too little memory for it, they are given up."""
         if not self._graphs:
             return self._step(images, targets, labels, moment)
-        put_back, weights = remembered(self._build, self._host), self._versions()
+        put_back, self._build.updating = remembered(self._build, self._host), False
         try:
             return self._step(images, targets, labels, moment)
         except Exception as error:
-            if not out_of_memory(error) or self._versions() != weights:  # an update that broke off cannot be undone
+            if not out_of_memory(error) or self._build.updating:  # an update that broke off cannot be undone
                 raise
         put_back()
         self._make_room()
         return self._step(images, targets, labels, moment)
-
-    def _versions(self) -> list[int]:
-        return [parameter._version for parameter in self._build.parameters]
 
     def _make_room(self) -> bool:
         """Give recordings up for the memory that they hold; whether there were any."""
@@ -226,8 +223,7 @@ class Recorded:
     def _give_up(self, why: str, *, recordable: bool = False) -> None:
         self._off = True
         self._graphs.clear()
-        for group in self._capturable:
-            group["capturable"] = False
+        self._back_to_the_host()
         if self._recorder is not None:
             self._recorder.free()
         asked = self._build.execution.asked
@@ -237,6 +233,7 @@ class Recorded:
 
     def _make_capturable(self) -> None:
         """Have optimizers keep on the device what they count; a fused one does so anyway."""
+        self._ready = True
         for group in self._build.optimizer.param_groups:
             if group.get("capturable", True) is False and not group.get("fused"):
                 self._capturable.append(group)
@@ -245,3 +242,17 @@ class Recorded:
         for weight, state in self._build.optimizer.state.items():
             if isinstance(count := state.get("step"), Tensor) and count.device != weight.device:
                 state["step"] = count.to(weight.device)
+
+    def _back_to_the_host(self) -> None:
+        """Rates and counts lie where optimizers have them whose steps nobody records: some take them nowhere else."""
+        self._build.rates_on_device = False
+        optimizer = self._build.optimizer
+        for group in optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"] = float(group["lr"])
+        for group in self._capturable:
+            group["capturable"] = False
+            for weight in group["params"]:
+                state = optimizer.state.get(weight, {})
+                if isinstance(count := state.get("step"), Tensor):
+                    state["step"] = count.cpu()

@@ -76,7 +76,7 @@ def footprint(wanted: Build) -> Footprint | None:
         sizes = (max(1, count // 2), count)
     try:
         return _measured(wanted, count, sizes)
-    except (BuildError, RuntimeError) as error:
+    except Exception as error:
         if not isinstance(error, BuildError) and not out_of_memory(error):
             raise
         return None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
-from workbench.engine.build import Build, BuildError, Network
+from workbench.engine.build import Build, BuildError, Network, no_room
 from workbench.engine.compilation import Compiled, compiling
 from workbench.engine.execution import Step, executed
 from workbench.engine.guard import masked_step
@@ -44,21 +44,24 @@ def train(
     run = Progress(build, control, checkpoints, RunChecks(build, folder, on=checks), instruments)
     step = executed(update(build, run), build, run.note, run.pause)
 
-    yield run.started()
-    if resume is None:
-        yield from run.checks.before()
-    else:
-        run.restore(resume)
-        yield Resumed(step=build.step)
-    if why := refusal(build):
-        raise BuildError(f"{place(build)}: {why}; {remedy(build)}")
+    try:
+        yield run.started()
+        if resume is None:
+            yield from run.checks.before()
+        else:
+            run.restore(resume)
+            yield Resumed(step=build.step)
+        if why := refusal(build):
+            raise BuildError(f"{place(build)}: {why}; {remedy(build)}")
 
-    build.model.train()
-    run.start()
-    with compiling(build, run.note, run.pause):
-        yield from _steps(build, run, step)
-    if not run.over:
-        yield from run.finish()
+        build.model.train()
+        run.start()
+        with compiling(build, run.note, run.pause):
+            yield from _steps(build, run, step)
+        if not run.over:
+            yield from run.finish()
+    finally:
+        build.make_room = no_room  # it knows the recordings, which know the build: nothing of them would be freed
 
 
 def _steps(build: Build, run: Progress, step: Step) -> Iterator[Event]:
@@ -90,6 +93,7 @@ def update(build: Build, run: Progress) -> Step:
     def step(images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         run.guard.remember()
         loss, logits = compute(images, targets)
+        build.updating = True
         marks.at("optimizer")
         scaler.unscale_(optimizer)
         skip = run.guard.inspect(loss, build.parameters)

@@ -68,6 +68,11 @@ class Timeline(Protocol):
         """The step has ended after so many seconds of training time; None: it must not count."""
         ...
 
+    @property
+    def ready(self) -> bool:
+        """Whether another step may be measured without losing one that is not known yet."""
+        ...
+
     def collect(self) -> list[tuple[dict[str, float], float]]:
         """Phases and duration, in seconds, of the steps that are known by now, each handed out once."""
         ...
@@ -147,7 +152,7 @@ class StepPhases:
         steps = self._step - self._first
         if steps > 0:
             self._every = every((self._clock.seconds - self._training) / steps)
-        self._measuring = chosen(self._step, self._every)
+        self._measuring = chosen(self._step, self._every) and self._timeline.ready
         if self._measuring:
             self._marks.at, self._marks.repeated = self._timeline.at, self._timeline.repeated
             self._step_began, self._step_training = time.perf_counter(), self._clock.seconds

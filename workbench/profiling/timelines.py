@@ -60,6 +60,11 @@ class HostTimeline:
         del self._seconds[""]
         self._done.append((self._seconds, seconds))
 
+    @property
+    def ready(self) -> bool:
+        """Always: a step is known as soon as it has ended."""
+        return True
+
     def collect(self) -> list[Sample]:
         """The steps that ended."""
         done, self._done = self._done, []
@@ -110,6 +115,11 @@ class DeviceTimeline:
         else:
             self._waiting.append(self._marks)
         self._marks = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether no step waits for its times that has events of a recording: its next repetition would lose them."""
+        return not any(event in self._lent for marks in self._waiting for _, event in marks)
 
     def collect(self) -> list[Sample]:
         """The steps whose last event the device has passed."""

@@ -42,7 +42,8 @@ def execute(
 ) -> str:
     """Train ``run.recipe()`` from its start or from its last checkpoint.
 
-    device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. on_event hears every event after it is written, in this thread.
+    device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. on_event hears every event after it is written, in this thread or in
+    one for which this one waits.
     checks: whether to check before, during and after the training.
     Returns ``"finished"``, ``"stopped"``, ``"diverged"`` or ``"failed"``. What can go wrong with recipes, data,
     devices and memory becomes a Failed event; RunError is raised if another process trains this run, if the disk is

@@ -94,7 +94,7 @@ class Sampler:
             gpu_clock=use.clock if use else None,
             gpu_temperature=use.temperature if use else None,
             gpu_slowed=use.slowed if use else (),
-            gpu_others=self._others() if self._uuid else (),
+            gpu_others=self._others() if self._uuid and step > 0 else (),  # before, this run may not be there yet
         )
 
     def _own(self) -> tuple[float | None, int | None]:

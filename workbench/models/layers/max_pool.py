@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
+from workbench.device_lost import pass_on
+from workbench.out_of_memory import out_of_memory
+
 log = logging.getLogger(__name__)
 
 FORMATS = (torch.float32, torch.float16, torch.bfloat16)
@@ -20,7 +23,8 @@ class MaxPool(nn.MaxPool2d):
     """``nn.MaxPool2d(2)``, to the bit: ``[N, C, H, W]`` to ``[N, C, H // 2, W // 2]``.
 
     Channels-last images on a GPU are pooled by kernels of our own, where Triton is installed and they have proven to
-    give torch's numbers on that GPU. Networks that torch.compile compiles have the compiler's own.
+    give torch's numbers on that GPU; they have a first derivative, no second. Networks that torch.compile compiles have
+    the compiler's own.
     """
 
     def __init__(self) -> None:
@@ -73,7 +77,14 @@ def proven(device: torch.device, dtype: torch.dtype) -> bool:
     if (device, dtype) not in _tried:
         if torch.cuda.is_current_stream_capturing():
             return False
-        _tried[device, dtype] = _proven(device, dtype)
+        try:
+            _tried[device, dtype] = _proven(device, dtype)
+        except Exception as error:  # no Triton, no compiler for it, a card that it does not know
+            pass_on(error)
+            log.warning("2×2 max pooling is torch's own: %s: %s", type(error).__name__, error)
+            if out_of_memory(error):  # another time
+                return False
+            _tried[device, dtype] = False
     return _tried[device, dtype]
 
 
@@ -81,14 +92,10 @@ _tried: dict[tuple[torch.device, torch.dtype], bool] = {}
 
 
 def _proven(device: torch.device, dtype: torch.dtype) -> bool:
-    try:
-        from workbench.models.layers.max_pool_kernels import pool, pool_gradient
+    from workbench.models.layers.max_pool_kernels import pool, pool_gradient
 
-        with torch.cuda.device(device):
-            return same_as_torch(pool, pool_gradient, device, dtype)
-    except Exception as error:  # no Triton, no compiler for it, a card that it does not know
-        log.warning("2×2 max pooling is torch's own: %s: %s", type(error).__name__, error)
-        return False
+    with torch.cuda.device(device):
+        return same_as_torch(pool, pool_gradient, device, dtype)
 
 
 def same_as_torch(pool: Any, pool_gradient: Any, device: torch.device, dtype: torch.dtype) -> bool:
