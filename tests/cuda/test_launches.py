@@ -25,6 +25,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "dreamfire-sgd": (272, 18),
     "fast94": (310, 65),
     "fast94-cpu": (1460, 68),
+    "fast94-growing": (349, 104),
     "ninety-four": (242, 69),
     "resnet18": (223, 17),
     "resnet18-c100": (223, 17),

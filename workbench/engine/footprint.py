@@ -26,9 +26,9 @@ from workbench.engine.train import train
 from workbench.out_of_memory import out_of_memory
 from workbench.recipe.execution import micro_batch_size
 
-IMAGES = 32
-"""Images of the smaller of the two batches that are measured, where a step takes a batch at once; the larger has twice
-as many."""
+IMAGES, MOST_IMAGES = 32, 128
+"""Images of the smaller of the two batches that are measured, where a step takes a batch at once: a sixteenth of it,
+within these; the larger has twice as many. The fullest moment of a small batch need not be that of a large one."""
 EPOCHS = 4
 """Of a step with either batch: enough for states that are made in the first, and for what comes every fifth step."""
 GAPS = 1.15
@@ -71,7 +71,8 @@ def footprint(wanted: Build) -> Footprint | None:
     count = min(wanted.recipe.data.batch_size, len(wanted.training))
     part = micro_batch_size(wanted.recipe)
     # of whole parts, and of two at least: from then on gradients are added to those of the parts before
-    sizes = (2 * part, 3 * part) if part else (IMAGES, 2 * IMAGES)
+    few = max(IMAGES, min(MOST_IMAGES, count // 16))
+    sizes = (2 * part, 3 * part) if part else (few, 2 * few)
     if sizes[1] > count:
         sizes = (max(1, count // 2), count)
     try:
