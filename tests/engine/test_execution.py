@@ -147,7 +147,8 @@ def test_without_a_cuda_device_graphs_are_refused_with_the_reason(make_small: Ma
 def test_a_compiled_network_has_the_same_curve(make_small: Make) -> None:
     changes = ("train.epochs=0.5", "train.log_every=1", "techniques.dropout.rate=0.2", "model.widths=[8]")
     events = run(make_small(*changes, "train.compile=default"))
-    assert not [event for event in events if isinstance(event, Noted)]
+    notes = [event.message for event in events if isinstance(event, Noted)]
+    assert all(note.startswith("compiled the network in ") for note in notes)  # a slow machine says how long it took
     found, expected = losses(events), losses(run(make_small(*changes)))
     assert found[0] == pytest.approx(expected[0], rel=1e-5)
     assert found == pytest.approx(expected, rel=0.02)  # later, rounding has grown
