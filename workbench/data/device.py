@@ -14,16 +14,10 @@ from workbench.out_of_memory import out_of_memory
 from workbench.step import Batch, Marks
 
 _CHUNK = 64 * 2**20  # bytes uploaded at a time, so that a split on disk never lies in memory as a whole
-_TOGETHER = 6 * 2**20
-"""Bytes of uint8 images that a GPU augments at once: as many launches for sixteen batches of 128 as for one."""
 
 
 class DevicePipeline:
-    """Batches of a split that lies on the device. No step waits for the device or visits images one by one.
-
-    together: so many batches are made at once, where each would be little work for a GPU. An epoch is always parted in
-    the same way, wherever it is entered: an operation may add up a larger tensor's numbers in another order.
-    """
+    """Batches of a split that lies on the device. No step waits for the device or visits images one by one."""
 
     def __init__(self, plan: Plan, split: Split, device: torch.device, augmentations: tuple[Filler, ...]) -> None:
         self._plan = plan
@@ -31,8 +25,6 @@ class DevicePipeline:
         self._augmentations = augmentations
         self._images = upload(split, device)
         self._labels = split.labels.to(device)
-        size = plan.batch_size * self._images[:1].numel()
-        self.together = max(1, _TOGETHER // size) if device.type == "cuda" else 1
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -45,16 +37,13 @@ class DevicePipeline:
         """The batches of an epoch in order, the first ``skip`` of them left out."""
         marks = marks or Marks()
         order = self._plan.order_on(self._device, epoch)
-        while skip < len(self):
+        for step in range(skip, len(self)):
             marks.at("augment")
-            for batch in self._batches(epoch, order, skip):
-                yield batch
-                skip += 1
+            yield self._batch(epoch, order[self._plan.part(step)])
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Any batch of any epoch, the same bits as :meth:`epoch` gives."""
-        self._plan.part(step)
-        return self._batches(epoch, self._plan.order(epoch).to(self._device), step)[0]
+        return self._batch(epoch, self._plan.order(epoch)[self._plan.part(step)].to(self._device))
 
     def close(self) -> None:
         """Nothing to end; the images go with the pipeline."""
@@ -63,22 +52,7 @@ class DevicePipeline:
         """The images at these positions (on the device) as they are before augmentation."""
         return self._images.index_select(0, indices)
 
-    def _batches(self, epoch: int, order: Tensor, step: int) -> list[Batch]:
-        """The batches from a step on that are made together with its own, or it alone where memory is too small."""
-        first = step - step % self.together
-        last = min(first + self.together, len(self)) - 1
-        try:
-            whole = self._made(epoch, order[self._plan.part(first).start : self._plan.part(last).stop])
-        except RuntimeError as error:
-            if self.together == 1 or not out_of_memory(error):
-                raise
-            self.together = 1
-            return self._batches(epoch, order, step)
-        size = self._plan.batch_size
-        parts = zip(*(torch.split(part, size) for part in whole), strict=True)
-        return [Batch(*part) for part in parts][step - first :]
-
-    def _made(self, epoch: int, indices: Tensor) -> Batch:
+    def _batch(self, epoch: int, indices: Tensor) -> Batch:
         images = self.gather(indices)
         images = augment(images, indices, epoch, self._plan.seed, self._augmentations)
         return Batch(images, self._labels.index_select(0, indices), indices)

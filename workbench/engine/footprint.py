@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 
 from workbench.control import Control
-from workbench.data.device import DevicePipeline
 from workbench.data.pipeline import KEPT_BYTES, EvaluationSet, split_bytes
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, BuildError, build
@@ -42,10 +41,10 @@ MAKING = ("", "data wait", "transfer", "augment")
 class Footprint:
     """Bytes that a training takes beyond its build as it stands.
 
-    kept: what the optimizer and averages keep between steps, and batches that are made ahead. sets: evaluation sets
-    that are to lie on the device. step, evaluation: what a step and a batch of the evaluation take besides, at their
-    fullest moment; image: what each image of a step's batch adds. making: of the step, what making the batch takes.
-    recorded: what a recorded step takes and never gives back, with its images and cuBLAS's workspace for its stream.
+    kept: what the optimizer and averages keep between steps. sets: evaluation sets that are to lie on the device. step,
+    evaluation: what a step and a batch of the evaluation take besides, at their fullest moment; image: what each image
+    of a step's batch adds. making: of the step, what making the batch takes. recorded: what a recorded step takes and
+    never gives back, with its images and cuBLAS's workspace for its stream.
     """
 
     kept: int
@@ -90,8 +89,6 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
         torch.backends.cudnn.benchmark = False  # what it tries is dear, for sizes that nobody needs
         spare = build(recipe, device, Path())
         spare.steps = EPOCHS * spare.steps_per_epoch
-        assert isinstance(spare.pipeline, DevicePipeline)
-        spare.pipeline.together = 1  # each batch by itself, to be reckoned up
         try:
             gc.collect()  # what others left behind must not be freed in the middle
             peaks = _Peaks(spare)
@@ -108,10 +105,8 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
                 evaluations[size] = torch.cuda.max_memory_allocated(device) - base
         finally:
             spare.close()
-    ahead = _ahead(wanted)
-    phases = {name: _at(found, count + ahead if name in MAKING else count) for name, found in peaks.found.items()}
-    made = ahead * wanted.training.images(torch.arange(1)).numel()
-    making = max((phases[name][0] for name in MAKING if name in phases), default=kept) - made - kept
+    phases = {name: _at(found, count) for name, found in peaks.found.items()}
+    making = max((phases[name][0] for name in MAKING if name in phases), default=kept) - kept
     largest, image = max(found for name, found in phases.items() if name not in MAKING)
     step = largest - kept
     recorded = 0
@@ -120,7 +115,7 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
             int(GAPS * step) + count * wanted.training.images(torch.arange(1)).numel() * 4 + workspace_bytes(device)
         )
     evaluation = _at(evaluations, min(data.eval_batch_size, len(wanted.dataset.test)))[0]
-    return Footprint(kept + made, _sets(wanted), max(step, making), evaluation, image, making, recorded)
+    return Footprint(kept, _sets(wanted), max(step, making), evaluation, image, making, recorded)
 
 
 class _Peaks:
@@ -149,14 +144,6 @@ class _Peaks:
         self._size = pipeline.batch_size_of(self._spare.step % len(pipeline))
         self._phase = phase
         torch.cuda.reset_peak_memory_stats(device)
-
-
-def _ahead(wanted: Build) -> int:
-    """Images of the batches that are made together with a step's own."""
-    if not isinstance(wanted.pipeline, DevicePipeline):
-        return 0
-    size = wanted.recipe.data.batch_size
-    return max(0, min(wanted.pipeline.together * size, len(wanted.training)) - size)
 
 
 def _at(found: dict[int, int], count: int) -> tuple[int, float]:
