@@ -6,7 +6,6 @@ formats and settings, not on values. Counts say what the host has to do for a st
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections import Counter
@@ -35,14 +34,13 @@ from workbench.recipe import Recipe, read_recipe
 Mode = Literal["off", "graph"]
 MODES: tuple[Mode, ...] = ("off", "graph")
 STEADY = 8
-"""The first step that is counted, from 0: libraries have been set up by then, and the step has been recorded."""
-STEPS = 10
-"""After so many the counting ends."""
+"""The step that is counted, from 0: libraries have been set up by then, and the step has been recorded."""
+STEPS, BATCHES = 10, 14
 
 
 @dataclass(frozen=True)
 class Launches:
-    """What the host did in one step, the mean of some that follow each other, rounded up.
+    """What the host did in one step.
 
     recorded: kernels, library calls and copies in the graph, which it need not launch one by one.
     by_name: how often each was launched, or recorded, by its name.
@@ -81,7 +79,7 @@ def counted(name: str, mode: Mode, *overrides: str) -> Launches:
 
     Raises RuntimeError where its step could not be recorded though ``mode`` asks for it.
     """
-    settings = (f"train.compile={mode}", f"train.log_every={STEPS + 2}", "train.eval_every=1000", *overrides)
+    settings = (f"train.compile={mode}", f"train.log_every={STEPS}", *overrides)
     recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text(), overrides=settings)
     recipe, _ = suited(feeding(recipe, _images(recipe)), "cuda:0")
     with TemporaryDirectory() as folder, backend(recipe):
@@ -94,7 +92,7 @@ def counted(name: str, mode: Mode, *overrides: str) -> Launches:
 
 
 def _counted(built: Build) -> Launches:
-    prepare, steps = built.prepare, range(STEADY, STEPS)
+    prepare = built.prepare
     with _disable_current_modes(), Launching(), runtime.listened(places=False) as log:
 
         def at_step(*arguments: Any) -> Any:
@@ -107,34 +105,36 @@ def _counted(built: Build) -> Launches:
                 raise RuntimeError(event.message)
             if isinstance(event, Trained):
                 break
-    launched = [e for e in log.of("kernel", "library", "copy", "graph") if e.step in steps and not e.captured]
+    done = [e for e in log.of("kernel", "library", "copy", "graph", step=STEADY) if not e.captured]
     recorded = [e for e in log.of("kernel", "library", "copy") if e.captured]
-    kinds = {kind: math.ceil(count / len(steps)) for kind, count in Counter(e.kind for e in launched).items()}
+    kinds = Counter(e.kind for e in done)
     return Launches(
-        kernels=kinds.get("kernel", 0),
-        library=kinds.get("library", 0),
-        copies=kinds.get("copy", 0),
-        graphs=kinds.get("graph", 0),
+        kernels=kinds["kernel"],
+        library=kinds["library"],
+        copies=kinds["copy"],
+        graphs=kinds["graph"],
         recorded=len(recorded),
-        waits=math.ceil(sum(len(log.waits(step=step)) for step in steps) / len(steps)),
-        by_name=Counter(e.name for e in (*launched, *recorded)),
+        waits=len(log.waits(step=STEADY)),
+        by_name=Counter(e.name for e in (*done, *recorded)),
     )
 
 
-def _images(recipe: Recipe, batches: int = STEPS + 2) -> DataSet:
-    """Noise of the shape of the recipe's data set, enough for an epoch that is longer than what is counted."""
-    known = recipe.data_source.known()
-    shape = known.shape if known else digits().shape
-    classes = known.classes if known else len(digits().classes)
+def _images(recipe: Recipe) -> DataSet:
+    """Noise of the shape of the recipe's data set, enough for an epoch that is longer than what is counted.
+
+    The embedded set, which is always there, is taken as it is.
+    """
+    if (known := recipe.data_source.known()) is None:
+        return digits()
     numbers_of = torch.Generator().manual_seed(0)
-    count = batches * recipe.data.batch_size
+    count = BATCHES * recipe.data.batch_size
 
     def split(count: int) -> ArraySplit:
-        images = torch.randint(256, (count, *shape), generator=numbers_of, dtype=torch.uint8)
-        return ArraySplit(images, torch.arange(count) % classes)
+        images = torch.randint(256, (count, *known.shape), generator=numbers_of, dtype=torch.uint8)
+        return ArraySplit(images, torch.arange(count) % known.classes)
 
-    names = tuple(str(number) for number in range(classes))
-    return DataSet(train=split(count), test=split(2 * classes), classes=names, shape=shape)
+    classes = tuple(str(number) for number in range(known.classes))
+    return DataSet(train=split(count), test=split(2 * known.classes), classes=classes, shape=known.shape)
 
 
 def table(names: list[str]) -> Iterator[str]:

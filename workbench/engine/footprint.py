@@ -30,7 +30,7 @@ IMAGES, MOST_IMAGES = 32, 128
 within these; the larger has twice as many. The fullest moment of a small batch need not be that of a large one."""
 EPOCHS = 4
 """Of a step with either batch: enough for states that are made in the first, and for what comes every fifth step."""
-GAPS = 1.15
+GAPS = 1.17
 """What a graph's pool has is so much more than the step ever uses at once: blocks do not fit together exactly."""
 
 MAKING = ("", "data wait", "transfer", "augment")
@@ -68,10 +68,11 @@ def footprint(wanted: Build) -> Footprint | None:
     None where that cannot be done: the small one does not fit either, or the recipe refuses batches of its size.
     """
     count = min(wanted.recipe.data.batch_size, len(wanted.training))
-    part = micro_batch_size(wanted.recipe)
-    # of whole parts, and of two at least: from then on gradients are added to those of the parts before
     few = max(IMAGES, min(MOST_IMAGES, count // 16))
-    sizes = (2 * part, 3 * part) if part else (few, 2 * few)
+    sizes = (few, 2 * few)
+    if part := micro_batch_size(wanted.recipe):
+        # of whole parts, and of two at least: from then on gradients are added to those of the parts before
+        sizes = (2 * part, 3 * part)
     if sizes[1] > count:
         sizes = (max(1, count // 2), count)
     try:
