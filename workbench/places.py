@@ -16,6 +16,7 @@ from workbench.runs.errors import RunNotFound
 from workbench.runs.folder import Tell, holds_run, look_into
 from workbench.runs.listing import find_run
 from workbench.storage.regular import another
+from workbench.storage.user_cache import user_cache
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -56,9 +57,7 @@ def data_root(option: Path | None = None, setting: str = "") -> Path:
     """Where data sets lie: the option, else WORKBENCH_DATA, else the user's setting, else a cache folder."""
     if given := option or os.environ.get("WORKBENCH_DATA") or setting:
         return _expanded(given)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("workbench", appauthor=False)) / "data"
+    return user_cache("data")
 
 
 def packaged_recipes() -> Path:

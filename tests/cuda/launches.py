@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from tests.checks.conftest import digits, feeding
@@ -30,6 +32,7 @@ from workbench.engine.train import train
 from workbench.events import Noted, Trained
 from workbench.places import natural, packaged_recipes
 from workbench.recipe import Recipe, read_recipe
+from workbench.step import Batch, Moment
 
 Mode = Literal["off", "graph"]
 MODES: tuple[Mode, ...] = ("off", "graph")
@@ -79,32 +82,43 @@ def counted(name: str, mode: Mode, *overrides: str) -> Launches:
 
     Raises RuntimeError where its step could not be recorded though ``mode`` asks for it.
     """
-    settings = (f"train.compile={mode}", f"train.log_every={STEPS}", *overrides)
+    with on_noise(name, f"train.compile={mode}", f"train.log_every={STEPS}", *overrides) as built:
+        return _counted(built)
+
+
+@contextmanager
+def on_noise(name: str, *settings: str, batches: int = BATCHES) -> Iterator[Build]:
+    """A packaged recipe at its own size on the device, on as many batches of images of its data set's shape."""
     recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text(), overrides=settings)
-    recipe, _ = suited(feeding(recipe, _images(recipe)), "cuda:0")
+    recipe, _ = suited(feeding(recipe, _images(recipe, batches)), "cuda:0")
     with TemporaryDirectory() as folder, backend(recipe):
         with numbers.computing():
             built = build(recipe, "cuda:0", Path(folder))
         try:
-            return _counted(built)
+            yield built
         finally:
             built.close()
 
 
-def _counted(built: Build) -> Launches:
+def train_a_little(built: Build, hear: Callable[[int], None]) -> None:
+    """Train up to the first figures; each step is heard before it is begun. Raises RuntimeError as :func:`counted`."""
     prepare = built.prepare
+
+    def at_step(batch: Batch, moment: Moment) -> tuple[Tensor, Tensor]:
+        hear(built.step)
+        return prepare(batch, moment)
+
+    built.prepare = at_step  # type: ignore[method-assign]
+    for event in train(built, Control(), checks=False):
+        if isinstance(event, Noted) and "cannot be recorded" in event.message:
+            raise RuntimeError(event.message)
+        if isinstance(event, Trained):
+            break
+
+
+def _counted(built: Build) -> Launches:
     with _disable_current_modes(), Launching(), runtime.listened(places=False) as log:
-
-        def at_step(*arguments: Any) -> Any:
-            log.step = built.step
-            return prepare(*arguments)
-
-        built.prepare = at_step  # type: ignore[method-assign]
-        for event in train(built, Control(), checks=False):
-            if isinstance(event, Noted) and "cannot be recorded" in event.message:
-                raise RuntimeError(event.message)
-            if isinstance(event, Trained):
-                break
+        train_a_little(built, lambda step: setattr(log, "step", step))
     done = [e for e in log.of("kernel", "library", "copy", "graph", step=STEADY) if not e.captured]
     recorded = [e for e in log.of("kernel", "library", "copy") if e.captured]
     kinds = Counter(e.kind for e in done)
@@ -119,7 +133,7 @@ def _counted(built: Build) -> Launches:
     )
 
 
-def _images(recipe: Recipe) -> DataSet:
+def _images(recipe: Recipe, batches: int = BATCHES) -> DataSet:
     """Noise of the shape of the recipe's data set, enough for an epoch that is longer than what is counted.
 
     The embedded set, which is always there, is taken as it is.
@@ -127,7 +141,7 @@ def _images(recipe: Recipe) -> DataSet:
     if (known := recipe.data_source.known()) is None:
         return digits()
     numbers_of = torch.Generator().manual_seed(0)
-    count = BATCHES * recipe.data.batch_size
+    count = batches * recipe.data.batch_size
 
     def split(count: int) -> ArraySplit:
         images = torch.randint(256, (count, *known.shape), generator=numbers_of, dtype=torch.uint8)
@@ -148,11 +162,16 @@ def table(names: list[str]) -> Iterator[str]:
             yield f"| `{name}` | {mode} | {' | '.join(map(str, cells))} |"
 
 
+def on_the_stand_in(module: str, arguments: list[str]) -> None:
+    """Start a module of ours anew on the stand-in, unless this process is on it."""
+    if not runtime.present():
+        command = [sys.executable, "-m", "tests.cuda", "--exec", sys.executable, "-m", module]
+        os.execv(command[0], [*command, *arguments])
+
+
 def main(arguments: list[str]) -> None:
     """Print the table of these recipes, or of all; with ``--names`` also what is launched, most often first."""
-    if not runtime.present():
-        command = [sys.executable, "-m", "tests.cuda", "--exec", sys.executable, "-m", "tests.cuda.launches"]
-        os.execv(command[0], [*command, *arguments])
+    on_the_stand_in("tests.cuda.launches", arguments)
     names = [name for name in arguments if not name.startswith("-")] or recipes()
     for line in table(names):
         print(line, flush=True)

@@ -8,13 +8,10 @@ step takes as long as the slower of the two.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -23,18 +20,9 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from tests.checks.conftest import feeding
-from tests.cuda import numbers, runtime
-from tests.cuda.launches import STEADY, STEPS, Launching, _images, recipes
+from tests.cuda.launches import STEADY, Launching, on_noise, on_the_stand_in, recipes, train_a_little
 from tests.cuda.launches import counted as launched
-from workbench.control import Control
-from workbench.engine.backend import backend
-from workbench.engine.build import Build, build
-from workbench.engine.suited import suited
-from workbench.engine.train import train
-from workbench.events import Trained
-from workbench.places import packaged_recipes
-from workbench.recipe import read_recipe
+from workbench.engine.build import Build
 
 
 @dataclass(frozen=True)
@@ -164,38 +152,17 @@ def size(tensor: Tensor) -> int:
 
 
 def counted(name: str, *overrides: str) -> tuple[Work, int, Build]:
-    """The work of some steady steps of a packaged recipe, spread over its course where images grow; how many."""
-    recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text())
-    grows = recipe.on("progressive_resizing")
+    """The work of a steady step of a packaged recipe, or of some over its course where images grow; how many they are,
+    and the build.
+    """
     settings = ("train.compile=off", f"train.log_every={COURSE}", "train.eval_every=1000", *overrides)
-    recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text(), overrides=settings)
-    recipe, _ = suited(feeding(recipe, _images(recipe, COURSE + 2)), "cuda:0")
-    with TemporaryDirectory() as folder, backend(recipe):
-        with numbers.computing():
-            built = build(recipe, "cuda:0", Path(folder))
-        try:
-            steps = range(COURSE) if grows else range(STEADY, STEPS)
-            if grows:
-                built.steps = COURSE
-            return _work(built, steps), len(steps), built
-        finally:
-            built.close()
-
-
-def _work(built: Build, steps: Iterable[int]) -> Work:
-    found, wanted, prepare = Work(), set(steps), built.prepare
-    with _disable_current_modes(), Counting() as counting:
-
-        def at_step(*arguments: Any) -> Any:
-            counting.into = found if built.step in wanted else None
-            return prepare(*arguments)
-
-        built.prepare = at_step  # type: ignore[method-assign]
-        for event in train(built, Control(), checks=False):
-            counting.into = None if isinstance(event, Trained) else counting.into
-            if isinstance(event, Trained):
-                break
-    return found
+    found = Work()
+    with on_noise(name, *settings, batches=COURSE + 2) as built, _disable_current_modes(), Counting() as counting:
+        steps = range(STEADY, STEADY + 1)
+        if built.recipe.on("progressive_resizing"):
+            built.steps, steps = COURSE, range(COURSE)
+        train_a_little(built, lambda step: setattr(counting, "into", found if step in steps else None))
+        return found, len(steps), built
 
 
 MEASURED = {
@@ -252,9 +219,7 @@ def table(names: list[str]) -> Iterator[str]:
 
 def main(arguments: list[str]) -> None:
     """Print the table of these recipes, or of all; with ``--kinds`` also the milliseconds of each kind of operation."""
-    if not runtime.present():
-        command = [sys.executable, "-m", "tests.cuda", "--exec", sys.executable, "-m", "tests.cuda.predicted"]
-        os.execv(command[0], [*command, *arguments])
+    on_the_stand_in("tests.cuda.predicted", arguments)
     names = [name for name in arguments if not name.startswith("-")] or recipes()
     for line in table(names):
         print(line, flush=True)

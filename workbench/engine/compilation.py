@@ -96,9 +96,8 @@ def compiling(build: Build, note: Note, pause: Pause) -> Iterator[None]:
         standing.callback(said, Compilation(folder, build.report))
 
     def said(compilation: Compilation) -> None:
-        seconds, made = compilation.end()
-        if seconds >= FIRST_WORD_SECONDS:
-            kept = f"; {kernels(made)} kept for next time in {folder}" if folder is not None else ""
+        if (seconds := compilation.end()) >= FIRST_WORD_SECONDS:
+            kept = f"; {kernels(compilation.made())} kept for next time in {folder}" if folder is not None else ""
             note(f"compiled the network in {seconds:,.0f} s{kept}")
 
     def end(_: object) -> None:

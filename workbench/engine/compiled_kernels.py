@@ -12,13 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import platformdirs
 import torch
+
+from workbench.storage.user_cache import user_cache
 
 INDUCTOR, TRITON = "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"
 """What tells torch's compiler and Triton where to keep what they make."""
 FIRST_WORD_SECONDS = 10.0
 """A compilation that takes longer says so, again after twice as long, and so on."""
+
+FILE_CLOCK_SECONDS = 0.05
+"""By so much the clock that stamps files may be behind the process's."""
 
 
 def kernels_folder(device: torch.device) -> Path:
@@ -29,8 +33,7 @@ def kernels_folder(device: torch.device) -> Path:
         versions += [_triton(), properties.name, f"sm-{properties.major}{properties.minor}"]
     else:
         versions += [platform.machine(), torch.backends.cpu.get_cpu_capability()]
-    name = re.sub(r"[^A-Za-z0-9.+-]+", "-", "_".join(versions).replace("_", "~")).replace("~", "_")
-    return Path(platformdirs.user_cache_dir("workbench", appauthor=False)) / "kernels" / name
+    return user_cache("kernels") / re.sub(r"[^A-Za-z0-9.+-]+", "-", "-".join(versions))
 
 
 def _triton() -> str:
@@ -83,9 +86,10 @@ def _writable(folder: Path) -> bool:
         return False
 
 
-def kernels_in(folder: Path) -> int:
-    """How many compiled kernels lie there."""
-    return sum(path.suffix in (".cubin", ".so") for path in folder.rglob("*"))
+def kernels_in(folder: Path, since: float = 0.0) -> int:
+    """How many compiled kernels lie there that were made from a time on, in seconds since 1970."""
+    found = (path for path in folder.rglob("*") if path.suffix in (".cubin", ".so"))
+    return sum(path.stat().st_mtime >= since for path in found)
 
 
 class Compilation:
@@ -95,30 +99,28 @@ class Compilation:
         self._folder = folder
         self._report = report
         self._began = time.perf_counter()
-        self._before = self._count()
+        self._since = time.time() - FILE_CLOCK_SECONDS
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._say, args=(first,), name="compilation", daemon=True)
         self._thread.start()
 
-    def end(self) -> tuple[float, int]:
-        """Nothing more is said; returns how many seconds it took and how many kernels it made."""
+    def end(self) -> float:
+        """Nothing more is said; returns how many seconds it took."""
         self._over.set()
         self._thread.join()
-        return self._seconds(), self._made()
+        return self._seconds()
+
+    def made(self) -> int:
+        """How many kernels it has made, 0 where they are not kept. It looks through the folder, which may be large."""
+        return kernels_in(self._folder, self._since) if self._folder is not None else 0
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._began
 
-    def _count(self) -> int:
-        return kernels_in(self._folder) if self._folder is not None else 0
-
-    def _made(self) -> int:
-        return max(0, self._count() - self._before)
-
     def _say(self, wait: float) -> None:
         while not self._over.wait(wait):
-            made = f", {kernels(self._made())} so far" if self._folder is not None else ""
             with suppress(Exception):  # whoever cannot be told is told next time by the training itself
+                made = f", {kernels(self.made())} so far" if self._folder is not None else ""
                 self._report(f"compiling the network for {self._seconds():,.0f} s{made}")
             wait = self._seconds()  # until twice as long
 

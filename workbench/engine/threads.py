@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import platformdirs
 import torch
 
 from workbench.engine.backend import threads_limited
 from workbench.engine.build import Build
 from workbench.recipe.schema import to_tables
 from workbench.storage.regular import MIDDLING, read_bytes
+from workbench.storage.user_cache import user_cache
 
 IMAGES = 256
 """The most images of a pass that is timed."""
@@ -53,7 +53,7 @@ class ThreadChoice:
 
 def use_threads(build: Build) -> ThreadChoice:
     """Have torch compute with the recipe's own number of threads, or with the one chosen for it; which that is."""
-    choice = choose_threads(build, Path(platformdirs.user_cache_dir("workbench", appauthor=False)) / "threads.json")
+    choice = choose_threads(build, user_cache("threads.json"))
     torch.set_num_threads(choice.count)
     return choice
 
