@@ -19,8 +19,9 @@ from torch.nn.functional import max_pool2d
 from workbench.models.layers.max_pool import FORMATS, same_as_torch
 from workbench.models.layers.max_pool_kernels import pool, pool_gradient
 for dtype in FORMATS:
-    assert same_as_torch(pool, pool_gradient, torch.device("cpu"), dtype), dtype
-for images, channels, height, width in itertools.product((1, 3), (1, 5), (2, 3, 8), (2, 5)):
+    for channels in (24, 80):
+        assert same_as_torch(pool, pool_gradient, torch.device("cpu"), dtype, channels), (dtype, channels)
+for images, channels, height, width in itertools.product((1, 3), (1, 5, 70), (2, 3, 8), (2, 5)):
     x = torch.randint(-2, 3, (images, channels, height, width)).float().contiguous(memory_format=torch.channels_last)
     x.requires_grad_()
     expected = max_pool2d(x, 2)
@@ -95,17 +96,18 @@ def test_on_a_device_that_does_not_compute_them_it_is_torchs(monkeypatch: pytest
     x = torch.randn(2, 3, 7, 8, device="cuda").contiguous(memory_format=torch.channels_last).requires_grad_()
     found = MaxPool()(x)
     found.sum().backward()
-    assert not proven(x.device, x.dtype)
+    assert not proven(x.device, x.dtype, 3)
     assert torch.equal(found.cpu(), nn.MaxPool2d(2)(x.detach().cpu()))
     max_pool._tried.clear()
 
 
 @pytest.mark.cuda
 @pytest.mark.real_gpu("the kernels must run")
+@pytest.mark.parametrize("channels", [48, 50, 200])
 @pytest.mark.parametrize("dtype", FORMATS)
-def test_on_a_gpu_they_are_taken_and_are_torchs_numbers(dtype: torch.dtype) -> None:
-    x = torch.randn(64, 48, 31, 30, device="cuda", dtype=dtype).contiguous(memory_format=torch.channels_last)
-    assert proven(x.device, dtype)
+def test_on_a_gpu_they_are_taken_and_are_torchs_numbers(dtype: torch.dtype, channels: int) -> None:
+    x = torch.randn(64, channels, 31, 30, device="cuda", dtype=dtype).contiguous(memory_format=torch.channels_last)
+    assert proven(x.device, dtype, channels)
     one, other = x.clone().requires_grad_(), x.clone().requires_grad_()
     found, expected = MaxPool()(one), nn.MaxPool2d(2)(other)
     assert torch.equal(found, expected)

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 FORMATS = (torch.float32, torch.float16, torch.bfloat16)
 MOST = 2**31 - 1
 """Numbers of a tensor that the kernels count in 32 bits."""
+ALIGNED = 16
+"""Of so many channels, or a multiple, the kernels move several at once; they are others for any other number."""
 
 
 class MaxPool(nn.MaxPool2d):
@@ -32,7 +34,7 @@ class MaxPool(nn.MaxPool2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool."""
-        if x.is_cuda and not torch.compiler.is_compiling() and suited(x) and proven(x.device, x.dtype):
+        if x.is_cuda and not torch.compiler.is_compiling() and suited(x) and proven(x.device, x.dtype, x.shape[1]):
             pooled: Tensor = _Pool.apply(x)
             return pooled
         plain: Tensor = super().forward(x)
@@ -72,36 +74,43 @@ class _Pool(torch.autograd.Function):
             return pool_gradient(gradient, places, *ctx.sizes)
 
 
-def proven(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the kernels give torch's numbers on a device. Tried once, which waits for it; never while it records."""
-    if (device, dtype) not in _tried:
+def proven(device: torch.device, dtype: torch.dtype, channels: int) -> bool:
+    """Whether the kernels give torch's numbers on a device for images with so many channels.
+
+    Tried once for every kind of them that the kernels are compiled anew for, which waits for the device; never while it
+    records.
+    """
+    kind = device, dtype, channels % ALIGNED == 0
+    if kind not in _tried:
         if torch.cuda.is_current_stream_capturing():
             return False
         try:
-            _tried[device, dtype] = _proven(device, dtype)
+            _tried[kind] = _proven(*kind)
         except Exception as error:  # no Triton, no compiler for it, a card that it does not know
             pass_on(error)
             log.warning("2×2 max pooling is torch's own: %s: %s", type(error).__name__, error)
             if out_of_memory(error):  # another time
                 return False
-            _tried[device, dtype] = False
-    return _tried[device, dtype]
+            _tried[kind] = False
+    return _tried[kind]
 
 
-_tried: dict[tuple[torch.device, torch.dtype], bool] = {}
+_tried: dict[tuple[torch.device, torch.dtype, bool], bool] = {}
 
 
-def _proven(device: torch.device, dtype: torch.dtype) -> bool:
+def _proven(device: torch.device, dtype: torch.dtype, aligned: bool) -> bool:
     from workbench.models.layers.max_pool_kernels import pool, pool_gradient
 
     with torch.cuda.device(device):
-        return same_as_torch(pool, pool_gradient, device, dtype)
+        return same_as_torch(pool, pool_gradient, device, dtype, 5 * ALIGNED if aligned else 24)
 
 
-def same_as_torch(pool: Any, pool_gradient: Any, device: torch.device, dtype: torch.dtype) -> bool:
+def same_as_torch(
+    pool: Any, pool_gradient: Any, device: torch.device, dtype: torch.dtype, channels: int = 24
+) -> bool:
     """Whether kernels pool like torch: small numbers, so that many are equal, some NaN and infinite, odd sizes."""
-    shape = (3, 24, 7, 9)
-    numbers = torch.arange(3 * 24 * 7 * 9, device=device)
+    shape = (3, channels, 7, 9)
+    numbers = torch.arange(3 * channels * 7 * 9, device=device)
     x = (numbers * 7919 % 1009 % 7 - 3).to(dtype)
     x = x.where(numbers % 53 != 0, torch.nan).where(numbers % 31 != 0, -torch.inf)
     x = x.view(shape).contiguous(memory_format=torch.channels_last)
