@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +52,27 @@ class Moment:
     def progress(self) -> float:
         """The share of the run that is done, 0 ≤ progress < 1."""
         return self.step / self.steps
+
+
+class Repeated(Protocol):
+    """Calls a function that makes an epoch's batches, or repeats what it did on the device.
+
+    name: what it is; of one name there is one function in an epoch. It depends on its inputs and the epoch alone, and
+    gives tensors on the device. Where it is repeated, they lie where those of the batch before lay.
+    """
+
+    def __call__(
+        self, name: str, function: Callable[..., tuple[Tensor, ...]], epoch: int, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        """What the function gives for these inputs, all on the device."""
+        ...
+
+
+def as_written(
+    name: str, function: Callable[..., tuple[Tensor, ...]], epoch: int, *inputs: Tensor
+) -> tuple[Tensor, ...]:
+    """Call the function."""
+    return function(*inputs)
 
 
 def nobody(phase: str) -> None:

@@ -32,7 +32,7 @@ from workbench.engine.train import train
 from workbench.events import Noted, Trained
 from workbench.places import natural, packaged_recipes
 from workbench.recipe import Recipe, read_recipe
-from workbench.step import Batch, Moment
+from workbench.step import Batch, Moment, Repeated, as_written
 
 Mode = Literal["off", "graph"]
 MODES: tuple[Mode, ...] = ("off", "graph")
@@ -104,9 +104,9 @@ def train_a_little(built: Build, hear: Callable[[int], None]) -> None:
     """Train up to the first figures; each step is heard before it is begun. Raises RuntimeError as :func:`counted`."""
     prepare = built.prepare
 
-    def at_step(batch: Batch, moment: Moment) -> tuple[Tensor, Tensor]:
+    def at_step(batch: Batch, moment: Moment, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
         hear(built.step)
-        return prepare(batch, moment)
+        return prepare(batch, moment, repeated)
 
     built.prepare = at_step  # type: ignore[method-assign]
     for event in train(built, Control(), checks=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from workbench.data.base import DataError, Split
 from workbench.data.batches import Plan, augment
 from workbench.engine.slots import Filler
 from workbench.out_of_memory import out_of_memory
-from workbench.step import Batch, Marks
+from workbench.step import Batch, Marks, Repeated, as_written
 
 _CHUNK = 64 * 2**20  # bytes uploaded at a time, so that a split on disk never lies in memory as a whole
 
@@ -33,17 +34,21 @@ class DevicePipeline:
         """How many images a step of an epoch has."""
         return self._plan.batch_size_of(step)
 
-    def epoch(self, epoch: int, skip: int = 0, marks: Marks | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, epoch: int, skip: int = 0, marks: Marks | None = None, repeated: Repeated = as_written
+    ) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out."""
         marks = marks or Marks()
         order = self._plan.order_on(self._device, epoch)
+        make = partial(self._made, epoch)
         for step in range(skip, len(self)):
             marks.at("augment")
-            yield self._batch(epoch, order[self._plan.part(step)])
+            yield Batch(*repeated("batches", make, epoch, order[self._plan.part(step)]))
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Any batch of any epoch, the same bits as :meth:`epoch` gives."""
-        return self._batch(epoch, self._plan.order(epoch)[self._plan.part(step)].to(self._device))
+        indices = self._plan.order(epoch)[self._plan.part(step)].to(self._device)
+        return self._made(epoch, indices)
 
     def close(self) -> None:
         """Nothing to end; the images go with the pipeline."""
@@ -52,9 +57,8 @@ class DevicePipeline:
         """The images at these positions (on the device) as they are before augmentation."""
         return self._images.index_select(0, indices)
 
-    def _batch(self, epoch: int, indices: Tensor) -> Batch:
-        images = self.gather(indices)
-        images = augment(images, indices, epoch, self._plan.seed, self._augmentations)
+    def _made(self, epoch: int, indices: Tensor) -> Batch:
+        images = augment(self.gather(indices), indices, epoch, self._plan.seed, self._augmentations)
         return Batch(images, self._labels.index_select(0, indices), indices)
 
 

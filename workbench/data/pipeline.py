@@ -18,7 +18,7 @@ from workbench.data.loader import LoaderPipeline
 from workbench.engine.slots import Filler
 from workbench.out_of_memory import out_of_memory
 from workbench.recipe.schema import Data
-from workbench.step import Batch, Marks
+from workbench.step import Batch, Marks, Repeated, as_written
 
 __all__ = ["EvaluationSet", "Pipeline", "evaluation_batches", "make_pipeline", "order", "split_bytes"]
 
@@ -37,11 +37,14 @@ class Pipeline(Protocol):
         """How many images a step of an epoch has."""
         ...
 
-    def epoch(self, epoch: int, skip: int = 0, marks: Marks | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, epoch: int, skip: int = 0, marks: Marks | None = None, repeated: Repeated = as_written
+    ) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out (and not made). One epoch at a time.
 
-        marks hears where "transfer" and "augment" begin; what comes before is the wait for data. Raises DataError if a
-        file cannot be read or a worker dies.
+        marks hears where "transfer" and "augment" begin; what comes before is the wait for data. repeated: calls what
+        makes a batch on a GPU, if it is made there; where it repeats recordings, a batch is there until the next is
+        asked for. Raises DataError if a file cannot be read or a worker dies.
         """
         ...
 

@@ -26,7 +26,7 @@ from workbench.out_of_memory import out_of_memory
 from workbench.randomness import key
 from workbench.recipe import Problem, Recipe, RecipeError, conflicts
 from workbench.recipe.execution import Execution, execution
-from workbench.step import Batch, Marks, Moment
+from workbench.step import Batch, Marks, Moment, Repeated, as_written
 
 T = TypeVar("T")
 
@@ -135,9 +135,12 @@ class Build:
             else:
                 group["lr"] = torch.full((), rate, device=self.device)
 
-    def prepare(self, batch: Batch, moment: Moment) -> tuple[Tensor, Tensor]:
-        """A batch from the pipeline as the network meets it in training: float images and targets."""
-        return prepared(batch, moment, self.slots, self.normalise, self.recipe.seed)
+    def prepare(self, batch: Batch, moment: Moment, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
+        """A batch from the pipeline as the network meets it in training: float images and targets.
+
+        repeated: calls what depends on the batch and its epoch alone.
+        """
+        return prepared(batch, moment, self.slots, self.normalise, self.recipe.seed, repeated)
 
     def plain(self, images: Tensor) -> Tensor:
         """uint8 images as the network meets them in evaluation."""

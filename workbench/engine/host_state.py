@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, MutableMapping, Sequence
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
@@ -78,13 +78,18 @@ class _Same:
 
 
 class HostState:
-    """What a build's steps keep on the host, as far as it can be reached. wrapped: the filled slots' own functions."""
+    """What a build's steps keep on the host, as far as it can be reached.
 
-    def __init__(self, build: Build, wrapped: Iterable[Callable[..., Any]] = ()) -> None:
+    slots: those whose functions are looked into. wrapped: the filled slots' own functions.
+    """
+
+    def __init__(
+        self, build: Build, slots: Sequence[str] = IN_STEP, wrapped: Iterable[Callable[..., Any]] = ()
+    ) -> None:
         self._build = build
         seen: set[int] = set()
         self._step: list[_Place] = []
-        for slot in IN_STEP:
+        for slot in slots:
             for filler in build.slots.fillers(slot):
                 self._step += _reached(f"techniques.{filler.name}", filler.function, seen)
         for function in wrapped:
@@ -95,24 +100,31 @@ class HostState:
     def of_a_step(self) -> Hashable:
         """What a step's functions and the optimizer's groups hold at present; equal where a recording would be."""
         groups = tuple(self._seen(group, 0) for group in self._build.optimizer.param_groups)
-        return groups, tuple(self._seen(place.values, 0) for place in self._step)
+        return groups, *self.of_functions()
+
+    def of_functions(self) -> tuple[Hashable, ...]:
+        """What the functions in its slots hold."""
+        return tuple(self._seen(place.values, 0) for place in self._step)
 
     def of_an_epoch(self) -> Hashable:
         """What the network's layers hold; more to look at than before every step."""
         return tuple(self._seen(place.values, 0) for place in self._epoch)
 
     def owner_of_change(self, one: Any, other: Any) -> str:
-        """Whose values differ between two readings of a step."""
-        if one[0] != other[0]:
-            return "the optimizer's groups"
-        found = (place.owner for place, a, b in zip(self._step, one[1], other[1], strict=True) if a != b)
-        return next(found, "the network")
+        """Whose values differ between two readings, of steps or of functions."""
+        before = [] if len(one) == len(self._step) else ["the optimizer's groups"]
+        owners = [*before, *(place.owner for place in self._step)]
+        return next((owner for owner, a, b in zip(owners, one, other, strict=True) if a != b), "the network")
 
     def copy(self) -> Copy:
         """All of it as it is, to compare with or to put back."""
         optimizer, scaler = self._build.optimizer, self._build.precision.scaler
         own = [_Place("the optimizer", optimizer.__dict__), _Place("the loss scaler", scaler.__dict__)]
         return Copy(self._build, [*self._step, *own, *self._kept, *self._epoch])
+
+    def copy_of_functions(self) -> Copy:
+        """What the functions in its slots hold as it is."""
+        return Copy(self._build, self._step)
 
     def _seen(self, value: Any, depth: int) -> Hashable:
         if isinstance(value, PLAIN):

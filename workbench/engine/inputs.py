@@ -13,26 +13,41 @@ from workbench.data.statistics import channel_statistics
 from workbench.engine.slots import Filler, Slots
 from workbench.randomness import Draws
 from workbench.recipe import Recipe
-from workbench.step import Batch, Moment
+from workbench.step import Batch, Moment, Repeated, as_written
 
 
 def prepared(
-    batch: Batch, moment: Moment, slots: Slots, normalise: Callable[[Tensor], Tensor], seed: int
+    batch: Batch,
+    moment: Moment,
+    slots: Slots,
+    normalise: Callable[[Tensor], Tensor],
+    seed: int,
+    repeated: Repeated = as_written,
 ) -> tuple[Tensor, Tensor]:
-    """Float images and targets of a batch whose images are augmented uint8."""
+    """Float images and targets of a batch whose images are augmented uint8.
 
-    def draws(filler: Filler) -> Draws:
-        return Draws(seed, filler.name, moment.epoch, batch.indices)
+    repeated: calls what depends on nothing but the batch and its epoch.
+    """
+    resize = slots.fillers("resize")
 
-    images = slots.only("memory format", lambda thing: thing)(normalise(batch.images))
-    targets = batch.labels
-    for filler in slots.fillers("tensor augmentation"):
-        images = filler(images, draws(filler))
-    for filler in slots.fillers("resize"):
+    def draws(filler: Filler, indices: Tensor) -> Draws:
+        return Draws(seed, filler.name, moment.epoch, indices)
+
+    def mixed(images: Tensor, targets: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+        for filler in slots.fillers("target mixing"):
+            images, targets = filler(images, targets, draws(filler, indices))
+        return images, targets
+
+    def floats(images: Tensor, labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+        images = slots.only("memory format", lambda thing: thing)(normalise(images))
+        for filler in slots.fillers("tensor augmentation"):
+            images = filler(images, draws(filler, indices))
+        return (images, labels) if resize else mixed(images, labels, indices)
+
+    images, targets = repeated("inputs", floats, moment.epoch, *batch)
+    for filler in resize:
         images = filler(images, moment)
-    for filler in slots.fillers("target mixing"):
-        images, targets = filler(images, targets, draws(filler))
-    return images, targets
+    return mixed(images, targets, batch.indices) if resize else (images, targets)
 
 
 def normalisation(recipe: Recipe, training: Split, device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -15,7 +15,10 @@ from workbench.engine.slots import Slots
 from workbench.recipe.registries import TECHNIQUES
 
 LIBRARY = Path(torch.__file__).parent
-MACHINERY = {str(Path(__file__).with_name(f"{name}.py")) for name in ("compilation", "execution", "recorder", "train")}
+MACHINERY = {
+    str(Path(__file__).with_name(f"{name}.py"))
+    for name in ("compilation", "execution", "recorded_batches", "recorder", "train")
+}
 """Files of ours that every step goes through: no place to look."""
 CONSEQUENCES = ("due to a previous error", "capture was invalidated", "Offset increment outside graph capture")
 """What CUDA and torch say of a recording that something else has spoilt already."""

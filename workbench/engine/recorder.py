@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 class Recorder:
@@ -16,6 +18,7 @@ class Recorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pool: Any = None
+        self._aside: torch.cuda.Stream | None = None
 
     def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         """Record what ``function`` launches. Raises what keeps it from being recorded; nothing has happened then."""
@@ -27,6 +30,27 @@ class Recorder:
                 result = function()
             self._pool = pool
         return graph.replay, result
+
+    def record_at_once(self, function: Callable[[], T]) -> tuple[Any, T]:
+        """The same, the graph itself in place of what repeats it, without a wait for the device; what torch keeps of
+        its memory is not given back first. For what is recorded often.
+        """
+        with torch.cuda.device(self._device):
+            graph = torch.cuda.CUDAGraph()
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            self._aside = self._aside or torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            self._aside.wait_stream(torch.cuda.current_stream())
+            with _undone(self._device, self._pool), torch.cuda.stream(self._aside):
+                graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+                try:
+                    result = function()
+                except BaseException:
+                    with suppress(RuntimeError):  # that the recording is spoilt, which is known
+                        graph.capture_end()
+                    raise
+                graph.capture_end()
+            torch.cuda.current_stream().wait_stream(self._aside)
+        return graph, result
 
     def free(self) -> None:
         """Give the memory back; nothing that was recorded may be repeated any more, or referred to."""

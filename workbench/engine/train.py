@@ -16,11 +16,12 @@ from workbench.engine.compilation import Compiled, compiling
 from workbench.engine.execution import Step, executed
 from workbench.engine.guard import masked_step
 from workbench.engine.progress import Progress
+from workbench.engine.recorded_batches import batches_made
 from workbench.engine.single_images import place, refusal, remedy
 from workbench.engine.state import Checkpoints
 from workbench.events import Event, Resumed
 from workbench.profiling.instruments import Instruments
-from workbench.step import Batch, Moment
+from workbench.step import Batch, Moment, Repeated
 
 
 def train(
@@ -67,9 +68,10 @@ def train(
 def _steps(build: Build, run: Progress, step: Step) -> Iterator[Event]:
     """All steps, with what is said between them; the run may be over before the last."""
     marks, after_step = build.marks, build.slots.functions("after step")
-    for batch, moment in batches(build):
+    made = batches_made(build, run.note)
+    for batch, moment in batches(build, made):
         marks.at("augment")
-        images, targets = build.with_room(partial(build.prepare, batch, moment))
+        images, targets = build.with_room(partial(build.prepare, batch, moment, made))
         marks.at("other")
         build.set_learning_rates(moment)
         skip = step(images, targets, batch.labels, moment)
@@ -111,13 +113,13 @@ def update(build: Build, run: Progress) -> Step:
     return step
 
 
-def batches(build: Build) -> Iterator[tuple[Batch, Moment]]:
+def batches(build: Build, made: Repeated) -> Iterator[tuple[Batch, Moment]]:
     """Every batch that is still to be trained on, with its moment; ``build.step`` says where to go on."""
     while build.step < build.steps:
         epoch = build.moment(build.step).epoch
         for start in build.slots.functions("epoch start"):
             start(epoch)
-        for batch in build.pipeline.epoch(epoch, skip=build.step % build.steps_per_epoch, marks=build.marks):
+        for batch in build.pipeline.epoch(epoch, build.step % build.steps_per_epoch, build.marks, made):
             yield batch, build.moment(build.step)
             if build.step == build.steps:
                 break

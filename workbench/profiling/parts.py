@@ -24,7 +24,7 @@ from workbench.profiling.instruments import INSTRUMENTS, Instruments, Make
 from workbench.profiling.phases import StepPhases
 from workbench.profiling.processor import Processes
 from workbench.profiling.rate import RateMeasured, StepRate, Window
-from workbench.step import Batch, Marks
+from workbench.step import Batch, Marks, Repeated, as_written
 
 NEVER = 100_000.0
 """Epochs between two evaluations or checkpoints of a copy."""
@@ -62,7 +62,9 @@ class CachedPipeline:
         """Every step has the same images."""
         return len(self._batch.labels)
 
-    def epoch(self, epoch: int, skip: int = 0, marks: Marks | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, epoch: int, skip: int = 0, marks: Marks | None = None, repeated: Repeated = as_written
+    ) -> Iterator[Batch]:
         """The batch, for each step of an epoch. What is done in place to it must not add up."""
         for _ in range(skip, self._steps):
             yield self._batch

@@ -105,9 +105,7 @@ def _proven(device: torch.device, dtype: torch.dtype, aligned: bool) -> bool:
         return same_as_torch(pool, pool_gradient, device, dtype, 5 * ALIGNED if aligned else 24)
 
 
-def same_as_torch(
-    pool: Any, pool_gradient: Any, device: torch.device, dtype: torch.dtype, channels: int = 24
-) -> bool:
+def same_as_torch(pool: Any, pool_gradient: Any, device: torch.device, dtype: torch.dtype, channels: int = 24) -> bool:
     """Whether kernels pool like torch: small numbers, so that many are equal, some NaN and infinite, odd sizes."""
     shape = (3, channels, 7, 9)
     numbers = torch.arange(3 * channels * 7 * 9, device=device)

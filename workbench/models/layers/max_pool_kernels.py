@@ -8,6 +8,8 @@ every number a GPU counts places for three times as long as it moves bytes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -22,7 +24,7 @@ SIZES = ["count", "height", "width", "high", "wide"]
 all begin at a multiple of 16."""
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _places(count, high, wide, PLACES: tl.constexpr):  # type: ignore[no-untyped-def]
     """Image, row and column of a program's places, and whether there are such; each ``[PLACES, 1]``."""
     at = tl.program_id(0) * PLACES + tl.arange(0, PLACES)[:, None]
@@ -30,7 +32,7 @@ def _places(count, high, wide, PLACES: tl.constexpr):  # type: ignore[no-untyped
     return image, row, at % wide, at < count
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _channels(channels, CHANNELS: tl.constexpr):  # type: ignore[no-untyped-def]
     """A program's channels, and whether there are such; each ``[1, CHANNELS]``."""
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)[None, :]
@@ -98,9 +100,9 @@ def pool_gradient(gradient: Tensor, places: Tensor, height: int, width: int) -> 
     return result
 
 
-def _grid(count: int, channels: int) -> tuple[tuple[int, int], dict[str, int]]:
-    """Programs for so many places, and how many places and channels each of them has."""
+def _grid(count: int, channels: int) -> tuple[tuple[int, int], dict[str, Any]]:
+    """Programs for so many places, and what they are compiled for: how many places and channels each of them has."""
     together = min(MOST_CHANNELS, triton.next_power_of_2(channels))
     places = BLOCK // together
-    sizes = {"PLACES": places, "CHANNELS": together}
+    sizes = {"PLACES": places, "CHANNELS": together, "enable_fp_fusion": False}  # newer ones want to be told
     return (triton.cdiv(count, places), triton.cdiv(channels, together)), sizes
