@@ -51,21 +51,33 @@ make, make_small = conftest.make, conftest.make_small
 
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows with each recording."""
-    found: list[int] = []
-    record = Recorder.record
+    """Grows with each recording of a step."""
+    return counted(monkeypatch, "record")
 
-    def counted(recorder: Recorder, function: Any) -> Any:
+
+@pytest.fixture
+def batches_recorded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with each recording of what makes batches."""
+    return counted(monkeypatch, "record_at_once")
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[int]:
+    found: list[int] = []
+    record = getattr(Recorder, name)
+
+    def count(recorder: Recorder, function: Any) -> Any:
         made = record(recorder, function)
         found.append(len(found))
         return made
 
-    monkeypatch.setattr(Recorder, "record", counted)
+    monkeypatch.setattr(Recorder, name, count)
     return found
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_technique_trains_to_the_same_bits(name: str, tmp_path: Path, recorded: list[int]) -> None:
+def test_a_technique_trains_to_the_same_bits(
+    name: str, tmp_path: Path, recorded: list[int], batches_recorded: list[int]
+) -> None:
     """Two epochs of seven steps and a smaller one, stopped in the second and gone on with."""
     extra = ("train.log_every=1", "train.epochs=2", "data.batch_size=32", "data.validation=0.1")
     recipe = feeding(trial(name, extra=extra), small_digits(266, 64))
@@ -73,6 +85,7 @@ def test_a_technique_trains_to_the_same_bits(name: str, tmp_path: Path, recorded
     assert not recorded
     found = trained(with_mode(recipe, "auto"), tmp_path / "auto", stop_at=11)
     assert recorded and not notes(found)
+    assert len(batches_recorded) == 4  # both that make one, before and after the stop
     assert_alike(found, plain)
 
 
@@ -81,7 +94,9 @@ def test_a_technique_trains_to_the_same_bits(name: str, tmp_path: Path, recorded
     [path if path.stem in QUICK else pytest.param(path, marks=pytest.mark.slow) for path in PATHS],
     ids=lambda path: path.stem,
 )
-def test_a_packaged_recipe_trains_to_the_same_bits(path: Path, tmp_path: Path, recorded: list[int]) -> None:
+def test_a_packaged_recipe_trains_to_the_same_bits(
+    path: Path, tmp_path: Path, recorded: list[int], batches_recorded: list[int]
+) -> None:
     """Two epochs of four steps of eight images and a smaller one, the widest networks with fewer channels."""
     extra = (
         "data.batch_size=8",
@@ -94,7 +109,7 @@ def test_a_packaged_recipe_trains_to_the_same_bits(path: Path, tmp_path: Path, r
     recipe = feeding(recipe, Few(100 if recipe.data.source == "cifar100" else 10).load(tmp_path))
     plain = trained(with_mode(recipe, "off"), tmp_path / "off")
     found = trained(with_mode(recipe, "auto"), tmp_path / "auto", stop_at=6)
-    assert recorded and not notes(found)
+    assert recorded and batches_recorded and not notes(found)
     assert_alike(found, plain)
 
 

@@ -17,27 +17,27 @@ pytestmark = [
 ]
 
 BOUNDS: dict[str, tuple[int, int]] = {
-    "basic-cnn": (70, 12),
-    "deeper-cnn": (295, 125),
-    "deeper-cnn-c100": (295, 125),
-    "digits": (131, 48),
-    "dreamfire": (408, 152),
-    "dreamfire-sgd": (406, 152),
-    "fast94": (310, 65),
-    "fast94-cpu": (1460, 68),
-    "fast94-growing": (349, 104),
-    "ninety-four": (284, 111),
-    "resnet18": (329, 123),
-    "resnet18-c100": (329, 123),
-    "resnet20": (405, 123),
-    "resnet32": (537, 123),
-    "v0": (76, 10),
-    "v1": (76, 10),
-    "v2": (95, 10),
-    "v3": (95, 10),
-    "v4": (144, 59),
-    "v5": (197, 59),
-    "v6": (212, 60),
+    "basic-cnn": (70, 10),
+    "deeper-cnn": (295, 10),
+    "deeper-cnn-c100": (295, 10),
+    "digits": (131, 8),
+    "dreamfire": (408, 8),
+    "dreamfire-sgd": (406, 8),
+    "fast94": (310, 10),
+    "fast94-cpu": (1460, 13),
+    "fast94-growing": (349, 13),
+    "ninety-four": (284, 8),
+    "resnet18": (329, 8),
+    "resnet18-c100": (329, 8),
+    "resnet20": (405, 8),
+    "resnet32": (537, 8),
+    "v0": (76, 8),
+    "v1": (76, 8),
+    "v2": (95, 8),
+    "v3": (95, 8),
+    "v4": (144, 8),
+    "v5": (197, 8),
+    "v6": (212, 9),
 }
 """Launches of a step as written, and of one that is recorded."""
 SLACK = 0.9
@@ -55,7 +55,7 @@ def test_a_steady_step_launches_no_more_than_it_did(name: str, mode: Mode) -> No
     bound = BOUNDS[name][MODES.index(mode)]
     assert SLACK * bound - 5 <= found.total <= bound, found.by_name.most_common(30)
     assert found.waits == 0
-    assert found.graphs == (mode == "graph")
+    assert found.graphs == (3 if mode == "graph" else 0)  # the batch, what the network meets of it, the step
 
 
 def test_what_one_step_wastes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,13 +129,25 @@ def _results(build: Build, cards: list[Check]) -> Iterator[tuple[Check, Result]]
 
     build.prepare(build.pipeline.batch(0, 0), build.moment(0))  # an augmentation that breaks shall break before the run
     for card in cards:
-        with torch.random.fork_rng(devices=[build.device] if build.device.type == "cuda" else []):
+        with torch.random.fork_rng(devices=[build.device] if build.device.type == "cuda" else []), _nothing_sought():
             try:
                 result = card.examine(build)
             except Exception as error:
                 result = failed(error)
         if result is not None:
             yield card, result
+
+
+@contextmanager
+def _nothing_sought() -> Iterator[None]:
+    """cuDNN takes the algorithms that it thinks the fastest: trying all would take longer than what a check does."""
+    import torch
+
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def _plain(check: CheckFinished) -> dict[str, str]:

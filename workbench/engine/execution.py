@@ -85,7 +85,8 @@ class Recorded:
         self._record = record or recorder.record
         self._recorder = recorder if record is None else None
         self._host = HostState(build)
-        self._network: tuple[int, Hashable] = (-1, None)
+        self._network = (-1, -1)
+        self._networks: dict[Hashable, int] = {}
         self._done: dict[Hashable, int] = {}
         self._graphs: dict[Hashable, _Graph] = {}
         self._left: set[Hashable] = set()
@@ -164,7 +165,8 @@ class Recorded:
 
     def _kind(self, inputs: tuple[Tensor, ...], moment: Moment) -> Hashable:
         if moment.epoch != self._network[0]:
-            self._network = moment.epoch, self._host.of_an_epoch()
+            # a number in its place: all that the layers hold would be hashed several times in every step
+            self._network = moment.epoch, self._networks.setdefault(self._host.of_an_epoch(), len(self._networks))
         trained = tuple(parameter.requires_grad for parameter in self._build.parameters)
         shapes = tuple((value.shape, value.dtype, value.stride()) for value in inputs)
         return (self._host.of_a_step(), self._network[1], shapes, trained)

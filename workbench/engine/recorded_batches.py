@@ -23,7 +23,7 @@ from workbench.step import Repeated, as_written
 
 MAKING = ("image augmentation", "memory format", "normalise", "tensor augmentation", "target mixing")
 """Slots whose functions make a batch of what an epoch's order says."""
-FEWEST = 8
+FEWEST = 4
 """Batches of an epoch for which a recording is worth its time: it takes as long as two batches."""
 
 

@@ -117,7 +117,7 @@ class Measurement:
         batch, steps = build.pipeline.batch(0, 0), len(build.pipeline)
         settle = kept_ready(build.pipeline, build)
         self._whole = Training(working_copy(build), each, folder, phases=True)
-        self._loader = Batches(another_pipeline(build), device, each, settle)
+        self._loader = Batches(another_pipeline(build), build, each, settle)
         self._parts: dict[str, Part] = {
             WHOLE: self._whole,
             LOADER: self._loader,
@@ -127,9 +127,9 @@ class Measurement:
         data = build.recipe.data
         if data.pipeline == "loader" and data.workers > 1:
             one = another_pipeline(build, workers=1)
-            self._parts[ONE_WORKER] = Batches(one, device, each, 1 + data.prefetch)
+            self._parts[ONE_WORKER] = Batches(one, build, each, 1 + data.prefetch)
         if data.pipeline == "loader" and fits(build.training, device):
-            self._parts[DEVICE] = Batches(another_pipeline(build, pipeline="device"), device, each, 1)
+            self._parts[DEVICE] = Batches(another_pipeline(build, pipeline="device"), build, each, 1)
 
     def run(self, clear: Callable[[Ceilings], bool] = lambda found: True) -> Iterator[Progress]:
         """Measure every part in turns: in fewer of them where steps are slow, in more until what was found is clear.

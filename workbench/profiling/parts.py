@@ -18,6 +18,7 @@ from workbench.data.loader import LoaderPipeline
 from workbench.data.pipeline import Pipeline
 from workbench.engine.build import Build
 from workbench.engine.meter import Clock
+from workbench.engine.recorded_batches import batches_made
 from workbench.engine.train import train
 from workbench.events import Diverged, Event, Noted, PhasesMeasured
 from workbench.profiling.instruments import INSTRUMENTS, Instruments, Make
@@ -158,15 +159,15 @@ class Training:
 
 
 class Batches:
-    """A pipeline's batches alone, one epoch after the other."""
+    """A pipeline's batches alone, one epoch after the other, made as the build's training makes them."""
 
-    def __init__(self, pipeline: Pipeline, device: torch.device, seconds: float, settle: int) -> None:
+    def __init__(self, pipeline: Pipeline, build: Build, seconds: float, settle: int) -> None:
         self.windows: list[RateMeasured] = []
         self.first_seconds = 0.0
         self._cpu_seconds = self._images = 0.0
         self._pipeline = pipeline
-        self._window = Window(device, seconds, settle, lambda: worker_pids(pipeline))
-        self._batches = _endless(pipeline)
+        self._window = Window(build.device, seconds, settle, lambda: worker_pids(pipeline))
+        self._batches = _endless(pipeline, batches_made(build, lambda why: None))
 
     def window(self) -> RateMeasured:
         """Take batches for one window; before the first, see how long it takes to begin. Raises DataError."""
@@ -201,6 +202,6 @@ def worker_pids(pipeline: Pipeline) -> tuple[int, ...]:
     return pipeline.worker_pids() if isinstance(pipeline, LoaderPipeline) else ()
 
 
-def _endless(pipeline: Pipeline) -> Generator[Batch]:
+def _endless(pipeline: Pipeline, made: Repeated) -> Generator[Batch]:
     for epoch in count():
-        yield from pipeline.epoch(epoch)
+        yield from pipeline.epoch(epoch, repeated=made)

@@ -1,0 +1,148 @@
+"""Batches that are made by recordings are those made as written, and what cannot be recorded is made as written."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.cuda.test_graph_refused import Plant, alike, capturing, figures, plant, trained
+from tests.engine import conftest
+from tests.engine.conftest import Make, run, same, weights
+from workbench.engine.build import Build
+from workbench.engine.recorded_batches import RecordedBatches, batches_made
+from workbench.events import Noted
+from workbench.randomness import Draws
+from workbench.step import Moment, as_written
+
+pytestmark = pytest.mark.cuda
+
+make, make_small = conftest.make, conftest.make_small
+CHANGES = ("train.epochs=1.6", "train.log_every=1", "techniques.random_crop.padding=1")
+
+
+def waits_for_an_image(build: Build) -> None:
+    plant(build, "tensor augmentation", lambda images, draws: images * float(images.sum() > -1e30))
+
+
+def draws_by_python(build: Build) -> None:
+    plant(build, "tensor augmentation", lambda images, draws: images * (1 + random.random()))
+
+
+def draws_by_torch_on_the_host(build: Build) -> None:
+    plant(build, "tensor augmentation", lambda images, draws: images + torch.rand(()).item())
+
+
+def counts_on_the_host(build: Build) -> None:
+    batches = 0
+
+    def augment(images: Tensor, draws: Draws) -> Tensor:
+        nonlocal batches
+        batches += 1
+        return images * (1 + 1 / batches)
+
+    plant(build, "tensor augmentation", augment)
+
+
+def is_changed_between_steps(build: Build) -> None:
+    factor = [1.0]
+
+    def after(moment: Moment, skip: Tensor) -> None:
+        factor[0] *= 0.99
+
+    plant(build, "tensor augmentation", lambda images, draws: images * factor[0])
+    plant(build, "after step", after)
+
+
+def runs_out_of_memory(build: Build) -> None:
+    def augment(images: Tensor, draws: Draws) -> Tensor:
+        if capturing():
+            torch.empty(2**50, dtype=torch.uint8, device=build.device)
+        return images
+
+    plant(build, "tensor augmentation", augment)
+
+
+def waits_before_it_is_a_float(build: Build) -> None:
+    def augment(images: Tensor, draws: Draws) -> Tensor:
+        return images if int(images.sum()) >= 0 else images.flip(0)
+
+    plant(build, "image augmentation", augment)
+    build.pipeline._augmentations = build.slots.fillers("image augmentation")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("planted", "words"),
+    [
+        (waits_for_an_image, ("techniques.planted, test_recorded_batches.py:", "stream is capturing")),
+        (waits_before_it_is_a_float, ("techniques.planted, test_recorded_batches.py:", "stream is capturing")),
+        (draws_by_python, ("random numbers from random",)),
+        (draws_by_torch_on_the_host, ("random numbers from torch's generator on the CPU",)),
+        (counts_on_the_host, ("techniques.planted", "changes 'batches' on the host")),
+        (is_changed_between_steps, ("techniques.planted", "keeps on the host differs in an epoch")),
+        (runs_out_of_memory, ("techniques.planted, test_recorded_batches.py:", "out of memory")),
+    ],
+)
+def test_they_are_made_as_written(make_small: Make, tmp_path: Path, planted: Plant, words: tuple[str, ...]) -> None:
+    """Steps are recorded all the same; a note says why; figures, weights and checkpoints are those without graphs."""
+    plain, plain_events, expected = trained(make_small(*CHANGES, device="cuda"), planted, tmp_path / "off")
+    found, events, state = trained(make_small(*CHANGES, "train.compile=graph", device="cuda"), planted, tmp_path / "on")
+    notes = [event.message for event in events if isinstance(event, Noted)]
+    assert len(notes) == 1 and notes[0].startswith('train.compile = "graph": batches are made without a graph ('), notes
+    assert all(word in notes[0] for word in words), notes[0]
+    assert found.execution.recorded
+    assert figures(events) == figures(plain_events)
+    assert same(weights(found), weights(plain))
+    assert alike(state, expected)
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+
+
+@pytest.mark.parametrize("pipeline", ["device", "loader"])
+def test_draws_of_the_devices_own_generator_go_on(make_small: Make, pipeline: str) -> None:
+    """A recording that draws from it moves it on as the function does."""
+    found = []
+    for mode in ("off", "graph"):
+        build = make_small(*CHANGES, f"train.compile={mode}", f"data.pipeline={pipeline}", device="cuda")
+        plant(build, "tensor augmentation", lambda images, draws: images + torch.randn_like(images))
+        events = run(build)
+        assert not [event for event in events if isinstance(event, Noted)]
+        found.append((figures(events), weights(build)))
+    assert found[0][0] == found[1][0]
+    assert same(found[0][1], found[1][1])
+
+
+def test_every_epoch_has_recordings_of_its_own(make_small: Make) -> None:
+    build = make_small(*CHANGES, "train.compile=graph", device="cuda")
+    made = batches_made(build, pytest.fail)
+    assert isinstance(made, RecordedBatches)
+    for epoch in range(4):
+        for step, batch in enumerate(build.pipeline.epoch(epoch, repeated=made)):
+            plain = build.pipeline.batch(epoch, step)
+            assert all(map(torch.equal, batch, plain)), (epoch, step)
+            found, wanted = build.prepare(batch, moment := build.moment(step), made), build.prepare(plain, moment)
+            assert all(map(torch.equal, found, wanted)), (epoch, step)
+        moments = {build.moment(step).epoch for step in range(len(build.pipeline))}
+        assert moments == {0}  # so inputs are recorded once, and batches in every epoch
+    assert {name: recording.epoch for name, recording in made._recordings.items()} == {"batches": 3, "inputs": 0}
+    assert len(made._gone) <= 3
+
+
+def test_only_steps_that_are_recorded_have_recorded_batches(make_small: Make) -> None:
+    for changes in (("train.compile=off",), ("train.compile=graph", "data.batch_size=500")):
+        assert batches_made(make_small(*changes, device="cuda"), pytest.fail) is as_written
+    assert batches_made(make_small("train.compile=graph"), pytest.fail) is as_written
+    build = make_small(*CHANGES, "train.compile=graph", device="cuda")
+    made = batches_made(build, pytest.fail)
+    assert isinstance(made, RecordedBatches)
+    batches = build.pipeline.epoch(0, repeated=made)
+    for _ in range(5):
+        next(batches)
+    assert made._recordings
+    held = torch.cuda.memory_reserved()
+    build.execution = build.execution.without_graph("memory")  # as steps do that give theirs up
+    next(batches)
+    assert not made._recordings
+    assert torch.cuda.memory_reserved() <= held
