@@ -41,7 +41,8 @@ def found_to_be(bound: Bound, wanted: Recipe, folder: Path, machine: Machine | N
 def test_batches_that_take_long(
     recipe: Read, tmp_path: Path, machine: Machine | None, pipeline: str, mode: str
 ) -> None:
-    wanted = recipe(*SMALL, *PIPELINES[pipeline], f"train.compile={mode}", "techniques.slow_transform.milliseconds=0.5")
+    slow = ("techniques.slow_transform.milliseconds=0.5", "techniques.slow_transform.works=true")
+    wanted = recipe(*SMALL, *PIPELINES[pipeline], f"train.compile={mode}", *slow)
     found = found_to_be("loader", wanted, tmp_path, machine)
     assert found.transforms[0].name == "slow_transform"
     phase = "augment" if pipeline == "device" else "data wait"

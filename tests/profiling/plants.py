@@ -13,11 +13,12 @@ from workbench.techniques.base import Technique
 
 
 class SlowTransform(Technique):
-    """An augmentation that sleeps for each image."""
+    """An augmentation that sleeps for each image, or keeps a GPU at work for so long: no recording repeats a sleep."""
 
     name = "slow_transform"
     group = "augmentation"
     milliseconds: float = parameter(1.0, ge=0, description="for each image")
+    works: bool = parameter(False, description="on a GPU it is the GPU that takes the time")
     looks: bool = parameter(False, description="reads a number of each batch")
 
     def contribute(self, build):
@@ -25,7 +26,11 @@ class SlowTransform(Technique):
         build.add("image augmentation", self._sleep)
 
     def _sleep(self, images, draws):
-        time.sleep(self.milliseconds * len(images) / 1000)
+        seconds = self.milliseconds * len(images) / 1000
+        if self.works and images.is_cuda:
+            busy(seconds)
+        else:
+            time.sleep(seconds)
         if self.looks:
             images.sum().item()
         return images

@@ -14,7 +14,11 @@ from workbench.profiling.suggestions import changed
 ASLEEP = 0.006
 """Seconds an image that the planted transform sleeps: it dwarfs what a busy machine makes of the rest."""
 
-SLEEPY = ("data.batch_size=16", f"techniques.slow_transform.milliseconds={1000 * ASLEEP}")
+SLEEPY = (
+    "data.batch_size=16",
+    f"techniques.slow_transform.milliseconds={1000 * ASLEEP}",
+    "train.compile=off",  # no recording would sleep
+)
 
 everywhere = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 

@@ -20,6 +20,7 @@ from workbench.data.pipeline import KEPT_BYTES, EvaluationSet, split_bytes
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, BuildError, build
 from workbench.engine.evaluate import score
+from workbench.engine.recorded_batches import recorded_batches
 from workbench.engine.spare import small, some
 from workbench.engine.train import train
 from workbench.out_of_memory import out_of_memory
@@ -43,8 +44,8 @@ class Footprint:
 
     kept: what the optimizer and averages keep between steps. sets: evaluation sets that are to lie on the device. step,
     evaluation: what a step and a batch of the evaluation take besides, at their fullest moment; image: what each image
-    of a step's batch adds. making: of the step, what making the batch takes. recorded: what a recorded step takes and
-    never gives back, with its images and cuBLAS's workspace for its stream.
+    of a step's batch adds. making: of the step, what making the batch takes. recorded: what recordings of a step, and
+    of what makes its batches, take and never give back, with the step's images and cuBLAS's workspace for its stream.
     """
 
     kept: int
@@ -112,9 +113,8 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
     step = largest - kept
     recorded = 0
     if wanted.execution.recorded:
-        recorded = (
-            int(GAPS * step) + count * wanted.training.images(torch.arange(1)).numel() * 4 + workspace_bytes(device)
-        )
+        own = count * wanted.training.images(torch.arange(1)).numel() * 4 + workspace_bytes(device)
+        recorded = int(GAPS * (step + (making if recorded_batches(wanted) else 0))) + own
     evaluation = _at(evaluations, min(data.eval_batch_size, len(wanted.dataset.test)))[0]
     return Footprint(kept, _sets(wanted), max(step, making), evaluation, image, making, recorded)
 

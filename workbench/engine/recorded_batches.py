@@ -28,10 +28,13 @@ FEWEST = 4
 
 
 def batches_made(build: Build, note: Note) -> Repeated:
-    """What calls the functions that make a build's batches: repeats them where whole steps are recorded."""
-    if build.device.type != "cuda" or not build.execution.recorded or len(build.pipeline) < FEWEST:
-        return as_written
-    return RecordedBatches(build, note)
+    """What calls the functions that make a build's batches."""
+    return RecordedBatches(build, note) if recorded_batches(build) else as_written
+
+
+def recorded_batches(build: Build) -> bool:
+    """Whether what makes its batches is recorded: where whole steps are, and an epoch has some of them."""
+    return build.device.type == "cuda" and build.execution.recorded and len(build.pipeline) >= FEWEST
 
 
 @dataclass

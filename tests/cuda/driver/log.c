@@ -17,18 +17,39 @@ typedef void (*Listener)(const Entry *entry);
 static Listener listener;
 static size_t totals[KINDS];
 
-EXPORT void standin_listen(Listener heard) { listener = heard; }
+/* Heard later: what is called under a lock of torch's. The listener needs Python's lock, and whoever has that may wait for
+   torch's: each thread's are heard before what it does next. */
+enum { MOST_LATER = 64 };
+static __thread Entry later[MOST_LATER];
+static __thread int waiting;
+
+static void hear_later_ones(void) {
+  int count = waiting;
+  waiting = 0;
+  for (int i = 0; listener && i < count; i++) listener(&later[i]);
+}
+
+EXPORT void standin_listen(Listener heard) {
+  hear_later_ones();
+  listener = heard;
+}
 EXPORT size_t standin_total(int kind) { return kind >= 0 && kind < KINDS ? totals[kind] : 0; }
 
 void note(const char *name, Kind kind, int captured, unsigned stream) { note_of(name, kind, captured, stream, 0); }
 
 void note_of(const char *name, Kind kind, int captured, unsigned stream, size_t bytes) {
   __atomic_add_fetch(&totals[kind], 1, __ATOMIC_RELAXED);
+  hear_later_ones();
   Listener heard = listener;
   if (heard) {
     Entry entry = {name, kind, captured, current_device, stream, bytes};
     heard(&entry);
   }
+}
+
+void note_later(const char *name, Kind kind) {
+  __atomic_add_fetch(&totals[kind], 1, __ATOMIC_RELAXED);
+  if (listener && waiting < MOST_LATER) later[waiting++] = (Entry){name, kind, 0, current_device, 0, 0};
 }
 
 /* ---- contexts: a device has one from the first call on that meets it ---- */

@@ -92,7 +92,7 @@ EXPORT cudaError_t cudaMalloc(void **start, size_t bytes) {
   /* NaN, or -1: what nobody has written is seen. Large blocks stay as they are, or every page of them would be taken. */
   if (size <= FILLED) memset(memory, 0xFF, size);
   add_range(memory, size, cudaMemoryTypeDevice);
-  note("cudaMalloc", MEMORY, 0, 0);
+  note_later("cudaMalloc", MEMORY);
   *start = memory;
   return cudaSuccess;
 }
@@ -104,7 +104,7 @@ EXPORT cudaError_t cudaFree(void *start) {
   if ((error = unsafe())) return error;
   if (!drop_range(start, &range)) return failed(cudaErrorInvalidValue);
   munmap(start, range.size);
-  note("cudaFree", WAIT, 0, 0); /* it waits for the device */
+  note_later("cudaFree", WAIT); /* it waits for the device */
   return cudaSuccess;
 }
 
@@ -113,7 +113,7 @@ EXPORT cudaError_t cudaHostAlloc(void **start, size_t bytes, unsigned flags) {
   if (error || (error = unsafe())) return error;
   if (posix_memalign(start, PAGE, bytes ? bytes : 1)) return failed(cudaErrorMemoryAllocation);
   add_range(*start, bytes ? bytes : 1, cudaMemoryTypeHost);
-  note("cudaHostAlloc", MEMORY, 0, 0);
+  note_later("cudaHostAlloc", MEMORY);
   return cudaSuccess;
 }
 EXPORT cudaError_t cudaMallocHost(void **start, size_t bytes) { return cudaHostAlloc(start, bytes, 0); }

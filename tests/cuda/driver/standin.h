@@ -37,6 +37,7 @@ cudaError_t error_of(const char *name); /* cudaErrorUnknown for a name that is n
 /* log.c */
 typedef enum { KERNEL, LIBRARY, COPY, WAIT, GRAPH, MEMORY, KINDS } Kind;
 void note(const char *name, Kind kind, int captured, unsigned stream);
+void note_later(const char *name, Kind kind); /* what torch calls under a lock of its own */
 extern long plantings;
 int standin_context(int device); /* whether a call has met this device */
 void note_of(const char *name, Kind kind, int captured, unsigned stream, size_t bytes); /* a copy of so many */
