@@ -25,6 +25,8 @@ KERNELS = (
 
 ASSERT = "device-side assert"
 
+_ADVICE = re.compile(r"^(Compile with|For debugging|CUDA kernel errors might|Search for) ")
+"""How lines begin that stand below every error of CUDA, whatever happened; one of them has "device-side assertions"."""
 _SIGNS = re.compile("|".join(map(re.escape, (*HARDWARE, *KERNELS, ASSERT))), re.IGNORECASE)
 _DEVICE = re.compile("CUDA|cuDNN|cuBLAS|Triton|AcceleratorError", re.IGNORECASE)
 _STATUS = re.compile(r"CU\w+_STATUS_\w+|CUDA error|CUDA driver error", re.IGNORECASE)
@@ -39,7 +41,8 @@ def lost(error: BaseException | None) -> str:
     for each in with_causes(error):
         text = str(each)
         if isinstance(each, RuntimeError) and _DEVICE.search(f"{type(each).__name__}: {text}"):
-            line = next((line for line in text.splitlines() if _SIGNS.search(line)), "")
+            said = [line for line in text.splitlines() if not _ADVICE.match(line)]
+            line = next((line for line in said if _SIGNS.search(line)), "")
             found = re.sub(r"^.*(?:error|\[CUDA\]): ", "", line).strip()[:160] or found
     return found
 

@@ -227,6 +227,15 @@ def test_a_process_whose_device_stays_lost_ends_in_good_order(tmp_path: Path) ->
 
 
 # ---- the words ----
+BELOW = (
+    "\nSearch for `cudaErrorStreamCaptureInvalidated' in https://docs.nvidia.com/cuda/ for more information."
+    "\nCUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be "
+    "incorrect.\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1"
+    "\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.\n"
+)
+"""What torch 2.11 has below every error of CUDA."""
+
+
 @pytest.mark.parametrize(
     ("text", "said", "advice"),
     [
@@ -236,6 +245,7 @@ def test_a_process_whose_device_stays_lost_ends_in_good_order(tmp_path: Path) ->
         ("Triton Error [CUDA]: an illegal memory access was encountered",
          "an illegal memory access was encountered", "new one"),
         ("CUDA error: device-side assert triggered", "device-side assert triggered", "a label beyond the classes"),
+        (f"CUDA error: device-side assert triggered{BELOW}", "device-side assert triggered", "a label beyond the"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_lost_device(text: str, said: str, advice: str) -> None:
@@ -246,6 +256,8 @@ def test_what_is_said_of_a_lost_device(text: str, said: str, advice: str) -> Non
 @pytest.mark.parametrize(
     "error",
     [
+        RuntimeError(f"CUDA error: operation failed due to a previous error during capture{BELOW}"),
+        RuntimeError(f"CUDA error: out of memory{BELOW}"),
         RuntimeError("CUDA error: operation not permitted when stream is capturing"),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),

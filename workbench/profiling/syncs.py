@@ -100,16 +100,28 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._lock = threading.Lock()
 
     def told(self) -> None:
-        """torch has said of the present thread's operation that it waited."""
-        self._local.waited = True
+        """torch has said of the present thread's operation that it waited.
+
+        Newer ones say so before the operation returns; torch 2.11 when what called for it does, ``.item()`` or so.
+        """
+        local = self._local
+        if getattr(local, "within", False):
+            local.waited = True
+        elif (seconds := getattr(local, "last", 0.0)) > 0:
+            local.last = 0.0
+            self._count(sys._getframe().f_back, seconds)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self._local.waited = False
+        local = self._local
+        local.waited, local.within = False, True
         began = time.perf_counter()
-        out = func(*args, **(kwargs or {}))
-        if self._local.waited:
-            self._count(sys._getframe().f_back, time.perf_counter() - began)
-            self._local.waited = False
+        try:
+            out = func(*args, **(kwargs or {}))
+        finally:
+            local.within, local.last = False, time.perf_counter() - began
+        if local.waited:
+            self._count(sys._getframe().f_back, local.last)
+            local.waited, local.last = False, 0.0
         return out
 
     def timed(self, wait: Callable[..., Any]) -> Callable[..., Any]:
