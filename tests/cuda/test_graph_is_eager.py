@@ -200,7 +200,7 @@ def test_an_optimizer_that_counts_on_the_cpu_is_recorded(
     """torch's unfused ones count their steps on the CPU, unless they are told that they will be recorded."""
 
     def planted(*more: str) -> Build:
-        build = make_small("train.log_every=1", "train.epochs=0.7", *more, device="cuda")
+        build = make_small("train.log_every=1", "train.epochs=0.7", "train.deterministic=true", *more, device="cuda")
         build.optimizer = torch.optim.NAdam(build.model.parameters(), lr=0.002)
         build.base_rates = [0.002]
         return build

@@ -75,7 +75,7 @@ def test_measuring_recorded_steps_changes_no_number(recipe: Read, tmp_path: Path
     wanted = recipe(*SMALL, "train.compile=graph", *changes)
     found, seen = trained(wanted, tmp_path, "phases")
     alone, said = trained(wanted, tmp_path)
-    assert len(measured(seen)) > 3 and not notes(seen) and not notes(said)
+    assert len(measured(seen)) > (3 if runtime.present() else 1) and not notes(seen) and not notes(said)
     if not runtime.present():
         return
     losses = [[event.loss for event in events if isinstance(event, Trained)] for events in (seen, said)]
@@ -104,7 +104,7 @@ def test_phases_lie_where_the_recorded_step_spends_its_time(recipe: Read, tmp_pa
     wanted = recipe(*SMALL, "train.compile=graph", "techniques.device_work.milliseconds=5")
     with planted(Machine()) if runtime.present() else nullcontext():
         found = measured(trained(wanted, tmp_path, "phases")[1])
-    assert len(found) > 3
+    assert len(found) > (3 if runtime.present() else 1)
     for event in found[2:]:  # steps were not recorded from the first on
         assert event.recorded_seconds is None
         assert event.seconds["forward"] == pytest.approx(0.005, rel=0.05 if runtime.present() else 0.3)
@@ -113,7 +113,7 @@ def test_phases_lie_where_the_recorded_step_spends_its_time(recipe: Read, tmp_pa
 
 
 def test_steps_so_slow_that_each_would_be_measured_are_measured(
-    recipe: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, standin: ModuleType
 ) -> None:
     """The host runs ahead: the next steps begin before the device has passed the measured one's events."""
     monkeypatch.setattr(phases, "every", EVERY)
