@@ -214,8 +214,8 @@ PLAIN = {
     ),
     "resnet18": Plain(
         lambda: resnet([64, 128, 256, 512], [2, 2, 2, 2]),
-        sgd(0.1, momentum=0.9, weight_decay=5e-4),
-        lambda epochs: 0.1 ** (epochs // 5),
+        sgd(0.02, momentum=0.9, weight_decay=5e-4),
+        lambda epochs: 0.1 ** (epochs // 6),
         augmentation=[*CROP_FLIP, JITTER],
     ),
     "dreamfire": Plain(

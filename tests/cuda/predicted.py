@@ -28,15 +28,15 @@ from workbench.engine.build import Build
 @dataclass(frozen=True)
 class Card:
     """What a card and its host do: operations a second in 16 and in 32 bits (as TF32), bytes a second; the shortest
-    time of a kernel in a graph, the host's for a step, and for each launch outside the graph.
+    time of an operation in a graph, the host's for a step, and for each launch outside the graph.
     """
 
     name: str
     half: float
     single: float
     bytes: float
-    kernel_seconds: float = 2e-6
-    host_seconds: float = 0.52e-3
+    kernel_seconds: float = 5.5e-6
+    host_seconds: float = 0.42e-3
     launch_seconds: float = 10e-6
 
 
@@ -44,9 +44,10 @@ CARDS = (
     Card("H200", half=485e12, single=242e12, bytes=4.3e12),
     Card("H100 SXM", half=485e12, single=242e12, bytes=3.0e12),
 )
-"""Taken from one H200, 26 November 2026 (recipes/README.md): fast94's convolutions, 1.42 TFLOP in 2.93 ms; bytes of
-its element-wise kernels; the host's two figures from v0, v5 and resnet20, which had 10, 88 and 209 launches outside the
-graph and took 0.62, 1.47 and 2.53 ms a step. The H100 has the same arithmetic and, by its maker, slower memory.
+"""Arithmetic and an H200's bytes from one of 26 November 2026: fast94's convolutions, 1.42 TFLOP in 2.93 ms; bytes of
+its element-wise kernels. An H100 has the same arithmetic and, by its maker, slower memory. The times of an operation
+and of the host from an H100 of 27 November 2026: steps of v0, v2, v5, resnet20 and resnet32 grow by 5 to 8 µs with each
+operation, which is a few kernels where it is a convolution, and the shortest took 0.49 ms (recipes/README.md).
 """
 
 COURSE = 32
@@ -166,12 +167,12 @@ def counted(name: str, *overrides: str) -> tuple[Work, int, Build]:
 
 
 MEASURED = {
-    "v0": (10, 206_876), "v2": (10, 167_598), "v5": (88, 86_805), "v6": (89, 84_212), "resnet20": (209, 50_551),
-    "resnet32": (209, 32_081), "dreamfire": (266, 17_488), "resnet18": (209, 25_055), "deeper-cnn": (211, 30_217),
-    "ninety-four": (140, 104_610), "fast94": (107, 254_777),
+    "basic-cnn": 259_546, "v0": 238_428, "v2": 185_576, "v5": 101_718, "v6": 96_864, "resnet20": 55_751,
+    "resnet32": 38_002, "dreamfire": 18_038, "resnet18": 25_134, "deeper-cnn": 46_874, "ninety-four": 115_813,
+    "fast94": 307_900, "fast94-growing": 342_200,
 }  # fmt: skip
-"""What an H200 measured on that day (recipes/README.md; fast94: its 7.85 ms a step), when a step had so many launches
-outside its graph, and pooling was torch's: launches, images a second."""
+"""Images a second of the last of the cards on that day (recipes/README.md)."""
+MEASURED_ON = CARDS[-1].name
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,8 @@ def predicted(work: Work, steps: int, launches: int, card: Card) -> Prediction:
 def table(names: list[str]) -> Iterator[str]:
     """Predictions as the lines of a table in Markdown."""
     cards = " | ".join(f"{card.name}: card, ms | host, ms | images/s" for card in CARDS)
-    yield f"| recipe | GFLOP a step | MB a step | kernels | {cards} | then, H200: predicted | measured |"
+    beside = f"{MEASURED_ON} measured | predicted ÷ measured"
+    yield f"| recipe | GFLOP a step | MB a step | operations | {cards} | {beside} |"
     yield f"|{'---|' * (6 + 3 * len(CARDS))}"
     for name in names:
         work, steps, built = counted(name)
@@ -211,9 +213,9 @@ def table(names: list[str]) -> Iterator[str]:
         for card in CARDS:
             found = predicted(work, steps, launches, card)
             cells += [f"{1e3 * found.card:.2f}", f"{1e3 * found.host:.2f}", f"{batch / found.seconds:,.0f}"]
-        before, measured = MEASURED.get(name, (0, 0))
-        then = batch / predicted(work, steps, before, CARDS[0]).seconds
-        cells += [f"{then:,.0f}", f"{measured:,}"] if measured else ["–", "–"]
+            rate = batch / found.seconds
+        measured = MEASURED.get(name, 0)
+        cells += [f"{measured:,}", f"{rate / measured:.2f}"] if measured else ["–", "–"]
         yield f"| `{name}` | {' | '.join(cells)} |"
 
 
