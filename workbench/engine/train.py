@@ -21,7 +21,7 @@ from workbench.engine.single_images import place, refusal, remedy
 from workbench.engine.state import Checkpoints
 from workbench.events import Event, Resumed
 from workbench.profiling.instruments import Instruments
-from workbench.step import Batch, Moment, Repeated
+from workbench.step import Batch, Moment, Repeated, as_written
 
 
 def train(
@@ -113,7 +113,7 @@ def update(build: Build, run: Progress) -> Step:
     return step
 
 
-def batches(build: Build, made: Repeated) -> Iterator[tuple[Batch, Moment]]:
+def batches(build: Build, made: Repeated = as_written) -> Iterator[tuple[Batch, Moment]]:
     """Every batch that is still to be trained on, with its moment; ``build.step`` says where to go on."""
     while build.step < build.steps:
         epoch = build.moment(build.step).epoch
