@@ -71,7 +71,16 @@ KINDS: dict[Any, str] = {
     aten.bmm: "products",
     aten.baddbmm: "products",
 }
-NOTHING = {aten.detach, aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.lift_fresh, aten.alias}
+NOTHING = {
+    aten.detach,
+    aten.empty,
+    aten.empty_like,
+    aten.empty_strided,
+    aten.new_empty,
+    aten.lift_fresh,
+    aten.alias,
+    aten._unsafe_view,
+}
 
 
 @dataclass
