@@ -58,7 +58,8 @@ class Repeated(Protocol):
     """Calls a function that makes an epoch's batches, or repeats what it did on the device.
 
     name: what it is; of one name there is one function in an epoch. It depends on its inputs and the epoch alone, and
-    gives tensors on the device. Where it is repeated, they lie where those of the batch before lay.
+    gives tensors on the device. Where it is repeated, they lie where those of the batch before lay, and may be written
+    over as soon as any of these functions is called again.
     """
 
     def __call__(

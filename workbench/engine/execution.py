@@ -132,7 +132,7 @@ class Recorded:
             if not out_of_memory(error) or self._build.updating:  # an update that broke off cannot be undone
                 raise
         put_back()
-        self._make_room()
+        self._build.make_room()
         return self._step(images, targets, labels, moment)
 
     def _make_room(self) -> bool:

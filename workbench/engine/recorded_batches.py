@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workbench.data.device import DevicePipeline
 from workbench.device_lost import pass_on
 from workbench.engine.build import Build
 from workbench.engine.execution import WARM_UP, CannotRecord, Note
 from workbench.engine.host_state import HostState
 from workbench.engine.reasons import reason
 from workbench.engine.recorder import Recorder
+from workbench.out_of_memory import out_of_memory
 from workbench.step import Repeated, as_written
 
 MAKING = ("image augmentation", "memory format", "normalise", "tensor augmentation", "target mixing")
@@ -51,19 +53,23 @@ class _Recording:
 class RecordedBatches:
     """Calls functions that make batches; from the fourth full batch on, repeats recordings of them.
 
-    A batch that is smaller than the others is made as written. What cannot be recorded is so from then on, and a note
-    says why.
+    A batch that is smaller than the others is made as written, and the first of an epoch, in which functions may make
+    what they keep for it. Where one of them cannot be recorded all are called as they are written from then on, and a
+    note says why. Where memory is short the recordings are given up, after those of steps.
     """
 
     def __init__(self, build: Build, note: Note) -> None:
         self._build = build
         self._note = note
         self._recorder = Recorder(build.device)
-        self._host = HostState(build, MAKING)
+        here = isinstance(build.pipeline, DevicePipeline)  # a loader's workers make images elsewhere
+        self._host = HostState(build, MAKING if here else MAKING[1:])
         self._done: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}
         self._recordings: dict[str, _Recording] = {}
         self._gone: list[tuple[torch.cuda.Event, Any]] = []
         self._off = False
+        self._room_of_steps, build.make_room = build.make_room, self._make_room
 
     def __call__(
         self, name: str, function: Callable[..., tuple[Tensor, ...]], epoch: int, *inputs: Tensor
@@ -74,7 +80,8 @@ class RecordedBatches:
         if self._off or len(inputs[-1]) < self._build.recipe.data.batch_size:
             return function(*inputs)
         done = self._done[name] = self._done.get(name, 0) + 1
-        if done <= WARM_UP:
+        first, self._epochs[name] = self._epochs.get(name) != epoch, epoch
+        if done <= WARM_UP or first:
             return function(*inputs)
         recording = self._present(name, function, epoch, inputs)
         if recording is None:
@@ -117,7 +124,7 @@ class RecordedBatches:
         )
         before = self._host.copy_of_functions()
         try:
-            graph, outputs = self._recorder.record_at_once(lambda: function(*places))
+            graph, outputs = self._record(lambda: function(*places))
             if change := before.change():
                 raise CannotRecord(change)
         except Exception as error:  # an error of the function's own comes back when it is called
@@ -125,6 +132,24 @@ class RecordedBatches:
             before.put_back()
             return reason(error, self._build.slots)
         return _Recording(epoch, host, places, graph, outputs)
+
+    def _record(self, function: Callable[[], tuple[Tensor, ...]]) -> tuple[Any, tuple[Tensor, ...]]:
+        """Recorded; where memory is short once more, with all that torch keeps of it and nobody uses."""
+        try:
+            return self._recorder.record_at_once(function)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+        torch.cuda.empty_cache()
+        return self._recorder.record_at_once(function)
+
+    def _make_room(self) -> bool:
+        """Give recordings up for the memory that they hold, those of steps first; whether there were any."""
+        room = self._room_of_steps()
+        if not self._off and self._recordings:
+            self._give_up("" if room else "they left too little memory for the rest")
+            return True
+        return room
 
     def _give_up(self, why: str = "") -> None:
         self._off = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -18,7 +19,6 @@ class Recorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pool: Any = None
-        self._aside: torch.cuda.Stream | None = None
 
     def record(self, function: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         """Record what ``function`` launches. Raises what keeps it from being recorded; nothing has happened then."""
@@ -38,9 +38,9 @@ class Recorder:
         with torch.cuda.device(self._device):
             graph = torch.cuda.CUDAGraph()
             self._pool = self._pool or torch.cuda.graph_pool_handle()
-            self._aside = self._aside or torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            self._aside.wait_stream(torch.cuda.current_stream())
-            with _undone(self._device, self._pool), torch.cuda.stream(self._aside):
+            aside = _aside(self._device.index)
+            aside.wait_stream(torch.cuda.current_stream())
+            with _undone(self._device, self._pool), torch.cuda.stream(aside):
                 graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
                 try:
                     result = function()
@@ -49,7 +49,7 @@ class Recorder:
                         graph.capture_end()
                     raise
                 graph.capture_end()
-            torch.cuda.current_stream().wait_stream(self._aside)
+            torch.cuda.current_stream().wait_stream(aside)
         return graph, result
 
     def free(self) -> None:
@@ -59,20 +59,38 @@ class Recorder:
             torch.cuda.empty_cache()
 
 
+@cache
+def _aside(index: int) -> torch.cuda.Stream:
+    """The stream that is recorded at once, of a device: libraries keep memory for each stream."""
+    return torch.cuda.Stream(index)  # type: ignore[no-untyped-call]
+
+
 @contextmanager
 def _undone(device: torch.device, pool: tuple[int, int]) -> Iterator[None]:
     """An error in the block leaves neither stream nor generator nor memory as the recording needed them.
 
     Before 2.15 torch itself leaves all three so where a recording ends with an error.
     """
-    stream, generator = torch.cuda.current_stream(), torch.cuda.default_generators[device.index]
-    state = generator.clone_state()
+    stream = torch.cuda.current_stream()
     try:
         yield
     except BaseException:
         torch.cuda.set_stream(stream)
-        generator.graphsafe_set_state(state)
         with suppress(RuntimeError):  # where torch has seen to it
             torch._C._cuda_endAllocateToPool(device.index, pool)
             torch._C._cuda_releasePool(device.index, pool)
+        with suppress(RuntimeError):  # of a device that is lost
+            _end_generators_recording(device.index)
         raise
+
+
+def _end_generators_recording(index: int) -> None:
+    """A recording that ends well ends that of the device's generator, which one that was spoilt has left in it.
+
+    Another state in the generator would do for what is launched next, but earlier graphs draw from the one it has.
+    """
+    graph, something = torch.cuda.CUDAGraph(), torch.zeros((), device=torch.device("cuda", index))
+    with torch.cuda.stream(_aside(index)):
+        graph.capture_begin(capture_error_mode="thread_local")
+        something.zero_()
+        graph.capture_end()

@@ -23,14 +23,16 @@ enum { MOST_LATER = 64 };
 static __thread Entry later[MOST_LATER];
 static __thread int waiting;
 
-static void hear_later_ones(void) {
+static void hear_later_ones(Listener heard) {
+  Entry entries[MOST_LATER]; /* the listener may do more of the kind */
   int count = waiting;
+  memcpy(entries, later, count * sizeof *later);
   waiting = 0;
-  for (int i = 0; listener && i < count; i++) listener(&later[i]);
+  for (int i = 0; heard && i < count; i++) heard(&entries[i]);
 }
 
 EXPORT void standin_listen(Listener heard) {
-  hear_later_ones();
+  hear_later_ones(listener);
   listener = heard;
 }
 EXPORT size_t standin_total(int kind) { return kind >= 0 && kind < KINDS ? totals[kind] : 0; }
@@ -39,8 +41,8 @@ void note(const char *name, Kind kind, int captured, unsigned stream) { note_of(
 
 void note_of(const char *name, Kind kind, int captured, unsigned stream, size_t bytes) {
   __atomic_add_fetch(&totals[kind], 1, __ATOMIC_RELAXED);
-  hear_later_ones();
   Listener heard = listener;
+  if (waiting) hear_later_ones(heard);
   if (heard) {
     Entry entry = {name, kind, captured, current_device, stream, bytes};
     heard(&entry);

@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 FORMATS = (torch.float32, torch.float16, torch.bfloat16)
 MOST = 2**31 - 1
 """Numbers of a tensor that the kernels count in 32 bits."""
-ALIGNED = 16
-"""Of so many channels, or a multiple, the kernels move several at once; they are others for any other number."""
 
 
 class MaxPool(nn.MaxPool2d):
@@ -77,10 +75,12 @@ class _Pool(torch.autograd.Function):
 def proven(device: torch.device, dtype: torch.dtype, channels: int) -> bool:
     """Whether the kernels give torch's numbers on a device for images with so many channels.
 
-    Tried once for every kind of them that the kernels are compiled anew for, which waits for the device; never while it
-    records.
+    Tried once for each number, as some have kernels of their own; that waits for the device, and is never done while it
+    records. Where it cannot be tried, it is for no number.
     """
-    kind = device, dtype, channels % ALIGNED == 0
+    kind, any_number = (device, dtype, channels), (device, dtype, 0)
+    if any_number in _tried:
+        return False
     if kind not in _tried:
         if torch.cuda.is_current_stream_capturing():
             return False
@@ -89,20 +89,20 @@ def proven(device: torch.device, dtype: torch.dtype, channels: int) -> bool:
         except Exception as error:  # no Triton, no compiler for it, a card that it does not know
             pass_on(error)
             log.warning("2×2 max pooling is torch's own: %s: %s", type(error).__name__, error)
-            if out_of_memory(error):  # another time
-                return False
-            _tried[kind] = False
+            if not out_of_memory(error):  # then another time
+                _tried[any_number] = False
+            return False
     return _tried[kind]
 
 
-_tried: dict[tuple[torch.device, torch.dtype, bool], bool] = {}
+_tried: dict[tuple[torch.device, torch.dtype, int], bool] = {}
 
 
-def _proven(device: torch.device, dtype: torch.dtype, aligned: bool) -> bool:
+def _proven(device: torch.device, dtype: torch.dtype, channels: int) -> bool:
     from workbench.models.layers.max_pool_kernels import pool, pool_gradient
 
     with torch.cuda.device(device):
-        return same_as_torch(pool, pool_gradient, device, dtype, 5 * ALIGNED if aligned else 24)
+        return same_as_torch(pool, pool_gradient, device, dtype, channels)
 
 
 def same_as_torch(pool: Any, pool_gradient: Any, device: torch.device, dtype: torch.dtype, channels: int = 24) -> bool:
