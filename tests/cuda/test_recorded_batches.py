@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy
 import pytest
 import torch
 from torch import Tensor
@@ -14,6 +17,7 @@ from tests.engine import conftest
 from tests.engine.conftest import Make, run, same, weights
 from workbench.engine.build import Build
 from workbench.engine.recorded_batches import RecordedBatches, batches_made
+from workbench.engine.recorder import Recorder
 from workbench.events import Noted
 from workbench.randomness import Draws
 from workbench.step import Moment, as_written
@@ -52,6 +56,24 @@ def counts_on_the_host(build: Build) -> None:
     plant(build, "tensor augmentation", augment)
 
 
+def has_a_generator_of_its_own(build: Build) -> None:
+    own = random.Random(1)
+    plant(build, "tensor augmentation", lambda images, draws: images * (1 + own.random()))
+
+
+def has_one_of_numpys(build: Build) -> None:
+    plant(build, "tensor augmentation", partial(scaled, own=numpy.random.default_rng(1)))
+
+
+def scaled(images: Tensor, draws: Draws, own: Any) -> Tensor:
+    return images * (1 + float(own.random()))
+
+
+def has_one_of_torchs(build: Build) -> None:
+    own = torch.Generator().manual_seed(1)
+    plant(build, "tensor augmentation", lambda images, draws: images + torch.rand((), generator=own).item())
+
+
 def is_changed_between_steps(build: Build) -> None:
     factor = [1.0]
 
@@ -87,6 +109,9 @@ def waits_before_it_is_a_float(build: Build) -> None:
         (draws_by_python, ("random numbers from random",)),
         (draws_by_torch_on_the_host, ("random numbers from torch's generator on the CPU",)),
         (counts_on_the_host, ("techniques.planted", "changes 'batches' on the host")),
+        (has_a_generator_of_its_own, ("techniques.planted", "changes 'own' on the host")),
+        (has_one_of_numpys, ("techniques.planted", "changes 'own' on the host")),
+        (has_one_of_torchs, ("techniques.planted", "changes 'own' on the host")),
         (is_changed_between_steps, ("techniques.planted", "keeps on the host differs in an epoch")),
         (runs_out_of_memory, ("techniques.planted, test_recorded_batches.py:", "out of memory")),
     ],
@@ -151,3 +176,78 @@ def test_only_steps_that_are_recorded_have_recorded_batches(make_small: Make) ->
     next(batches)
     assert not made._recordings
     assert torch.cuda.memory_reserved() <= held
+
+
+def test_what_an_augmentation_keeps_for_an_epoch_is_made_before_it_is_recorded(make_small: Make) -> None:
+    """In the first batch of each, which is made as written."""
+    found = []
+    for mode in ("off", "graph"):
+        build = make_small(*CHANGES, f"train.compile={mode}", device="cuda")
+        kept: dict[str, Any] = {"epoch": -1, "factor": 1.0}
+
+        def augment(images: Tensor, draws: Draws, kept: dict[str, Any] = kept) -> Tensor:
+            if draws.epoch != kept["epoch"]:
+                kept |= {"epoch": draws.epoch, "factor": 1 + 0.1 * draws.epoch}
+            return images * kept["factor"]
+
+        plant(build, "tensor augmentation", augment)
+        events = run(build)
+        assert not [event for event in events if isinstance(event, Noted)]
+        found.append((figures(events), weights(build)))
+    assert found[0][0] == found[1][0]
+    assert same(found[0][1], found[1][1])
+
+
+def test_a_refusal_leaves_earlier_recordings_that_draw_as_they_were(make_small: Make) -> None:
+    """Another build's are refused after this one's steps were recorded, with a dropout that draws each time."""
+    changes = (*CHANGES, "techniques.dropout.rate=0.3")
+    found = []
+    for mode in ("off", "graph"):
+        build = make_small(*changes, f"train.compile={mode}", device="cuda")
+
+        def refused(moment: Moment, skip: Tensor, mode: str = mode) -> None:
+            if mode == "graph" and moment.step == 8:
+                other = make_small(*changes, "train.compile=graph", device="cuda")
+                waits_for_an_image(other)
+                said: list[str] = []
+                made = batches_made(other, said.append)
+                for step, batch in enumerate(other.pipeline.epoch(0, repeated=made)):
+                    other.prepare(batch, other.moment(step), made)
+                assert len(said) == 1 and "stream is capturing" in said[0]
+
+        plant(build, "after step", refused)
+        events = run(build)
+        found.append((figures(events), weights(build)))
+    assert found[0][0] == found[1][0]
+    assert same(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_memory_that_torch_only_keeps_is_no_reason(
+    make_small: Make, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """A recording that finds too little of it is tried once more without what torch keeps for later."""
+    tried: list[int] = []
+
+    def short(recorder: Recorder, function: Any) -> Any:
+        tried.append(len(tried))
+        if len(tried) <= times:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return record(recorder, function)
+
+    record = Recorder.record_at_once
+    monkeypatch.setattr(Recorder, "record_at_once", short)
+    events = run(make_small(*CHANGES, "train.compile=graph", device="cuda"))
+    notes = [event.message for event in events if isinstance(event, Noted)]
+    assert len(tried) > 2 and not notes if times == 1 else len(tried) == 2 and "out of memory" in notes[0]
+
+
+def test_they_make_room(make_small: Make) -> None:
+    build = make_small(*CHANGES, "train.compile=graph", device="cuda")
+    said: list[str] = []
+    made = batches_made(build, said.append)
+    assert isinstance(made, RecordedBatches) and not build.make_room()
+    for step, batch in enumerate(build.pipeline.epoch(0, repeated=made)):
+        build.prepare(batch, build.moment(step), made)
+    assert build.make_room() and not build.make_room()
+    assert len(said) == 1 and "too little memory for the rest" in said[0]

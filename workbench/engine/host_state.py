@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, MutableMapping, Sequence
+from functools import partial
 from types import CellType, FunctionType, MethodType
 from typing import Any
 
@@ -129,6 +131,8 @@ class HostState:
     def _seen(self, value: Any, depth: int) -> Hashable:
         if isinstance(value, PLAIN):
             return value
+        if (drawn := _drawn(value)) is not None:
+            return drawn
         if depth < DEPTH and isinstance(value, MutableMapping):
             return tuple((key, self._seen(each, depth + 1)) for key, each in value.items() if isinstance(key, Hashable))
         if depth < DEPTH and isinstance(value, list | tuple | deque) and len(value) <= 32:
@@ -173,6 +177,7 @@ class _Value:
         self._items: dict[Any, _Value] | list[_Value] | set[Any] | None = None
         self._bits: Tensor | None = None
         self._version = _version(value, device)
+        self._drawn = _drawn(value)
         if depth < DEPTH and isinstance(value, MutableMapping):
             self._items = {key: _Value(each, device, depth + 1) for key, each in value.items()}
         elif depth < DEPTH and isinstance(value, list | deque):
@@ -184,6 +189,8 @@ class _Value:
 
     def change(self, now: Any, but: tuple[str, ...] = ()) -> str | None:
         """The name of what differs, "" if it is the whole; None where nothing does."""
+        if self._drawn is not None:
+            return None if now is self.value and _drawn(now) == self._drawn else ""
         if self._items is None:
             plain = isinstance(now, (*PLAIN, tuple)) and type(now) is type(self.value)
             same = now is self.value and _version(now, self._device) == self._version
@@ -220,6 +227,8 @@ class _Value:
         elif self._items is not None:
             value.clear()
             value.update(self._items)
+        elif self._drawn is not None:
+            _draw_again(value, self._drawn)
         elif self._bits is not None and value._version != self._version:
             with torch.no_grad():
                 value.copy_(self._bits)
@@ -270,6 +279,31 @@ def _equal(a: Any, b: Any) -> bool:
     return a is b or bool(a == b)
 
 
+def _drawn(value: object) -> Hashable:
+    """How far a random generator on the host that somebody keeps has come; None for anything else."""
+    if isinstance(value, random.Random):
+        return value.getstate()
+    if isinstance(value, torch.Generator):
+        return value.get_state().numpy().tobytes() if value.device.type == "cpu" else None
+    if (numpy := sys.modules.get("numpy")) is None:
+        return None
+    if isinstance(value, numpy.random.Generator):
+        return pickle.dumps(value.bit_generator.state)
+    return pickle.dumps(value.get_state(legacy=False)) if isinstance(value, numpy.random.RandomState) else None
+
+
+def _draw_again(value: Any, drawn: Any) -> None:
+    """Have a generator as far as it was."""
+    if isinstance(value, random.Random):
+        value.setstate(drawn)
+    elif isinstance(value, torch.Generator):
+        value.set_state(torch.frombuffer(bytearray(drawn), dtype=torch.uint8))
+    elif hasattr(value, "bit_generator"):
+        value.bit_generator.state = pickle.loads(drawn)
+    else:
+        value.set_state(pickle.loads(drawn))
+
+
 def _version(value: object, device: torch.device) -> int:
     """Counts the changes in place of a tensor on the host; one on the training device is what a recording reads."""
     if isinstance(value, Tensor) and value.device.type != device.type and not value.is_inference():
@@ -288,6 +322,9 @@ def _reached(owner: str, function: Any, seen: set[int]) -> list[_Place]:
     seen.add(id(function))
     if isinstance(function, MethodType):
         return [*_reached(owner, function.__func__, seen), *_object(owner, function.__self__, seen)]
+    if isinstance(function, partial):
+        given = _Place(owner, {str(place): value for place, value in enumerate(function.args)} | function.keywords)
+        return [given, *_reached(owner, function.func, seen)]
     if isinstance(function, FunctionType):
         cells = _Cells(function)
         inner = [place for value in cells.values() if callable(value) for place in _reached(owner, value, seen)]
