@@ -31,17 +31,19 @@ SESSION = Path(__file__).with_name("session.py")
 class Terminal:
     """A pseudo-terminal with a session in it that it controls, so that closing it hangs up."""
 
-    def __init__(self, folder: Path, steps: int, *broken: str) -> None:
+    def __init__(self, folder: Path, steps: int, *broken: str, errors: Path | None = None) -> None:
         self.folder = folder
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        stderr = slave if errors is None else os.open(errors, os.O_CREAT | os.O_WRONLY)
         self.process = subprocess.Popen(
             [sys.executable, str(SESSION), str(steps), *broken],
-            stdin=slave, stdout=slave, stderr=slave, cwd=folder, start_new_session=True,
+            stdin=slave, stdout=slave, stderr=stderr, cwd=folder, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
             env={**os.environ, "HOME": str(folder), "XDG_STATE_HOME": str(folder), "TERM": "xterm-256color"},
         )  # fmt: skip
-        os.close(slave)
+        for descriptor in {slave, stderr}:
+            os.close(descriptor)
         self.seen = ""
 
     def read(self, seconds: float) -> None:
@@ -133,6 +135,18 @@ def test_a_session_from_the_first_paint_to_the_shell(tmp_path: Path, terminals: 
 
 
 @pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="looks at a thread through /proc")
+def test_the_screens_are_drawn_where_standard_error_goes_to_a_file(tmp_path: Path, terminals: list[Terminal]) -> None:
+    terminal = Terminal(tmp_path, steps=5, errors=tmp_path / "errors.txt")
+    terminals.append(terminal)
+    terminal.wait_for("batch_norm")
+    terminal.press("r")
+    terminal.wait_for("finished")
+    terminal.press("q")
+    terminal.read(0.3)
+    assert terminal.process.wait(GIVE_UP) == 0
+    assert (tmp_path / "errors.txt").read_text() == ""
+
+
 def test_a_lost_terminal_leaves_the_training_alone(tmp_path: Path, terminals: list[Terminal]) -> None:
     """Two sessions side by side: one whose terminal was read to the end, one whose terminal nobody reads any more."""
     for name in ("read", "unread"):

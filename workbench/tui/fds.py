@@ -51,7 +51,8 @@ class TerminalFile:
 class Descriptors:
     """A context in which 1 and 2 are a log, and ``sys.__stdout__`` and ``sys.__stderr__`` private ways to the terminal.
 
-    C++ libraries and worker processes write to the descriptors past Python; Textual draws on ``sys.__stderr__``.
+    C++ libraries and worker processes write to the descriptors past Python. Textual draws on ``sys.__stderr__``, which
+    is standard output's terminal where the user has sent standard error elsewhere.
     """
 
     def __init__(self, log: Path) -> None:
@@ -68,7 +69,8 @@ class Descriptors:
                 stream.flush()
         self._before = (sys.__stdout__, sys.__stderr__)
         self._kept = [os.dup(1), os.dup(2)]
-        private = [os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace") for fd in (1, 2)]
+        drawn_on = 2 if os.isatty(2) else 1
+        private = [os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace") for fd in (1, drawn_on)]
         self.terminal = TerminalFile(cast(TextIO, private[1]))
         # TerminalFile has all that Textual uses of a file: write, flush, fileno, isatty.
         sys.__stdout__ = private[0]  # type: ignore[misc]
