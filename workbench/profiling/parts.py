@@ -16,7 +16,7 @@ from torch import Tensor
 from workbench.control import Control
 from workbench.data.loader import LoaderPipeline
 from workbench.data.pipeline import Pipeline
-from workbench.engine.build import Build
+from workbench.engine.build import Build, no_room
 from workbench.engine.meter import Clock
 from workbench.engine.recorded_batches import batches_made
 from workbench.engine.train import train
@@ -165,7 +165,7 @@ class Batches:
         self.windows: list[RateMeasured] = []
         self.first_seconds = 0.0
         self._cpu_seconds = self._images = 0.0
-        self._pipeline = pipeline
+        self._build, self._pipeline = build, pipeline
         self._window = Window(build.device, seconds, settle, lambda: worker_pids(pipeline))
         self._batches = _endless(pipeline, batches_made(build, lambda why: None))
 
@@ -195,6 +195,7 @@ class Batches:
         """End the pipeline's workers."""
         self._batches.close()
         self._pipeline.close()
+        self._build.make_room = no_room  # it knows the recordings of the batches
 
 
 def worker_pids(pipeline: Pipeline) -> tuple[int, ...]:
