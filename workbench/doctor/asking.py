@@ -65,8 +65,8 @@ def ask(reads: int, writes: int) -> Answers:
 
 def _round(reads: int, writes: int, question: bytes) -> tuple[bytes, float | None]:
     """What came until DA1 was answered, and after how many seconds; None if it was not."""
+    began, heard = time.perf_counter(), b""  # before the question: the answer may come before this thread goes on
     os.write(writes, question)
-    began, heard = time.perf_counter(), b""
     while (left := began + PATIENCE - time.perf_counter()) > 0:
         if not select.select([reads], [], [], left)[0]:
             break
