@@ -193,8 +193,7 @@ def test_the_memory_estimate_is_near_what_a_step_takes(digits_recipe: str, tmp_p
     made.steps = 3
     whole_run(made, checks=False)
     assert need is not None
-    # less than what is taken where there is much room: the algorithms that cuDNN finds fastest then want some of it
-    assert 0.5 < need.total / (torch.cuda.max_memory_allocated() - standing) < 1.5
+    assert 0.7 < need.total / (torch.cuda.max_memory_allocated() - standing) < 1.5
 
 
 def frozen_but_for_the_output(build: Build) -> None:

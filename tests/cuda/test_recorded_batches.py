@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.cuda.test_graph_refused import Plant, alike, capturing, figures, plant, trained
+from tests.cuda.test_graph_refused import Plant, assert_the_same_run, capturing, plant, trained
 from tests.engine import conftest
-from tests.engine.conftest import Make, run, same, weights
+from tests.engine.conftest import Make, run
 from workbench.engine.build import Build
 from workbench.engine.recorded_batches import RecordedBatches, batches_made
 from workbench.engine.recorder import Recorder
@@ -118,30 +118,33 @@ def waits_before_it_is_a_float(build: Build) -> None:
 )
 def test_they_are_made_as_written(make_small: Make, tmp_path: Path, planted: Plant, words: tuple[str, ...]) -> None:
     """Steps are recorded all the same; a note says why; figures, weights and checkpoints are those without graphs."""
-    plain, plain_events, expected = trained(make_small(*CHANGES, device="cuda"), planted, tmp_path / "off")
-    found, events, state = trained(make_small(*CHANGES, "train.compile=graph", device="cuda"), planted, tmp_path / "on")
-    notes = [event.message for event in events if isinstance(event, Noted)]
+    plain = trained(make_small(*CHANGES, device="cuda"), planted, tmp_path / "off")
+    found = trained(make_small(*CHANGES, "train.compile=graph", device="cuda"), planted, tmp_path / "on")
+    notes = [event.message for event in found[1] if isinstance(event, Noted)]
     assert len(notes) == 1 and notes[0].startswith('train.compile = "graph": batches are made without a graph ('), notes
     assert all(word in notes[0] for word in words), notes[0]
-    assert found.execution.recorded
-    assert figures(events) == figures(plain_events)
-    assert same(weights(found), weights(plain))
-    assert alike(state, expected)
-    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+    assert found[0].execution.recorded
+    assert_the_same_run(found, plain)
 
 
 @pytest.mark.parametrize("pipeline", ["device", "loader"])
-def test_draws_of_the_devices_own_generator_go_on(make_small: Make, pipeline: str) -> None:
+def test_draws_of_the_devices_own_generator_go_on(make_small: Make, tmp_path: Path, pipeline: str) -> None:
     """A recording that draws from it moves it on as the function does."""
-    found = []
-    for mode in ("off", "graph"):
-        build = make_small(*CHANGES, f"train.compile={mode}", f"data.pipeline={pipeline}", device="cuda")
+
+    def noisy(build: Build) -> None:
         plant(build, "tensor augmentation", lambda images, draws: images + torch.randn_like(images))
-        events = run(build)
-        assert not [event for event in events if isinstance(event, Noted)]
-        found.append((figures(events), weights(build)))
-    assert found[0][0] == found[1][0]
-    assert same(found[0][1], found[1][1])
+
+    nothing_differs(make_small, tmp_path, noisy, f"data.pipeline={pipeline}")
+
+
+def nothing_differs(make_small: Make, folder: Path, planted: Plant, *changes: str) -> None:
+    """Recorded it is the run as written, and nobody says that something could not be recorded."""
+    plain, found = (
+        trained(make_small(*CHANGES, *changes, f"train.compile={mode}", device="cuda"), planted, folder / mode)
+        for mode in ("off", "graph")
+    )
+    assert not [event for event in (*plain[1], *found[1]) if isinstance(event, Noted)]
+    assert_the_same_run(found, plain)
 
 
 def test_every_epoch_has_recordings_of_its_own(make_small: Make) -> None:
@@ -178,36 +181,32 @@ def test_only_steps_that_are_recorded_have_recorded_batches(make_small: Make) ->
     assert torch.cuda.memory_reserved() <= held
 
 
-def test_what_an_augmentation_keeps_for_an_epoch_is_made_before_it_is_recorded(make_small: Make) -> None:
+def test_what_an_augmentation_keeps_for_an_epoch_is_made_before_it_is_recorded(
+    make_small: Make, tmp_path: Path
+) -> None:
     """In the first batch of each, which is made as written."""
-    found = []
-    for mode in ("off", "graph"):
-        build = make_small(*CHANGES, f"train.compile={mode}", device="cuda")
+
+    def keeps(build: Build) -> None:
         kept: dict[str, Any] = {"epoch": -1, "factor": 1.0}
 
-        def augment(images: Tensor, draws: Draws, kept: dict[str, Any] = kept) -> Tensor:
+        def augment(images: Tensor, draws: Draws) -> Tensor:
             if draws.epoch != kept["epoch"]:
-                kept |= {"epoch": draws.epoch, "factor": 1 + 0.1 * draws.epoch}
+                kept.update(epoch=draws.epoch, factor=1 + 0.1 * draws.epoch)
             return images * kept["factor"]
 
         plant(build, "tensor augmentation", augment)
-        events = run(build)
-        assert not [event for event in events if isinstance(event, Noted)]
-        found.append((figures(events), weights(build)))
-    assert found[0][0] == found[1][0]
-    assert same(found[0][1], found[1][1])
+
+    nothing_differs(make_small, tmp_path, keeps)
 
 
-def test_a_refusal_leaves_earlier_recordings_that_draw_as_they_were(make_small: Make) -> None:
+def test_a_refusal_leaves_earlier_recordings_that_draw_as_they_were(make_small: Make, tmp_path: Path) -> None:
     """Another build's are refused after this one's steps were recorded, with a dropout that draws each time."""
-    changes = (*CHANGES, "techniques.dropout.rate=0.3")
-    found = []
-    for mode in ("off", "graph"):
-        build = make_small(*changes, f"train.compile={mode}", device="cuda")
+    changes = (*CHANGES, dropout := "techniques.dropout.rate=0.3", "train.compile=graph")
 
-        def refused(moment: Moment, skip: Tensor, mode: str = mode) -> None:
-            if mode == "graph" and moment.step == 8:
-                other = make_small(*changes, "train.compile=graph", device="cuda")
+    def has_another_refused(build: Build) -> None:
+        def after(moment: Moment, skip: Tensor) -> None:
+            if build.execution.recorded and moment.step == 8:
+                other = make_small(*changes, device="cuda")
                 waits_for_an_image(other)
                 said: list[str] = []
                 made = batches_made(other, said.append)
@@ -215,11 +214,9 @@ def test_a_refusal_leaves_earlier_recordings_that_draw_as_they_were(make_small: 
                     other.prepare(batch, other.moment(step), made)
                 assert len(said) == 1 and "stream is capturing" in said[0]
 
-        plant(build, "after step", refused)
-        events = run(build)
-        found.append((figures(events), weights(build)))
-    assert found[0][0] == found[1][0]
-    assert same(found[0][1], found[1][1])
+        plant(build, "after step", after)
+
+    nothing_differs(make_small, tmp_path, has_another_refused, dropout)
 
 
 @pytest.mark.parametrize("times", [1, 2])

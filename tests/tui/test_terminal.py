@@ -116,8 +116,10 @@ asyncio.run(main())
     subprocess.run([sys.executable, "-c", code], check=True, timeout=GIVE_UP, cwd=tmp_path)
 
 
-def test_a_session_from_the_first_paint_to_the_shell(tmp_path: Path, terminals: list[Terminal]) -> None:
-    terminal = Terminal(tmp_path, steps=5)
+@pytest.mark.parametrize("apart", [False, True], ids=["on the terminal", "standard error in a file"])
+def test_a_session_from_the_first_paint_to_the_shell(tmp_path: Path, terminals: list[Terminal], apart: bool) -> None:
+    errors = tmp_path / "errors.txt"
+    terminal = Terminal(tmp_path, steps=5, errors=errors if apart else None)
     terminals.append(terminal)
     terminal.wait_for("batch_norm")
     terminal.press("r")
@@ -132,21 +134,10 @@ def test_a_session_from_the_first_paint_to_the_shell(tmp_path: Path, terminals: 
     (run,) = (tmp_path / "runs").iterdir()
     log = (run / "log.txt").read_text()
     assert log.count("a library's warning") == 5 and log.count("a print") == 5
+    assert not apart or errors.read_text() == ""
 
 
 @pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="looks at a thread through /proc")
-def test_the_screens_are_drawn_where_standard_error_goes_to_a_file(tmp_path: Path, terminals: list[Terminal]) -> None:
-    terminal = Terminal(tmp_path, steps=5, errors=tmp_path / "errors.txt")
-    terminals.append(terminal)
-    terminal.wait_for("batch_norm")
-    terminal.press("r")
-    terminal.wait_for("finished")
-    terminal.press("q")
-    terminal.read(0.3)
-    assert terminal.process.wait(GIVE_UP) == 0
-    assert (tmp_path / "errors.txt").read_text() == ""
-
-
 def test_a_lost_terminal_leaves_the_training_alone(tmp_path: Path, terminals: list[Terminal]) -> None:
     """Two sessions side by side: one whose terminal was read to the end, one whose terminal nobody reads any more."""
     for name in ("read", "unread"):

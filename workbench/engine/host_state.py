@@ -6,7 +6,7 @@ import pickle
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
 from functools import partial
 from types import CellType, FunctionType, MethodType
 from typing import Any
@@ -82,20 +82,16 @@ class _Same:
 class HostState:
     """What a build's steps keep on the host, as far as it can be reached.
 
-    slots: those whose functions are looked into. wrapped: the filled slots' own functions.
+    slots: those whose functions are looked into.
     """
 
-    def __init__(
-        self, build: Build, slots: Sequence[str] = IN_STEP, wrapped: Iterable[Callable[..., Any]] = ()
-    ) -> None:
+    def __init__(self, build: Build, slots: Sequence[str] = IN_STEP) -> None:
         self._build = build
         seen: set[int] = set()
         self._step: list[_Place] = []
         for slot in slots:
             for filler in build.slots.fillers(slot):
                 self._step += _reached(f"techniques.{filler.name}", filler.function, seen)
-        for function in wrapped:
-            self._step += _reached("what wraps the gradient", function, seen)
         self._epoch = [_Place(f"the layer '{name}'", module.__dict__) for name, module in build.model.named_modules()]
         self._kept = [_Place(f"techniques.{name}", vars(kept)) for name, kept in build.kept.items() if _has_vars(kept)]
 
