@@ -6,11 +6,22 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
+import torch
 
 from tests.cuda import runtime
 from tests.cuda.timing import Machine, planted
 from tests.engine.conftest import make as make
 from workbench.profiling import phases
+
+
+@pytest.fixture(autouse=True)
+def _same_stream() -> Iterator[None]:
+    """A test that leaves another stream in the thread fails, and not one after it."""
+    yield
+    if torch.cuda.is_initialized():
+        left = torch.cuda.current_stream()
+        torch.cuda.set_stream(torch.cuda.default_stream())
+        assert left == torch.cuda.default_stream()
 
 
 @pytest.fixture
