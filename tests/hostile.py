@@ -48,7 +48,7 @@ class Evil(Technique):
     share: float = parameter(1.0, ge=0, le=1, description=EVIL, unit=EVIL)
     word: str = parameter(EVIL, description=EVIL)
 
-    def contribute(self, build):
+    def register(self, build):
         pass
 
 

@@ -70,8 +70,8 @@ class Loud(Technique):
     name = "loud"
     group = "augmentation"
 
-    def contribute(self, build):
-        build.add("image augmentation", self._say)
+    def register(self, build):
+        build.hooks.image_augmentation.add(self._say)
 
     def _say(self, images, draws):
         print("augmenting")

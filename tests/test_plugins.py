@@ -30,8 +30,8 @@ class Negative(Technique):
     group = "augmentation"
     strength: float = parameter(1.0, ge=0, le=1, description="share of the way to the negative")
 
-    def contribute(self, build):
-        build.add("image augmentation", self._negative)
+    def register(self, build):
+        build.hooks.image_augmentation.add(self._negative)
 
     def _negative(self, images, draws):
         import torch

@@ -24,15 +24,16 @@ import torch
 from workbench.checks.base import Check, Result
 from workbench.checks.dead_units import _DeadWatch
 from workbench.checks.preflight import preflight
+from workbench.checks.run_checks import RunChecks
 from workbench.checks.watching import Watching
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import build
-from workbench.engine.slots import Slots
 from workbench.engine.train import train
 from workbench.events import Trained
 from workbench.places import data_root, resolve_recipe
 from workbench.recipe import read_recipe_file
+from workbench.step import Moment
 
 spent: Counter[str] = Counter()
 
@@ -52,17 +53,17 @@ def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def time_every_call() -> None:
     """Put a clock around everything that checks do in a training."""
-    functions, changed, see = Slots.functions, Watching._changed, _DeadWatch._see
+    changed, see = Watching._changed, _DeadWatch._see
 
-    def looks(self: Slots, slot: str) -> tuple[Callable[..., Any], ...]:
-        if slot != "look":
-            return functions(self, slot)
-        return tuple(timed(filler.name.removeprefix("checks."), filler.function) for filler in self.fillers(slot))
+    def look(self: Watching, moment: Moment) -> None:
+        for card, watch in self._watches:
+            if watch.due(moment):
+                timed(card.name, watch.look)(moment)
 
     def judged(self: Watching, card: Check, ask: Callable[[], Result | None]) -> Any:
         return changed(self, card, timed(card.name, ask))  # type: ignore[arg-type]
 
-    Slots.functions = looks  # type: ignore[method-assign]
+    Watching.look = look  # type: ignore[method-assign]
     Watching._changed = judged  # type: ignore[method-assign]
     _DeadWatch._see = lambda self, name: timed("dead_units", see(self, name))  # type: ignore[method-assign]
 
@@ -90,9 +91,9 @@ def main() -> None:
             f"processor time (the first time {seconds[0]:.2f} s, {busy[0]:.2f} s)"
         )
         time_every_call()
-        made.steps = options.steps
+        made = made.with_(steps=options.steps)
         first = 0.0
-        for event in train(made, Control()):
+        for event in train(made, Control(), observers=[RunChecks(made)]):
             if isinstance(event, Trained):
                 if not first:  # what is imported and allocated in the first steps is left out
                     first, begun = event.step, time.thread_time()

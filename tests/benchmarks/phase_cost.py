@@ -85,7 +85,7 @@ def main() -> None:
         recipe, control = read_recipe(text), Control()
         with tempfile.TemporaryDirectory() as place, backend(recipe):
             built = build(recipe, options.device, options.data_root or Path(place))
-            events = train(built, control, instruments=Instruments(Path(place)))
+            events = train(built, control, observers=[Instruments(Path(place))])
             measured = pairs(events, control, options.seconds)
             next(measured)
             walls, cpus, costs = [], [], []

@@ -12,16 +12,18 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from workbench.checks.base import chosen
+from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.data.base import DataSet, Split
 from workbench.data.splits import ArraySplit
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
-from workbench.engine.slots import Filler
 from workbench.engine.train import train
 from workbench.events import CheckFinished, Event
+from workbench.hooks import Hook
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.registries import CHECKS
+from workbench.step import Moment
 
 Make = Callable[..., Build]
 
@@ -107,7 +109,7 @@ def wrong(found: dict[str, CheckFinished]) -> dict[str, str]:
 def whole_run(build: Build, folder: Path | None = None, *, checks: bool = True) -> list[Event]:
     """Every event of a training."""
     with backend(build.recipe):
-        return list(train(build, Control(), checks=checks, folder=folder))
+        return list(train(build, Control(), observers=[RunChecks(build, folder, on=checks)]))
 
 
 def said(events: list[Event]) -> dict[str, CheckFinished]:
@@ -116,6 +118,23 @@ def said(events: list[Event]) -> dict[str, CheckFinished]:
     return {names[event.name]: event for event in events if isinstance(event, CheckFinished)}
 
 
-def plant(build: Build, slot: str, function: Callable[..., Any]) -> None:
-    """Put a fault into a slot."""
-    build.slots.add(slot, Filler(0, "planted", function))
+class Counter:
+    """step: updates done in the present training."""
+
+    step = 0
+
+
+def counting(build: Build) -> Counter:
+    """The steps of a build's training, for what breaks at one of them."""
+    counter = Counter()
+
+    def count(moment: Moment, skip: torch.Tensor) -> None:
+        counter.step = moment.step + 1
+
+    build.hooks.after_step.add(count, name="counting")
+    return counter
+
+
+def plant(hook: Hook[..., Any], function: Callable[..., Any]) -> None:
+    """Put a fault at a hook."""
+    hook.add(function, name="planted")

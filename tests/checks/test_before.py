@@ -17,7 +17,6 @@ from workbench.checks.learning_rate_range import explosion, suggestion
 from workbench.data import shared_memory
 from workbench.data.splits import ArraySplit
 from workbench.engine.build import Build
-from workbench.engine.slots import Filler
 from workbench.recipe.registries import CHECKS
 from workbench.step import Moment
 
@@ -39,9 +38,10 @@ def test_statistics_that_do_not_fit(make: Make) -> None:
 
 def test_measured_statistics_are_not_to_be_left_out(make: Make) -> None:
     """Images without a single difference: what was never given cannot be what is wrong."""
-    build = make()
-    build.training = ArraySplit(torch.zeros(64, 3, 32, 32, dtype=torch.uint8), torch.arange(64) % 10)
-    build.normalise = lambda images: torch.zeros(images.shape)
+    build = make().with_(
+        training=ArraySplit(torch.zeros(64, 3, 32, 32, dtype=torch.uint8), torch.arange(64) % 10),
+        normalise=lambda images: torch.zeros(images.shape),
+    )
     found = before(build, "input_statistics")["input_statistics"]
     assert found.verdict == "warn" and "nothing in it to learn from" in found.reason
     assert "data.mean" not in found.reason + found.advice
@@ -92,7 +92,7 @@ def test_duplicates_are_exact_and_each_test_image_counts_once() -> None:
 
 def test_training_and_test_on_different_scales(make: Make) -> None:
     build = make()
-    plant(build, "tensor augmentation", lambda images, draws: images * 0.2 + 3)
+    plant(build.hooks.tensor_augmentation, lambda images, draws: images * 0.2 + 3)
     assert wrong(before(build)) == {"transform_mismatch": "fail"}
 
 
@@ -112,7 +112,7 @@ def test_batches_of_a_few_images_are_taken_together(make: Make, seed: int) -> No
 def test_an_evaluation_that_is_partly_chance(make: Make) -> None:
     build = make()
     plain = build.normalise
-    build.normalise = lambda images: plain(images) + 0.05 * torch.randn(images.shape)
+    build = build.with_(normalise=lambda images: plain(images) + 0.05 * torch.randn(images.shape))
     found = before(build)
     assert wrong(found) == {"transform_mismatch": "fail"}
     assert "differently each time" in found["transform_mismatch"].reason
@@ -156,11 +156,11 @@ def test_a_network_that_does_not_look(make: Make) -> None:
 
 def test_an_epoch_without_learning(make: Make) -> None:
     build = make("train.epochs=4")
-    build._schedule = lambda moment: float(moment.epoch != 1)
+    build = build.with_(schedule=lambda moment: float(moment.epoch != 1))
     found = before(build)
     assert wrong(found) == {"learning_rate_zero": "fail"}
     assert found["learning_rate_zero"].found == "0 throughout epoch 2"
-    build._schedule = lambda moment: 1.0
+    build = build.with_(schedule=lambda moment: 1.0)
     assert before(build, "learning_rate_zero")["learning_rate_zero"].found.endswith(" throughout")
 
 
@@ -189,8 +189,8 @@ def test_the_memory_estimate_is_near_what_a_step_takes(digits_recipe: str, tmp_p
         if moment.step == 0:
             torch.cuda.reset_peak_memory_stats()
 
-    made.slots.add("after step", Filler(0, "begin", begin))
-    made.steps = 3
+    made.hooks.after_step.add(begin, 0, "begin")
+    made = made.with_(steps=3)
     whole_run(made, checks=False)
     assert need is not None
     assert 0.7 < need.total / (torch.cuda.max_memory_allocated() - standing) < 1.5
@@ -242,7 +242,7 @@ def test_no_check_changes_the_build_or_the_generators(make: Make) -> None:
     report(build, chosen(build.recipe, "before", names))
     assert torch.equal(torch.random.get_rng_state(), generator)
     assert all(torch.equal(value, weights[name]) for name, value in build.model.state_dict().items())
-    assert not build.optimizer.state and build.step == 0
+    assert not build.optimizer.state
     assert all(weight.grad is None for weight in build.model.parameters())
 
 

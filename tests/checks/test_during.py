@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from tests.checks.conftest import Make, plant, said, whole_run, wrong
+from tests.checks.conftest import Make, counting, plant, said, whole_run, wrong
 from workbench.checks.base import chosen
 from workbench.checks.throughput import Throughput
 from workbench.engine.build import Build
@@ -75,8 +75,9 @@ def test_layers_that_are_frozen_on_purpose_are_not_cut_off(make_small: Make) -> 
 
 def test_a_gradient_that_explodes(make_small: Make) -> None:
     build = make_small(*OFTEN, "techniques.gradient_clipping.limit=1e6", "techniques.sgd.learning_rate=1e-5")
+    counter = counting(build)
     weight = build.model.hidden[1].weight  # type: ignore[union-attr,index]
-    weight.register_hook(lambda gradient: gradient * 1e5 if build.step == 40 else gradient)
+    weight.register_hook(lambda gradient: gradient * 1e5 if counter.step == 40 else gradient)
     assert during(build) == {"gradient_norm": "warn"}
 
 
@@ -88,7 +89,7 @@ def test_updates_that_are_too_large_and_too_small(make_small: Make) -> None:
             for weight in large.parameters:
                 weight.add_(0.5 * weight.norm() / weight.numel() ** 0.5 * torch.randn(weight.shape))
 
-    plant(large, "after step", throw)
+    plant(large.hooks.after_step, throw)
     assert during(large)["update_ratio"] == "warn"
     small = make_small(*OFTEN, "techniques.sgd.learning_rate=1e-9")
     assert during(small) == {"update_ratio": "warn", "learning": "fail"}
@@ -110,11 +111,12 @@ def test_statistics_out_of_bounds(make_small: Make) -> None:
 
 def test_a_loss_that_jumps(make_small: Make) -> None:
     build = make_small(*OFTEN, "train.epochs=4")
+    counter = counting(build)
 
     def criterion(logits: Tensor, targets: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(logits, targets) + (50.0 if build.step == 75 else 0.0)
+        return nn.functional.cross_entropy(logits, targets) + (50.0 if counter.step == 75 else 0.0)
 
-    plant(build, "criterion", criterion)
+    plant(build.hooks.criterion, criterion)
     assert during(build) == {"loss_spikes": "warn"}
 
 
@@ -139,18 +141,19 @@ def test_a_training_that_becomes_slower(make_small: Make) -> None:
 
 def test_speed_is_not_judged_where_the_resolution_changes(make_small: Make) -> None:
     build = make_small()
-    plant(build, "resize", lambda images, moment: images)
+    plant(build.hooks.resize, lambda images, moment: images)
     assert Throughput().watch(build) is None
 
 
 def test_a_batch_that_is_not_finite_is_kept(make_small: Make, tmp_path: Path) -> None:
     build = make_small(*OFTEN)
+    counter = counting(build)
 
     def criterion(logits: Tensor, targets: Tensor) -> Tensor:
         loss = nn.functional.cross_entropy(logits, targets)
-        return loss * float("nan") if build.step >= 13 else loss
+        return loss * float("nan") if counter.step >= 13 else loss
 
-    plant(build, "criterion", criterion)
+    plant(build.hooks.criterion, criterion)
     events = whole_run(build, tmp_path)
     assert isinstance(events[-1], Diverged)
     found = said(events)["non_finite"]

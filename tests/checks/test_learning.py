@@ -14,6 +14,7 @@ from workbench.checks.base import Result, Watch
 from workbench.checks.learning import Learning, guessing
 from workbench.engine.build import Build
 from workbench.events import CheckFinished, Evaluated, Event, Finished, Trained
+from workbench.step import Moment
 
 NORM, NO_NORM = (), ("techniques.batch_norm=off",)
 RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 30.0)
@@ -71,13 +72,13 @@ def test_it_is_said_while_the_run_goes_on(make_small: Make) -> None:
 def breaking(build: Build, step: int) -> None:
     """From this step on the output layer is put back to nothing."""
 
-    def throw(moment: object, skip: Tensor) -> None:
-        if build.step >= step:
+    def throw(moment: Moment, skip: Tensor) -> None:
+        if moment.step >= step:
             with torch.no_grad():
                 build.model.output.weight.zero_()  # type: ignore[union-attr,operator]
                 build.model.output.bias.zero_()  # type: ignore[union-attr,operator]
 
-    plant(build, "after step", throw)
+    plant(build.hooks.after_step, throw)
 
 
 def test_what_had_learned_and_broke_later(make_small: Make) -> None:
@@ -164,7 +165,7 @@ def test_the_loss_of_guessing_is_that_of_the_recipes_own_criterion(make_small: M
     assert level == pytest.approx(math.log(10)) and floor <= level
     assert 0.1 < share < 0.11
     build = make_small()
-    plant(build, "criterion", lambda logits, targets: logits.sum() * targets.shape[1])  # for targets of its own
+    plant(build.hooks.criterion, lambda logits, targets: logits.sum() * targets.shape[1])  # for targets of its own
     assert math.isnan(guessing(build)[1])
 
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.checks.conftest import Make, before, digits, plant, said, split_of, whole_run
+from tests.checks.conftest import Make, before, counting, digits, plant, said, split_of, whole_run
 from workbench.checks.base import chosen, not_judged
 from workbench.checks.learning_rate_range import LearningRateRange
 from workbench.checks.outcome import still_rising
+from workbench.checks.run_checks import RunChecks
 from workbench.checks.throughput import Throughput
 from workbench.control import Control
 from workbench.engine import cost
@@ -75,7 +76,7 @@ def test_a_batch_that_is_known_by_heart_before(make: Make) -> None:
 
 def test_a_loss_that_falls_at_no_rate_has_no_range_and_no_suggestion(make_small: Make) -> None:
     build = make_small()
-    plant(build, "criterion", lambda logits, targets: 0.0 * logits.sum() + 2.3)
+    plant(build.hooks.criterion, lambda logits, targets: 0.0 * logits.sum() + 2.3)
     result = LearningRateRange(steps=10).examine(build)
     assert result.verdict == "not judged" and result.figures["suggestion"] is None
 
@@ -105,7 +106,7 @@ def stopped_at(build: Build, step: int, folder: Path) -> list[Event]:
     """The events of a run that is asked to stop at a step, with its checkpoint in the folder."""
     control, events = Control(), []
     with backend(build.recipe):
-        for event in train(build, control, Checkpoints(folder), None):
+        for event in train(build, control, Checkpoints(folder), None, observers=[RunChecks(build)]):
             events.append(event)
             if isinstance(event, Trained) and event.step >= step:
                 control.stop()
@@ -116,7 +117,7 @@ def stopped_at(build: Build, step: int, folder: Path) -> list[Event]:
 def going_on(build: Build, folder: Path) -> list[Event]:
     """The events of the rest of that run."""
     with backend(build.recipe):
-        return list(train(build, Control(), None, Checkpoints(folder).load()))
+        return list(train(build, Control(), None, Checkpoints(folder).load(), observers=[RunChecks(build)]))
 
 
 def test_a_stopped_run_says_what_was_not_judged_and_the_rest_judges_it(make_small: Make, tmp_path: Path) -> None:
@@ -133,11 +134,12 @@ def test_a_run_that_goes_on_remembers_what_was_wrong(make_small: Make, tmp_path:
 
     def with_a_spike() -> Build:
         build = make_small("train.epochs=6")
+        counter = counting(build)
 
         def criterion(logits: Tensor, targets: Tensor) -> Tensor:
-            return nn.functional.cross_entropy(logits, targets) + (50.0 if build.step == 75 else 0.0)
+            return nn.functional.cross_entropy(logits, targets) + (50.0 if counter.step == 75 else 0.0)
 
-        plant(build, "criterion", criterion)
+        plant(build.hooks.criterion, criterion)
         return build
 
     assert said(stopped_at(with_a_spike(), 90, tmp_path))["loss_spikes"].verdict == "warn"
@@ -151,7 +153,9 @@ def test_a_checkpoint_without_checks_is_gone_on_from(make_small: Make, tmp_path:
     assert state is not None
     del state["checks"]
     with backend((build := make_small("train.epochs=4")).recipe):
-        assert said(list(train(build, Control(), None, state)))["learning"].verdict == "pass"
+        assert (
+            said(list(train(build, Control(), None, state, observers=[RunChecks(build)])))["learning"].verdict == "pass"
+        )
 
 
 def test_a_rest_too_short_for_a_rise_is_not_stuck() -> None:

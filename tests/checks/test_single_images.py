@@ -54,7 +54,7 @@ def test_it_is_found_before_the_run_and_each_advice_helps(
     assert found.verdict == "fail" and words in found.reason and "more than one value a channel" in found.reason
     with pytest.raises(BuildError, match=re.escape(found.advice)):
         whole_run(build, checks=False)
-    assert build.step == 0
+    assert not build.optimizer.state  # before the first step
     changes = applied(found.advice)
     assert changes
     for change in changes:
@@ -110,5 +110,5 @@ def test_looking_changes_nothing(make: Make) -> None:
 def test_parts_are_asked_of_what_sends_them(make: Make) -> None:
     build = make("techniques.gradient_accumulation.micro_batch_size=10", "techniques.sam=on", dataset=some(65))
     assert part_sizes(build, 64) == {10, 4} and part_sizes(build, 1) == {1}
-    plant(build, "gradient", lambda compute: lambda images, targets: compute(images[:, 5], targets))
+    plant(build.hooks.gradient, lambda compute: lambda images, targets: compute(images[:, 5], targets))
     assert part_sizes(build, 7) == {7}  # it needs real images

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.slots import Builder
+from workbench.hooks import Builder
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
@@ -52,7 +52,7 @@ class WaitingPlant(Technique):
     how: str = parameter("float", description="which of the above")
     waits: bool = parameter(True, description="of those that wait")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Fill the slot of what was chosen."""
         slot, work = (WAITS if self.waits else QUICK)[self.how]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -102,14 +103,18 @@ def on_noise(name: str, *settings: str, batches: int = BATCHES) -> Iterator[Buil
 
 def train_a_little(built: Build, hear: Callable[[int], None]) -> None:
     """Train up to the first figures; each step is heard before it is begun. Raises RuntimeError as :func:`counted`."""
-    prepare = built.prepare
+    prepare = Build.prepare
 
-    def at_step(batch: Batch, moment: Moment, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
-        hear(built.step)
-        return prepare(batch, moment, repeated)
+    def at_step(self: Build, batch: Batch, moment: Moment, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
+        hear(moment.step)
+        return prepare(self, batch, moment, repeated)
 
-    built.prepare = at_step  # type: ignore[method-assign]
-    for event in train(built, Control(), checks=False):
+    with patch.object(Build, "prepare", at_step):
+        _up_to_the_first_figures(built)
+
+
+def _up_to_the_first_figures(built: Build) -> None:
+    for event in train(built, Control()):
         if isinstance(event, Noted) and "cannot be recorded" in event.message:
             raise RuntimeError(event.message)
         if isinstance(event, Trained):

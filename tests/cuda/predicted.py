@@ -170,7 +170,7 @@ def counted(name: str, *overrides: str) -> tuple[Work, int, Build]:
     with on_noise(name, *settings, batches=COURSE + 2) as built, _disable_current_modes(), Counting() as counting:
         steps = range(STEADY, STEADY + 1)
         if built.recipe.on("progressive_resizing"):
-            built.steps, steps = COURSE, range(COURSE)
+            built, steps = built.with_(steps=COURSE), range(COURSE)
         train_a_little(built, lambda step: setattr(counting, "into", found if step in steps else None))
         return found, len(steps), built
 

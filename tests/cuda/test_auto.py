@@ -19,14 +19,14 @@ import torch
 from tests.checks.conftest import feeding, small_digits
 from tests.cuda.test_graph_refused import alike
 from tests.engine import conftest
-from tests.engine.conftest import Make, run, same, weights
+from tests.engine.conftest import LooksAt, Make, run, same, weights
 from tests.techniques.table import NAMES, trial
 from tests.test_recipes import NARROW, PATHS, Noise
 from workbench.control import Control
 from workbench.engine.build import Build, build
 from workbench.engine.recorder import Recorder
-from workbench.engine.slots import Filler
 from workbench.engine.state import Checkpoints
+from workbench.engine.train_state import TrainState
 from workbench.events import Evaluated, Event, Noted, RunStarted, Stopped, Trained
 from workbench.recipe import Recipe, read_recipe, read_recipe_file
 from workbench.runs.directory import create_run
@@ -163,15 +163,10 @@ def test_recordings_give_their_memory_up_where_the_rest_lacks_it(
         "model.widths=[32,64]", "techniques.dropout.rate=0.2", "techniques.mixed_precision.dtype=fp16",
     )  # fmt: skip
 
-    def planted(*more: str) -> Build:
-        built = make(*changes, *more, device="cuda")
-        if where == "a step that is looked into":
-            built.slots.add("look due", Filler(0, "planted", lambda moment: moment.step == 12))
-        return built
-
-    plain = planted()
-    expected = run(plain)
-    found = planted("train.compile=auto")
+    observers = [LooksAt(12)] if where == "a step that is looked into" else []
+    plain = make(*changes, device="cuda")
+    expected = run(plain, observers=observers)
+    found = make(*changes, "train.compile=auto", device="cuda")
     with ExitStack() as stack:
 
         def fill(event: Event) -> None:
@@ -180,7 +175,7 @@ def test_recordings_give_their_memory_up_where_the_rest_lacks_it(
                 torch.cuda.empty_cache()
                 stack.enter_context(standin.memory(standin.used(0) >> 20, 0))
 
-        events = run(found, on_event=fill)
+        events = run(found, on_event=fill, observers=observers)
     notes = [event.message for event in events if isinstance(event, Noted)]
     assert notes == [
         'train.compile = "auto": recordings left too little memory for the rest; steps run without a graph'
@@ -202,20 +197,18 @@ def test_an_optimizer_of_a_plugins_own_trains_recorded_or_not(
 
     def planted(*more: str) -> Build:
         built = make_small("train.epochs=1", "train.log_every=1", *more, device="cuda")
-        built.optimizer = OfSomebodysOwn(built.model.parameters(), lr=0.01, foreach=foreach)
-        built.base_rates = [0.01]
-        built.slots.add("look due", Filler(0, "planted", lambda moment: moment.step == 0))
-        return built
+        optimizer = OfSomebodysOwn(built.model.parameters(), lr=0.01, foreach=foreach)
+        return built.with_(optimizer=optimizer, base_rates=(0.01,))
 
     def refused(*arguments: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    expected = run(planted("train.compile=off"))
+    expected = run(planted("train.compile=off"), observers=[LooksAt(0)])
     if memory != "enough":
         monkeypatch.setattr(Recorder, "record", refused)
     found = planted("train.compile=auto")
-    events = run(found)
-    assert found.execution.mode == ("graph" if memory == "enough" else "off")
+    events = run(found, observers=[LooksAt(0)], state=(state := TrainState.of(found)))
+    assert state.execution.mode == ("graph" if memory == "enough" else "off")
     losses = [[event.loss for event in each if isinstance(event, Trained)] for each in (expected, events)]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)  # bias correction in 32 bits where it is recorded
     if memory != "enough":
@@ -231,18 +224,18 @@ def test_an_update_that_broke_off_is_not_done_again(
 
     changes = ("techniques.sgd.enabled=false", "techniques.muon=on", "train.epochs=1", "train.compile=auto")
     built = make_small(*changes, device="cuda")
-    built.slots.add("look due", Filler(0, "planted", lambda moment: moment.step == 12))
+    state = TrainState.of(built)
     orthogonalise, calls = muon.orthogonalise, []
 
     def full(*arguments: Any, **more: Any) -> Any:
-        if built.step == 12:
+        if state.step == 12:
             calls.append(1)
             raise torch.OutOfMemoryError("CUDA out of memory")
         return orthogonalise(*arguments, **more)
 
     monkeypatch.setattr(muon, "orthogonalise", full)
     with pytest.raises(torch.OutOfMemoryError):
-        run(built)
+        run(built, observers=[LooksAt(12)], state=state)
     assert recorded and len(calls) == 1
 
 
@@ -314,9 +307,7 @@ def test_a_recorded_run_goes_on_on_a_cpu(make_small: Make, tmp_path: Path, recor
 
     def planted(device: str) -> Build:
         build = make_small("train.log_every=1", "train.epochs=1", "train.compile=auto", device=device)
-        build.optimizer = torch.optim.NAdam(build.model.parameters(), lr=0.002)
-        build.base_rates = [0.002]
-        return build
+        return build.with_(optimizer=torch.optim.NAdam(build.model.parameters(), lr=0.002), base_rates=(0.002,))
 
     whole = run(planted("cpu"))
     control, checkpoints = Control(), Checkpoints(tmp_path)

@@ -90,7 +90,7 @@ def outcome(recipe: Recipe, device: str, folder: Path, steps: int | None) -> Ite
     built = build(recipe, device, folder)
     try:
         if steps is not None:
-            built.steps = steps
+            built = built.with_(steps=steps)
         yield from first_batches(built)
         events = run(built)
         assert isinstance(events[-1], Finished)

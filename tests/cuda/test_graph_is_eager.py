@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.cuda import runtime
 from tests.engine import conftest
@@ -22,7 +22,6 @@ from workbench.control import Control
 from workbench.engine.build import Build, build
 from workbench.engine.meter import Clock
 from workbench.engine.recorder import Recorder
-from workbench.engine.slots import Filler
 from workbench.engine.state import Checkpoints
 from workbench.events import Event, Noted, Stopped, Trained
 
@@ -164,7 +163,7 @@ def test_kinds_of_steps_that_take_turns_are_recorded_no_more_than_twice(make_sma
     def planted(*more: str) -> Build:
         build = make_small("train.log_every=1", "train.epochs=5", "train.eval_every=100", *more, device="cuda")
         first = build.parameters[0]
-        build.slots.add("epoch start", Filler(0, "planted", lambda epoch: first.requires_grad_(epoch % 2 == 0)))
+        build.hooks.epoch_start.add(lambda epoch, model: first.requires_grad_(epoch % 2 == 0), 0, "planted")
         return build
 
     found = trained(planted("train.compile=graph", "data.batch_size=180"))
@@ -180,12 +179,12 @@ def test_what_changes_from_epoch_to_epoch_is_recorded_anew(make_small: Make, wat
         build = make_small("train.log_every=1", "train.epochs=2", *more, device="cuda")
         weight = 1.0
 
-        def begin(epoch: int) -> None:
+        def begin(epoch: int, model: nn.Module) -> None:
             nonlocal weight
             weight = 1.0 + epoch
 
-        build.slots.add("epoch start", Filler(0, "planted", begin))
-        build.slots.add("objective", Filler(0, "planted", lambda loss: loss * weight))
+        build.hooks.epoch_start.add(begin, 0, "planted")
+        build.hooks.objective.add(lambda loss: loss * weight, 0, "planted")
         return build
 
     found = trained(planted("train.compile=graph"))
@@ -201,9 +200,7 @@ def test_an_optimizer_that_counts_on_the_cpu_is_recorded(
 
     def planted(*more: str) -> Build:
         build = make_small("train.log_every=1", "train.epochs=0.7", "train.deterministic=true", *more, device="cuda")
-        build.optimizer = torch.optim.NAdam(build.model.parameters(), lr=0.002)
-        build.base_rates = [0.002]
-        return build
+        return build.with_(optimizer=torch.optim.NAdam(build.model.parameters(), lr=0.002), base_rates=(0.002,))
 
     found = trained(planted("train.compile=graph"))
     assert not notes(found[1])

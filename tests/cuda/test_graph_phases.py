@@ -50,7 +50,7 @@ def trained(recipe: Recipe, folder: Path, *asked: str) -> tuple[Build, list[Even
     with backend(recipe):
         built = build(recipe, "cuda", folder)
         try:
-            return built, list(train(built, control, instruments=Instruments(folder / "profile"), checks=False))
+            return built, list(train(built, control, observers=[Instruments(folder / "profile")]))
         finally:
             built.close()
 
@@ -91,7 +91,7 @@ def test_measuring_recorded_steps_waits_for_nothing(recipe: Read, tmp_path: Path
         prepare = Build.prepare
 
         def at_step(built: Build, *arguments: Any) -> Any:
-            log.step = built.step
+            log.step = arguments[1].step
             return prepare(built, *arguments)
 
         patch.setattr(Build, "prepare", at_step)

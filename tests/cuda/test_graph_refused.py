@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +14,9 @@ from torch import Tensor, nn
 from tests.engine import conftest
 from tests.engine.conftest import Make, run, same, weights
 from workbench.engine.build import Build
-from workbench.engine.slots import Filler
 from workbench.engine.state import Checkpoints
 from workbench.events import Event, Finished, Noted, Trained
+from workbench.hooks import Hook
 
 pytestmark = pytest.mark.cuda
 
@@ -44,7 +45,7 @@ def capturing() -> bool:
 
 
 def waits_for_the_loss(build: Build) -> None:
-    plant(build, "objective", lambda loss: loss * float(loss.detach() > -1e30))
+    plant(build.hooks.objective, lambda loss: loss * float(loss.detach() > -1e30))
 
 
 def waits_for_a_gradient(build: Build) -> None:
@@ -53,7 +54,7 @@ def waits_for_a_gradient(build: Build) -> None:
             if each.grad is not None:
                 each.grad.mul_(float(each.grad.sum() > -1e30))
 
-    plant(build, "gradient edits", edit)
+    plant(build.hooks.gradient_edits, edit)
 
 
 def waits_and_hides_it(build: Build) -> None:
@@ -63,7 +64,7 @@ def waits_and_hides_it(build: Build) -> None:
         except RuntimeError as error:
             raise ValueError("something else") from error
 
-    plant(build, "objective", hidden)
+    plant(build.hooks.objective, hidden)
 
 
 def waits_in_the_forward_pass(build: Build) -> None:
@@ -75,7 +76,7 @@ def fails_on_its_own(build: Build) -> None:
         if capturing():
             raise KeyError("only while it is recorded")
 
-    plant(build, "gradient edits", edit)
+    plant(build.hooks.gradient_edits, edit)
 
 
 def runs_out_of_memory(build: Build) -> None:
@@ -83,7 +84,7 @@ def runs_out_of_memory(build: Build) -> None:
         if capturing():
             torch.empty(2**50, dtype=torch.uint8, device=build.device)
 
-    plant(build, "gradient edits", edit)
+    plant(build.hooks.gradient_edits, edit)
 
 
 def runs_out_of_memory_in_a_library(build: Build) -> None:
@@ -91,7 +92,7 @@ def runs_out_of_memory_in_a_library(build: Build) -> None:
         if capturing():
             raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
 
-    plant(build, "gradient edits", edit)
+    plant(build.hooks.gradient_edits, edit)
 
 
 def counts_on_the_host(build: Build) -> None:
@@ -102,15 +103,15 @@ def counts_on_the_host(build: Build) -> None:
         steps += 1
         return loss * (1 + 1 / steps)
 
-    plant(build, "objective", objective)
+    plant(build.hooks.objective, objective)
 
 
 def draws_on_the_host(build: Build) -> None:
-    plant(build, "objective", lambda loss: loss * (1 + torch.rand(()).item()))
+    plant(build.hooks.objective, lambda loss: loss * (1 + torch.rand(()).item()))
 
 
 def draws_by_python(build: Build) -> None:
-    plant(build, "objective", lambda loss: loss * (1 + random.random()))
+    plant(build.hooks.objective, lambda loss: loss * (1 + random.random()))
 
 
 def keeps_another_tensor_each_step(build: Build) -> None:
@@ -121,7 +122,7 @@ def keeps_another_tensor_each_step(build: Build) -> None:
         mean = 0.9 * mean + 0.1 * loss.detach()
         return loss * (1 + mean)
 
-    plant(build, "objective", objective)
+    plant(build.hooks.objective, objective)
 
 
 def has_a_layer_that_counts(build: Build) -> None:
@@ -147,8 +148,8 @@ def has_an_optimizer_that_counts(build: Build) -> None:
     optimizer.step = counted  # type: ignore[method-assign, assignment]
 
 
-def plant(build: Build, slot: str, function: Callable[..., object]) -> None:
-    build.slots.add(slot, Filler(0, "planted", function))
+def plant(hook: Hook[..., Any], function: Callable[..., object]) -> None:
+    hook.add(function, name="planted")
 
 
 CASES: list[tuple[Plant, tuple[str, ...]]] = [
@@ -251,7 +252,7 @@ def test_a_later_recording_that_fails_frees_the_earlier_ones(make_small: Make) -
         if capturing() and not all(parameter.requires_grad for parameter in parameters):
             torch.empty(2**50, dtype=torch.uint8, device=build.device)
 
-    plant(build, "gradient edits", edit)
+    plant(build.hooks.gradient_edits, edit)
     events = run(build)
     notes = [event.message for event in events if isinstance(event, Noted)]
     assert len(notes) == 1 and "out of memory" in notes[0]

@@ -68,8 +68,7 @@ def made(name: str, folder: Path, *changes: str) -> Build:
     settings = (f"train.log_every={STEPS}", "train.eval_every=1000", "train.checkpoint_every=1000", *changes)
     recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text(), overrides=settings)
     built = build(suited(feeding(recipe, _images(recipe)), DEVICE)[0], DEVICE, folder)
-    built.steps = STEPS
-    return built
+    return built.with_(steps=STEPS)
 
 
 def taken(built: Build) -> int:
@@ -81,7 +80,7 @@ def taken(built: Build) -> int:
     torch.cuda.empty_cache()
     before, held = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
     torch.cuda.reset_peak_memory_stats()
-    with closing(train(built, Control(), checks=False)) as events:  # type: ignore[type-var]
+    with closing(train(built, Control())) as events:  # type: ignore[type-var]
         for event in events:
             assert not (isinstance(event, Noted) and "recorded" in event.message)
             if isinstance(event, Trained):

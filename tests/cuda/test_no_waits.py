@@ -19,10 +19,10 @@ from tests.checks.conftest import feeding, small_digits
 from tests.engine.conftest import Make
 from tests.techniques.table import NAMES, fed, trial
 from tests.test_recipes import NARROW, PATHS, Noise
+from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
-from workbench.engine.slots import Filler
 from workbench.engine.train import train
 from workbench.recipe import Recipe, read_recipe_file
 
@@ -77,8 +77,8 @@ def test_a_planted_wait_is_named_by_step_and_line(
     make: Make, standin: ModuleType, planted: Callable[[list[Tensor]], None]
 ) -> None:
     built = make(*QUIET, device="cuda")
-    built.steps = FIRST + 2
-    built.slots.add("gradient edits", Filler(0, "planted", planted))
+    built = built.with_(steps=FIRST + 2)
+    built.hooks.gradient_edits.add(planted, 0, "planted")
     found = told(built, standin)
     line = f"{Path(__file__).name}:{planted.__code__.co_firstlineno + 1}"
     assert {text.split(": ")[0] for text in found} == {f"step {FIRST}", f"step {FIRST + 1}"}
@@ -90,7 +90,7 @@ def waits_of(recipe: Recipe, folder: Path, standin: ModuleType, steps: int | Non
     built = build(recipe, "cuda", folder)
     try:
         if steps is not None:
-            built.steps = steps
+            built = built.with_(steps=steps)
         return told(built, standin)
     finally:
         built.close()
@@ -104,8 +104,8 @@ def told(built: Build, standin: ModuleType, *, checks: bool = False) -> list[str
         def count(moment: Any, skip: Tensor) -> None:
             log.step = moment.step + 1
 
-        built.slots.add("after step", Filler(1_000_000, "counted", count))
-        for _ in train(built, Control(), checks=checks):
+        built.hooks.after_step.add(count, 1_000_000, "counted")
+        for _ in train(built, Control(), observers=[RunChecks(built)] if checks else []):
             pass
     return [
         f"step {step}: {wait.name} at {place(wait)}" for step in range(FIRST, built.steps) for wait in log.waits(step)

@@ -18,6 +18,7 @@ from tests.engine.conftest import Make, run
 from workbench.engine.build import Build
 from workbench.engine.recorded_batches import RecordedBatches, batches_made
 from workbench.engine.recorder import Recorder
+from workbench.engine.train_state import TrainState
 from workbench.events import Noted
 from workbench.randomness import Draws
 from workbench.step import Moment, as_written
@@ -34,15 +35,15 @@ CHANGES = (
 
 
 def waits_for_an_image(build: Build) -> None:
-    plant(build, "tensor augmentation", lambda images, draws: images * float(images.sum() > -1e30))
+    plant(build.hooks.tensor_augmentation, lambda images, draws: images * float(images.sum() > -1e30))
 
 
 def draws_by_python(build: Build) -> None:
-    plant(build, "tensor augmentation", lambda images, draws: images * (1 + random.random()))
+    plant(build.hooks.tensor_augmentation, lambda images, draws: images * (1 + random.random()))
 
 
 def draws_by_torch_on_the_host(build: Build) -> None:
-    plant(build, "tensor augmentation", lambda images, draws: images + torch.rand(()).item())
+    plant(build.hooks.tensor_augmentation, lambda images, draws: images + torch.rand(()).item())
 
 
 def counts_on_the_host(build: Build) -> None:
@@ -53,16 +54,16 @@ def counts_on_the_host(build: Build) -> None:
         batches += 1
         return images * (1 + 1 / batches)
 
-    plant(build, "tensor augmentation", augment)
+    plant(build.hooks.tensor_augmentation, augment)
 
 
 def has_a_generator_of_its_own(build: Build) -> None:
     own = random.Random(1)
-    plant(build, "tensor augmentation", lambda images, draws: images * (1 + own.random()))
+    plant(build.hooks.tensor_augmentation, lambda images, draws: images * (1 + own.random()))
 
 
 def has_one_of_numpys(build: Build) -> None:
-    plant(build, "tensor augmentation", partial(scaled, own=numpy.random.default_rng(1)))
+    plant(build.hooks.tensor_augmentation, partial(scaled, own=numpy.random.default_rng(1)))
 
 
 def scaled(images: Tensor, draws: Draws, own: Any) -> Tensor:
@@ -71,7 +72,7 @@ def scaled(images: Tensor, draws: Draws, own: Any) -> Tensor:
 
 def has_one_of_torchs(build: Build) -> None:
     own = torch.Generator().manual_seed(1)
-    plant(build, "tensor augmentation", lambda images, draws: images + torch.rand((), generator=own).item())
+    plant(build.hooks.tensor_augmentation, lambda images, draws: images + torch.rand((), generator=own).item())
 
 
 def is_changed_between_steps(build: Build) -> None:
@@ -80,8 +81,8 @@ def is_changed_between_steps(build: Build) -> None:
     def after(moment: Moment, skip: Tensor) -> None:
         factor[0] *= 0.99
 
-    plant(build, "tensor augmentation", lambda images, draws: images * factor[0])
-    plant(build, "after step", after)
+    plant(build.hooks.tensor_augmentation, lambda images, draws: images * factor[0])
+    plant(build.hooks.after_step, after)
 
 
 def runs_out_of_memory(build: Build) -> None:
@@ -90,15 +91,15 @@ def runs_out_of_memory(build: Build) -> None:
             torch.empty(2**50, dtype=torch.uint8, device=build.device)
         return images
 
-    plant(build, "tensor augmentation", augment)
+    plant(build.hooks.tensor_augmentation, augment)
 
 
 def waits_before_it_is_a_float(build: Build) -> None:
     def augment(images: Tensor, draws: Draws) -> Tensor:
         return images if int(images.sum()) >= 0 else images.flip(0)
 
-    plant(build, "image augmentation", augment)
-    build.pipeline._augmentations = build.slots.fillers("image augmentation")  # type: ignore[attr-defined]
+    plant(build.hooks.image_augmentation, augment)
+    build.pipeline._augmentations = tuple(build.hooks.image_augmentation)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_draws_of_the_devices_own_generator_go_on(make_small: Make, tmp_path: Pa
     """A recording that draws from it moves it on as the function does."""
 
     def noisy(build: Build) -> None:
-        plant(build, "tensor augmentation", lambda images, draws: images + torch.randn_like(images))
+        plant(build.hooks.tensor_augmentation, lambda images, draws: images + torch.randn_like(images))
 
     nothing_differs(make_small, tmp_path, noisy, f"data.pipeline={pipeline}")
 
@@ -149,7 +150,7 @@ def nothing_differs(make_small: Make, folder: Path, planted: Plant, *changes: st
 
 def test_every_epoch_has_recordings_of_its_own(make_small: Make) -> None:
     build = make_small(*CHANGES, "train.compile=graph", device="cuda")
-    made = batches_made(build, pytest.fail)
+    made = batches_made(state := TrainState.of(build))
     assert isinstance(made, RecordedBatches)
     for epoch in range(4):
         for step, batch in enumerate(build.pipeline.epoch(epoch, repeated=made)):
@@ -159,23 +160,24 @@ def test_every_epoch_has_recordings_of_its_own(make_small: Make) -> None:
             assert all(map(torch.equal, found, wanted)), (epoch, step)
         moments = {build.moment(step).epoch for step in range(len(build.pipeline))}
         assert moments == {0}  # so inputs are recorded once, and batches in every epoch
+    assert not state.notes
     assert {name: recording.epoch for name, recording in made._recordings.items()} == {"batches": 3, "inputs": 0}
     assert len(made._gone) <= 3
 
 
 def test_only_steps_that_are_recorded_have_recorded_batches(make_small: Make) -> None:
     for changes in (("train.compile=off",), ("train.compile=graph", "data.batch_size=500")):
-        assert batches_made(make_small(*changes, device="cuda"), pytest.fail) is as_written
-    assert batches_made(make_small("train.compile=graph"), pytest.fail) is as_written
+        assert batches_made(TrainState.of(make_small(*changes, device="cuda"))) is as_written
+    assert batches_made(TrainState.of(make_small("train.compile=graph"))) is as_written
     build = make_small(*CHANGES, "train.compile=graph", device="cuda")
-    made = batches_made(build, pytest.fail)
+    made = batches_made(state := TrainState.of(build))
     assert isinstance(made, RecordedBatches)
     batches = build.pipeline.epoch(0, repeated=made)
     for _ in range(5):
         next(batches)
     assert made._recordings
     held = torch.cuda.memory_reserved()
-    build.execution = build.execution.without_graph("memory")  # as steps do that give theirs up
+    state.execution = state.execution.without_graph("memory")  # as steps do that give theirs up
     next(batches)
     assert not made._recordings
     assert torch.cuda.memory_reserved() <= held
@@ -194,7 +196,7 @@ def test_what_an_augmentation_keeps_for_an_epoch_is_made_before_it_is_recorded(
                 kept.update(epoch=draws.epoch, factor=1 + 0.1 * draws.epoch)
             return images * kept["factor"]
 
-        plant(build, "tensor augmentation", augment)
+        plant(build.hooks.tensor_augmentation, augment)
 
     nothing_differs(make_small, tmp_path, keeps)
 
@@ -208,13 +210,12 @@ def test_a_refusal_leaves_earlier_recordings_that_draw_as_they_were(make_small: 
             if build.execution.recorded and moment.step == 8:
                 other = make_small(*changes, device="cuda")
                 waits_for_an_image(other)
-                said: list[str] = []
-                made = batches_made(other, said.append)
+                made = batches_made(state := TrainState.of(other))
                 for step, batch in enumerate(other.pipeline.epoch(0, repeated=made)):
                     other.prepare(batch, other.moment(step), made)
-                assert len(said) == 1 and "stream is capturing" in said[0]
+                assert len(state.notes) == 1 and "stream is capturing" in state.notes[0]
 
-        plant(build, "after step", after)
+        plant(build.hooks.after_step, after)
 
     nothing_differs(make_small, tmp_path, has_another_refused, dropout)
 
@@ -241,10 +242,9 @@ def test_memory_that_torch_only_keeps_is_no_reason(
 
 def test_they_make_room(make_small: Make) -> None:
     build = make_small(*CHANGES, "train.compile=graph", device="cuda")
-    said: list[str] = []
-    made = batches_made(build, said.append)
-    assert isinstance(made, RecordedBatches) and not build.make_room()
+    made = batches_made(state := TrainState.of(build))
+    assert isinstance(made, RecordedBatches) and not state.make_room()
     for step, batch in enumerate(build.pipeline.epoch(0, repeated=made)):
         build.prepare(batch, build.moment(step), made)
-    assert build.make_room() and not build.make_room()
-    assert len(said) == 1 and "too little memory for the rest" in said[0]
+    assert state.make_room() and not state.make_room()
+    assert len(state.notes) == 1 and "too little memory for the rest" in state.notes[0]

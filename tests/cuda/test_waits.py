@@ -21,7 +21,6 @@ from tests.profiling.plants import SlowTransform
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
-from workbench.engine.slots import Filler
 from workbench.engine.train import train
 from workbench.events import Trained
 from workbench.profiling import profile
@@ -66,7 +65,7 @@ def within_torch(parameters: list[Tensor]) -> None:
 @pytest.mark.parametrize("planted", [read, compare, choose, await_all, await_stream, await_event, within_torch])
 def test_a_planted_wait_is_named_by_its_line(make: Make, planted: Callable[[list[Tensor]], None]) -> None:
     built = make("train.log_every=2", device="cuda")
-    built.slots.add("gradient edits", Filler(0, "planted", planted))
+    built.hooks.gradient_edits.add(planted, 0, "planted")
     assert places_of(built) == {f"{HERE}:{inspect.getsourcelines(planted)[1] + 1}"}
 
 
@@ -81,7 +80,7 @@ def test_a_wait_in_a_backward_pass_of_the_users_own_is_named(make: Make) -> None
             return gradient * float(gradient.isfinite().all())
 
     built = make(device="cuda")
-    built.slots.add("objective", Filler(0, "planted", lambda loss: Waits.apply(loss)))
+    built.hooks.objective.add(lambda loss: Waits.apply(loss), 0, "planted")
     (place,) = places_of(built)
     assert place == f"{HERE}:{inspect.getsourcelines(Waits.backward)[1] + 2}"
 
@@ -94,7 +93,7 @@ def test_a_wait_of_torchs_own_in_the_backward_pass_is_told(make: Make) -> None:
         both = torch.stack((loss, loss))
         return both[both > 0].sum()
 
-    built.slots.add("objective", Filler(0, "planted", picked))
+    built.hooks.objective.add(picked, 0, "planted")
     assert places_of(built) == {f"{HERE}:{inspect.getsourcelines(picked)[1] + 2}", "the backward pass"}
 
 
@@ -112,7 +111,7 @@ def test_a_wait_is_timed_from_its_call_to_its_return(make: Make, standin: Module
         float(parameters[0].grad.sum())
 
     built = make("train.log_every=4", device="cuda")
-    built.slots.add("gradient edits", Filler(0, "planted", planted))
+    built.hooks.gradient_edits.add(planted, 0, "planted")
     with timing.planted(Machine()):
         found = waits_of(built)
     (first, second), line = found.dearest(), inspect.getsourcelines(planted)[1] + 2
@@ -127,7 +126,7 @@ def test_what_waits_outside_of_the_steps_is_not_named(make: Make) -> None:
     """Another build is made meanwhile, and a thread of somebody's looks at the device."""
     built = make(device="cuda")
     with backend(built.recipe):
-        events = train(built, Control(), checks=False)
+        events = train(built, Control())
         with found_syncs(built.device) as found:
             make(device="cuda").model.weight_sum = float(torch.ones(3, device="cuda").sum())
             thread = threading.Thread(target=torch.cuda.synchronize)
@@ -151,7 +150,7 @@ def test_a_profile_looks_neither_at_the_building_of_its_copy_nor_at_its_first_st
                 float(skip)
             first = False
 
-        built.slots.add("after step", Filler(0, "planted", look))
+        built.hooks.after_step.add(look, 0, "planted")
 
     wanted = recipe("model.widths=[4]", "data.batch_size=16")
     with timing.planted(Machine()), backend(wanted):
@@ -183,10 +182,10 @@ def test_a_wait_in_an_augmentation_on_the_device_is_found(
 def waits_of(built: Build) -> Waits:
     """The waits of a few steps, without the first two."""
     with backend(built.recipe):
-        events = train(built, Control(), checks=False)
-        next(e for e in events if isinstance(e, Trained))
+        events = train(built, Control())
+        begun = next(e for e in events if isinstance(e, Trained))
         with found_syncs(built.device) as found:
-            until = built.step + STEPS
+            until = begun.step + STEPS
             next(e for e in events if isinstance(e, Trained) and e.step >= until)
     return found
 

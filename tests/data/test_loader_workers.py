@@ -22,7 +22,7 @@ from workbench.data.sources import folder as folder_module
 from workbench.data.sources.folder import Folder
 from workbench.data.splits import ArraySplit
 from workbench.data.workers import cause_of_death, start_workers
-from workbench.engine.slots import Filler, TechniqueError
+from workbench.hooks import Registered, TechniqueError
 from workbench.randomness import Draws
 from workbench.recipe.schema import Data
 
@@ -39,7 +39,7 @@ def mark(images: Tensor, draws: Draws) -> Tensor:
 
 def loader(function: Callable[[Tensor, Draws], Tensor] = mark, **settings: object) -> LoaderPipeline:
     data = Data(**({"pipeline": "loader", "workers": 2, "batch_size": 4} | settings))
-    pipeline = make_pipeline(data, split_of(), "cpu", 0, (Filler(0, "test", function),))
+    pipeline = make_pipeline(data, split_of(), "cpu", 0, (Registered(0, "test", function),))
     assert isinstance(pipeline, LoaderPipeline)
     return pipeline
 

@@ -15,7 +15,7 @@ from workbench.data.pipeline import EvaluationSet, Pipeline, evaluation_batches,
 from workbench.data.sources import folder as folder_module
 from workbench.data.sources.folder import Folder
 from workbench.data.splits import ArraySplit, Subset
-from workbench.engine.slots import Filler
+from workbench.hooks import Registered
 from workbench.randomness import Draws
 from workbench.recipe.schema import Data
 from workbench.step import Batch
@@ -35,7 +35,7 @@ def brighten(images: Tensor, draws: Draws) -> Tensor:
     return (grey + (images.float() - grey) * factor).clamp(0, 255).round().to(torch.uint8)
 
 
-AUGMENTATIONS = (Filler(0, "shift", shift), Filler(1, "brighten", brighten))
+AUGMENTATIONS = (Registered(0, "shift", shift), Registered(1, "brighten", brighten))
 SETTINGS: dict[str, dict[str, object]] = {
     "device": {"pipeline": "device"},
     "0 workers": {"pipeline": "loader", "workers": 0},

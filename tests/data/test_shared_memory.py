@@ -16,7 +16,7 @@ from workbench.data import shared_memory
 from workbench.data.pipeline import make_pipeline
 from workbench.data.shared_memory import remedy, wanted
 from workbench.data.splits import ArraySplit
-from workbench.engine.slots import Filler
+from workbench.hooks import Registered
 from workbench.recipe.schema import Data
 
 SCRIPT = """
@@ -75,7 +75,7 @@ def test_a_first_batch_that_does_not_come_is_said_in_time(monkeypatch: pytest.Mo
     heard: list[str] = []
     split = ArraySplit(torch.zeros(24, 3, 4, 4, dtype=torch.uint8), torch.zeros(24, dtype=torch.int64))
     data = Data(pipeline="loader", workers=1, batch_size=8)
-    pipeline = make_pipeline(data, split, "cpu", 0, (Filler(0, "dawdle", dawdle),), heard.append)
+    pipeline = make_pipeline(data, split, "cpu", 0, (Registered(0, "dawdle", dawdle),), heard.append)
     assert len(list(pipeline.epoch(0))) == 3  # and it goes on
     pipeline.close()
     assert len(heard) == 1

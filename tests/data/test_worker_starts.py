@@ -28,7 +28,7 @@ from workbench.data.parcel import Parcel
 from workbench.data.pipeline import make_pipeline
 from workbench.data.splits import ArraySplit
 from workbench.data.workers import start_method
-from workbench.engine.slots import Filler
+from workbench.hooks import Registered
 from workbench.recipe.plugins import PluginError, load_plugin
 from workbench.recipe.schema import Data
 
@@ -86,7 +86,7 @@ def use(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pipeline_of(split: Any, *functions: Callable[..., Tensor], **settings: object) -> LoaderPipeline:
     data = Data(**({"pipeline": "loader", "workers": 2, "batch_size": 8} | settings))
-    fillers = tuple(Filler(number, f"own{number}", function) for number, function in enumerate(functions))
+    fillers = tuple(Registered(number, f"own{number}", function) for number, function in enumerate(functions))
     made = make_pipeline(data, split, "cpu", 0, fillers)
     assert isinstance(made, LoaderPipeline)
     return made
@@ -197,7 +197,7 @@ import sys, time
 import torch
 from workbench.data.pipeline import make_pipeline
 from workbench.data.splits import ArraySplit
-from workbench.engine.slots import Filler
+from workbench.hooks import Registered
 from workbench.recipe.schema import Data
 
 def shout(images, draws):
@@ -205,7 +205,7 @@ def shout(images, draws):
     return images
 
 split = ArraySplit(torch.zeros(40, 3, 4, 4, dtype=torch.uint8), torch.zeros(40, dtype=torch.int64))
-pipeline = make_pipeline(Data(pipeline="loader", batch_size=8), split, "cpu", 0, (Filler(0, "shout", shout),))
+pipeline = make_pipeline(Data(pipeline="loader", batch_size=8), split, "cpu", 0, (Registered(0, "shout", shout),))
 from multiprocessing import forkserver
 batches = pipeline.epoch(0)
 next(batches)

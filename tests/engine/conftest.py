@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,18 @@ import pytest
 import torch
 
 from tests.checks.conftest import feeding, small_digits
+from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.data.base import DataSet
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
+from workbench.engine.observer import Observer
 from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
+from workbench.engine.train_state import TrainState
 from workbench.events import Event, Trained
 from workbench.recipe import read_recipe
+from workbench.step import Moment
 
 Make = Callable[..., Build]
 
@@ -52,14 +56,31 @@ def run(
     on_event: Callable[[Event], None] = lambda event: None,
     *,
     checks: bool = False,
+    observers: Iterable[Observer] = (),
+    state: TrainState | None = None,
 ) -> list[Event]:
     """All events of a training, without checks unless asked for: they cost more than a few small steps."""
     events = []
+    if checks:
+        observers = [RunChecks(build), *observers]
     with backend(build.recipe):
-        for event in train(build, control or Control(), checkpoints, resume, checks=checks):
+        for event in train(build, control or Control(), checkpoints, resume, observers=observers, state=state):
             events.append(event)
             on_event(event)
     return events
+
+
+class LooksAt(Observer):
+    """Somebody who looks into one step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def due(self, moment: Moment) -> bool:
+        return moment.step == self.step
+
+    def look(self, moment: Moment) -> None:
+        pass
 
 
 def weights(build: Build) -> dict[str, torch.Tensor]:
@@ -74,7 +95,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 def some_steps(build: Build, steps: int) -> list[float]:
     """Take the first few steps and evaluate; the losses."""
-    build.steps = steps
+    build = build.with_(steps=steps)
     losses = [event.loss for event in run(build) if isinstance(event, Trained)]
     assert losses
     return losses

@@ -90,7 +90,7 @@ def test_a_training_says_how_long_it_compiled(
     monkeypatch.setattr(compiled_kernels.Compilation.__init__, "__defaults__", (0.2,))
     found = make_small("train.epochs=0.3", "train.compile=default")
     said: list[str] = []
-    found.report = said.append
+    found = found.with_(report=said.append)
     notes = [event.message for event in run(found) if isinstance(event, Noted)]
     assert said and all(line.startswith("compiling the network for ") for line in said)
     assert len(notes) == 1 and notes[0].startswith("compiled the network in ")

@@ -12,11 +12,13 @@ from tests.checks.conftest import feeding, small_digits
 from tests.cuda import runtime
 from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.table import NAMES, trial
+from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
+from workbench.engine.train_state import TrainState
 from workbench.events import Finished, Noted, Stopped, Trained
 
 pytestmark = pytest.mark.cuda
@@ -80,15 +82,17 @@ def on_small_digits(name: str, *overrides: str, folder: Path) -> Build:
 def waits_nowhere(build: Build) -> None:
     """Train; fail where a step, but for those at an epoch's ends, waits for the device."""
 
+    state = TrainState.of(build)
+
     # The alarm is raised in each step's forward pass and lasts until the next one's; an epoch's ends may wait.
     def alarm(module: object, inputs: object) -> None:
-        place = build.step % len(build.pipeline)
+        place = state.step % len(build.pipeline)
         torch.cuda.set_sync_debug_mode("error" if 1 < place < len(build.pipeline) - 1 else "default")
 
     build.model.register_forward_pre_hook(alarm)
     with backend(build.recipe):
         events = []
-        for event in train(build, Control()):
+        for event in train(build, Control(), observers=[RunChecks(build)], state=state):
             torch.cuda.set_sync_debug_mode("default")
             events.append(event)
     assert isinstance(events[-1], Finished)

@@ -15,9 +15,10 @@ from tests.engine.conftest import Make, run, same, weights
 from workbench.control import Control
 from workbench.engine import train
 from workbench.engine.execution import WARM_UP, Recorded
-from workbench.engine.slots import Filler
 from workbench.engine.state import Checkpoints
+from workbench.engine.train_state import TrainState
 from workbench.events import CheckFinished, Evaluated, Event, Finished, Noted, Stopped, Trained
+from workbench.hooks import TechniqueError
 
 TECHNIQUES = (
     "techniques.random_crop.padding=2",
@@ -89,8 +90,8 @@ def test_steps_that_checks_look_into_run_as_written(
 ) -> None:
     changes = ("train.epochs=3",)
     found = make_small(*changes)
-    events = run(found, checks=True)
-    looked_into = sum(found.watched(found.moment(step)) for step in range(found.steps))
+    events = run(found, checks=True, state=(state := TrainState.of(found)))
+    looked_into = sum(state.looked_at(found.moment(step)) for step in range(found.steps))
     assert 0 < looked_into < found.steps / 4
     assert 0 < repeater.repeated < found.steps - 2 * WARM_UP - 3
     monkeypatch.undo()
@@ -238,8 +239,8 @@ def test_an_error_of_the_steps_own_is_not_taken_for_the_compilers(
     def broken(loss: Tensor) -> Tensor:
         raise ValueError("of a technique's own")
 
-    found.slots.add("objective", Filler(0, "mine", broken))
-    with pytest.raises(ValueError, match="of a technique's own"):
+    found.hooks.objective.add(broken, 0, "mine")
+    with pytest.raises(TechniqueError, match=r"techniques\.mine: ValueError in .*: of a technique's own"):
         run(found, on_event=lambda event: notes.append(event.message) if isinstance(event, Noted) else None)
     assert not notes
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from tests.engine.conftest import Make, run, same, weights
 from workbench.engine.guard import MAX_SKIPS, Guard, masked_step
 from workbench.engine.replay import replay
-from workbench.engine.slots import Filler
 from workbench.engine.state import Checkpoints
+from workbench.engine.train_state import TrainState
 from workbench.events import CheckpointSaved, Diverged, Trained
 
 
@@ -20,28 +20,28 @@ def poison_at(step: int, make_small: Make, where: str, *overrides: str) -> tuple
     """Train with a layer that breaks at a step; return the last event and the weights before that step."""
     healthy = make_small(*overrides)
     snapshots: dict[int, dict[str, Tensor]] = {}
-    healthy.slots.add(
-        "after step",
-        Filler(0, "snapshot", lambda moment, skip: snapshots.__setitem__(moment.step + 1, weights(healthy))),
+    healthy.hooks.after_step.add(
+        lambda moment, skip: snapshots.__setitem__(moment.step + 1, weights(healthy)), name="snapshot"
     )
     run(healthy)
     broken = make_small(*overrides)
+    state = TrainState.of(broken)
 
     def criterion(logits: Tensor, targets: Tensor) -> Tensor:
         loss = nn.functional.cross_entropy(logits, targets)
-        return loss * float("nan") if broken.step == step else loss
+        return loss * float("nan") if state.step == step else loss
 
     if where == "loss":
-        broken.slots.add("criterion", Filler(0, "broken", criterion))
+        broken.hooks.criterion.add(criterion, 0, "broken")
     elif where == "layer":
         broken.model.block2[0].register_forward_hook(  # type: ignore[union-attr,index]
-            lambda m, i, o: o * float("inf") if broken.step in (step, 999) else o
+            lambda m, i, o: o * float("inf") if state.step in (step, 999) else o
         )
     else:
         broken.model.hidden[1].weight.register_hook(  # type: ignore[union-attr,index]
-            lambda g: g * float("nan") if broken.step == step else g
+            lambda g: g * float("nan") if state.step == step else g
         )
-    events = run(broken)
+    events = run(broken, state=state)
     assert same(weights(broken), snapshots[step])
     return events[-1], snapshots[step]
 

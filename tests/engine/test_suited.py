@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from workbench import precision
 from workbench.checks.preflight import preflight_report
 from workbench.control import Control
-from workbench.engine import precision
-from workbench.engine.precision import native_formats
 from workbench.engine.suited import suited
+from workbench.precision import native_formats
 from workbench.recipe import Recipe, conflicts, read_recipe
 from workbench.runs.directory import create_run
 from workbench.runs.execute import execute

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workbench.engine.tensors import gradient_norm
+from workbench.tensors import gradient_norm
 
 SOME = [(3, 4), (7,), (2, 3, 5), (), (64, 9)]
 MIXED = [torch.float16, torch.float32, torch.float16, torch.bfloat16, torch.float32]

@@ -21,9 +21,9 @@ class SlowTransform(Technique):
     works: bool = parameter(False, description="on a GPU it is the GPU that takes the time")
     looks: bool = parameter(False, description="reads a number of each batch")
 
-    def contribute(self, build):
+    def register(self, build):
         """Sleep where images are augmented."""
-        build.add("image augmentation", self._sleep)
+        build.hooks.image_augmentation.add(self._sleep)
 
     def _sleep(self, images, draws):
         seconds = self.milliseconds * len(images) / 1000
@@ -43,9 +43,9 @@ class Sync(Technique):
     group = "averaging"
     milliseconds: float = parameter(20.0, ge=0, description="of a step")
 
-    def contribute(self, build):
+    def register(self, build):
         """Wait after each update."""
-        build.add("after step", self._wait)
+        build.hooks.after_step.add(self._wait)
 
     def _wait(self, moment, skip):
         time.sleep(self.milliseconds / 1000)
@@ -57,17 +57,17 @@ class TwoPasses(Technique):
     name = "two_passes"
     group = "gradients"
 
-    def contribute(self, build):
+    def register(self, build):
         """Wrap forward and backward."""
 
-        def wrap(compute):
+        def wrap(compute, model):
             def twice(images, targets):
                 compute(images, targets)
                 return compute(images, targets)
 
             return twice
 
-        build.add("gradient", wrap)
+        build.hooks.gradient.add(wrap)
 
 
 class DeviceWork(Technique):
@@ -80,9 +80,9 @@ class DeviceWork(Technique):
     mebibytes: int = parameter(0, ge=0, description="of an image, needed for a moment")
     waits: bool = parameter(False, description="looks at the loss")
 
-    def contribute(self, build):
+    def register(self, build):
         """Be the criterion."""
-        build.add("criterion", self._loss)
+        build.hooks.criterion.add(self._loss)
 
     def _loss(self, logits, targets):
         busy(self.milliseconds / 1e3 + self.microseconds / 1e6 * len(logits))
@@ -100,9 +100,9 @@ class HostWork(Technique):
     group = "averaging"
     milliseconds: float = parameter(0.0, ge=0, description="of a batch, whatever its size")
 
-    def contribute(self, build):
+    def register(self, build):
         """Work after each update."""
-        build.add("after step", lambda moment, skip: work(self.milliseconds / 1e3))
+        build.hooks.after_step.add(lambda moment, skip: work(self.milliseconds / 1e3))
 
 
 class ImageWork(Technique):
@@ -112,9 +112,9 @@ class ImageWork(Technique):
     group = "loss"
     milliseconds: float = parameter(1.0, ge=0, description="of an image")
 
-    def contribute(self, build):
+    def register(self, build):
         """Be the criterion."""
-        build.add("criterion", self._loss)
+        build.hooks.criterion.add(self._loss)
 
     def _loss(self, logits, targets):
         work(self.milliseconds / 1e3 * len(logits))
@@ -128,10 +128,10 @@ class Hoard(Technique):
     group = "precision and speed"
     mebibytes: int = parameter(1, ge=1, description="how much")
 
-    def contribute(self, build):
+    def register(self, build):
         """Take it, for as long as there is the build."""
         held = torch.empty(self.mebibytes * 2**20, dtype=torch.uint8, device=build.device)
-        build.add("after step", lambda moment, skip, held=held: None)
+        build.hooks.after_step.add(lambda moment, skip, held=held: None)
 
 
 def work(seconds):

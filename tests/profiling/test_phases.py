@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,10 +17,10 @@ import torch
 from tests.profiling.conftest import Read
 from workbench.control import Control
 from workbench.engine.backend import backend
-from workbench.engine.build import Build, build
-from workbench.engine.evaluate import Hear
+from workbench.engine.build import build
 from workbench.engine.meter import Clock
 from workbench.engine.train import train
+from workbench.engine.train_state import TrainState
 from workbench.events import Event, Finished, Noted, PhasesMeasured, Stopped
 from workbench.profiling import phases
 from workbench.profiling.instruments import INSTRUMENTS, Instruments
@@ -57,7 +58,9 @@ def trained(recipe: Recipe, folder: Path, *asked: str, known=INSTRUMENTS, second
     with backend(recipe):
         built = build(recipe, "cpu", folder)
         try:
-            return list(train(built, control, instruments=Instruments(folder / "profile", known))), built
+            state = TrainState.of(built)
+            observers = [Instruments(folder / "profile", known)]
+            return list(train(built, control, observers=observers, state=state)), state
         finally:
             built.close()
 
@@ -113,38 +116,39 @@ def count_marks(recipe: Recipe, folder: Path) -> Counter[str]:
     counted: Counter[str] = Counter()
     with backend(recipe):
         built = build(recipe, "cpu", folder)
-        built.marks.at = lambda phase: counted.update([phase])
-        list(train(built, Control()))
+        state = TrainState.of(built)
+        state.phases.at = lambda phase: counted.update([phase])
+        list(train(built, Control(), state=state))
     return counted
 
 
 @pytest.mark.usefixtures("long_sleep")
 def test_an_evaluation_is_no_part_of_a_step(recipe: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workbench.engine import progress
+    from workbench.engine import between_steps
 
-    evaluate = progress.evaluate
+    evaluate = between_steps.evaluate
 
-    def slowly(built: Build, split: str, hear: Hear) -> tuple[float, float]:
+    def slowly(*given: Any) -> tuple[float, float]:
         time.sleep(0.2)
-        return evaluate(built, split, hear)
+        return evaluate(*given)
 
-    monkeypatch.setattr(progress, "evaluate", slowly)
+    monkeypatch.setattr(between_steps, "evaluate", slowly)
     events, _ = trained(recipe("train.epochs=3", "train.eval_every=0.1"), tmp_path, "phases")
     assert measured(events) and all(event.step_seconds < 2 for event in measured(events))  # an evaluation takes 200 s
 
 
 def test_measuring_changes_no_number(recipe: Read, tmp_path: Path) -> None:
     wanted = recipe("train.epochs=3", "techniques.dropout=on", "model.hidden=[16]")
-    _, measured_build = trained(wanted, tmp_path, "phases")
+    _, measured_state = trained(wanted, tmp_path, "phases")
     _, alone = trained(wanted, tmp_path)
-    for name, value in alone.model.state_dict().items():
-        assert torch.equal(value, measured_build.model.state_dict()[name])
+    for name, value in alone.build.model.state_dict().items():
+        assert torch.equal(value, measured_state.build.model.state_dict()[name])
 
 
 def test_nothing_is_marked_when_measuring_is_over(recipe: Read, tmp_path: Path) -> None:
-    events, built = trained(recipe("train.epochs=10"), tmp_path, "phases", seconds=0.0)
+    events, state = trained(recipe("train.epochs=10"), tmp_path, "phases", seconds=0.0)
     assert len(measured(events)) == 1, "one window was asked for"
-    assert not built.marks.on
+    assert not state.phases.on
 
 
 @pytest.mark.parametrize("often", [1, 2, 4, 8, 16, MOST])
@@ -209,7 +213,7 @@ def test_no_step_is_measured_while_another_would_be_lost_by_it(monkeypatch: pyte
 
 
 def test_an_instrument_that_breaks_ends_no_run(recipe: Read, tmp_path: Path) -> None:
-    known = {"broken": lambda build, clock: Broken()}
+    known = {"broken": lambda state: Broken()}
     events, _ = trained(recipe("train.epochs=1"), tmp_path, "broken", "unheard-of", known=known)
     said = [event.message for event in events if isinstance(event, Noted)]
     assert said == [
@@ -242,7 +246,7 @@ class Counting:
 
 
 def test_a_window_ends_by_itself_or_with_the_run(recipe: Read, tmp_path: Path) -> None:
-    known = {"counting": lambda build, clock: Counting(clock)}
+    known = {"counting": lambda state: Counting(state.clock)}
     once, _ = trained(recipe("train.epochs=1"), tmp_path, "counting", known=known, seconds=0.0)
     assert [e.message for e in once if isinstance(e, Noted)] == ["3 steps, clock moved 0.00"]
     again, _ = trained(recipe("train.epochs=0.3"), tmp_path, "counting", known=known)
@@ -251,12 +255,12 @@ def test_a_window_ends_by_itself_or_with_the_run(recipe: Read, tmp_path: Path) -
 
 
 def test_a_stopped_run_ends_what_measures_it_first(recipe: Read, tmp_path: Path) -> None:
-    known = {"counting": lambda build, clock: Counting(clock)}
+    known = {"counting": lambda state: Counting(state.clock)}
     control, wanted = Control(), recipe("train.epochs=1")
     control.measure("counting")
     control.stop()
     with backend(wanted):
-        events = list(train(build(wanted, "cpu", tmp_path), control, instruments=Instruments(tmp_path, known)))
+        events = list(train(build(wanted, "cpu", tmp_path), control, observers=[Instruments(tmp_path, known)]))
     assert isinstance(events[-1], Stopped)
 
 
@@ -266,16 +270,17 @@ def test_on_a_gpu_the_phases_explain_the_step_and_nothing_waits(recipe: Read, tm
     control = Control()
     control.measure("phases", math.inf)
     built = build(wanted, "cuda", tmp_path)
+    state = TrainState.of(built)
 
     # Raised in a forward pass, the alarm lasts until the next one; an epoch's ends may wait.
     def alarm(module: object, inputs: object) -> None:
-        place = built.step % len(built.pipeline)
+        place = state.step % len(built.pipeline)
         torch.cuda.set_sync_debug_mode("error" if 1 < place < len(built.pipeline) - 1 else "default")
 
     built.model.register_forward_pre_hook(alarm)
     with backend(wanted):
         try:
-            found = measured(list(train(built, control, instruments=Instruments(tmp_path))))
+            found = measured(list(train(built, control, observers=[Instruments(tmp_path)], state=state)))
         finally:
             torch.cuda.set_sync_debug_mode("default")
             built.close()

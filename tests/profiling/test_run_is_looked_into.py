@@ -23,7 +23,7 @@ def trained(recipe: Recipe, folder: Path, *asked: str) -> list[Event]:
     with backend(recipe):
         built = build(recipe, "cpu", folder)
         try:
-            return list(train(built, control, instruments=Instruments(folder / "profile")))
+            return list(train(built, control, observers=[Instruments(folder / "profile")]))
         finally:
             built.close()
 

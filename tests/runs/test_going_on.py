@@ -11,9 +11,9 @@ import torch
 from workbench.data.base import DataError
 from workbench.devices import DeviceError
 from workbench.engine.build import BuildError
-from workbench.engine.slots import TechniqueError
 from workbench.engine.state import Checkpoints
 from workbench.events import Event, Failed, Trained
+from workbench.hooks import TechniqueError
 from workbench.recipe import Problem, RecipeError, read_recipe
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.execute import execute

@@ -28,7 +28,7 @@ SCHEDULES = ["decay=0.9", "every=3", "start=0.3", "warmup=true", "every=2 start=
 @pytest.mark.parametrize("settings", SCHEDULES)
 def test_ema_is_its_definition_and_masked_steps_do_not_count(make: Make, settings: str) -> None:
     built = make("ema", extra=tuple(f"techniques.ema.{setting}" for setting in settings.split()))
-    built.steps = 20
+    built = built.with_(steps=20)
     ema: Any = built.recipe.techniques["ema"]
     begin = {"start=0.3": 6, "every=2 start=0.2 warmup=true": 4}.get(settings, 0)
     expected = floats(built)
@@ -44,8 +44,8 @@ def test_ema_is_its_definition_and_masked_steps_do_not_count(make: Make, setting
         decay = min(ema.decay, (1 + before) / (10 + before)) if ema.warmup else ema.decay
         decay = decay**ema.every if averaged > 0 else 0.0
         expected = {name: decay * expected[name] + (1 - decay) * present[name] for name in expected}
-        assert close(built.kept["ema"].state_dict(), expected), step
-    assert not close(built.kept["ema"].state_dict(), floats(built), atol=0.1)
+        assert close(built.in_checkpoints["ema"].state_dict(), expected), step
+    assert not close(built.in_checkpoints["ema"].state_dict(), floats(built), atol=0.1)
 
 
 def test_a_masked_step_leaves_an_average_alone_even_where_weights_are_not_finite(make: Make) -> None:
@@ -54,12 +54,12 @@ def test_a_masked_step_leaves_an_average_alone_even_where_weights_are_not_finite
         last = built.steps - 1
         wander(built, 0)
         after_step(built, last, GO)
-        before = {k: v.clone() for k, v in flat(built.kept[name].state_dict()).items()}
+        before = {k: v.clone() for k, v in flat(built.in_checkpoints[name].state_dict()).items()}
         with torch.no_grad():
             for weight in built.model.parameters():
                 weight.fill_(float("nan"))
         after_step(built, last, SKIP)
-        assert same(flat(built.kept[name].state_dict()), before)
+        assert same(flat(built.in_checkpoints[name].state_dict()), before)
         assert all(torch.isfinite(value).all() for value in before.values())
         assert all(torch.isnan(weight).all() for weight in built.model.parameters())
 
@@ -73,9 +73,9 @@ def test_evaluation_sees_the_average_and_training_is_left_as_it_was(make: Make) 
     other = make(extra=("train.epochs=1",))
     other.model.load_state_dict(before)
     assert evaluate(other, "test") != found
-    other.model.load_state_dict({**before, **built.kept["ema"].state_dict()})
+    other.model.load_state_dict({**before, **built.in_checkpoints["ema"].state_dict()})
     assert evaluate(other, "test") == found
-    with pytest.raises(ZeroDivisionError), built.slots.only("evaluation weights", None)(built.model):  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError), built.hooks.evaluation_weights(built.model):
         assert not same(weights(built), before)
         raise ZeroDivisionError
     assert same(weights(built), before)
@@ -157,7 +157,7 @@ def test_averages_resume_to_the_bit_from_a_step_between_two_updates(
     run(second, resume=checkpoints.load())
     assert same(weights(second), weights(whole))
     for name in set(names) - {"sam"}:
-        assert same(flat(second.kept[name].state_dict()), flat(whole.kept[name].state_dict()))
+        assert same(flat(second.in_checkpoints[name].state_dict()), flat(whole.in_checkpoints[name].state_dict()))
 
 
 @pytest.mark.parametrize("name", ["ema", "swa", "lookahead"])
@@ -165,11 +165,11 @@ def test_averages_resume_to_the_bit_from_a_step_between_two_updates(
 def test_averages_of_16_bit_weights_are_kept_in_32(make: Make, name: str, half: str) -> None:
     extra = (f"techniques.half_weights.dtype={half}", "train.epochs=1")
     built = make(name, "half_weights", extra=extra, dataset=small_digits(128, 32))
-    built.steps = 4
+    built = built.with_(steps=4)
     with backend(built.recipe):
         events = list(train(built, Control()))
     assert math.isfinite(events[-1].test_loss)  # type: ignore[union-attr]
-    state = flat(built.kept[name].state_dict())
+    state = flat(built.in_checkpoints[name].state_dict())
     assert all(value.dtype == torch.float32 for value in state.values())
     assert all(torch.isfinite(value).all() for value in state.values())
     assert built.model.output.weight.dtype in (torch.float16, torch.bfloat16)  # type: ignore[union-attr]

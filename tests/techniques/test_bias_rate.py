@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from tests.engine.conftest import Make
+from workbench.engine.train_state import TrainState
 from workbench.techniques.bias_rate import separate
 
 
@@ -46,9 +47,10 @@ def test_a_group_of_biases_alone_keeps_its_place() -> None:
 def test_the_schedule_scales_them_too(make: Make, optimizer: str) -> None:
     names = ("bias_rate", "cosine", "batch_norm", "loss_sum") if optimizer != "adamw" else ("bias_rate", "cosine")
     built = make(*names, *([] if optimizer == "sgd" else [optimizer]))
-    built.set_learning_rates(built.moment(0))
+    state = TrainState.of(built)
+    state.set_learning_rates(built.moment(0))
     first = rates(built.optimizer, built.model)
-    built.set_learning_rates(built.moment(built.steps // 2))
+    state.set_learning_rates(built.moment(built.steps // 2))
     second = rates(built.optimizer, built.model)
     share = built.learning_rate(built.steps // 2) / built.learning_rate(0)
     assert 0 < share < 1

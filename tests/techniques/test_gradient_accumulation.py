@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from tests.engine.conftest import Make
 from workbench.engine.build import Build
-from workbench.engine.train import batches, forward_and_backward
+from workbench.engine.compilation import Compute
+from workbench.engine.train import batches, one_step
+from workbench.engine.train_state import TrainState
 
 
 def gradients(built: Build) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+    """Loss, logits and gradients of a first step."""
+    found: list[torch.Tensor] = []
+    gradients: list[torch.Tensor] = []
+
+    def heard(compute: Compute, model: nn.Module) -> Compute:
+        def computed(images: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            found.extend(compute(images, targets))
+            return found[0], found[1]
+
+        return computed
+
+    built.hooks.gradient.add(heard, rank=1000, name="heard")
+    built.hooks.gradient_edits.add(lambda weights: gradients.extend(w.grad for w in weights if w.grad is not None))
     built.model.train()
-    batch, moment = next(batches(built))
-    loss, logits = forward_and_backward(built, built.model)(*built.prepare(batch, moment))
-    return loss, logits, [p.grad for p in built.parameters if p.grad is not None]
+    state = TrainState.of(built)
+    batch, moment = next(batches(state))
+    one_step(state)(*built.prepare(batch, moment), batch.labels, moment)
+    return found[0], found[1], gradients
 
 
 @pytest.mark.parametrize("other", ["", "loss_sum", "mixup", "label_smoothing", "sam"])

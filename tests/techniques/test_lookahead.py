@@ -20,12 +20,12 @@ def test_lookahead_is_its_definition(make: Make) -> None:
             slow = {name: slow[name] + 0.3 * (fast[name] - slow[name]) for name in slow}
             fast |= slow
         assert close(floats(built), fast), step
-    for function in built.slots.functions("finish"):
+    for function in built.hooks.finish:
         function(built.one_more_epoch)
     end = {name: slow[name] + 0.3 * (fast[name] - slow[name]) for name in slow}
     assert close({name: w.detach() for name, w in built.model.named_parameters()}, end)
     before = weights(built)
-    for function in built.slots.functions("finish"):
+    for function in built.hooks.finish:
         function(built.one_more_epoch)
     assert same(weights(built), before)
 
@@ -53,7 +53,7 @@ def test_averages_come_after_lookahead(make: Make) -> None:
     built = make("lookahead", "ema", extra=extra)
     wander(built, 0)
     after_step(built, 1, GO)
-    state = built.kept["ema"].state_dict()
+    state = built.in_checkpoints["ema"].state_dict()
     assert all(torch.equal(state[name], weight) for name, weight in built.model.named_parameters())
-    slow = built.kept["lookahead"].state_dict()
+    slow = built.in_checkpoints["lookahead"].state_dict()
     assert all(torch.equal(state[name], value) for name, value in slow.items())

@@ -297,7 +297,7 @@ def test_nothing_asks_what_lies_on_the_device(name: str) -> None:
 @pytest.mark.parametrize("technique", [AutoAugment(), RandAugment(), TrivialAugment()], ids=lambda t: t.name)
 def test_a_policy_refuses_images_that_are_neither_grey_nor_rgb(technique: object) -> None:
     with pytest.raises(ValueError, match=r"techniques\..*1 or 3 channels, found 4"):
-        technique.contribute(SimpleNamespace(image_shape=(4, 32, 32)))  # type: ignore[attr-defined]
+        technique.register(SimpleNamespace(image_shape=(4, 32, 32)))  # type: ignore[attr-defined]
 
 
 def test_magnitude_0_of_randaugment_leaves_only_what_has_no_magnitude() -> None:

@@ -13,11 +13,11 @@ from tests.techniques.table import refusal, trial
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import build
-from workbench.engine.tensors import gradient_norm
 from workbench.engine.train import train
 from workbench.events import Trained
 from workbench.techniques.freeze_layers import frozen_parts
 from workbench.techniques.progressive_resizing import ProgressiveResizing, resize
+from workbench.tensors import gradient_norm
 
 
 @pytest.mark.slow

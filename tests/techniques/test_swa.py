@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.averaging import close, floats
 from tests.techniques.table import refusal, trial
-from workbench.engine.slots import Filler
 from workbench.step import Moment
 from workbench.techniques.swa import SWA, measure_statistics
 
@@ -20,9 +19,8 @@ def test_swa_ends_with_the_mean_of_the_weights_at_the_ends_of_epochs(make: Make)
     built = make("swa", extra=("train.epochs=6", "techniques.swa.start=0.4", "techniques.swa.every=2"))
     seen: list[dict[str, Tensor]] = []
     ends = [3 * built.steps_per_epoch - 1, 5 * built.steps_per_epoch - 1]
-    built.slots.add(
-        "after step",
-        Filler(99, "test", lambda moment, skip: seen.append(floats(built)) if moment.step in ends else None),
+    built.hooks.after_step.add(
+        lambda moment, skip: seen.append(floats(built)) if moment.step in ends else None, rank=99, name="test"
     )
     run(built)
     names = dict(built.model.named_parameters())
@@ -87,7 +85,7 @@ def test_measuring_statistics_is_torchs_and_puts_modes_and_momenta_back() -> Non
 def test_a_run_that_ends_before_swas_start_keeps_its_weights(make: Make) -> None:
     built, plain = make("swa"), make()
     for one in (built, plain):
-        one.steps = built.steps_per_epoch - 1
+        one = one.with_(steps=built.steps_per_epoch - 1)
         run(one)
     assert same(weights(built), weights(plain))
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from tests.engine.conftest import Make, run
-from workbench.engine.parameter_groups import parameter_groups
 from workbench.models.base import ModelOptions
 from workbench.models.resnet import ResNet
+from workbench.optimizers.parameter_groups import parameter_groups
 from workbench.techniques.dirac_init import dirac_init
 from workbench.techniques.he_init import he_init
 

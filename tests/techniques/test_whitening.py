@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from tests.checks.conftest import small_digits
 from tests.engine.conftest import Make, run, weights
 from workbench.engine.backend import threads_limited
-from workbench.engine.slots import Filler
 from workbench.models.base import ModelOptions
 from workbench.models.layers import Whitening
 from workbench.models.layers.whitening import second_moments, whitening_filters
@@ -114,7 +113,7 @@ def test_filters_never_move_and_the_bias_moves_only_at_first(make: Make) -> None
     def remember(moment: object, skip: object) -> None:
         seen.append(layer.bias.detach().clone())
 
-    built.slots.add("after step", Filler(0, "test", remember))
+    built.hooks.after_step.add(remember, 0, "test")
     run(built)
     after = weights(built)
     filters = next(name for name in before if name.endswith("filters"))

@@ -29,7 +29,7 @@ class FirstSteps(Check):
         from workbench.engine.rehearsal import Rehearsal
 
         rehearsal = Rehearsal(build)
-        schedule = build.slots.only("schedule", lambda moment: 1.0)
+        schedule = build.schedule
         losses: list[float] = []
         for step in range(min(self.steps, build.steps)):
             losses.append(rehearsal.step(step, float(schedule(build.moment(step)))))

@@ -109,7 +109,7 @@ def measure_initial_loss(build: Build, count: int = IMAGES) -> InitialLoss:
     from workbench.checks.training_images import training_images
 
     images, labels = training_images(build, count)
-    standard = build.slots.only("memory format", lambda thing: thing)(_restandardise(images))
+    standard = build.hooks.memory_format(_restandardise(images))
     devices = [build.device] if build.device.type == "cuda" else []
     with torch.no_grad(), torch.random.fork_rng(devices=devices):
         found = cross_entropy(_logits(build, images), labels)

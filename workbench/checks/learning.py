@@ -157,8 +157,8 @@ class _LearningWatch(Watch):
                 return Result(worse[0], expected, found, worse[1], LOWER)
             chance = "" if results.accuracy > reach else f"; always answering one class is right for {share:.1%}, too"
             return Result("pass", expected, found, f"it knows more than one that guesses{chance}")
-        if outcome.build.step < self.card.steps:
-            return not_judged(f"{outcome.build.step:,} steps are too few to learn much", "", expected, found)
+        if outcome.results.step < self.card.steps:
+            return not_judged(f"{outcome.results.step:,} steps are too few to learn much", "", expected, found)
         if enough(sum(sizes), share):
             guesses = f"guessing is right for {share:.1%} of the test images, and up to {reach:.1%} by chance"
             return self._guesses(outcome, guesses, expected, found)
@@ -172,7 +172,7 @@ class _LearningWatch(Watch):
 
     def _guesses(self, outcome: Outcome, guesses: str, expected: str, found: str) -> Result:
         """What to say of a network that is no better than guessing."""
-        steps, loss = outcome.build.step, self._loss
+        steps, loss = outcome.results.step, self._loss
         if self._learns():
             if steps < self.card.short:
                 reason = f"{guesses}; in training the loss is {loss:.3g}, but what evaluation uses lags in a short run"
@@ -195,7 +195,7 @@ class _LearningWatch(Watch):
         reason = f"the loss is above ln {self.classes} = {level:.3f}, that of guessing, {where}"
         if self._grew(min(clean, outcome.results.loss), level):
             return "fail", reason if self._learns() else f"it has diverged: {reason}"
-        lags = outcome.build.step < self.card.short and self._learns()
+        lags = outcome.results.step < self.card.short and self._learns()
         fine = outcome.results.accuracy > way(share, TOLD)
         return ("warn" if fine or lags else "fail"), reason
 

@@ -62,8 +62,8 @@ class Predictions:
         self.predicted.append(predicted)
         self.probabilities.append(probability)
 
-    def results(self, build: Build, loss: float, accuracy: float) -> Results:
-        """The whole test split in one object of plain values."""
+    def results(self, build: Build, step: int, loss: float, accuracy: float) -> Results:
+        """The whole test split after so many updates, in one object of plain values."""
         import torch
 
         labels, predicted = torch.cat(self.labels).cpu(), torch.cat(self.predicted).cpu()
@@ -76,7 +76,7 @@ class Predictions:
         pixels = _pictures(build.dataset.test.images(places))
         return Results(
             split="test",
-            step=build.step,
+            step=step,
             loss=loss,
             accuracy=accuracy,
             classes=tuple(build.dataset.classes),

@@ -10,20 +10,26 @@ from workbench.checks.base import chosen, failed
 from workbench.checks.outcome import Outcome, Predictions
 from workbench.checks.preflight import preflight
 from workbench.checks.watching import Watching
-from workbench.events import CheckFinished, Noted, Trained
+from workbench.engine.observer import Observer
+from workbench.events import CheckFinished, Evaluated, Noted, Trained
 from workbench.runs.errors import RunError
 from workbench.runs.results import write_results
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from workbench.engine.build import Build
     from workbench.engine.replay import Finding
+    from workbench.step import Batch, Moment
 
 
-class RunChecks:
+class RunChecks(Observer):
     """One run's checks. on: false makes none, and leaves the results of the last evaluation as they are.
 
     folder: the run's directory, for what checks leave there; None: nowhere.
     """
+
+    name = "checks"
 
     def __init__(self, build: Build, folder: Path | None = None, *, on: bool = True) -> None:
         self._build = build
@@ -31,30 +37,34 @@ class RunChecks:
         self._on = on
         self._watching = Watching(build, chosen(build.recipe, "during") if on else (), folder)
         self._history: list[tuple[int, float]] = []
-        self.predictions = Predictions()
+        self._predictions = Predictions()
 
     def before(self) -> Iterator[CheckFinished]:
-        """Before the first step."""
         if self._on:
             yield from preflight(self._build)
 
-    def during(self, trained: Trained) -> Iterator[CheckFinished]:
-        """At a point of the curves."""
-        self._history.append((trained.step, trained.accuracy))
-        yield from self._watching.judge(trained)
+    def due(self, moment: Moment) -> bool:
+        return self._watching.due(moment)
+
+    def look(self, moment: Moment) -> None:
+        self._watching.look(moment)
+
+    def trained(self, event: Trained) -> Iterator[CheckFinished]:
+        self._history.append((event.step, event.accuracy))
+        yield from self._watching.judge(event)
 
     def diverged(self, finding: Finding) -> Iterator[CheckFinished]:
-        """When loss or gradients were not finite."""
         yield from self._watching.diverged(finding)
         yield from self._watching.unjudged()
 
     def stopped(self) -> Iterator[CheckFinished]:
-        """When the run ends before its last step."""
         yield from self._watching.unjudged()
 
-    def after(self, loss: float, accuracy: float) -> Iterator[CheckFinished | Noted]:
-        """After the last evaluation, whose answers ``predictions`` has heard."""
-        results = self.predictions.results(self._build, loss, accuracy)
+    def answered(self, batch: Batch, logits: Tensor) -> None:
+        self._predictions.add(batch, logits)
+
+    def evaluated(self, event: Evaluated) -> Iterator[CheckFinished | Noted]:
+        results = self._predictions.results(self._build, event.step, event.loss, event.accuracy)
         if self._folder is not None:
             try:
                 write_results(self._folder / "evaluation.json", results)
@@ -72,9 +82,7 @@ class RunChecks:
                 yield card.event(result)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a run that goes on must know of its earlier part."""
         return self._watching.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put it back."""
         self._watching.load_state_dict(state)

@@ -28,7 +28,7 @@ class Throughput(Check):
 
     def watch(self, build: Build) -> Watch | None:
         """Not where a technique changes the resolution, which changes the speed by design."""
-        return None if build.slots.fillers("resize") else _ThroughputWatch(self)
+        return None if len(build.hooks.resize) else _ThroughputWatch(self)
 
 
 class _ThroughputWatch(Watch):

@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from workbench.checks.outcome import Outcome
     from workbench.engine.build import Build
     from workbench.engine.replay import Finding
+    from workbench.step import Moment
 
 RARER = 10
 """Looks are so much rarer where steps are recorded: one that is looked into runs without its graph."""
 
 
 class Watching:
-    """Some checks at work on one training. Entering one in the slot ``look`` is all that the step knows of them."""
+    """Some checks at work on one training."""
 
     def __init__(self, build: Build, cards: Iterable[Check], folder: Path | None = None) -> None:
-        from workbench.engine.slots import Filler
-
         self._folder = folder
         self._verdicts: dict[str, Verdict] = {}
         self._watches: list[tuple[Check, Watch]] = []
@@ -34,9 +33,16 @@ class Watching:
                 card = card.model_copy(update={"every": RARER * card.every})
             if (watch := card.watch(build)) is not None:
                 self._watches.append((card, watch))
-                if type(watch).look is not Watch.look:
-                    build.slots.add("look", Filler(card.rank, f"checks.{card.name}", watch.look))
-                    build.slots.add("look due", Filler(card.rank, f"checks.{card.name}", watch.due))
+
+    def due(self, moment: Moment) -> bool:
+        """Whether one of them sees something in this step."""
+        return any(watch.due(moment) for _, watch in self._watches)
+
+    def look(self, moment: Moment) -> None:
+        """Have those look that see something in it."""
+        for _, watch in self._watches:
+            if watch.due(moment):
+                watch.look(moment)
 
     def judge(self, trained: Trained) -> Iterator[CheckFinished]:
         """What changed at a point of the curves."""

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.engine.slots import Filler
+from workbench.hooks import Registered
 from workbench.randomness import Draws, generator
+
+Augmentations = tuple[Registered[[Tensor, Draws], Tensor], ...]
+"""Functions of uint8 images ``[N, C, H, W]`` and their draws, in their order."""
 
 
 def order(seed: int, epoch: int, n: int) -> Tensor:
@@ -50,12 +53,12 @@ class Plan:
         return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
 
 
-def augment(images: Tensor, indices: Tensor, epoch: int, seed: int, augmentations: tuple[Filler, ...]) -> Tensor:
+def augment(images: Tensor, indices: Tensor, epoch: int, seed: int, augmentations: Augmentations) -> Tensor:
     """Apply the image augmentations in their order, each with its own draws for each image.
 
     images: uint8 ``[N, C, H, W]``; indices: int64 ``[N]``, the images' positions in the training split.
     """
-    draws = Draws.of_each(seed, [filler.name for filler in augmentations], epoch, indices)
-    for filler, drawn in zip(augmentations, draws, strict=True):
-        images = filler(images, drawn)
+    draws = Draws.of_each(seed, [each.name for each in augmentations], epoch, indices)
+    for each, drawn in zip(augmentations, draws, strict=True):
+        images = each(images, drawn)
     return images

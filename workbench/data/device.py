@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from workbench.data.base import DataError, Split
-from workbench.data.batches import Plan, augment
-from workbench.engine.slots import Filler
+from workbench.data.batches import Augmentations, Plan, augment
 from workbench.out_of_memory import out_of_memory
 from workbench.step import Batch, Marks, Repeated, as_written
 
@@ -20,7 +19,7 @@ _CHUNK = 64 * 2**20  # bytes uploaded at a time, so that a split on disk never l
 class DevicePipeline:
     """Batches of a split that lies on the device. No step waits for the device or visits images one by one."""
 
-    def __init__(self, plan: Plan, split: Split, device: torch.device, augmentations: tuple[Filler, ...]) -> None:
+    def __init__(self, plan: Plan, split: Split, device: torch.device, augmentations: Augmentations) -> None:
         self._plan = plan
         self._device = device
         self._augmentations = augmentations

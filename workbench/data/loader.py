@@ -13,11 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from workbench.data.base import DataError, Split
-from workbench.data.batches import Plan
+from workbench.data.batches import Augmentations, Plan
 from workbench.data.shared_memory import PLACE, megabytes, remedy, room
 from workbench.data.worker_images import Failure, Images, Piped, Place
 from workbench.data.workers import WorkerStart, cause_of_death, make_ready, start_method, start_workers
-from workbench.engine.slots import Filler
 from workbench.recipe.schema import Data
 from workbench.step import Batch, Marks, Repeated, as_written
 
@@ -52,7 +51,7 @@ class LoaderPipeline:
         plan: Plan,
         split: Split,
         device: torch.device,
-        augmentations: tuple[Filler, ...],
+        augmentations: Augmentations,
         data: Data,
         report: Callable[[str], None],
     ) -> None:

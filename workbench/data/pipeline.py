@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from workbench.data.base import DataError, Split
-from workbench.data.batches import Plan, order
+from workbench.data.batches import Augmentations, Plan, order
 from workbench.data.device import DevicePipeline, upload
 from workbench.data.loader import LoaderPipeline
-from workbench.engine.slots import Filler
 from workbench.out_of_memory import out_of_memory
 from workbench.recipe.schema import Data
 from workbench.step import Batch, Marks, Repeated, as_written
@@ -66,7 +65,7 @@ def make_pipeline(
     split: Split,
     device: torch.device | str,
     seed: int,
-    augmentations: tuple[Filler, ...],
+    augmentations: Augmentations,
     report: Callable[[str], None] = lambda message: None,
 ) -> Pipeline:
     """The pipeline that the recipe chose, over the training split. Raises DataError if there is nothing to feed.

@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from workbench.data.base import DataError, Split
-from workbench.data.batches import augment
+from workbench.data.batches import Augmentations, augment
 from workbench.data.parcel import Parcel
-from workbench.engine.slots import Filler
 
 Place = tuple[int, list[int]]
 """What the sampler tells a worker: an epoch, and the positions of a batch's images in the split."""
@@ -43,7 +42,7 @@ class Images(Dataset[Any]):
     Labels and positions are known where the batch is used; sending them along too costs a third of the loader's rate.
     """
 
-    def __init__(self, split: Split, seed: int, augmentations: tuple[Filler, ...]) -> None:
+    def __init__(self, split: Split, seed: int, augmentations: Augmentations) -> None:
         self._split = split
         self._seed = seed
         self._augmentations = augmentations
@@ -76,7 +75,7 @@ class Images(Dataset[Any]):
         return self._parcel
 
     def _not_sent(self, error: Exception) -> DataError:
-        parts = {f"techniques.{filler.name}": filler for filler in self._augmentations} | {"the data set": self._split}
+        parts = {each.owner: each for each in self._augmentations} | {"the data set": self._split}
         for name, part in parts.items():
             try:
                 Parcel(part)

@@ -46,7 +46,7 @@ def torch_sees() -> TorchSees:
     """What torch can use. Imports it."""
     import torch
 
-    from workbench.engine.precision import native_formats
+    from workbench.precision import native_formats
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -14,11 +14,12 @@ import torch
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
-from workbench.engine.precision import native_formats
 from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
+from workbench.engine.train_state import TrainState
 from workbench.events import Event, Finished, Noted, Trained
 from workbench.out_of_memory import out_of_memory as is_out_of_memory
+from workbench.precision import native_formats
 from workbench.recipe import read_recipe
 
 RECIPE = """
@@ -118,8 +119,7 @@ def resume(device: str) -> str:
             _events(first, control, checkpoints, hear=stop)
         with _built(device, *EXACT) as second:
             _events(second, Control(), checkpoints, checkpoints.load())
-            found = _weights(second)
-            steps = second.step
+            found, steps = _weights(second), second.steps
     different = [name for name in expected if not torch.equal(expected[name], found[name])]
     if different:
         raise Wrong(f"resumed at step {middle}, {len(different)} of {len(expected)} tensors differ: {different[0]}, …")
@@ -141,9 +141,10 @@ def recorded(device: str) -> str:
     with _built(device, *EXACT, "train.compile=graph") as each:
 
         def hear(event: Event) -> None:
-            rates.append((float(each.optimizer.param_groups[0]["lr"]), each.learning_rate(each.step - 1)))
+            if isinstance(event, Trained):
+                rates.append((float(each.optimizer.param_groups[0]["lr"]), each.learning_rate(event.step - 1)))
 
-        events = _events(each, hear=lambda event: hear(event) if isinstance(event, Trained) else None)
+        events = _events(each, hear=hear)
         weights = _weights(each)
     if notes := [event.message for event in events if isinstance(event, Noted)]:
         raise Wrong(notes[0])
@@ -179,23 +180,24 @@ def draws(device: str) -> str:
 def waits(device: str) -> str:
     """With the alarm for waiting on, steps run as they are."""
     with _built(device, "train.log_every=1000") as each:
-        each.model.register_forward_pre_hook(lambda *_: _alarm(each))
+        state = TrainState.of(each)
+        each.model.register_forward_pre_hook(lambda *_: _alarm(state))
         try:
             with backend(each.recipe, each.device):
-                for _ in train(each, Control(), checks=False):
+                for _ in train(each, Control(), state=state):
                     torch.cuda.set_sync_debug_mode("default")
         except RuntimeError as error:
             if "synchroniz" not in str(error):
                 raise
-            raise Wrong(f"step {each.step} waits for the device: {str(error).splitlines()[0][:200]}") from error
+            raise Wrong(f"step {state.step} waits for the device: {str(error).splitlines()[0][:200]}") from error
         finally:
             torch.cuda.set_sync_debug_mode("default")
         return f"{each.steps} steps, none waits but at an epoch's ends"
 
 
-def _alarm(each: Build) -> None:
-    place = each.step % len(each.pipeline)
-    torch.cuda.set_sync_debug_mode("error" if 1 < place < len(each.pipeline) - 1 else "default")
+def _alarm(state: TrainState) -> None:
+    epoch = state.build.steps_per_epoch
+    torch.cuda.set_sync_debug_mode("error" if 1 < state.step % epoch < epoch - 1 else "default")
 
 
 def out_of_memory(device: str) -> str:
@@ -232,7 +234,7 @@ def _events(
 ) -> list[Event]:
     found = []
     with backend(each.recipe, each.device):
-        for event in train(each, control or Control(), checkpoints, resume, checks=False):
+        for event in train(each, control or Control(), checkpoints, resume):
             found.append(event)
             hear(event)
     return found

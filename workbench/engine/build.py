@@ -1,34 +1,29 @@
-"""From a recipe to everything that a training step needs: data, network, optimizer and the filled slots."""
+"""From a recipe to everything that a training step needs: data, network, optimizer and the hooks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from workbench.data.base import DataError, DataSet, NoStep, Split
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import training_and_validation
 from workbench.engine.backend import threads_limited
-from workbench.engine.continuing import Continuation, continued
-from workbench.engine.contributions import Contributions, contributions, network
 from workbench.engine.inputs import normalisation, prepared
-from workbench.engine.precision import Precision
+from workbench.engine.registering import Registration, network, registered
 from workbench.engine.sizes import sketch
-from workbench.engine.slots import SlotError, Slots
-from workbench.out_of_memory import out_of_memory
+from workbench.hooks import HookError, Hooks
+from workbench.precision import Precision
 from workbench.randomness import key
-from workbench.recipe import Problem, Recipe, RecipeError, conflicts
+from workbench.recipe import Recipe, RecipeError, conflicts
 from workbench.recipe.execution import Execution, execution
-from workbench.step import Batch, Marks, Moment, Repeated, as_written
-
-T = TypeVar("T")
+from workbench.step import Batch, Moment, Repeated, as_written
 
 Network = Callable[[Tensor], Tensor]
 """Float images ``[N, C, H, W]`` to logits ``[N, classes]``: a model, or something that computes the same."""
@@ -38,62 +33,49 @@ class BuildError(Exception):
     """A recipe that is well-formed but does not fit its data or this machine; one line."""
 
 
-def no_room() -> bool:
-    """What :attr:`Build.make_room` is where nothing holds memory that the run can do without."""
-    return False
-
-
-@dataclass
+@dataclass(frozen=True)
 class Build:
-    """A recipe made real on a device. ``step`` counts the updates done; everything else stays as it was built.
+    """A recipe made real on a device. It stays as it was built: what changes while it is trained is a TrainState's.
 
-    initialisation_seconds: what setting the weights took, with the looks at training images that it needs.
-    execution: how its steps are executed; another one from where that turns out to be impossible.
-    rates_on_device: learning rates are tensors there, which a recorded step reads anew each time it is repeated.
-    make_room: frees memory that the run can do without, if there is any; whether there was.
-    updating: the present step has its gradients and changes weights: it cannot be done again from its beginning.
-    report: hears what is to be said while the training's thread is at something long.
+    (Its model's weights and its optimizer's state do change: they are what is trained.)
+    in_checkpoints: what checkpoints hold of techniques, by name. parameters: those that are trained. base_rates: the
+    learning rate of each parameter group at the schedule's height; peak_rate: that of the first as the recipe states
+    it. evaluation: the sets to evaluate on,
+    by name. execution: how steps are to be executed. initialisation_seconds: what setting the weights took, with the
+    looks at training images that it needs. report: hears what is to be said while the training's thread is at something
+    long.
     """
 
     recipe: Recipe
     device: torch.device
-    slots: Slots
-    kept: dict[str, Any]
+    hooks: Hooks
+    in_checkpoints: dict[str, Any]
     dataset: DataSet
     training: Split
     validation: Split | None
     pipeline: Pipeline
     model: nn.Module
+    parameters: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
     precision: Precision
     normalise: Callable[[Tensor], Tensor]
+    schedule: Callable[[Moment], float]
+    base_rates: tuple[float, ...]
+    peak_rate: float
+    evaluation: dict[str, EvaluationSet]
+    execution: Execution
     steps: int
-    step: int = 0
-    base_rates: list[float] = field(default_factory=list)
     initialisation_seconds: float = 0.0
-    rates_on_device: bool = False
-    make_room: Callable[[], bool] = no_room
-    updating: bool = False
     report: Callable[[str], None] = lambda message: None
-    marks: Marks = field(default_factory=Marks)
 
-    def __post_init__(self) -> None:
-        self.steps_per_epoch = len(self.pipeline)
-        self._rate = float(self.optimizer.param_groups[0]["lr"])
-        for edit in self.slots.functions("optimizer edits"):
-            edit(self.optimizer)
-        self.base_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.execution: Execution = execution(self.recipe, str(self.device), len(self.training))
-        self._schedule = self.slots.only("schedule", lambda moment: 1.0)
-        self._memory_format = self.slots.only("memory format", lambda thing: thing)
-        size = self.recipe.data.eval_batch_size
-        splits = {"validation": self.validation, "test": self.dataset.test}
-        self.evaluation = {
-            name: EvaluationSet(split, self.device, size) for name, split in splits.items() if split is not None
-        }
-        for prepare in self.slots.functions("prepared"):
-            prepare(self.model, self.optimizer)
+    def with_(self, **changes: Any) -> Build:
+        """The same model and optimizer with some fields replaced."""
+        return replace(self, **changes)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch."""
+        return len(self.pipeline)
 
     @property
     def training_images(self) -> int:
@@ -103,58 +85,35 @@ class Build:
     @property
     def mixes_targets(self) -> bool:
         """Whether targets are blends of labels, so that train accuracy has no meaning."""
-        return bool(self.slots.fillers("target mixing"))
+        return len(self.hooks.target_mixing) > 0
 
     def moment(self, step: int) -> Moment:
         """When a step happens."""
         return Moment(step, self.steps, self.steps_per_epoch)
 
-    def watched(self, moment: Moment) -> bool:
-        """Whether somebody looks into this step's layers. Then it must run as it is written."""
-        return any(due(moment) for due in self.slots.functions("look due"))
-
     def learning_rate(self, step: int) -> float:
         """The learning rate of the first parameter group at a step, as the recipe states it."""
-        return self._rate * float(self._schedule(self.moment(step)))
-
-    def go_on_as(self, how: Continuation) -> None:
-        """Train on where a shorter run stood, with the learning rate going on as that says."""
-        self._schedule = continued(self._schedule, how)
-
-    def set_learning_rates(self, moment: Moment) -> None:
-        """Scale every group's rate for this step."""
-        factor = float(self._schedule(moment))
-        for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            rate = base * factor
-            if self.device.type == "cuda":  # as a tensor holds it, so that steps are the same recorded or not
-                rate = _in_32_bits(rate)
-            if not self.rates_on_device:
-                group["lr"] = rate
-            elif isinstance(group["lr"], Tensor) and group["lr"].device == self.device:
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = torch.full((), rate, device=self.device)
+        return self.peak_rate * float(self.schedule(self.moment(step)))
 
     def prepare(self, batch: Batch, moment: Moment, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
         """A batch from the pipeline as the network meets it in training: float images and targets.
 
         repeated: calls what depends on the batch and its epoch alone.
         """
-        return prepared(batch, moment, self.slots, self.normalise, self.recipe.seed, repeated)
+        return prepared(batch, moment, self.hooks, self.normalise, self.recipe.seed, repeated)
 
     def plain(self, images: Tensor) -> Tensor:
         """uint8 images as the network meets them in evaluation."""
-        prepared: Tensor = self._memory_format(self.normalise(images))
+        prepared: Tensor = self.hooks.memory_format(self.normalise(images))
         return prepared
 
     def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The training loss, computed in fp32."""
-        loss: Tensor = self.slots.only("criterion", cross_entropy)(logits.float(), targets)
-        return loss
+        return self.hooks.criterion(logits.float(), targets)
 
     def objective(self, loss: Tensor) -> Tensor:
         """What is differentiated: the loss, unless a technique puts something in its place."""
-        for edit in self.slots.functions("objective"):
+        for edit in self.hooks.objective:
             loss = edit(loss)
         return loss
 
@@ -163,15 +122,6 @@ class Build:
         with self.precision.autocast():
             logits: Tensor = (model or self.model)(self.precision.images(images))
         return logits
-
-    def with_room(self, compute: Callable[[], T]) -> T:
-        """What is computed; where memory is too small for it, it is tried again after :attr:`make_room`."""
-        try:
-            return compute()
-        except Exception as error:
-            if not out_of_memory(error) or not self.make_room():
-                raise
-        return compute()
 
     def one_more_epoch(self) -> Iterator[Tensor]:
         """The images of an epoch beyond the last, as training would meet them."""
@@ -184,17 +134,13 @@ class Build:
         self.pipeline.close()
 
 
-def _in_32_bits(x: float) -> float:
-    return float(torch.tensor(x, dtype=torch.float32))
-
-
 def build(
     recipe: Recipe,
     device: str | torch.device,
     data_root: Path,
     report: Callable[[str], None] = lambda message: None,
 ) -> Build:
-    """Load the data, make and initialise the network, fill the slots.
+    """Load the data, have techniques register, make and initialise the network and its optimizer.
 
     Uses torch's global generator for the weights and puts it back. Raises RecipeError, DataError or BuildError.
     """
@@ -205,40 +151,59 @@ def build(
     need_classes(recipe, dataset)
     training, validation = training_and_validation(dataset, recipe.data.validation, recipe.seed)
     try:
-        found = contributions(recipe, device, dataset)
-        slots = found.slots
+        found = registered(recipe, device, dataset)
+        hooks = found.hooks
         sketch(recipe, dataset, len(training), device)  # before anything large is made
-        normalise = slots.only("normalise", normalisation(recipe, training, device))
+        normalise = hooks.normalise.chosen(normalisation(recipe, training, device))
         began = time.perf_counter()
         model = _model(found, training, normalise)
         initialisation_seconds = time.perf_counter() - began
-    except (ValueError, SlotError) as error:
+    except (ValueError, HookError) as error:
         raise BuildError(str(error)) from error
-    precision = slots.only("precision", lambda device: Precision())(device)
-    model = slots.only("memory format", lambda thing: thing)(precision.convert(model.to(device)))
+    precision = hooks.precision(device)
+    model = hooks.memory_format(precision.convert(model.to(device)))
     _gather_statistics(model)
-    augmentations = slots.fillers("image augmentation")
-    pipeline = make_pipeline(recipe.data, training, device, recipe.seed, augmentations, report)
+    pipeline = make_pipeline(recipe.data, training, device, recipe.seed, tuple(hooks.image_augmentation), report)
     if len(pipeline) == 0:
         raise no_step(recipe, training)
-    optimizer = slots.only("optimizer", no_optimizer)(model)
+    optimizer, peak_rate, base_rates = make_optimizer(hooks, model)
+    splits = {"validation": validation, "test": dataset.test}
+    size = recipe.data.eval_batch_size
+    evaluation = {name: EvaluationSet(split, device, size) for name, split in splits.items() if split is not None}
+    for each in hooks.built:
+        each(model, optimizer)
     return Build(
         recipe=recipe,
         device=device,
-        slots=slots,
-        kept=found.kept,
+        hooks=hooks,
+        in_checkpoints=found.in_checkpoints,
         dataset=dataset,
         training=training,
         validation=validation,
         pipeline=pipeline,
         model=model,
+        parameters=[p for p in model.parameters() if p.requires_grad],
         optimizer=optimizer,
         precision=precision,
         normalise=normalise,
+        schedule=hooks.schedule.chosen(),
+        base_rates=base_rates,
+        peak_rate=peak_rate,
+        evaluation=evaluation,
+        execution=execution(recipe, str(device), len(training)),
         steps=run_steps(recipe, len(pipeline)),
         initialisation_seconds=initialisation_seconds,
         report=report,
     )
+
+
+def make_optimizer(hooks: Hooks, model: nn.Module) -> tuple[torch.optim.Optimizer, float, tuple[float, ...]]:
+    """A new optimizer of a model's parameters; the rate that the recipe states, and each group's at its height."""
+    optimizer = hooks.optimizer(model)
+    peak_rate = float(optimizer.param_groups[0]["lr"])
+    for edit in hooks.optimizer_edits:
+        edit(optimizer, model)
+    return optimizer, peak_rate, tuple(float(group["lr"]) for group in optimizer.param_groups)
 
 
 def with_index(device: torch.device) -> torch.device:
@@ -276,7 +241,7 @@ def no_step(recipe: Recipe, training: Split) -> NoStep:
     )
 
 
-def _model(found: Contributions, training: Split, normalise: Callable[[Tensor], Tensor]) -> nn.Module:
+def _model(found: Registration, training: Split, normalise: Callable[[Tensor], Tensor]) -> nn.Module:
     def sample(count: int, *, on_device: bool = False) -> Tensor:
         """The first training images as the network meets them, on the CPU or where they will be trained on."""
         pixels = training.images(torch.arange(min(count, len(training))))
@@ -287,7 +252,7 @@ def _model(found: Contributions, training: Split, normalise: Callable[[Tensor], 
     with torch.random.fork_rng(devices=[]), threads_limited(1):
         torch.default_generator.manual_seed(key(found.recipe.seed, "initialisation"))
         model = network(found)
-        for initialise in found.slots.functions("initialisation"):
+        for initialise in found.hooks.initialisation:
             initialise(model, sample)
     return model
 
@@ -309,8 +274,3 @@ def _gather_statistics(model: nn.Module) -> None:
         for module, name, buffer in places:
             module._buffers[name] = block[start : start + buffer.numel()].view(buffer.shape)
             start += buffer.numel()
-
-
-def no_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """Stands in the slot of the optimizer where nobody fills it."""
-    raise RecipeError([Problem("techniques", "no technique made an optimizer; switch one on")])

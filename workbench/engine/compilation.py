@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from workbench.device_lost import pass_on
-from workbench.engine.build import Build, Network
+from workbench.engine.build import Network
 from workbench.engine.compiled_kernels import FIRST_WORD_SECONDS, Compilation, kernels, kernels_kept
-from workbench.engine.execution import Note, Pause
 from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
+from workbench.engine.train_state import TrainState
 from workbench.recipe.execution import micro_batch_size
 
 COMPILED = {"default": "default", "max": "max-autotune-no-cudagraphs"}
@@ -26,10 +26,10 @@ Compute = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 class Compiled:
     """The network for training steps: compiled for batches of full size, or parts of one, as written for all others."""
 
-    def __init__(self, build: Build, note: Note) -> None:
-        self._build = build
-        self._note = note
-        self._mode = build.execution.mode
+    def __init__(self, state: TrainState) -> None:
+        self._state = state
+        self._build = build = state.build
+        self._mode = state.execution.mode
         size = build.recipe.data.batch_size
         self._whole = min(size, micro_batch_size(build.recipe) or size)
         self._host = HostState(build)
@@ -43,7 +43,7 @@ class Compiled:
     def __call__(self, images: Tensor) -> Tensor:
         """Logits of a training batch, or of a part of it."""
         build = self._build
-        if self._fast is None or len(images) < self._whole or build.watched(build.moment(build.step)):
+        if self._fast is None or len(images) < self._whole or self._state.looked_at(self._state.moment):
             return build.model(images)  # type: ignore[no-any-return]
         with _backward_at_once():
             return self._fast(images)
@@ -64,27 +64,29 @@ class Compiled:
                 found = compute(images, targets)
             except Exception as error:
                 pass_on(error)
-                why = reason(error, self._build.slots)
+                why = reason(error, self._build.hooks)
                 put_back()
                 self._fast = None
-                self._build.execution = self._build.execution.without_compiler(why)
+                self._state.execution = self._state.execution.without_compiler(why)
             else:
                 self._proven.add(kind)
                 return found
             found = compute(images, targets)
-            self._note(f'train.compile = "{self._mode}": the network cannot be compiled ({why}); it runs as written')
+            self._state.note(
+                f'train.compile = "{self._mode}": the network cannot be compiled ({why}); it runs as written'
+            )
             return found
 
         return attempt
 
 
 @contextmanager
-def compiling(build: Build, note: Note, pause: Pause) -> Iterator[None]:
+def compiling(state: TrainState) -> Iterator[None]:
     """What the compiler does in the block, in whichever step, is kept for later processes and no training time.
 
     Where it takes long it says so all the while.
     """
-    if build.execution.mode not in COMPILED:
+    if state.execution.mode not in COMPILED:
         yield
         return
     from torch._dynamo.callback import callback_handler
@@ -92,18 +94,18 @@ def compiling(build: Build, note: Note, pause: Pause) -> Iterator[None]:
     standing = ExitStack()
 
     def begin(_: object) -> None:
-        standing.enter_context(pause())
-        standing.callback(said, Compilation(folder, build.report))
+        standing.enter_context(state.pause())
+        standing.callback(said, Compilation(folder, state.build.report))
 
     def said(compilation: Compilation) -> None:
         if (seconds := compilation.end()) >= FIRST_WORD_SECONDS:
             kept = f"; {kernels(compilation.made())} kept for next time in {folder}" if folder is not None else ""
-            note(f"compiled the network in {seconds:,.0f} s{kept}")
+            state.note(f"compiled the network in {seconds:,.0f} s{kept}")
 
     def end(_: object) -> None:
         standing.close()
 
-    with kernels_kept(build.device) as folder:
+    with kernels_kept(state.build.device) as folder:
         callback_handler.register_start_callback(begin)
         callback_handler.register_end_callback(end)
         try:

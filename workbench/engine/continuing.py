@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
+from workbench.hooks import Hooks, add_by_words
 from workbench.step import Moment
 from workbench.storage.values import Count, Finite
 
@@ -88,19 +89,19 @@ def schedule_of(recipe: Recipe, classes: int) -> Factor:
     found = _Schedule(recipe, classes)
     for technique in recipe.active():
         if technique.group == "schedule":
-            technique.contribute(found)
-    return found.factor
+            technique.register(found)
+    return found.hooks.schedule.chosen()
 
 
 class _Schedule:
-    """What a schedule sees of a build: see :class:`workbench.engine.slots.Builder`."""
+    """What a schedule sees of a build: see :class:`workbench.hooks.Builder`."""
 
     image_shape = (3, 1, 1)
 
     def __init__(self, recipe: Recipe, classes: int) -> None:
         self.recipe = recipe
         self.classes = classes
-        self.factor: Factor = lambda moment: 1.0
+        self.hooks = Hooks()
 
     @property
     def device(self) -> torch.device:
@@ -108,12 +109,13 @@ class _Schedule:
 
         return torch.device("cpu")
 
-    def add(self, slot: str, function: Callable[..., Any], rank: int = 0) -> None:
-        if slot == "schedule":
-            self.factor = function
-
-    def keep(self, name: str, state: Any) -> None:
+    def save_in_checkpoints(self, name: str, state: Any) -> None:
         """Its state is not needed for the rates."""
+
+    def add(self, words: str, function: Callable[..., Any], rank: int = 0) -> None:
+        add_by_words(self.hooks, words, function, rank)
+
+    keep = save_in_checkpoints
 
 
 def take_over(build: Build, state: dict[str, Any], how: Continuation) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Every mode does the same arithmetic. Where a mode cannot be had, the step is exe
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,17 +13,15 @@ import torch
 from torch import Tensor
 
 from workbench.device_lost import pass_on
-from workbench.engine.build import Build
 from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
 from workbench.engine.recorder import Recorder
+from workbench.engine.train_state import TrainState
 from workbench.out_of_memory import out_of_memory
 from workbench.step import Moment, nobody
 
 Step = Callable[[Tensor, Tensor, Tensor, Moment], Tensor]
 """``(images, targets, labels, moment)``, all on the device, to skip, float32 []: 1 where the update is masked."""
-Note = Callable[[str], None]
-Pause = Callable[[], AbstractContextManager[None]]
 Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
 """Records a function without running it: returns what repeats it, and the tensor that then holds its result."""
 
@@ -38,16 +35,16 @@ class CannotRecord(RuntimeError):
     """What keeps a step from being recorded, as one clause."""
 
 
-def executed(step: Step, build: Build, note: Note, pause: Pause = nullcontext) -> Step:
-    """The step as ``train.compile`` wants it executed. pause: the training time stands still in it."""
-    how = build.execution
+def executed(step: Step, state: TrainState) -> Step:
+    """The step as ``train.compile`` wants it executed."""
+    how = state.execution
     if not how.recorded:
         return step
-    if build.device.type != "cuda":
-        note(f'train.compile = "{how.asked}": CUDA graphs need a CUDA device; steps run without one')
-        build.execution = how.without_graph("CUDA graphs need a CUDA device")
+    if state.build.device.type != "cuda":
+        state.note(f'train.compile = "{how.asked}": CUDA graphs need a CUDA device; steps run without one')
+        state.execution = how.without_graph("CUDA graphs need a CUDA device")
         return step
-    return Recorded(step, build, note, pause)
+    return Recorded(step, state)
 
 
 @dataclass
@@ -74,13 +71,10 @@ class Recorded:
     memory up; if it comes back after all, it stays.
     """
 
-    def __init__(
-        self, step: Step, build: Build, note: Note, pause: Pause = nullcontext, record: Record | None = None
-    ) -> None:
+    def __init__(self, step: Step, state: TrainState, record: Record | None = None) -> None:
         self._step = step
-        self._build = build
-        self._note = note
-        self._pause = pause
+        self._state = state
+        self._build = build = state.build
         recorder = Recorder(build.device)
         self._record = record or recorder.record
         self._recorder = recorder if record is None else None
@@ -95,44 +89,44 @@ class Recorded:
         self._last: Any = None
         self._off = self._unmarked = self._ready = False
         self._capturable: list[dict[str, Any]] = []
-        build.rates_on_device, build.make_room = True, self._make_room
+        state.rates_on_device, state.make_room = True, self._make_room
 
     def __call__(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         """One step."""
         inputs = (images, targets, labels)
         if not self._ready:
             self._make_capturable()
-        if self._off or len(labels) < self._build.recipe.data.batch_size or self._build.watched(moment):
+        if self._off or len(labels) < self._build.recipe.data.batch_size or self._state.looked_at(moment):
             return self._as_written(images, targets, labels, moment)
         kind = self._kind(inputs, moment)
         graph = self._graphs.get(kind)
         if graph is None and (graph := self._new(kind, inputs, moment)) is None:
             return self._as_written(images, targets, labels, moment)
         self._since.add(kind)
-        if self._build.marks.on:
+        if self._state.phases.on:
             if (marked := self._marked(graph, moment)) is None:
-                self._build.marks.as_written = True
+                self._state.phases.as_written = True
                 return self._as_written(images, targets, labels, moment)
             graph = marked
         for place, value in zip(graph.inputs, inputs, strict=True):
             place.copy_(value)
         graph.repeat()
-        if graph.phases and self._build.marks.repeated is not None:
-            self._build.marks.repeated(graph.phases)
+        if graph.phases and self._state.phases.repeated is not None:
+            self._state.phases.repeated(graph.phases)
         return graph.result
 
     def _as_written(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         """The step without its graph. Where the recordings leave too little memory for it, they are given up."""
         if not self._graphs:
             return self._step(images, targets, labels, moment)
-        put_back, self._build.updating = remembered(self._build, self._host), False
+        put_back, self._state.updating = remembered(self._build, self._host), False
         try:
             return self._step(images, targets, labels, moment)
         except Exception as error:
-            if not out_of_memory(error) or self._build.updating:  # an update that broke off cannot be undone
+            if not out_of_memory(error) or self._state.updating:  # an update that broke off cannot be undone
                 raise
         put_back()
-        self._build.make_room()
+        self._state.make_room()
         return self._step(images, targets, labels, moment)
 
     def _make_room(self) -> bool:
@@ -144,7 +138,7 @@ class Recorded:
 
     def _marked(self, graph: _Graph, moment: Moment) -> _Graph | None:
         """The recording of the same step that has its phases; None where it cannot be had."""
-        if self._unmarked or self._build.marks.repeated is None:
+        if self._unmarked or self._state.phases.repeated is None:
             return None
         if graph.marked is None:
             phases: list[tuple[str, torch.cuda.Event]] = []
@@ -158,7 +152,9 @@ class Recorded:
             if isinstance(found, str):
                 self._unmarked = True
                 why = f"their recording has no place for clocks ({found})"
-                self._note(f"phases are measured on steps that run without their graph, the others are faster: {why}")
+                self._state.note(
+                    f"phases are measured on steps that run without their graph, the others are faster: {why}"
+                )
                 return None
             graph.marked, found.phases = found, phases
         return graph.marked
@@ -209,14 +205,14 @@ class Recorded:
         """
         before = self._host.copy()
         try:
-            with self._pause(), self._build.marks.instead(at or nobody):
+            with self._state.pause(), self._state.phases.instead(at or nobody):
                 places = inputs if at else tuple(torch.empty_like(value) for value in inputs)
                 repeat, result = self._record(lambda: self._step(places[0], places[1], places[2], moment))
             if change := before.change():
                 raise CannotRecord(change)
         except Exception as error:  # an error of the step's own comes back when it runs as written
             pass_on(error)
-            why = reason(error, self._build.slots)
+            why = reason(error, self._build.hooks)
             before.put_back()
             return why
         before.put_back()
@@ -228,10 +224,10 @@ class Recorded:
         self._back_to_the_host()
         if self._recorder is not None:
             self._recorder.free()
-        asked = self._build.execution.asked
-        self._build.execution = self._build.execution.without_graph(why)
+        asked = self._state.execution.asked
+        self._state.execution = self._state.execution.without_graph(why)
         what = why if recordable else f"this step cannot be recorded ({why})"
-        self._note(f'train.compile = "{asked}": {what}; steps run without a graph')
+        self._state.note(f'train.compile = "{asked}": {what}; steps run without a graph')
 
     def _make_capturable(self) -> None:
         """Have optimizers keep on the device what they count; a fused one does so anyway."""
@@ -247,7 +243,7 @@ class Recorded:
 
     def _back_to_the_host(self) -> None:
         """Rates and counts lie where optimizers have them whose steps nobody records: some take them nowhere else."""
-        self._build.rates_on_device = False
+        self._state.rates_on_device = False
         optimizer = self._build.optimizer
         for group in optimizer.param_groups:
             if isinstance(group["lr"], Tensor):

@@ -23,6 +23,7 @@ from workbench.engine.evaluate import score
 from workbench.engine.recorded_batches import recorded_batches
 from workbench.engine.spare import small, some
 from workbench.engine.train import train
+from workbench.engine.train_state import TrainState
 from workbench.out_of_memory import out_of_memory
 from workbench.recipe.execution import micro_batch_size
 
@@ -90,15 +91,16 @@ def _measured(wanted: Build, count: int, sizes: tuple[int, int]) -> Footprint:
     with backend(recipe, device):
         torch.backends.cudnn.benchmark = False  # what it tries is dear, for sizes that nobody needs
         spare = build(recipe, device, Path())
-        spare.steps = EPOCHS * spare.steps_per_epoch
+        spare = spare.with_(steps=EPOCHS * spare.steps_per_epoch)
+        state = TrainState.of(spare)
         try:
             gc.collect()  # what others left behind must not be freed in the middle
-            peaks = _Peaks(spare)
-            for _ in train(spare, Control(), checks=False):
-                if spare.step == spare.steps:
+            peaks = _Peaks(state)
+            for _ in train(spare, Control(), state=state):
+                if state.step == spare.steps:
                     break
             kept = peaks.kept
-            spare.marks.off()
+            state.phases.off()
             base, evaluations = torch.cuda.memory_allocated(device), {}
             for size in sizes:
                 images = EvaluationSet(some(spare.dataset.test, size), device, size, keep=False)
@@ -125,15 +127,15 @@ class _Peaks:
     kept: what the last step left, above it.
     """
 
-    def __init__(self, spare: Build) -> None:
-        self._spare = spare
+    def __init__(self, state: TrainState) -> None:
+        self._state, self._spare = state, state.build
         self._phase = ""
         self._size = 0
-        self._base = torch.cuda.memory_allocated(spare.device)
+        self._base = torch.cuda.memory_allocated(self._spare.device)
         self.kept = 0
         self.found: dict[str, dict[int, int]] = defaultdict(dict)
-        torch.cuda.reset_peak_memory_stats(spare.device)
-        spare.marks.at = self._at
+        torch.cuda.reset_peak_memory_stats(self._spare.device)
+        state.phases.at = self._at
 
     def _at(self, phase: str) -> None:
         device, pipeline = self._spare.device, self._spare.pipeline
@@ -142,7 +144,7 @@ class _Peaks:
             peaks[self._size] = max(peak, peaks.get(self._size, 0))
         if not phase:
             self.kept = torch.cuda.memory_allocated(device) - self._base
-        self._size = pipeline.batch_size_of(self._spare.step % len(pipeline))
+        self._size = pipeline.batch_size_of(self._state.step % len(pipeline))
         self._phase = phase
         torch.cuda.reset_peak_memory_stats(device)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from workbench.engine.tensors import gradient_norm, memory_blocks
+from workbench.tensors import gradient_norm, memory_blocks
 
 MAX_SKIPS = 20
 """Updates that the loss scaler may leave out in a row before the run counts as diverged."""

@@ -6,7 +6,7 @@ import pickle
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, MutableMapping
 from functools import partial
 from types import CellType, FunctionType, MethodType
 from typing import Any
@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.build import Build
-from workbench.engine.tensors import memory_blocks
-
-IN_STEP = ("criterion", "objective", "gradient", "gradient edits", "precision", "memory format")
-"""Slots whose functions, or what they return, run within a step."""
+from workbench.engine.train_state import TrainState
+from workbench.hooks import Hook, Hooks
+from workbench.tensors import memory_blocks
 
 PLAIN = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device)
 
@@ -27,6 +26,18 @@ DEPTH = 5
 
 SET_EVERY_STEP = ("found_inf", "grad_scale")
 """What the loop itself sets in an optimizer before it is read."""
+
+
+def in_step(hooks: Hooks) -> tuple[Hook[..., Any], ...]:
+    """Hooks whose functions, or what they return, run within a step."""
+    return (
+        hooks.criterion,
+        hooks.objective,
+        hooks.gradient,
+        hooks.gradient_edits,
+        hooks.precision,
+        hooks.memory_format,
+    )
 
 
 class _Place:
@@ -82,18 +93,21 @@ class _Same:
 class HostState:
     """What a build's steps keep on the host, as far as it can be reached.
 
-    slots: those whose functions are looked into.
+    hooks: those whose functions are looked into; if left out, those whose functions, or what they return, run within a
+    step.
     """
 
-    def __init__(self, build: Build, slots: Sequence[str] = IN_STEP) -> None:
+    def __init__(self, build: Build, hooks: Iterable[Hook[..., Any]] | None = None) -> None:
         self._build = build
         seen: set[int] = set()
         self._step: list[_Place] = []
-        for slot in slots:
-            for filler in build.slots.fillers(slot):
-                self._step += _reached(f"techniques.{filler.name}", filler.function, seen)
+        for hook in in_step(build.hooks) if hooks is None else hooks:
+            for registered in hook:
+                self._step += _reached(registered.owner, registered.function, seen)
         self._epoch = [_Place(f"the layer '{name}'", module.__dict__) for name, module in build.model.named_modules()]
-        self._kept = [_Place(f"techniques.{name}", vars(kept)) for name, kept in build.kept.items() if _has_vars(kept)]
+        self._kept = [
+            _Place(f"techniques.{name}", vars(kept)) for name, kept in build.in_checkpoints.items() if _has_vars(kept)
+        ]
 
     def of_a_step(self) -> Hashable:
         """What a step's functions and the optimizer's groups hold at present; equal where a recording would be."""
@@ -101,7 +115,7 @@ class HostState:
         return groups, *self.of_functions()
 
     def of_functions(self) -> tuple[Hashable, ...]:
-        """What the functions in its slots hold."""
+        """What the functions at its hooks hold."""
         return tuple(self._seen(place.values, 0) for place in self._step)
 
     def of_an_epoch(self) -> Hashable:
@@ -121,7 +135,7 @@ class HostState:
         return Copy(self._build, [*self._step, *own, *self._kept, *self._epoch])
 
     def copy_of_functions(self) -> Copy:
-        """What the functions in its slots hold as it is."""
+        """What the functions at its hooks hold as it is."""
         return Copy(self._build, self._step)
 
     def _seen(self, value: Any, depth: int) -> Hashable:
@@ -329,7 +343,7 @@ def _reached(owner: str, function: Any, seen: set[int]) -> list[_Place]:
 
 
 def _object(owner: str, thing: Any, seen: set[int]) -> list[_Place]:
-    if id(thing) in seen or isinstance(thing, nn.Module | type | Build) or not _has_vars(thing):
+    if id(thing) in seen or isinstance(thing, nn.Module | type | Build | TrainState) or not _has_vars(thing):
         return []
     seen.add(id(thing))
     return [_Place(owner, vars(thing))]

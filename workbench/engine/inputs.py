@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from workbench.data.base import Split
 from workbench.data.statistics import channel_statistics
-from workbench.engine.slots import Filler, Slots
+from workbench.hooks import Hooks, Registered
 from workbench.randomness import Draws
 from workbench.recipe import Recipe
 from workbench.step import Batch, Moment, Repeated, as_written
@@ -19,7 +20,7 @@ from workbench.step import Batch, Moment, Repeated, as_written
 def prepared(
     batch: Batch,
     moment: Moment,
-    slots: Slots,
+    hooks: Hooks,
     normalise: Callable[[Tensor], Tensor],
     seed: int,
     repeated: Repeated = as_written,
@@ -28,26 +29,26 @@ def prepared(
 
     repeated: calls what depends on nothing but the batch and its epoch.
     """
-    resize = slots.fillers("resize")
+    resizes = len(hooks.resize) > 0
 
-    def draws(filler: Filler, indices: Tensor) -> Draws:
-        return Draws(seed, filler.name, moment.epoch, indices)
+    def draws(technique: Registered[..., Any], indices: Tensor) -> Draws:
+        return Draws(seed, technique.name, moment.epoch, indices)
 
     def mixed(images: Tensor, targets: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-        for filler in slots.fillers("target mixing"):
-            images, targets = filler(images, targets, draws(filler, indices))
+        for mix in hooks.target_mixing:
+            images, targets = mix(images, targets, draws(mix, indices))
         return images, targets
 
     def floats(images: Tensor, labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-        images = slots.only("memory format", lambda thing: thing)(normalise(images))
-        for filler in slots.fillers("tensor augmentation"):
-            images = filler(images, draws(filler, indices))
-        return (images, labels) if resize else mixed(images, labels, indices)
+        images = hooks.memory_format(normalise(images))
+        for augment in hooks.tensor_augmentation:
+            images = augment(images, draws(augment, indices))
+        return (images, labels) if resizes else mixed(images, labels, indices)
 
     images, targets = repeated("inputs", floats, moment.epoch, *batch)
-    for filler in resize:
-        images = filler(images, moment)
-    return mixed(images, targets, batch.indices) if resize else (images, targets)
+    if not resizes:
+        return images, targets
+    return mixed(hooks.resize(images, moment), targets, batch.indices)
 
 
 def normalisation(recipe: Recipe, training: Split, device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -12,10 +12,10 @@ from torch import nn
 from workbench.data.base import DataSet, Known
 from workbench.data.batches import Plan
 from workbench.data.splits import UnseenSplit, training_and_validation
-from workbench.engine.build import BuildError, need_classes, no_optimizer, no_step, run_steps
-from workbench.engine.contributions import contributions
+from workbench.engine.build import BuildError, need_classes, no_step, run_steps
+from workbench.engine.registering import registered
 from workbench.engine.sizes import sketch
-from workbench.engine.slots import SlotError
+from workbench.hooks import HookError
 from workbench.recipe import Recipe, RecipeError, conflicts
 from workbench.step import Moment
 
@@ -64,16 +64,16 @@ def _outline(recipe: Recipe, dataset: DataSet) -> Outline:
     need_classes(recipe, dataset)
     training, _ = training_and_validation(dataset, recipe.data.validation, recipe.seed)
     try:
-        found = contributions(recipe, torch.device("cpu"), dataset)
+        found = registered(recipe, torch.device("cpu"), dataset)
         model = sketch(recipe, dataset, len(training), torch.device("cpu"))
-    except (ValueError, SlotError) as error:
+    except (ValueError, HookError) as error:
         raise BuildError(str(error)) from error
-    slots = found.slots
-    optimizer = slots.only("optimizer", no_optimizer)(model)
+    hooks = found.hooks
+    optimizer = hooks.optimizer(model)
     steps_per_epoch = len(Plan(recipe.seed, len(training), recipe.data.batch_size, recipe.data.drop_last))
     if steps_per_epoch == 0:
         raise no_step(recipe, training)
-    makers = [filler.name for slot in ("model options", "model edits") for filler in slots.fillers(slot)]
+    makers = hooks.owners_of(hooks.model_options, hooks.model_edits)
     return Outline(
         recipe=recipe,
         model=model,
@@ -82,6 +82,6 @@ def _outline(recipe: Recipe, dataset: DataSet) -> Outline:
         training_images=len(training),
         steps_per_epoch=steps_per_epoch,
         steps=run_steps(recipe, steps_per_epoch),
-        factor=slots.only("schedule", lambda moment: 1.0),
+        factor=hooks.schedule.chosen(),
         rate=float(optimizer.param_groups[0]["lr"]),
     )

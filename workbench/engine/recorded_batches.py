@@ -16,26 +16,25 @@ from torch import Tensor
 from workbench.data.device import DevicePipeline
 from workbench.device_lost import pass_on
 from workbench.engine.build import Build
-from workbench.engine.execution import WARM_UP, CannotRecord, Note
+from workbench.engine.execution import WARM_UP, CannotRecord
 from workbench.engine.host_state import HostState
 from workbench.engine.reasons import reason
 from workbench.engine.recorder import Recorder
+from workbench.engine.train_state import TrainState
 from workbench.out_of_memory import out_of_memory
 from workbench.step import Repeated, as_written
 
-MAKING = ("image augmentation", "memory format", "normalise", "tensor augmentation", "target mixing")
-"""Slots whose functions make a batch of what an epoch's order says."""
 FEWEST = 4
 """Batches of an epoch for which a recording is worth its time: it takes as long as two batches."""
 
 
-def batches_made(build: Build, note: Note) -> Repeated:
-    """What calls the functions that make a build's batches."""
-    return RecordedBatches(build, note) if recorded_batches(build) else as_written
+def batches_made(state: TrainState) -> Repeated:
+    """What calls the functions that make a training's batches."""
+    return RecordedBatches(state) if recorded_batches(state.build) else as_written
 
 
 def recorded_batches(build: Build) -> bool:
-    """Whether what makes its batches is recorded: where whole steps are, and an epoch has some of them."""
+    """Whether what makes its batches is to be recorded: where whole steps are, and an epoch has some of them."""
     return build.device.type == "cuda" and build.execution.recorded and len(build.pipeline) >= FEWEST
 
 
@@ -58,24 +57,26 @@ class RecordedBatches:
     note says why. Where memory is short the recordings are given up, after those of steps.
     """
 
-    def __init__(self, build: Build, note: Note) -> None:
-        self._build = build
-        self._note = note
+    def __init__(self, state: TrainState) -> None:
+        self._state = state
+        self._build = build = state.build
         self._recorder = Recorder(build.device)
         here = isinstance(build.pipeline, DevicePipeline)  # a loader's workers make images elsewhere
-        self._host = HostState(build, MAKING if here else MAKING[1:])
+        hooks = build.hooks
+        making = (hooks.memory_format, hooks.normalise, hooks.tensor_augmentation, hooks.target_mixing)
+        self._host = HostState(build, (hooks.image_augmentation, *making) if here else making)
         self._done: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
         self._recordings: dict[str, _Recording] = {}
         self._gone: list[tuple[torch.cuda.Event, Any]] = []
         self._off = False
-        self._room_of_steps, build.make_room = build.make_room, self._make_room
+        self._room_of_steps, state.make_room = state.make_room, self._make_room
 
     def __call__(
         self, name: str, function: Callable[..., tuple[Tensor, ...]], epoch: int, *inputs: Tensor
     ) -> tuple[Tensor, ...]:
         """What the function gives."""
-        if not self._off and not self._build.execution.recorded:  # steps gave their recordings up, for memory perhaps
+        if not self._off and not self._state.execution.recorded:  # steps gave their recordings up, for memory perhaps
             self._give_up()
         if self._off or len(inputs[-1]) < self._build.recipe.data.batch_size:
             return function(*inputs)
@@ -130,7 +131,7 @@ class RecordedBatches:
         except Exception as error:  # an error of the function's own comes back when it is called
             pass_on(error)
             before.put_back()
-            return reason(error, self._build.slots)
+            return reason(error, self._build.hooks)
         return _Recording(epoch, host, places, graph, outputs)
 
     def _record(self, function: Callable[[], tuple[Tensor, ...]]) -> tuple[Any, tuple[Tensor, ...]]:
@@ -159,4 +160,6 @@ class RecordedBatches:
         self._gone.clear()
         self._recorder.free()
         if why:
-            self._note(f'train.compile = "{self._build.execution.asked}": batches are made without a graph ({why})')
+            self._state.note(
+                f'train.compile = "{self._state.execution.asked}": batches are made without a graph ({why})'
+            )

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from workbench.engine.build import Build, no_optimizer
-from workbench.engine.tensors import gradient_norm
+from workbench.engine.build import Build, make_optimizer
+from workbench.tensors import gradient_norm
 
 
 class Rehearsal:
@@ -22,10 +22,7 @@ class Rehearsal:
     def __init__(self, build: Build) -> None:
         self.build = build
         self.model = copy.deepcopy(build.model).float().train()
-        self.optimizer = build.slots.only("optimizer", no_optimizer)(self.model)
-        for edit in build.slots.functions("optimizer edits"):
-            edit(self.optimizer)
-        self._base = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.optimizer, _, self._base = make_optimizer(build.hooks, self.model)
 
     @property
     def rate(self) -> float:
@@ -40,7 +37,7 @@ class Rehearsal:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         loss = build.criterion(self.model(images.float()), targets)
         build.objective(loss).backward()  # type: ignore[no-untyped-call]
-        for edit in build.slots.functions("gradient edits"):
+        for edit in build.hooks.gradient_edits:
             edit(parameters)
         norm = gradient_norm([p.grad for p in parameters if p.grad is not None])
         for group, base in zip(self.optimizer.param_groups, self._base, strict=True):

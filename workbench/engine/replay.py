@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.engine.build import Build
-from workbench.engine.tensors import gradient_norm
+from workbench.tensors import gradient_norm
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch.nn.functional import interpolate
 from workbench.data.base import DataSet
 from workbench.data.batches import Plan, augment
 from workbench.data.splits import training_and_validation
-from workbench.engine.contributions import contributions
 from workbench.engine.inputs import normalisation, prepared
+from workbench.engine.registering import registered
 from workbench.recipe import Recipe
 from workbench.step import Batch, Moment
 
@@ -27,14 +27,14 @@ def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tu
     """
     dataset: DataSet = recipe.data_source.load(root)  # type: ignore[attr-defined]
     training, _ = training_and_validation(dataset, recipe.data.validation, recipe.seed)
-    slots = contributions(recipe, torch.device("cpu"), dataset).slots
-    normalise = slots.only("normalise", normalisation(recipe, training, torch.device("cpu")))
+    hooks = registered(recipe, torch.device("cpu"), dataset).hooks
+    normalise = hooks.normalise.chosen(normalisation(recipe, training, torch.device("cpu")))
     plan = Plan(recipe.seed, len(training), recipe.data.batch_size, recipe.data.drop_last)
     indices = plan.order(0)[:count]
     with torch.no_grad():
-        images = augment(training.images(indices), indices, epoch, recipe.seed, slots.fillers("image augmentation"))
+        images = augment(training.images(indices), indices, epoch, recipe.seed, tuple(hooks.image_augmentation))
         batch = Batch(images, training.labels[indices], indices)
-        inputs, targets = prepared(batch, _moment(recipe, plan, epoch), slots, normalise, recipe.seed)
+        inputs, targets = prepared(batch, _moment(recipe, plan, epoch), hooks, normalise, recipe.seed)
         pixels = scaled(visible(inputs.float(), normalise), side)
     return pixels.permute(0, 2, 3, 1).contiguous(), captions(targets, dataset.classes)
 

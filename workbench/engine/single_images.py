@@ -34,10 +34,10 @@ def part_sizes(build: Build, images: int) -> set[int]:
         seen.add(len(images))
         return torch.zeros(()), torch.zeros(len(images), classes)
 
-    wrapped = compute
+    wrapped: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = compute
     try:
-        for wrap in build.slots.functions("gradient"):
-            wrapped = wrap(wrapped)
+        for wrap in build.hooks.gradient:
+            wrapped = wrap(wrapped, build.model)
         wrapped(torch.zeros(images, 1), torch.zeros(images, dtype=torch.int64))
     except Exception:  # a technique of somebody's own that needs real images
         return {images}
@@ -46,7 +46,7 @@ def part_sizes(build: Build, images: int) -> set[int]:
 
 def batch_sizes(build: Build) -> set[int]:
     """The sizes of the run's batches: that of the first, and that of an epoch's last if the run gets there."""
-    reaches = build.steps_per_epoch if build.slots.fillers("finish") else min(build.steps, build.steps_per_epoch)
+    reaches = build.steps_per_epoch if len(build.hooks.finish) else min(build.steps, build.steps_per_epoch)
     return {build.pipeline.batch_size_of(0), build.pipeline.batch_size_of(reaches - 1)}
 
 
@@ -131,9 +131,7 @@ def _single_images(build: Build) -> Iterator[Tensor]:
     image = build.plain(build.training.images(torch.arange(1)).to(build.device)).float()
     seen: set[tuple[int, ...]] = set()
     for step in _steps(build):
-        resized = image
-        for resize in build.slots.fillers("resize"):
-            resized = resize(image, build.moment(step))
+        resized = build.hooks.resize(image, build.moment(step))
         if tuple(resized.shape) not in seen:
             seen.add(tuple(resized.shape))
             yield resized

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from workbench.data.base import DataSet
-from workbench.engine.contributions import contributions, network
 from workbench.engine.cost import materialised, saved_bytes
+from workbench.engine.registering import network, registered
 from workbench.memory import host_bytes
 from workbench.recipe import Recipe
 from workbench.recipe.execution import micro_batch_size
@@ -26,7 +26,7 @@ def sketch(recipe: Recipe, dataset: DataSet, training_images: int, device: torch
     training_images: without those held out. Raises ValueError for one that is impossible here, whatever else the
     machine does, and whatever networks and techniques raise.
     """
-    found = contributions(recipe, torch.device("cpu"), dataset)
+    found = registered(recipe, torch.device("cpu"), dataset)
     try:
         with torch.device("meta"):
             model = network(found)

@@ -173,15 +173,15 @@ class _Counter:
         pass
 
 
-def capture(build: Build, **parts: Any) -> dict[str, Any]:
-    """The state of a build after ``build.step`` updates; ``parts`` are the loop's own (meter, guard, …)."""
+def capture(build: Build, step: int, **parts: Any) -> dict[str, Any]:
+    """The state of a build after so many updates; ``parts`` are the loop's own (meter, guard, …)."""
     state: dict[str, Any] = {
         "format": FORMAT,
         "recipe": recipe_digest(build),
-        "step": build.step,
+        "step": step,
         "model": build.model.state_dict(),
         "optimizer": build.optimizer.state_dict(),
-        "kept": {name: kept.state_dict() for name, kept in build.kept.items()},
+        "kept": {name: kept.state_dict() for name, kept in build.in_checkpoints.items()},
         "scaler": build.precision.scaler.state_dict(),
         "generator": torch.random.get_rng_state(),
         **parts,
@@ -191,12 +191,13 @@ def capture(build: Build, **parts: Any) -> dict[str, Any]:
     return state
 
 
-def restore(build: Build, state: dict[str, Any]) -> None:
-    """Put a captured state back into a freshly built recipe and torch's global generators."""
+def restore(build: Build, state: dict[str, Any]) -> int:
+    """Put a captured state back into a freshly built recipe and torch's global generators; how many updates it had."""
     if state.get("recipe") != recipe_digest(build):
         raise CheckpointError("the checkpoint belongs to another recipe; a run's recipe.toml must not be changed")
     with fitting():
         _put_back(build, state)
+        return int(state["step"])
 
 
 @contextlib.contextmanager
@@ -209,14 +210,13 @@ def fitting() -> Iterator[None]:
 
 
 def _put_back(build: Build, state: dict[str, Any]) -> None:
-    build.step = int(state["step"])
     build.model.load_state_dict(state["model"])
     # whether steps are recorded is a matter of where they run, as it is where they go on
     recorded = [{"capturable": group["capturable"]} if "capturable" in group else {} for group in _groups(build)]
     build.optimizer.load_state_dict(state["optimizer"])
     for group, own in zip(_groups(build), recorded, strict=True):
         group.update(own)
-    for name, kept in build.kept.items():
+    for name, kept in build.in_checkpoints.items():
         kept.load_state_dict(state["kept"][name])
     build.precision.scaler.load_state_dict(state["scaler"])
     torch.random.set_rng_state(state["generator"])

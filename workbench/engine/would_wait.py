@@ -20,11 +20,12 @@ from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.lines import PACKAGE, STEP, is_library, is_ours
+from workbench.engine.observer import Observer
 from workbench.engine.reasons import owners
-from workbench.engine.slots import Filler
 from workbench.engine.spare import small
 from workbench.engine.suited import suited
 from workbench.engine.train import train
+from workbench.events import Event
 
 IMAGES = str(PACKAGE / "data" / "batches.py")
 """What augments whole images, in a loader's workers where there are any."""
@@ -61,21 +62,26 @@ def would_wait(wanted: Build) -> Counter[tuple[str, str]]:
     few = small(wanted, IMAGES_A_STEP * STEPS_AN_EPOCH, IMAGES_A_STEP, IMAGES_A_STEP)
     recipe, _ = suited(few, "cpu")
     spare = build(recipe, "cpu", Path())
-    spare.steps = EPOCHS * STEPS_AN_EPOCH
+    spare = spare.with_(steps=EPOCHS * STEPS_AN_EPOCH)
     workers = wanted.recipe.data.pipeline == "loader"
     listener = _Listener(spare, workers=workers)
 
-    def begin(moment: object, skip: object) -> None:
-        listener.on = True
-
-    spare.slots.add("after step", Filler(sys.maxsize, "listener", begin))
     try:
         with backend(recipe), listener.listening():
-            for _ in train(spare, Control(), checks=False):
+            for _ in train(spare, Control(), observers=[_FromTheSecondStep(listener)]):
                 pass
     finally:
         spare.close()
     return listener.found
+
+
+class _FromTheSecondStep(Observer):
+    def __init__(self, listener: _Listener) -> None:
+        self._listener = listener
+
+    def after_step(self) -> Iterator[Event]:
+        self._listener.on = True
+        yield from ()
 
 
 class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -85,7 +91,7 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.on = False
         self.found: Counter[tuple[str, str]] = Counter()
-        self._owners = owners(spare.slots)
+        self._owners = owners(spare.hooks)
         self._workers = workers
         self._theirs: Any = WeakIdKeyDictionary()
         for tensor in (*spare.model.parameters(), *spare.model.buffers(), *_fields(spare.pipeline)):

@@ -239,7 +239,7 @@ def another_pipeline(build: Build, **changes: object) -> Pipeline:
     if isinstance(build.pipeline, DevicePipeline) and not changes:
         return build.pipeline  # holds no place in an epoch, so two may use it; and the images would lie there twice
     data = build.recipe.data.model_copy(update=changes)
-    augmentations = build.slots.fillers("image augmentation")
+    augmentations = tuple(build.hooks.image_augmentation)
     return make_pipeline(data, build.training, build.device, build.recipe.seed, augmentations)
 
 

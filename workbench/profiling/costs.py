@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from contextlib import nullcontext
@@ -28,8 +27,8 @@ def transforms(build: Build, seconds: float) -> list[Transform]:
     Loader workers cannot be looked into; so their work is done here, by one thread as in a worker.
     """
     device = build.device if build.recipe.data.pipeline == "device" else torch.device("cpu")
-    fillers = build.slots.fillers("image augmentation")
-    spent = dict.fromkeys([READING, *(filler.name for filler in fillers)], 0.0)
+    augmentations = build.hooks.image_augmentation
+    spent = dict.fromkeys([READING, *(each.name for each in augmentations)], 0.0)
     order = torch.randperm(len(build.training), generator=torch.Generator().manual_seed(build.recipe.seed))
     size = min(build.recipe.data.batch_size, len(build.training))
     images_done, began = -size, time.perf_counter()  # the first batch is warm-up
@@ -41,9 +40,9 @@ def transforms(build: Build, seconds: float) -> list[Transform]:
             clock = _Lap(device)
             images = build.pipeline.gather(indices)
             laps = [(READING, clock.lap())]
-            for filler in fillers:
-                images = filler(images, Draws(build.recipe.seed, filler.name, 0, indices))
-                laps.append((filler.name, clock.lap()))
+            for augment in augmentations:
+                images = augment(images, Draws(build.recipe.seed, augment.name, 0, indices))
+                laps.append((augment.name, clock.lap()))
             if images_done >= 0:
                 for name, lap in laps:
                     spent[name] += lap
@@ -57,13 +56,13 @@ def evaluation_seconds(build: Build) -> float:
     """How long all splits take to evaluate once, reckoned from some of their batches."""
     batches = EVALUATED_BATCHES * build.recipe.data.eval_batch_size
     reckoned = 0.0
-    partly = copy.copy(build)
     splits = {"validation": build.validation, "test": build.dataset.test}
     for name in build.evaluation:
         split = splits[name]
         assert split is not None
         some = Subset(split, torch.arange(min(len(split), batches)))
-        partly.evaluation = {name: EvaluationSet(some, build.device, build.recipe.data.eval_batch_size, keep=True)}
+        images = EvaluationSet(some, build.device, build.recipe.data.eval_batch_size, keep=True)
+        partly = build.with_(evaluation={name: images})
         evaluate(partly, name)  # uploads, and warms up
         clock = _Lap(build.device)
         evaluate(partly, name)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from workbench.device_lost import pass_on
+from workbench.engine.observer import Observer
 from workbench.events import Event, Noted
 
 if TYPE_CHECKING:
     from workbench.control import Control
-    from workbench.engine.build import Build
-    from workbench.engine.meter import Clock
+    from workbench.engine.train_state import TrainState
 
 
 class Instrument(Protocol):
@@ -33,23 +33,23 @@ class Instrument(Protocol):
         ...
 
 
-Make = Callable[["Build", "Clock"], Instrument]
-"""Makes an instrument for a training and its clock."""
+Make = Callable[["TrainState"], Instrument]
+"""Makes an instrument for a training."""
 
 
-def _phases(build: Build, clock: Clock) -> Instrument:
+def _phases(state: TrainState) -> Instrument:
     from workbench.profiling.phases import StepPhases
 
-    return StepPhases(build.marks, build.device, clock)
+    return StepPhases(state.phases, state.build.device, state.clock)
 
 
-def _stacks(build: Build, clock: Clock) -> Instrument:
+def _stacks(state: TrainState) -> Instrument:
     from workbench.profiling.stacks import Stacks
 
     return Stacks()
 
 
-def _trace(build: Build, clock: Clock) -> Instrument:
+def _trace(state: TrainState) -> Instrument:
     from workbench.profiling.trace import Trace
 
     return Trace()
@@ -59,7 +59,7 @@ INSTRUMENTS: dict[str, Make] = {"phases": _phases, "stacks": _stacks, "trace": _
 """By the name under which :meth:`workbench.control.Control.measure` asks for them."""
 
 
-class Instruments:
+class Instruments(Observer):
     """The instruments of one training. folder: where their files go."""
 
     def __init__(self, folder: Path, known: Mapping[str, Make] = INSTRUMENTS) -> None:
@@ -68,13 +68,17 @@ class Instruments:
         self._active: dict[str, Instrument] = {}
         self._until: dict[str, float] = {}
 
-    def after_step(self, build: Build, clock: Clock, control: Control) -> Iterator[Event]:
+    def begin(self, state: TrainState, control: Control) -> None:
+        self._state, self._control = state, control
+
+    def after_step(self) -> Iterator[Event]:
         """Begin, continue and end what was asked for; the training time stands still while results are written."""
+        state, control = self._state, self._control
         for name, instrument in [*self._active.items()]:
             try:
-                if not instrument.step(build.step):
+                if not instrument.step(state.step):
                     continue
-                with clock.standing_still():
+                with state.clock.standing_still():
                     yield from instrument.finish(self.folder)
                 if time.monotonic() < self._until[name]:
                     instrument.start()
@@ -85,9 +89,9 @@ class Instruments:
                 del self._active[name]
                 yield _broken(name, error)
         if control.measuring_requested:
-            yield from self._begin(build, clock, control.take_measuring_requests())
+            yield from self._start(control.take_measuring_requests())
 
-    def finish(self) -> Iterator[Event]:
+    def steps_over(self) -> Iterator[Event]:
         """The training is over: end what is at work."""
         active, self._active = self._active, {}
         for name, instrument in active.items():
@@ -99,10 +103,10 @@ class Instruments:
     def close(self) -> None:
         """End what is still at work, whatever ended the training; what it would say is not heard any more."""
         with contextlib.suppress(OSError):
-            for _ in self.finish():
+            for _ in self.steps_over():
                 pass
 
-    def _begin(self, build: Build, clock: Clock, requests: dict[str, float]) -> Iterator[Event]:
+    def _start(self, requests: dict[str, float]) -> Iterator[Event]:
         for name, until in requests.items():
             self._until[name] = max(until, self._until.get(name, 0.0))
             if name in self._active:
@@ -111,7 +115,7 @@ class Instruments:
                 yield Noted(message=f"this run cannot measure '{name}'; it knows {', '.join(self._known)}")
                 continue
             try:
-                instrument = self._known[name](build, clock)
+                instrument = self._known[name](self._state)
                 instrument.start()
             except Exception as error:
                 pass_on(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Generator, Iterator
@@ -16,10 +15,10 @@ from torch import Tensor
 from workbench.control import Control
 from workbench.data.loader import LoaderPipeline
 from workbench.data.pipeline import Pipeline
-from workbench.engine.build import Build, no_room
-from workbench.engine.meter import Clock
+from workbench.engine.build import Build
 from workbench.engine.recorded_batches import batches_made
 from workbench.engine.train import train
+from workbench.engine.train_state import TrainState
 from workbench.events import Diverged, Event, Noted, PhasesMeasured
 from workbench.profiling.instruments import INSTRUMENTS, Instruments, Make
 from workbench.profiling.phases import StepPhases
@@ -92,16 +91,13 @@ def working_copy(build: Build, pipeline: Pipeline | None = None) -> Build:
 
     A training from scratch on one batch, or one that goes on for long, might diverge before it is measured.
     """
-    copied = copy.copy(build)
     quiet = {"eval_every": NEVER, "checkpoint_every": NEVER}
-    copied.recipe = build.recipe.model_copy(update={"train": build.recipe.train.model_copy(update=quiet)})
-    copied.marks = Marks()
-    copied.base_rates = [0.0] * len(build.base_rates)
-    copied.step, copied.steps = 0, max(build.steps, 10**8)
-    if pipeline is not None:
-        copied.pipeline = pipeline
-        copied.steps_per_epoch = len(pipeline)
-    return copied
+    return build.with_(
+        recipe=build.recipe.model_copy(update={"train": build.recipe.train.model_copy(update=quiet)}),
+        base_rates=(0.0,) * len(build.base_rates),
+        steps=max(build.steps, 10**8),
+        pipeline=pipeline or build.pipeline,
+    )
 
 
 def kept_ready(pipeline: Pipeline, build: Build) -> int:
@@ -124,9 +120,9 @@ class Training:
         if phases:
             control.measure("phases", math.inf)
         window = Window(build.device, seconds, kept_ready(build.pipeline, build), lambda: worker_pids(build.pipeline))
-        own: dict[str, Make] = {"rate": lambda build, clock: StepRate(build, window), "phases": self._look_at_phases}
+        own: dict[str, Make] = {"rate": lambda state: StepRate(state.build, window), "phases": self._look_at_phases}
         self._instruments = Instruments(folder, INSTRUMENTS | own)
-        self._events: Iterator[Event] = train(build, control, instruments=self._instruments, checks=False)
+        self._events: Iterator[Event] = train(build, control, observers=[self._instruments])
 
     def window(self) -> RateMeasured:
         """Train for one window. Raises ProfileError if the network's numbers are not finite from the start."""
@@ -150,11 +146,11 @@ class Training:
 
     def close(self) -> None:
         """Leave the loop."""
-        for _ in self._instruments.finish():
+        for _ in self._instruments.steps_over():
             pass
 
-    def _look_at_phases(self, build: Build, clock: Clock) -> StepPhases:
-        self._step_phases = StepPhases(build.marks, build.device, clock)
+    def _look_at_phases(self, state: TrainState) -> StepPhases:
+        self._step_phases = StepPhases(state.phases, state.build.device, state.clock)
         return self._step_phases
 
 
@@ -165,9 +161,9 @@ class Batches:
         self.windows: list[RateMeasured] = []
         self.first_seconds = 0.0
         self._cpu_seconds = self._images = 0.0
-        self._build, self._pipeline = build, pipeline
+        self._pipeline = pipeline
         self._window = Window(build.device, seconds, settle, lambda: worker_pids(pipeline))
-        self._batches = _endless(pipeline, batches_made(build, lambda why: None))
+        self._batches = _endless(pipeline, batches_made(TrainState.of(build)))
 
     def window(self) -> RateMeasured:
         """Take batches for one window; before the first, see how long it takes to begin. Raises DataError."""
@@ -195,7 +191,6 @@ class Batches:
         """End the pipeline's workers."""
         self._batches.close()
         self._pipeline.close()
-        self._build.make_room = no_room  # it knows the recordings of the batches
 
 
 def worker_pids(pipeline: Pipeline) -> tuple[int, ...]:

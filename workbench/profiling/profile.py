@@ -15,9 +15,9 @@ from workbench.cores import usable_cores
 from workbench.devices import busy
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
-from workbench.engine.precision import native_formats
 from workbench.engine.suited import suited
 from workbench.engine.threads import use_threads
+from workbench.precision import native_formats
 from workbench.profiling.ceilings import Ceilings, Measurement, Turn
 from workbench.profiling.costs import evaluation_seconds, evaluation_share, transforms
 from workbench.profiling.parts import CachedPipeline, Training, working_copy

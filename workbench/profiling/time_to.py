@@ -89,10 +89,10 @@ def time_to(target: float, recipe: Recipe, device: str, data_root: Path, seeds: 
 def _timed(recipe: Recipe, device: str, data_root: Path, steps: int | None = None) -> Timed:
     with backend(recipe, device):
         built = build(recipe, device, data_root)
-        built.steps = steps or built.steps
+        built = built.with_(steps=steps or built.steps)
         try:
             use_threads(built)
-            for event in train(built, Control(), checks=False):
+            for event in train(built, Control()):
                 if isinstance(event, Finished):
                     return Timed(recipe.seed, built.initialisation_seconds + event.seconds, event.test_accuracy)
                 if isinstance(event, Diverged):

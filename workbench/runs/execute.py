@@ -111,28 +111,30 @@ def _events(
 ) -> Iterator[Event]:
     run = writer.run
 
+    from workbench.checks.run_checks import RunChecks
     from workbench.data.workers import make_ready
     from workbench.engine.backend import backend
     from workbench.engine.build import build
-    from workbench.engine.continuing import take_over
+    from workbench.engine.continuing import continued, take_over
     from workbench.engine.state import CheckpointError, Checkpoints
     from workbench.engine.suited import suited
     from workbench.engine.threads import use_threads
     from workbench.engine.train import train
+    from workbench.engine.train_state import TrainState
     from workbench.profiling.instruments import Instruments
 
     checkpoints = Checkpoints(lambda: writer.run.checkpoints, look=writer.look)
-    state = checkpoints.load() if resume else None
+    saved = checkpoints.load() if resume else None
     how = read_continuation(run)
-    if how is not None and state is None:
-        state = checkpoints.load(START)
-        if state is None:
+    if how is not None and saved is None:
+        saved = checkpoints.load(START)
+        if saved is None:
             raise CheckpointError(f"{run.checkpoints / START}.pt is gone, from which this run was to go on")
     recipe, notes = suited(run.recipe(), chosen)
-    if notes and state is not None:
+    if notes and saved is not None:
         recipe = run.recipe()
         notes = ["this device only emulates the run's 16-bit format; a run that goes on keeps it, slow as it is"]
-    if resume and state is None:
+    if resume and saved is None:
         say(Resumed(step=0))
         say(Noted(message="there was no checkpoint yet; the run starts from its beginning"))
     if checkpoints.note:
@@ -149,17 +151,16 @@ def _events(
                 notes.append(str(threads))
             for note in [*notes, *built.dataset.notes]:
                 say(Noted(message=note))
-            built.recipe = recipe = _of_this_machine(recipe, threads.count)
+            built = built.with_(recipe=_of_this_machine(recipe, threads.count))
             _write_out(writer, built)
-            if how is not None and state is not None:
-                built.go_on_as(how)
-                state = take_over(built, state, how)
-            asked = built.execution
-            yield from train(
-                built, control, checkpoints, state, instruments=instruments, checks=checks, folder=run.path
-            )
-            if built.execution != asked:
-                _write_out(writer, built)
+            if how is not None and saved is not None:
+                built = built.with_(schedule=continued(built.schedule, how))
+                saved = take_over(built, saved, how)
+            state = TrainState.of(built)
+            observers = (RunChecks(built, run.path, on=checks), instruments)
+            yield from train(built, control, checkpoints, saved, observers=observers, state=state)
+            if state.execution != built.execution:
+                _write_out(writer, built.with_(execution=state.execution))
         finally:
             instruments.close()
             built.close()

@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class Activation(Technique):
@@ -28,9 +28,9 @@ class Activation(Technique):
     function: Literal["relu", "celu", "gelu", "silu"] = parameter("gelu", description="the function")
     alpha: float = parameter(1.0, gt=0, le=100, description="celu: the negative side goes down to −alpha")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Replace the model's activations."""
-        build.add("model edits", self._replace)
+        build.hooks.model_edits.add(self._replace)
 
     def _replace(self, model: nn.Module) -> nn.Module:
         from torch import nn

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class Adam(Technique):
@@ -35,13 +35,13 @@ class Adam(Technique):
         "nothing", description="what the weight decay leaves alone; norms are told by their module type"
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Make the optimizer."""
-        build.add("optimizer", self._optimizer)
+        build.hooks.optimizer.add(self._optimizer)
 
     def _optimizer(self, model: nn.Module) -> Optimizer:
-        from workbench.engine.parameter_groups import parameter_groups
         from workbench.optimizers import eager
+        from workbench.optimizers.parameter_groups import parameter_groups
 
         return eager.Adam(
             parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),

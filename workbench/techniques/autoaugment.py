@@ -11,7 +11,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.image_operations.operations import OperationTable
     from workbench.randomness import Draws
 
@@ -66,11 +66,11 @@ class AutoAugment(Technique):
         "nearest", description="how rotation and shear make pixels: the nearest one (rough), or a blend (soft)"
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Change the raw images."""
         self.require_channels(build, 1, 3)
         table = autoaugment_table(build.image_shape, self.interpolation)
-        build.add("image augmentation", partial(autoaugment, table=table), rank=50)
+        build.hooks.image_augmentation.add(partial(autoaugment, table=table), rank=50)
 
 
 def autoaugment_table(shape: tuple[int, int, int], interpolation: str = "nearest") -> OperationTable:

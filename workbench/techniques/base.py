@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from workbench.hooks import DoesNotFit
 from workbench.recipe.cards import Card, parameter
 from workbench.recipe.registries import TECHNIQUES
 
 if TYPE_CHECKING:
     import torch
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
     from workbench.step import Moment
 
@@ -53,7 +54,7 @@ class Technique(Card):
     """Base of all techniques.
 
     A subclass in a file of this package (or of a plugin) sets ``name`` and ``group``, has its parameters as fields, its
-    card as docstring, and says in :meth:`contribute` what it puts in which slot.
+    card as docstring, and registers in :meth:`register` functions at hooks.
     """
 
     registry = TECHNIQUES
@@ -84,8 +85,10 @@ class Technique(Card):
         found = build.image_shape[0]
         if found not in wanted:
             text = " or ".join(map(str, wanted))
-            raise ValueError(f"techniques.{self.name}: needs images with {text} channels, found {found}; switch it off")
+            raise DoesNotFit(f"techniques.{self.name}: needs images with {text} channels, found {found}; switch it off")
 
-    def contribute(self, build: Builder) -> None:
-        """Fill slots of the training step. Called once for each run, before the model is built."""
-        raise TypeError(f"technique '{self.name}' contributes nothing; it must define contribute(build)")
+    def register(self, build: Builder) -> None:
+        """Add functions to the build's hooks. Called once for each run, before the model is built."""
+        if (earlier := getattr(self, "contribute", None)) is None:  # so it was called, and plugins last
+            raise TypeError(f"technique '{self.name}' registers nothing; it must define register(build)")
+        earlier(build)

@@ -11,7 +11,7 @@ from workbench.techniques.base import Need, Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.models.base import ModelOptions
 
 
@@ -38,9 +38,9 @@ class BatchNorm(Technique):
         description="whether the scale of each channel is trained; false keeps it at 1, and trains the shift alone",
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Have the model make batch norms."""
-        build.add("model options", self._options)
+        build.hooks.model_options.add(self._options)
 
     def _options(self, options: ModelOptions) -> ModelOptions:
         from torch import nn

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class BiasRate(Technique):
@@ -30,19 +30,13 @@ class BiasRate(Technique):
     factor: float = parameter(64.0, gt=0, le=100_000, description="multiple of the learning rate")
     of: Literal["norms", "all"] = parameter("norms", description="norms: the biases of norms; all: every bias")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Give the biases groups of their own."""
-        seen: list[nn.Module] = []
 
-        def remember(model: nn.Module) -> nn.Module:
-            seen[:] = [model]
-            return model
+        def split(optimizer: Optimizer, model: nn.Module) -> None:
+            separate(optimizer, model, self.factor, norms_only=self.of == "norms")
 
-        def split(optimizer: Optimizer) -> None:
-            separate(optimizer, seen[0], self.factor, norms_only=self.of == "norms")
-
-        build.add("model edits", remember, rank=100)
-        build.add("optimizer edits", split, rank=-10)
+        build.hooks.optimizer_edits.add(split, rank=-10)
 
 
 def separate(optimizer: Optimizer, model: nn.Module, factor: float, *, norms_only: bool) -> None:
@@ -50,7 +44,7 @@ def separate(optimizer: Optimizer, model: nn.Module, factor: float, *, norms_onl
 
     Groups whose steps do not depend on the gradient's size (marked ``scale_free``) are left alone: they hold no biases.
     """
-    from workbench.engine.parameter_groups import NORMS
+    from workbench.optimizers.parameter_groups import NORMS
 
     biases = {
         id(weight)

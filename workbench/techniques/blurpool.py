@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.hooks import DoesNotFit
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class BlurPool(Technique):
@@ -26,9 +27,9 @@ class BlurPool(Technique):
         "Steadier under shifts, sometimes more accurate; the pooling works at twice the resolution, which costs time."
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Replace the layers that lower the resolution."""
-        build.add("model edits", blurpool, rank=10)
+        build.hooks.model_edits.add(blurpool, rank=10)
 
 
 def blurpool(model: nn.Module) -> nn.Module:
@@ -51,5 +52,5 @@ def blurpool(model: nn.Module) -> nn.Module:
         return nn.Sequential(Blur(), module)
 
     if not replace_modules(model, halves, blurred):
-        raise ValueError("techniques.blurpool: nothing in this model halves the resolution; switch it off")
+        raise DoesNotFit("techniques.blurpool: nothing in this model halves the resolution; switch it off")
     return model

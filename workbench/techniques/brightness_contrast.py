@@ -11,7 +11,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.randomness import Draws
     from workbench.recipe.schema import Recipe
 
@@ -38,9 +38,9 @@ class BrightnessContrast(Technique):
         if recipe.data.normalise == "none":
             yield "brightness", 'is added to normalised images; set data.normalise = "dataset", or switch it off'
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Change the normalised images."""
-        build.add("tensor augmentation", self._change, rank=20)
+        build.hooks.tensor_augmentation.add(self._change, rank=20)
 
     def _change(self, images: Tensor, draws: Draws) -> Tensor:
         return brightness_contrast(images, draws, self.brightness, self.contrast)

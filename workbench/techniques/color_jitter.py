@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.randomness import Draws
 
 _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
@@ -29,10 +29,10 @@ class ColorJitter(Technique):
     saturation: float = parameter(0.2, ge=0, le=1, description="factor drawn from 1 − x … 1 + x")
     hue: float = parameter(0.0, ge=0, le=0.5, unit="turns", description="shift around the colour circle, −x … x")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Jitter the raw images."""
         self.require_channels(build, 3)
-        build.add("image augmentation", self._jitter, rank=30)
+        build.hooks.image_augmentation.add(self._jitter, rank=30)
 
     def _jitter(self, images: Tensor, draws: Draws) -> Tensor:
         return color_jitter(images, draws, self.brightness, self.contrast, self.saturation, self.hue)

@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 from workbench.techniques.warmup import warmup_factor, warmup_problems
 
 if TYPE_CHECKING:
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
     from workbench.step import Moment
 
@@ -33,9 +33,9 @@ class Constant(Technique):
         """Warm-up must leave room for the constant rate."""
         return warmup_problems(self.warmup_epochs, recipe)
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Scale the learning rate."""
-        build.add("schedule", self._factor)
+        build.hooks.schedule.add(self._factor)
 
     def _factor(self, moment: Moment) -> float:
         return constant(moment.step, self.warmup_epochs * moment.steps_per_epoch)

@@ -11,7 +11,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.image_operations.mixing import SymmetricBeta
     from workbench.randomness import Draws
 
@@ -38,13 +38,13 @@ class CutMix(Technique):
     )
     probability: float = parameter(0.5, ge=0, le=1, description="share of the images that are mixed")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Mix the batches that the network sees."""
         from workbench.image_operations.mixing import SymmetricBeta
 
         beta = SymmetricBeta(self.alpha, build.device)
         mix = partial(cutmix, classes=build.classes, beta=beta, probability=self.probability)
-        build.add("target mixing", mix, rank=10)
+        build.hooks.target_mixing.add(mix, rank=10)
 
 
 def cutmix(

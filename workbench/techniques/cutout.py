@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from workbench.hooks import DoesNotFit
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.randomness import Draws
 
 
@@ -31,15 +32,15 @@ class Cutout(Technique):
         "clipped", description="clipped: the centre is anywhere, what sticks out is cut off; inside: always whole"
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Cover a part of the normalised images."""
         _, height, width = build.image_shape
         if self.size >= min(height, width):
-            raise ValueError(
+            raise DoesNotFit(
                 f"techniques.cutout.size: the square must be smaller than the image ({height}×{width}); "
                 f"found {self.size}"
             )
-        build.add("tensor augmentation", self._cutout, rank=50)
+        build.hooks.tensor_augmentation.add(self._cutout, rank=50)
 
     def _cutout(self, images: Tensor, draws: Draws) -> Tensor:
         return cutout(images, self.size, draws, placement=self.placement)

@@ -9,7 +9,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class DiracInit(Technique):
@@ -24,9 +24,9 @@ class DiracInit(Technique):
     source = "Jordan 2024, arXiv:2404.00498; Zagoruyko and Komodakis 2017, DiracNets, arXiv:1706.00388"
     tradeoff = "Helps short runs of plain networks; with skip connections there is little left to gain."
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Set the filters after all other initialisations."""
-        build.add("initialisation", self._initialise, rank=50)
+        build.hooks.initialisation.add(self._initialise, rank=50)
 
     def _initialise(self, model: nn.Module, sample: Any) -> None:
         dirac_init(model)

@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class Dropout(Technique):
@@ -30,9 +30,9 @@ class Dropout(Technique):
 
     rate: float = parameter(0.5, ge=0, lt=1, description="share of the inputs that are set to 0")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Insert the layers."""
-        build.add("model edits", self._insert, rank=80)
+        build.hooks.model_edits.add(self._insert, rank=80)
 
     def _insert(self, model: nn.Module) -> nn.Module:
         from torch import nn

@@ -10,7 +10,7 @@ from workbench.techniques.base import Need, Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class Dropout2d(Technique):
@@ -28,9 +28,9 @@ class Dropout2d(Technique):
 
     rate: float = parameter(0.25, ge=0, lt=1, description="share of the channels that are set to 0")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Append the layers."""
-        build.add("model edits", self._append, rank=40)
+        build.hooks.model_edits.add(self._append, rank=40)
 
     def _append(self, model: nn.Module) -> nn.Module:
         from torch import nn

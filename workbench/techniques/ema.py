@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.step import Moment
 
 
@@ -40,7 +40,7 @@ class EMA(Technique):
     start: float = parameter(0.0, ge=0, lt=1, description="share of the run before averaging begins")
     warmup: bool = parameter(True, description="begin with the decay (1 + t) / (10 + t) after t steps, if it is less")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Follow the weights and evaluate with their average."""
         from workbench.optimizers.averages import Average
 
@@ -57,10 +57,10 @@ class EMA(Technique):
         def swapped_in(model: nn.Module) -> AbstractContextManager[None]:
             return average.swapped_in(averaged_tensors(model))
 
-        build.add("prepared", follow)
-        build.add("after step", move, rank=20)
-        build.add("evaluation weights", swapped_in)
-        build.keep("ema", average)
+        build.hooks.built.add(follow)
+        build.hooks.after_step.add(move, rank=20)
+        build.hooks.evaluation_weights.add(swapped_in)
+        build.save_in_checkpoints("ema", average)
 
     def weight(self, moment: Moment) -> float:
         """The present weights' share in the average after this step, 0–1; 0 leaves the average as it is."""

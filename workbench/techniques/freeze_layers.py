@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class FreezeLayers(Technique):
@@ -32,23 +32,23 @@ class FreezeLayers(Technique):
     start: float = parameter(0.5, ge=0, lt=1, description="share of the run before the first part is frozen")
     share: float = parameter(1.0, ge=0, le=1, description="share of the parts (all but the last) frozen at the end")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Freeze at the start of epochs."""
         parts: list[list[nn.Parameter]] = []
         epochs = build.recipe.train.epochs
 
-        def remember(model: nn.Module, optimizer: Optimizer) -> None:
+        def find(model: nn.Module, optimizer: Optimizer) -> None:
             trained = ([p for p in part.parameters() if p.requires_grad] for part in model.children())
-            parts[:] = filter(None, trained)
+            parts.extend(filter(None, trained))
 
-        def freeze(epoch: int) -> None:
+        def freeze(epoch: int, model: nn.Module) -> None:
             count = frozen_parts(epoch / epochs, len(parts), self.start, self.share)
             for number, part in enumerate(parts):
                 for weight in part:
                     weight.requires_grad_(number >= count)
 
-        build.add("prepared", remember)
-        build.add("epoch start", freeze)
+        build.hooks.built.add(find)
+        build.hooks.epoch_start.add(freeze)
 
 
 def frozen_parts(progress: float, parts: int, start: float, share: float) -> int:

@@ -9,9 +9,9 @@ from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
     Compute = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -33,7 +33,7 @@ class GradientAccumulation(Technique):
         32, ge=1, le=1_000_000, unit="images", description="images sent through at a time"
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Wrap forward and backward; each part's loss counts by its share of the batch."""
         import torch
 
@@ -42,7 +42,7 @@ class GradientAccumulation(Technique):
         def weighted(loss: Tensor) -> Tensor:
             return loss * share
 
-        def wrap(compute: Compute) -> Compute:
+        def wrap(compute: Compute, model: nn.Module) -> Compute:
             def in_parts(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
                 nonlocal share
                 losses, logits = [], []
@@ -57,5 +57,5 @@ class GradientAccumulation(Technique):
 
             return in_parts
 
-        build.add("objective", weighted)
-        build.add("gradient", wrap, rank=-10)
+        build.hooks.objective.add(weighted)
+        build.hooks.gradient.add(wrap, rank=-10)

@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class GradientClipping(Technique):
@@ -27,14 +27,14 @@ class GradientClipping(Technique):
     mode: Literal["norm", "value"] = parameter("norm", description="limit the L2 norm of all gradients, or each entry")
     limit: float = parameter(1.0, gt=0, le=1e6, description="largest norm, or largest absolute entry")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Edit the gradients after they are unscaled."""
-        build.add("gradient edits", self._clip, rank=100)
+        build.hooks.gradient_edits.add(self._clip, rank=100)
 
     def _clip(self, parameters: list[nn.Parameter]) -> None:
         from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_
 
-        from workbench.engine.tensors import gradient_norm
+        from workbench.tensors import gradient_norm
 
         if self.mode == "norm":
             norm = gradient_norm([p.grad for p in parameters if p.grad is not None])

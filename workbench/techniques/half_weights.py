@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from workbench.engine.precision import Precision
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
+    from workbench.precision import Precision
     from workbench.recipe.schema import Recipe
 
 
@@ -49,7 +49,7 @@ class HalfWeights(Technique):
 
     def substitute(self, device: torch.device) -> Substitute | None:
         """Mixed precision in a format that the device computes in, or 32 bits throughout."""
-        from workbench.engine.precision import native_formats
+        from workbench.precision import native_formats
 
         formats = native_formats(device)
         if self.dtype in formats:
@@ -61,14 +61,14 @@ class HalfWeights(Technique):
         mixed = TECHNIQUES["mixed_precision"](dtype=formats[0])
         return Substitute((off, mixed), f"{what}; mixed_precision in {formats[0]} is used in its place")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Convert the network and the images."""
-        build.add("precision", self._precision)
+        build.hooks.precision.add(self._precision)
 
     def _precision(self, device: torch.device) -> Precision:
         import torch
 
-        from workbench.engine.precision import Precision
+        from workbench.precision import Precision
 
         dtype = torch.float16 if self.dtype == "fp16" else torch.bfloat16
         return Precision(
@@ -79,7 +79,7 @@ class HalfWeights(Technique):
 
 def half_weights(model: nn.Module, dtype: torch.dtype, *, norms_in_fp32: bool) -> nn.Module:
     """Convert a model's floating-point weights and buffers in place; norms are left out if they stay in fp32."""
-    from workbench.engine.parameter_groups import NORMS
+    from workbench.optimizers.parameter_groups import NORMS
 
     model.to(dtype)
     for module in model.modules():

@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class HeInit(Technique):
@@ -30,9 +30,9 @@ class HeInit(Technique):
     )
     output_layer: bool = parameter(True, description="the output layer too; false leaves it as the model made it")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Set the weights after the model is made."""
-        build.add("initialisation", self._initialise)
+        build.hooks.initialisation.add(self._initialise)
 
     def _initialise(self, model: nn.Module, sample: Any) -> None:
         he_init(model, fan=self.fan, output_layer=self.output_layer)

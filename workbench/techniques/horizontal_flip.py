@@ -11,7 +11,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.randomness import Draws
     from workbench.recipe.schema import Recipe
 
@@ -38,9 +38,9 @@ class HorizontalFlip(Technique):
         if self.mode == "alternating" and self.probability != 0.5:
             yield "probability", 'does not apply to mode = "alternating", which mirrors a half; leave it at 0.5'
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Flip the raw images."""
-        build.add("image augmentation", self._flip, rank=20)
+        build.hooks.image_augmentation.add(self._flip, rank=20)
 
     def _flip(self, images: Tensor, draws: Draws) -> Tensor:
         if self.mode == "alternating":

@@ -9,7 +9,7 @@ from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class LabelSmoothing(Technique):
@@ -25,8 +25,8 @@ class LabelSmoothing(Technique):
 
     smoothing: float = parameter(0.1, ge=0, lt=1, description="share of the target that is spread over all classes")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Replace the criterion."""
         from torch.nn.functional import cross_entropy
 
-        build.add("criterion", partial(cross_entropy, label_smoothing=self.smoothing))
+        build.hooks.criterion.add(partial(cross_entropy, label_smoothing=self.smoothing))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.hooks import DoesNotFit
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class LogitScale(Technique):
@@ -28,9 +29,9 @@ class LogitScale(Technique):
 
     scale: float = parameter(0.125, gt=0, le=1000, description="factor on the logits")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Scale what comes out of the output layer."""
-        build.add("model edits", self._append, rank=90)
+        build.hooks.model_edits.add(self._append, rank=90)
 
     def _append(self, model: nn.Module) -> nn.Module:
         from workbench.models.layers import Scale
@@ -38,6 +39,6 @@ class LogitScale(Technique):
 
         layers = linear_layers(model)
         if not layers:
-            raise ValueError("techniques.logit_scale: this model has no fully connected output layer; switch it off")
+            raise DoesNotFit("techniques.logit_scale: this model has no fully connected output layer; switch it off")
         put_after(model, layers[-1], "scale", Scale(self.scale))
         return model

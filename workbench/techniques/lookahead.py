@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.step import Moment
 
 
@@ -34,7 +34,7 @@ class Lookahead(Technique):
     )
     alpha: float = parameter(0.5, gt=0, le=1, description="share of the way that the slow weights go, α")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Sync after every k-th step, and at the end; averages come after it."""
         from workbench.optimizers.averages import Average
 
@@ -60,7 +60,7 @@ class Lookahead(Technique):
                 sync()
             ahead = 0
 
-        build.add("prepared", follow)
-        build.add("after step", after_step, rank=10)
-        build.add("finish", finish, rank=10)
-        build.keep("lookahead", slow)
+        build.hooks.built.add(follow)
+        build.hooks.after_step.add(after_step, rank=10)
+        build.hooks.finish.add(finish, rank=10)
+        build.save_in_checkpoints("lookahead", slow)

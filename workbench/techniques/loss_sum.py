@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class LossSum(Technique):
@@ -31,18 +31,18 @@ class LossSum(Technique):
         "gradient_clipping": "the limit would hold for the summed gradient, which is batch-size times as large",
     }
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Multiply the loss, divide the rates."""
         batch_size = build.recipe.data.batch_size
 
         def summed(loss: Tensor) -> Tensor:
             return loss * batch_size
 
-        def divide_rates(optimizer: Optimizer) -> None:
+        def divide_rates(optimizer: Optimizer, model: nn.Module) -> None:
             for group in optimizer.param_groups:
                 if not group.get("scale_free"):  # an optimizer's mark on groups whose steps no loss scale changes
                     group["lr"] /= batch_size
                     group["weight_decay"] *= batch_size
 
-        build.add("objective", summed)
-        build.add("optimizer edits", divide_rates)
+        build.hooks.objective.add(summed)
+        build.hooks.optimizer_edits.add(divide_rates)

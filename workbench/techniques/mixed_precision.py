@@ -10,8 +10,8 @@ from workbench.techniques.base import Substitute, Technique
 if TYPE_CHECKING:
     import torch
 
-    from workbench.engine.precision import Precision
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
+    from workbench.precision import Precision
 
 
 class MixedPrecision(Technique):
@@ -34,7 +34,7 @@ class MixedPrecision(Technique):
 
     def substitute(self, device: torch.device) -> Substitute | None:
         """The other format or none, where the device would emulate this one."""
-        from workbench.engine.precision import native_formats
+        from workbench.precision import native_formats
 
         formats = native_formats(device)
         if self.dtype in formats:
@@ -45,14 +45,14 @@ class MixedPrecision(Technique):
             return Substitute((card,), f"{what}; {formats[0]} is used in its place")
         return Substitute((self.model_copy(update={"enabled": False}),), f"{what}; it is left out")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Run the forward pass under autocast."""
-        build.add("precision", self._precision)
+        build.hooks.precision.add(self._precision)
 
     def _precision(self, device: torch.device) -> Precision:
         import torch
 
-        from workbench.engine.precision import NoScaler, Precision
+        from workbench.precision import NoScaler, Precision
 
         dtype = torch.bfloat16 if self.dtype == "bf16" else torch.float16
         scaler: torch.amp.GradScaler | NoScaler = NoScaler()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
 
 
@@ -61,13 +61,13 @@ class Muon(Technique):
         if self.nesterov and (self.momentum == 0 or self.sgd_momentum == 0):
             yield "nesterov", "needs momentum > 0 and sgd_momentum > 0"
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Make the optimizer."""
-        build.add("optimizer", self._optimizer)
+        build.hooks.optimizer.add(self._optimizer)
 
     def _optimizer(self, model: nn.Module) -> Optimizer:
-        from workbench.engine.parameter_groups import parameter_groups
         from workbench.optimizers.muon import Muon
+        from workbench.optimizers.parameter_groups import parameter_groups
 
         matrices = hidden_matrices(model, first_convolution=self.first_convolution)
         taken = {id(weight) for weight in matrices}

@@ -9,7 +9,7 @@ from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.step import Moment
 
 
@@ -30,9 +30,9 @@ class OneCycle(Technique):
     final_div_factor: float = parameter(1e4, ge=1, le=1e9, description="first rate divided by the last one")
     anneal_strategy: Literal["cos", "linear"] = parameter("cos", description="rise and fall: half cosines, or lines")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Scale the learning rate."""
-        build.add("schedule", self._factor)
+        build.hooks.schedule.add(self._factor)
 
     def _factor(self, moment: Moment) -> float:
         return one_cycle(

@@ -10,7 +10,7 @@ from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
     from workbench.step import Moment
 
@@ -55,9 +55,9 @@ class PiecewiseLinear(Technique):
         elif not any(self.factors):
             yield "factors", "all are 0, so nothing would be trained; make at least one more than 0"
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Scale the learning rate."""
-        build.add("schedule", self._factor)
+        build.hooks.schedule.add(self._factor)
 
     def _factor(self, moment: Moment) -> float:
         place = moment.progress if self.measured_in == "run" else moment.epochs_done

@@ -11,7 +11,7 @@ from workbench.techniques.base import Need, Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
     from workbench.step import Moment
 
@@ -47,9 +47,9 @@ class ProgressiveResizing(Technique):
                 f"delay + finetune = {self.delay + self.finetune:g} is more than the run; make it 1 or less",
             )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Resize the batches."""
-        build.add("resize", self._resize)
+        build.hooks.resize.add(self._resize)
 
     def _resize(self, images: Tensor, moment: Moment) -> Tensor:
         return resize(images, self.scale(moment.progress), self.multiple_of)

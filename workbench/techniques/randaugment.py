@@ -11,7 +11,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.image_operations.operations import OperationTable
     from workbench.randomness import Draws
 
@@ -37,12 +37,12 @@ class RandAugment(Technique):
         "nearest", description="how rotation and shear make pixels: the nearest one (rough), or a blend (soft)"
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Change the raw images."""
         self.require_channels(build, 1, 3)
         table = randaugment_table(build.image_shape, self.magnitude, self.interpolation)
         function = partial(randaugment, table=table, operations=self.operations)
-        build.add("image augmentation", function, rank=50)
+        build.hooks.image_augmentation.add(function, rank=50)
 
 
 def randaugment_table(shape: tuple[int, int, int], magnitude: int, interpolation: str = "nearest") -> OperationTable:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
+from workbench.hooks import DoesNotFit
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.randomness import Draws
     from workbench.recipe.schema import Recipe
 
@@ -44,15 +45,15 @@ class RandomCrop(Technique):
                 f"{self.max_offset} lets the window leave the padded image; at most 2 × padding = {2 * self.padding}",
             )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Crop the raw images."""
         _, height, width = build.image_shape
         if self.border == "reflect" and self.padding >= min(height, width):
-            raise ValueError(
+            raise DoesNotFit(
                 f"techniques.random_crop.padding: a reflected border must be narrower than the image "
                 f"({height}×{width}); found {self.padding}"
             )
-        build.add("image augmentation", self._crop, rank=10)
+        build.hooks.image_augmentation.add(self._crop, rank=10)
 
     def _crop(self, images: Tensor, draws: Draws) -> Tensor:
         return random_crop(images, self.padding, draws, border=self.border, max_offset=self.max_offset)

@@ -12,7 +12,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.randomness import Draws
     from workbench.recipe.schema import Recipe
 
@@ -47,9 +47,9 @@ class RandomErasing(Technique):
         if not 0 < self.ratio[0] <= self.ratio[1]:
             yield "ratio", f"expected two numbers with 0 < smallest ≤ largest, found {list(self.ratio)}"
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Erase from the normalised images."""
-        build.add("tensor augmentation", self._erase, rank=60)
+        build.hooks.tensor_augmentation.add(self._erase, rank=60)
 
     def _erase(self, images: Tensor, draws: Draws) -> Tensor:
         return random_erasing(

@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.randomness import Draws
 
 
@@ -31,9 +31,9 @@ class RandomRotation(Technique):
         "nearest", description="how pixels between pixels are made: the nearest one (rough), or a blend (soft)"
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Rotate the raw images."""
-        build.add("image augmentation", self._rotate, rank=40)
+        build.hooks.image_augmentation.add(self._rotate, rank=40)
 
     def _rotate(self, images: Tensor, draws: Draws) -> Tensor:
         return random_rotation(images, self.degrees, draws, interpolation=self.interpolation)

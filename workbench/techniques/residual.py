@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from workbench.techniques.base import Need, Technique
 
 if TYPE_CHECKING:
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class Residual(Technique):
@@ -26,6 +26,6 @@ class Residual(Technique):
         Need(capability="residual", why="skip connections go around blocks that the model must have"),
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Have the model connect inputs to outputs."""
-        build.add("model options", lambda options: replace(options, residual=True))
+        build.hooks.model_options.add(lambda options: replace(options, residual=True))

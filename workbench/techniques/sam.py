@@ -10,9 +10,8 @@ from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-    from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
     Compute = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -32,20 +31,15 @@ class SAM(Technique):
     rho: float = parameter(0.05, gt=0, le=100, description="length of the way up, ρ; adaptive wants about ten times it")
     adaptive: bool = parameter(False, description="measure lengths relative to each weight's size (ASAM)")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Wrap forward and backward, outside of what splits the batch."""
-        models: list[nn.Module] = []
 
-        def remember(model: nn.Module, optimizer: Optimizer) -> None:
-            models[:] = [model]
-
-        def wrap(compute: Compute) -> Compute:
+        def wrap(compute: Compute, model: nn.Module) -> Compute:
             return lambda images, targets: sharpness_aware(
-                compute, images, targets, models[0], self.rho, adaptive=self.adaptive
+                compute, images, targets, model, self.rho, adaptive=self.adaptive
             )
 
-        build.add("prepared", remember)
-        build.add("gradient", wrap, rank=100)
+        build.hooks.gradient.add(wrap, rank=100)
 
 
 def sharpness_aware(
@@ -59,7 +53,7 @@ def sharpness_aware(
     """
     import torch
 
-    from workbench.engine.tensors import memory_blocks
+    from workbench.tensors import memory_blocks
 
     loss, logits = compute(images, targets)
     weights: list[Tensor] = [weight for weight in model.parameters() if weight.grad is not None]
@@ -92,7 +86,7 @@ def ascend(weights: list[Tensor], rho: float, *, adaptive: bool) -> Tensor:
     """
     import torch
 
-    from workbench.engine.tensors import gradient_norm
+    from workbench.tensors import gradient_norm
 
     way = [w.grad.to(torch.promote_types(w.dtype, torch.float32)) for w in weights if w.grad is not None]
     if adaptive:

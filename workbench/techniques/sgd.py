@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
 
 
@@ -42,13 +42,13 @@ class SGD(Technique):
         if self.nesterov and (self.momentum == 0 or self.dampening != 0):
             yield "nesterov", "needs momentum > 0 and dampening = 0"
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Make the optimizer."""
-        build.add("optimizer", self._optimizer)
+        build.hooks.optimizer.add(self._optimizer)
 
     def _optimizer(self, model: nn.Module) -> Optimizer:
-        from workbench.engine.parameter_groups import parameter_groups
         from workbench.optimizers import eager
+        from workbench.optimizers.parameter_groups import parameter_groups
 
         return eager.SGD(
             parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),

@@ -10,7 +10,7 @@ from workbench.techniques.base import Need, Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class SqueezeExcite(Technique):
@@ -31,9 +31,9 @@ class SqueezeExcite(Technique):
     ratio: int = parameter(16, ge=1, le=1024, description="channels for each unit of the squeezed layer")
     minimum: int = parameter(4, ge=1, le=1024, unit="units", description="least width of the squeezed layer")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Append the layers."""
-        build.add("model edits", self._append, rank=30)
+        build.hooks.model_edits.add(self._append, rank=30)
 
     def _append(self, model: nn.Module) -> nn.Module:
         from workbench.models.layers import Block, Pair

@@ -9,7 +9,7 @@ from workbench.step import Moment
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class StepDecay(Technique):
@@ -23,9 +23,9 @@ class StepDecay(Technique):
     every: int = parameter(5, ge=1, le=100_000, unit="epochs", description="epochs between two steps")
     factor: float = parameter(0.5, gt=0, le=1, description="what the rate is multiplied by at each step")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Scale the learning rate."""
-        build.add("schedule", self._factor)
+        build.hooks.schedule.add(self._factor)
 
     def _factor(self, moment: Moment) -> float:
         return float(self.factor ** (moment.epoch // self.every))

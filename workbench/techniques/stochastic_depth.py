@@ -10,7 +10,7 @@ from workbench.techniques.base import Need, Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class StochasticDepth(Technique):
@@ -34,9 +34,9 @@ class StochasticDepth(Technique):
     )
     unit: Literal["image", "batch"] = parameter("image", description="what is drawn for: each image, or a whole batch")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Have the branches of residual blocks fall silent at random."""
-        build.add("model edits", self._edit, rank=50)
+        build.hooks.model_edits.add(self._edit, rank=50)
 
     def _edit(self, model: nn.Module) -> nn.Module:
         from workbench.models.layers import Pair

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
     from workbench.step import Moment
 
@@ -45,7 +45,7 @@ class SWA(Technique):
         if first_end(self.start, epochs) > epochs:
             yield "start", f"no epoch of {epochs:g} ends after {self.start:g} of the run, so nothing would be averaged"
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Gather weights at the ends of epochs; average them at the end of the run."""
         swa = _EqualAverage(build.device)
 
@@ -53,10 +53,10 @@ class SWA(Technique):
             if self.gathers(moment):
                 swa.gather(skip)
 
-        build.add("prepared", swa.follow)
-        build.add("after step", gather, rank=20)
-        build.add("finish", swa.finish, rank=20)
-        build.keep("swa", swa)
+        build.hooks.built.add(swa.follow)
+        build.hooks.after_step.add(gather, rank=20)
+        build.hooks.finish.add(swa.finish, rank=20)
+        build.save_in_checkpoints("swa", swa)
 
     def why_not_longer(self, done: Moment) -> str:
         """An average that has begun is of the end of a shorter run, and at its end takes the weights' place."""

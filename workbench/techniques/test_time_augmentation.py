@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from workbench.hooks import DoesNotFit
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
     Predict = Callable[[Tensor], Tensor]
 
@@ -31,15 +32,15 @@ class TTA(Technique):
     views: Literal["mirror", "mirror_and_shift"] = parameter("mirror", description="which views are averaged")
     shift: int = parameter(1, ge=1, le=64, unit="pixels", description="mirror_and_shift: how far")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Wrap the prediction."""
         if self.views == "mirror_and_shift" and self.shift >= min(build.image_shape[1:]):
             height, width = build.image_shape[1:]
-            raise ValueError(
+            raise DoesNotFit(
                 f"techniques.test_time_augmentation.shift: must be smaller than the image ({height}×{width}); "
                 f"found {self.shift}"
             )
-        build.add("prediction", self._wrap)
+        build.hooks.prediction.add(self._wrap)
 
     def _wrap(self, predict: Predict) -> Predict:
         if self.views == "mirror":

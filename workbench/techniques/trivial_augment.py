@@ -11,7 +11,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
     from workbench.image_operations.operations import OperationTable
     from workbench.randomness import Draws
 
@@ -32,11 +32,11 @@ class TrivialAugment(Technique):
         "nearest", description="how rotation and shear make pixels: the nearest one (rough), or a blend (soft)"
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Change the raw images."""
         self.require_channels(build, 1, 3)
         table = trivial_augment_table(build.image_shape, self.interpolation)
-        build.add("image augmentation", partial(trivial_augment, table=table), rank=50)
+        build.hooks.image_augmentation.add(partial(trivial_augment, table=table), rank=50)
 
 
 def trivial_augment_table(shape: tuple[int, int, int], interpolation: str = "nearest") -> OperationTable:

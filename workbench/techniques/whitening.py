@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, ClassVar
 
+from workbench.hooks import DoesNotFit
 from workbench.recipe.cards import parameter
 from workbench.techniques.base import Need, Technique
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder, Sample
+    from workbench.hooks import Builder, Sample
 
 
 class Whitening(Technique):
@@ -37,25 +38,25 @@ class Whitening(Technique):
         3.0, ge=0, le=100_000, unit="epochs", description="the bias is trained in epochs that begin before this"
     )
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Insert the layer, take its filters from the images, stop training its bias after some epochs."""
         from workbench.models.layers import Whitening as Layer
 
-        found: list[Layer] = []
+        def layers(model: nn.Module) -> list[Layer]:
+            return [module for module in model.modules() if isinstance(module, Layer)]
 
         def fit(model: nn.Module, sample: Sample) -> None:
-            found[:] = [module for module in model.modules() if isinstance(module, Layer)]
             images = sample(self.images, on_device=True)
-            for layer in found:
+            for layer in layers(model):
                 layer.fit(images, self.eps)
 
-        def freeze(epoch: int) -> None:
-            for layer in found:
+        def freeze(epoch: int, model: nn.Module) -> None:
+            for layer in layers(model):
                 layer.bias.requires_grad_(epoch < self.bias_epochs)
 
-        build.add("model edits", self._insert, rank=-10)  # others may replace the activation
-        build.add("initialisation", fit)
-        build.add("epoch start", freeze, rank=10)
+        build.hooks.model_edits.add(self._insert, rank=-10)  # others may replace the activation
+        build.hooks.initialisation.add(fit)
+        build.hooks.epoch_start.add(freeze, rank=10)
 
     def _insert(self, model: nn.Module) -> nn.Module:
         from torch import nn
@@ -65,7 +66,7 @@ class Whitening(Technique):
 
         first = weighted_layers(model)[0]
         if not isinstance(first, nn.Conv2d) or first.groups != 1:
-            raise ValueError("techniques.whitening: this model does not begin with a convolution; switch it off")
+            raise DoesNotFit("techniques.whitening: this model does not begin with a convolution; switch it off")
         layer = Whitening(first.in_channels, self.size)
         after = nn.Conv2d(
             layer.filters.shape[0],

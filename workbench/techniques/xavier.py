@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.engine.slots import Builder
+    from workbench.hooks import Builder
 
 
 class Xavier(Technique):
@@ -30,9 +30,9 @@ class Xavier(Technique):
     gain: float = parameter(1.0, gt=0, le=100, description="factor on the standard deviation")
     output_layer: bool = parameter(True, description="the output layer too; false leaves it as the model made it")
 
-    def contribute(self, build: Builder) -> None:
+    def register(self, build: Builder) -> None:
         """Set the weights after the model is made."""
-        build.add("initialisation", self._initialise)
+        build.hooks.initialisation.add(self._initialise)
 
     def _initialise(self, model: nn.Module, sample: Any) -> None:
         xavier(model, distribution=self.distribution, gain=self.gain, output_layer=self.output_layer)

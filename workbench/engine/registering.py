@@ -1,0 +1,67 @@
+"""What the techniques of a recipe register at the hooks, and the network that they and the model make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from workbench.data.base import DataSet
+from workbench.hooks import HookError, Hooks, add_by_words
+from workbench.models.base import ModelOptions
+from workbench.recipe import Recipe
+
+
+class Registration:
+    """What techniques see of a build: see :class:`workbench.hooks.Builder`.
+
+    in_checkpoints: what checkpoints hold of techniques, by name.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device, dataset: DataSet) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.classes = len(dataset.classes)
+        self.image_shape = dataset.shape
+        self.hooks = Hooks()
+        self.in_checkpoints: dict[str, Any] = {}
+
+    def of(self, technique: Any) -> None:
+        """Have one technique register."""
+        self.hooks.registering = technique.name
+        technique.register(self)
+        self.hooks.registering = ""
+
+    def save_in_checkpoints(self, name: str, state: Any) -> None:
+        if name in self.in_checkpoints:
+            raise HookError(f"'{self.hooks.registering}' saves a state under the name '{name}', which is taken")
+        self.in_checkpoints[name] = state
+
+    def add(self, words: str, function: Callable[..., Any], rank: int = 0) -> None:
+        """Register as plugins of earlier versions do."""
+        add_by_words(self.hooks, words, function, rank)
+
+    def keep(self, name: str, state: Any) -> None:
+        """The same for what checkpoints hold."""
+        self.save_in_checkpoints(name, state)
+
+
+def registered(recipe: Recipe, device: torch.device, dataset: DataSet) -> Registration:
+    """Have every technique that is on register. Raises ValueError or HookError."""
+    found = Registration(recipe, device, dataset)
+    for technique in recipe.active():
+        found.of(technique)
+    return found
+
+
+def network(found: Registration) -> nn.Module:
+    """The recipe's network with the weights that its layers draw when they are made. Raises ValueError."""
+    options = ModelOptions()
+    for choose in found.hooks.model_options:
+        options = choose(options)
+    model: nn.Module = found.recipe.model.build(found.image_shape, found.classes, options)  # type: ignore[attr-defined]
+    for edit in found.hooks.model_edits:
+        model = edit(model)
+    return model

@@ -1,0 +1,428 @@
+"""The hooks of a training: where techniques come in, from the first layer to the last evaluation. Torch-free."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast
+
+from workbench.device_lost import may_be_lost
+from workbench.out_of_memory import out_of_memory
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from workbench.models.base import ModelOptions
+    from workbench.precision import Precision
+    from workbench.randomness import Draws
+    from workbench.recipe.schema import Recipe
+    from workbench.step import Moment
+
+    Compute = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    """Images and targets to loss and logits, both detached; leaves gradients in the parameters."""
+    Predict = Callable[[Tensor], Tensor]
+    """Float images ``[N, C, H, W]`` to logits ``[N, classes]``."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class HookError(Exception):
+    """A technique registered at a hook that another one has taken, or that does not exist; one line."""
+
+
+class TechniqueError(Exception):
+    """A technique's function failed; one line that names the technique and the place in its source."""
+
+
+class DoesNotFit(ValueError):
+    """What a technique asks for cannot be had with this model or this data; one sentence for who wrote the recipe."""
+
+
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    TypeError,
+    ValueError,
+)
+"""Kinds of errors that are a function's own where one leaves it, and plain RuntimeErrors that are not the device's."""
+
+
+def _own(error: Exception) -> bool:
+    if isinstance(error, DoesNotFit) or getattr(error, "_not_a_hooks", False):
+        return False
+    if type(error) in (RuntimeError, NotImplementedError):
+        return not (out_of_memory(error) or may_be_lost(error))
+    return isinstance(error, FAULTS)
+
+
+@contextmanager
+def named(owner: str) -> Iterator[None]:
+    """An error in the block that is its own becomes a TechniqueError of this owner. owner: ``"techniques.sam"``."""
+    try:
+        yield
+    except Exception as error:
+        if not _own(error):
+            raise
+        raise _of(owner, error) from error
+
+
+def _of(owner: str, error: Exception, function: Callable[..., Any] | None = None, about: str = "") -> TechniqueError:
+    """The innermost line that is not torch's; where a function cannot even be called, its own, and how it is called."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    ours = [frame for frame in frames if "torch" not in Path(frame.filename).parts]
+    expected = ""
+    if ours:
+        where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    else:
+        code = getattr(getattr(function, "func", function), "__code__", None)
+        where = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else "its call"
+        expected = f" (the hook: {about})" if about else ""
+    return TechniqueError(f"{owner}: {type(error).__name__} in {where}: {' '.join(str(error).split())}{expected}")
+
+
+@contextmanager
+def not_a_hooks() -> Iterator[None]:
+    """Errors in the block are nobody's that was registered, though it is called by somebody who was."""
+    try:
+        yield
+    except Exception as error:
+        error._not_a_hooks = True  # type: ignore[attr-defined]
+        raise
+
+
+@dataclass(frozen=True)
+class Registered(Generic[P, R]):
+    """A function at a hook. name: whose it is, which also keys its random draws; rank: lower ones come first."""
+
+    rank: int
+    name: str
+    function: Callable[P, R]
+    returns: str = ""
+    """What it gives: "a function" or "a context" that an error may leave, too; else something that is done."""
+    about: str = ""
+    """What the hook's functions are given and give."""
+
+    @property
+    def owner(self) -> str:
+        """As messages call it."""
+        return self.name if "." in self.name else f"techniques.{self.name}"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function; an error that is the technique's own becomes a TechniqueError."""
+        try:
+            found = self.function(*args, **kwargs)
+        except Exception as error:
+            if not _own(error):
+                raise
+            raise _of(self.owner, error, self.function, self.about) from error
+        if self.returns == "a function":
+            wrapped: Any = found
+            return cast(R, Registered(self.rank, self.name, wrapped))
+        return cast(R, _Named(self.owner, cast(Any, found))) if self.returns == "a context" else found
+
+
+class _Named(AbstractContextManager[Any]):
+    """A context whose beginning and end are a technique's."""
+
+    def __init__(self, owner: str, context: AbstractContextManager[Any]) -> None:
+        self._owner = owner
+        self._context = context
+
+    def __enter__(self) -> Any:
+        with named(self._owner):
+            return self._context.__enter__()
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool | None:
+        if error is not None:  # the block's, which is not the technique's
+            return self._context.__exit__(kind, error, trace)
+        with named(self._owner):
+            return self._context.__exit__(None, None, None)
+
+
+class Hook(Generic[P, R]):
+    """A place in a training where any number of functions are called, in the order of their ranks, then names.
+
+    about: what its functions are given and give.
+    """
+
+    single = False
+
+    def __init__(self, about: str, returns: str = "") -> None:
+        self.name = ""
+        self.about = about
+        self._returns = returns
+        self._registered: list[Registered[P, R]] = []
+        self._hooks: Hooks | None = None
+
+    def add(self, function: Callable[P, R], rank: int = 0, name: str | None = None) -> None:
+        """Register a function, of the technique that is registering at present unless it is named."""
+        if name is None:
+            name = self._hooks.registering if self._hooks is not None else ""
+        if self.single and self._registered:
+            raise HookError(
+                f"'{self._registered[0].name}' and '{name}' both register at the hook '{self.name}', which takes one"
+            )
+        self._registered.append(Registered(rank, name, function, self._returns, self.about))
+        self._registered.sort(key=lambda each: (each.rank, each.name))
+
+    def __iter__(self) -> Iterator[Registered[P, R]]:
+        return iter(tuple(self._registered))
+
+    def __len__(self) -> int:
+        return len(self._registered)
+
+
+class SingleHook(Hook[P, R]):
+    """A hook that one function can take. default: what is called where nobody did."""
+
+    single = True
+
+    def __init__(self, about: str, default: Callable[P, R], returns: str = "") -> None:
+        super().__init__(about, returns)
+        self._default = default
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call what was registered, or the default."""
+        function: Callable[P, R] = self._registered[0] if self._registered else self._default
+        return function(*args, **kwargs)
+
+    def chosen(self, default: Callable[P, R] | None = None) -> Callable[P, R]:
+        """What is called, with a default that depends on the recipe."""
+        return self._registered[0] if self._registered else default or self._default
+
+    def named(self) -> AbstractContextManager[None]:
+        """For a block that calls what the function has made."""
+        return named(self._registered[0].owner) if self._registered else nullcontext()
+
+
+class Sample(Protocol):
+    """The first training images, as many as are asked for, as the network meets them."""
+
+    def __call__(self, count: int, *, on_device: bool = False) -> Tensor:
+        """float ``[N, C, H, W]``, on the CPU or on the device of the training."""
+
+
+def _fp32_precision(device: torch.device) -> Precision:
+    from workbench.precision import Precision
+
+    return Precision()
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(logits, targets)
+
+
+def _no_optimizer(model: nn.Module) -> Optimizer:
+    from workbench.recipe import Problem, RecipeError
+
+    raise RecipeError([Problem("techniques", "no technique made an optimizer; switch one on")])
+
+
+def _to_float(images: Tensor) -> Tensor:
+    return images.float()
+
+
+def _same(thing: T) -> T:
+    return thing
+
+
+def _as_it_is(images: Tensor, moment: Moment) -> Tensor:
+    return images
+
+
+def _as_trained(model: nn.Module) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+def _constant(moment: Moment) -> float:
+    return 1.0
+
+
+@dataclass
+class Hooks:
+    """Where techniques come into a training. The whole of it, with every hook at the place where it is called::
+
+        build(recipe):
+            for register in techniques: register(build)           # each adds its functions to these hooks
+            options = model_options(ModelOptions())
+            model = model_edits(recipe.model.build(options))
+            initialisation(model, sample)
+            model = memory_format(precision(device).convert(model))
+            optimizer = optimizer(model)
+            optimizer_edits(optimizer, model)
+            built(model, optimizer)
+        train(build):
+            for epoch in epochs:
+                epoch_start(epoch, model)
+                for batch in epoch:
+                    images = image_augmentation(batch.images, draws)       # uint8, perhaps in a loader's worker
+                    images = tensor_augmentation(memory_format(normalise(images)), draws)
+                    images = resize(images, moment)
+                    images, targets = target_mixing(images, batch.labels, draws)
+                    learning rates = their height · schedule(moment)
+                    # from here on a CUDA graph may hold the step
+                    compute = gradient(forward and backward, model)
+                    loss, logits = compute(images, targets):
+                        loss = criterion(model(images), targets)
+                        objective(loss).backward()
+                    gradient_edits(parameters)                             # unscaled; an observer may look at them now
+                    optimizer.step(), unless loss or gradient is not finite
+                    # to here
+                    after_step(moment, skip)
+                every so often:
+                    with evaluation_weights(model):
+                        logits = prediction(model)(images)
+            finish(images)
+
+    Each function knows the technique that registered it: an error that is its own comes out as a TechniqueError that
+    names both technique and line. registering: the technique whose functions are added at present.
+    """
+
+    model_options: Hook[[ModelOptions], ModelOptions] = field(default_factory=lambda: Hook("what the model is made of"))
+    model_edits: Hook[[nn.Module], nn.Module] = field(default_factory=lambda: Hook("the model after it was made"))
+    initialisation: Hook[[nn.Module, Sample], None] = field(
+        default_factory=lambda: Hook("sets weights; may look at training images")
+    )
+    precision: SingleHook[[torch.device], Precision] = field(
+        default_factory=lambda: SingleHook("number formats and the loss scaler", _fp32_precision)
+    )
+    memory_format: SingleHook[[Any], Any] = field(
+        default_factory=lambda: SingleHook("a tensor or module in another memory format", _same)
+    )
+    optimizer: SingleHook[[nn.Module], Optimizer] = field(
+        default_factory=lambda: SingleHook("the optimizer of a model's parameters", _no_optimizer)
+    )
+    optimizer_edits: Hook[[Optimizer, nn.Module], None] = field(
+        default_factory=lambda: Hook("the optimizer after it was made")
+    )
+    built: Hook[[nn.Module, Optimizer], None] = field(
+        default_factory=lambda: Hook("all is built: averages and the like make their state here")
+    )
+    epoch_start: Hook[[int, nn.Module], None] = field(default_factory=lambda: Hook("an epoch begins, counted from 0"))
+    image_augmentation: Hook[[Tensor, Draws], Tensor] = field(
+        default_factory=lambda: Hook("uint8 images [N, C, H, W]; may run in a loader's worker")
+    )
+    normalise: SingleHook[[Tensor], Tensor] = field(
+        default_factory=lambda: SingleHook("uint8 images to float", _to_float)
+    )
+    tensor_augmentation: Hook[[Tensor, Draws], Tensor] = field(
+        default_factory=lambda: Hook("float images [N, C, H, W], on the device")
+    )
+    resize: SingleHook[[Tensor, Moment], Tensor] = field(
+        default_factory=lambda: SingleHook("float images at the resolution of this step", _as_it_is)
+    )
+    target_mixing: Hook[[Tensor, Tensor, Draws], tuple[Tensor, Tensor]] = field(
+        default_factory=lambda: Hook("images and targets, [N] or [N, classes], to images and targets [N, classes]")
+    )
+    schedule: SingleHook[[Moment], float] = field(
+        default_factory=lambda: SingleHook("factor on every learning rate", _constant)
+    )
+    gradient: Hook[[Compute, nn.Module], Compute] = field(
+        default_factory=lambda: Hook("wraps forward and backward", "a function")
+    )
+    criterion: SingleHook[[Tensor, Tensor], Tensor] = field(
+        default_factory=lambda: SingleHook("logits [N, classes] in fp32 and targets to a scalar loss", _cross_entropy)
+    )
+    objective: Hook[[Tensor], Tensor] = field(
+        default_factory=lambda: Hook("the scalar that is differentiated in the loss's place")
+    )
+    gradient_edits: Hook[[list[nn.Parameter]], None] = field(
+        default_factory=lambda: Hook("parameters whose gradients are unscaled")
+    )
+    after_step: Hook[[Moment, Tensor], None] = field(
+        default_factory=lambda: Hook("weights were updated; skip: scalar, 1 where the update was masked")
+    )
+    evaluation_weights: SingleHook[[nn.Module], AbstractContextManager[object]] = field(
+        default_factory=lambda: SingleHook("a context with the weights to evaluate with", _as_trained, "a context")
+    )
+    prediction: Hook[[Predict], Predict] = field(
+        default_factory=lambda: Hook("wraps evaluation's images to logits", "a function")
+    )
+    finish: Hook[[Callable[[], Iterator[Tensor]]], None] = field(
+        default_factory=lambda: Hook("before the last evaluation; may ask for one more epoch's images")
+    )
+
+    def __post_init__(self) -> None:
+        self.registering = ""
+        for name, hook in self.every():
+            hook.name, hook._hooks = name, self
+
+    def every(self) -> Iterator[tuple[str, Hook[..., Any]]]:
+        """All hooks with their names, in the order in which a training comes to them."""
+        for each in fields(self):
+            yield each.name, getattr(self, each.name)
+
+    def registered(self) -> Iterator[Registered[..., Any]]:
+        """All that was registered."""
+        for _, hook in self.every():
+            yield from hook
+
+    def owners_of(self, *hooks: Hook[..., Any]) -> tuple[str, ...]:
+        """The techniques at some hooks."""
+        return tuple(each.name for hook in hooks for each in hook)
+
+
+class Builder(Protocol):
+    """What a technique sees of a build while it registers."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The whole recipe."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the run trains."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """How many classes the data set has."""
+        ...
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images, as the data set has them."""
+        ...
+
+    @property
+    def hooks(self) -> Hooks:
+        """Where to register: ``build.hooks.criterion.add(function)``."""
+        ...
+
+    def save_in_checkpoints(self, name: str, state: Any) -> None:
+        """Have checkpoints hold an object with ``state_dict`` and ``load_state_dict``."""
+        ...
+
+
+EARLIER = {"prepared": "built"}
+"""Hooks that had another name when plugins named them in words: the rest had blanks for underscores."""
+WITHOUT_MODEL = ("optimizer_edits", "epoch_start", "gradient")
+"""Hooks whose functions were not given the model then."""
+
+
+def add_by_words(hooks: Hooks, words: str, function: Callable[..., Any], rank: int = 0) -> None:
+    """Register as plugins did before hooks were fields, in words: ``"after step"``. Raises HookError."""
+    name = EARLIER.get(words, words.replace(" ", "_"))
+    known = dict(hooks.every())
+    if name not in known:
+        raise HookError(f"'{hooks.registering}' registers at '{words}', which is no hook; known: {', '.join(known)}")
+    if name in WITHOUT_MODEL:
+        first = function
+        function = lambda given, model: first(given)  # noqa: E731
+    known[name].add(function, rank)
