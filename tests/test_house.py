@@ -29,6 +29,9 @@ FLOORS = {
     "device_lost": {"out_of_memory"},
     "storage": set(),
     "sentences": {"events", "figures"},
+    "precision": set(),
+    "tensors": set(),
+    "hooks": {"device_lost", "models", "out_of_memory", "precision", "randomness", "recipe", "step"},
     "models": {"recipe", "device_lost", "out_of_memory"},
     "image_operations": {"randomness"},
     "optimizers": set(),
@@ -39,12 +42,11 @@ FLOORS = {
         "step",
         "randomness",
         "models",
-        "engine.slots",
-        "engine.precision",
-        "engine.parameter_groups",
-        "engine.tensors",
+        "hooks",
+        "precision",
+        "tensors",
     },
-    "data": {"cores", "filesystem", "recipe", "storage", "step", "randomness", "engine.slots", "out_of_memory"},
+    "data": {"cores", "filesystem", "recipe", "storage", "step", "randomness", "hooks", "out_of_memory"},
     "engine": {
         "recipe",
         "storage",
@@ -52,10 +54,11 @@ FLOORS = {
         "randomness",
         "events",
         "control",
+        "hooks",
+        "precision",
+        "tensors",
         "models",
         "data",
-        "checks",
-        "profiling",
         "memory",
         "device_lost",
         "out_of_memory",
@@ -83,6 +86,8 @@ FLOORS = {
         "engine",
         "data",
         "devices",
+        "precision",
+        "tensors",
         "out_of_memory",
         "device_lost",
     },
@@ -102,7 +107,9 @@ FLOORS = {
         "storage",
         "events",
         "control",
+        "hooks",
         "engine",
+        "checks",
         "data",
         "places",
         "devices",
@@ -123,6 +130,7 @@ FLOORS = {
         "recipe",
         "control",
         "events",
+        "precision",
         "engine",
         "runs.launch",
     },
@@ -181,6 +189,8 @@ FLOORS = {
 HEAVY = {"torch", "torchvision", "sklearn", "textual", "plotext"}
 MAY_IMPORT_TORCH_EARLY = (
     "engine/",
+    "precision.py",
+    "tensors.py",
     "image_operations/",
     "optimizers/",
     "models/layers/",
@@ -241,7 +251,7 @@ def test_torch_and_textual_are_imported_late() -> None:
 
 
 def test_the_training_loop_knows_no_technique() -> None:
-    text = (PACKAGE / "engine" / "train.py").read_text() + (PACKAGE / "engine" / "progress.py").read_text()
+    text = (PACKAGE / "engine" / "train.py").read_text() + (PACKAGE / "engine" / "between_steps.py").read_text()
     for path in (PACKAGE / "techniques").glob("*.py"):
         if path.stem not in ("__init__", "base"):
             assert not re.search(rf"\b{path.stem}\b", text)

@@ -258,36 +258,39 @@ class Hooks:
     """Where techniques come into a training. The whole of it, with every hook at the place where it is called::
 
         build(recipe):
-            for register in techniques: register(build)           # each adds its functions to these hooks
+            for technique in recipe: technique.register(build)         # adds its functions to these hooks
             options = model_options(ModelOptions())
             model = model_edits(recipe.model.build(options))
             initialisation(model, sample)
-            model = memory_format(precision(device).convert(model))
+            model = precision(device).convert(model)
+            model = memory_format(model)
             optimizer = optimizer(model)
             optimizer_edits(optimizer, model)
             built(model, optimizer)
+
         train(build):
+            compute = gradient(forward_and_backward, model)
             for epoch in epochs:
                 epoch_start(epoch, model)
                 for batch in epoch:
-                    images = image_augmentation(batch.images, draws)       # uint8, perhaps in a loader's worker
-                    images = tensor_augmentation(memory_format(normalise(images)), draws)
+                    images = image_augmentation(batch.images, draws)   # uint8, perhaps in a loader's worker
+                    images = memory_format(normalise(images))
+                    images = tensor_augmentation(images, draws)
                     images = resize(images, moment)
                     images, targets = target_mixing(images, batch.labels, draws)
-                    learning rates = their height · schedule(moment)
-                    # from here on a CUDA graph may hold the step
-                    compute = gradient(forward and backward, model)
-                    loss, logits = compute(images, targets):
+                    learning rates = base rates * schedule(moment)
+                    loss, logits = compute(images, targets)            # from here on a CUDA graph may hold the step
+                        # forward_and_backward:
                         loss = criterion(model(images), targets)
                         objective(loss).backward()
-                    gradient_edits(parameters)                             # unscaled; an observer may look at them now
-                    optimizer.step(), unless loss or gradient is not finite
-                    # to here
+                    gradient_edits(parameters)                         # unscaled; then observers look at them
+                    optimizer.step()                                   # unless loss or gradient is not finite; to here
                     after_step(moment, skip)
-                every so often:
+                if evaluation is due:
+                    predict = prediction(model)
                     with evaluation_weights(model):
-                        logits = prediction(model)(images)
-            finish(images)
+                        logits = predict(images)
+            finish(images)                                             # and the last evaluation
 
     Each function knows the technique that registered it: an error that is its own comes out as a TechniqueError that
     names both technique and line. registering: the technique whose functions are added at present.
