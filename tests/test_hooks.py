@@ -147,7 +147,8 @@ def test_an_error_of_the_networks_is_not_that_of_a_technique_which_calls_it(
         return model
 
     with pytest.raises(ZeroDivisionError):
-        run(monkeypatch, tmp_path, {"optimizer": DO_NOTHING["optimizer"], name: DO_NOTHING[name], "built": lambda m, o: edit(m)})  # fmt: skip
+        functions = {each: DO_NOTHING[each] for each in ("optimizer", name)}
+        run(monkeypatch, tmp_path, {**functions, "model_edits": edit})
 
 
 def test_a_function_that_cannot_be_called_is_told_what_the_hook_gives(
