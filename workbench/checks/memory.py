@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, not_judged
 from workbench.recipe.cards import parameter
-from workbench.recipe.execution import micro_batch_size
+from workbench.recipe.execution import part_setting
 
 if TYPE_CHECKING:
     from workbench.engine.build import Build
@@ -58,8 +58,8 @@ def _advice(build: Build, need: Need, room: float) -> str:
     fits = need.batch - int((need.total - room) / need.image) - 1 if need.image > 0 else 0
     if fits >= 1:
         return f"set data.batch_size to {1 << (fits.bit_length() - 1)}, or choose another device"
-    if (size := micro_batch_size(build.recipe) or 0) > 1:
-        return f"set techniques.gradient_accumulation.micro_batch_size to {size // 2}, or choose another device"
+    if (parts := part_setting(build.recipe)) is not None and parts[1] > 1:
+        return f"set {parts[0]} to {parts[1] // 2}, or choose another device"
     return "choose another device, or make the network smaller"
 
 

@@ -14,7 +14,7 @@ from workbench.engine.compiled_kernels import FIRST_WORD_SECONDS, Compilation, k
 from workbench.engine.host_state import HostState, remembered
 from workbench.engine.reasons import reason
 from workbench.engine.train_state import TrainState
-from workbench.recipe.execution import micro_batch_size
+from workbench.recipe.execution import part_size
 
 COMPILED = {"default": "default", "max": "max-autotune-no-cudagraphs"}
 """Modes of torch.compile by mode of execution; "max" is recorded as a graph of ours, the optimizer included."""
@@ -31,7 +31,7 @@ class Compiled:
         self._build = build = state.build
         self._mode = state.execution.mode
         size = build.recipe.data.batch_size
-        self._whole = min(size, micro_batch_size(build.recipe) or size)
+        self._whole = min(size, part_size(build.recipe) or size)
         self._host = HostState(build)
         self._proven: set[object] = set()
         self._fast: Network | None = None

@@ -25,7 +25,7 @@ from workbench.engine.spare import small, some
 from workbench.engine.train import train
 from workbench.engine.train_state import TrainState
 from workbench.out_of_memory import out_of_memory
-from workbench.recipe.execution import micro_batch_size
+from workbench.recipe.execution import part_size
 
 IMAGES, MOST_IMAGES = 32, 128
 """Images of the smaller of the two batches that are measured, where a step takes a batch at once: a sixteenth of it,
@@ -72,7 +72,7 @@ def footprint(wanted: Build) -> Footprint | None:
     count = min(wanted.recipe.data.batch_size, len(wanted.training))
     few = max(IMAGES, min(MOST_IMAGES, count // 16))
     sizes = (few, 2 * few)
-    if part := micro_batch_size(wanted.recipe):
+    if part := part_size(wanted.recipe):
         # of whole parts, and of two at least: from then on gradients are added to those of the parts before
         sizes = (2 * part, 3 * part)
     if sizes[1] > count:

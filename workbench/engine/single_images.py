@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from workbench.device_lost import pass_on
 from workbench.engine.build import Build
 from workbench.out_of_memory import out_of_memory
-from workbench.recipe.execution import micro_batch_size
+from workbench.recipe.execution import part_setting
 
 LOOKED_AT = 256
 """Epochs at which the size of the images is looked at, where a run has more."""
@@ -96,7 +96,7 @@ def place(build: Build) -> str:
 def remedy(build: Build) -> str:
     """What to change in the recipe so that no image goes alone."""
     data, images = build.recipe.data, len(build.training)
-    micro = micro_batch_size(build.recipe) or 0
+    key, micro = part_setting(build.recipe) or ("", 0)
 
     def alone(size: int, *, dropping: bool = data.drop_last, micro: int = micro) -> bool:
         batches = {size} if dropping else _pieces(images, size)
@@ -109,7 +109,7 @@ def remedy(build: Build) -> str:
         if other := _nearest(data.batch_size, alone, images):
             ways.append(f"data.batch_size to {other:,}" if ways else f"set data.batch_size to {other:,}")
     elif micro and (other := _nearest(micro, lambda size: alone(data.batch_size, micro=size), images)):
-        ways.append(f"set techniques.gradient_accumulation.micro_batch_size to {other:,}")
+        ways.append(f"set {key} to {other:,}")
     elif other := _nearest(data.batch_size, alone, images):
         ways.append(f"set data.batch_size to {other:,}")
     return ", or ".join(ways) or "give it more training images, or a network without batch norm"

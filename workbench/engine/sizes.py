@@ -12,7 +12,7 @@ from workbench.engine.cost import materialised, saved_bytes
 from workbench.engine.registering import network, registered
 from workbench.memory import host_bytes
 from workbench.recipe import Recipe
-from workbench.recipe.execution import micro_batch_size
+from workbench.recipe.execution import part_size
 
 GIB = 2**30
 
@@ -54,7 +54,7 @@ def check(
         )
     channels, height, width = dataset.shape
     image = channels * height * width * (1 + NUMBER)  # as uint8 and as fp32
-    step = min(recipe.data.batch_size, training_images, micro_batch_size(recipe) or training_images)
+    step = min(recipe.data.batch_size, training_images, part_size(recipe) or training_images)
     evaluation = min(recipe.data.eval_batch_size, len(dataset.test))
     for key, count in (("batch_size", step), ("eval_batch_size", evaluation)):
         if count * image > room:

@@ -12,6 +12,7 @@ from workbench.profiling.report import Bound, Suggestion
 from workbench.profiling.verdict import Evidence, together
 from workbench.recipe import Recipe, RecipeError, read_recipe, write_recipe
 from workbench.recipe.execution import execution
+from workbench.recipe.registries import TECHNIQUES
 
 WORTH = 1.05
 """A predicted gain below this factor is not worth a change."""
@@ -41,7 +42,7 @@ def suggest(evidence: Evidence, recipe: Recipe, bound: Bound, probe: Probe | Non
     """
     for candidates in _CANDIDATES[bound]:
         found = [s for s in candidates(evidence, recipe) if _possible(s, recipe)]
-        if candidates is _number_formats and probe is not None:
+        if candidates is _techniques_own and probe is not None:
             found = [_probed(s, evidence, recipe, probe) for s in found]
         promising = [s for s in found if s.predicted is not None and s.predicted >= WORTH * evidence.end_to_end]
         if promising:
@@ -157,23 +158,11 @@ def _serial_feeding(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
         yield from _feeding(e, recipe)
 
 
-def _number_formats(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
-    mixed = recipe.techniques.get("mixed_precision")
-    if not e.on_gpu and recipe.on("mixed_precision") and getattr(mixed, "dtype", "") == "fp16":
-        yield Suggestion(
-            "Leave fp16 to GPUs: a CPU computes convolutions in it far more slowly than in fp32.",
-            {"techniques.mixed_precision.dtype": "bf16"} if e.bf16 else {"techniques.mixed_precision.enabled": False},
-        )
-    if e.bf16 and not recipe.on("mixed_precision") and not recipe.on("half_weights"):
-        yield Suggestion(
-            "Compute in bf16 (mixed precision): the device has units for it.",
-            {"techniques.mixed_precision.enabled": True, "techniques.mixed_precision.dtype": "bf16"},
-        )
-    if not recipe.on("channels_last"):
-        yield Suggestion(
-            "Store images and filters with channels last, as convolutions read them.",
-            {"techniques.channels_last.enabled": True},
-        )
+def _techniques_own(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
+    """What techniques know of their own speed: number formats, memory formats."""
+    hints = (technique.speed_hint(recipe, on_gpu=e.on_gpu, bf16=e.bf16) for technique in TECHNIQUES)
+    for hint in sorted(filter(None, hints), key=lambda hint: hint.rank):
+        yield Suggestion(hint.why, hint.changes)
 
 
 def _mode(recipe: Recipe) -> str:
@@ -236,11 +225,11 @@ def _smaller_batches(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
 
 _CANDIDATES: dict[Bound, tuple[Candidates, ...]] = {
     "loader": (_feeding, _keeping, _more_ready, _cheaper_transforms),
-    "compute": (_serial_feeding, _more_ready, _number_formats, _compiled, _bigger_batches),
+    "compute": (_serial_feeding, _more_ready, _techniques_own, _compiled, _bigger_batches),
     "launch": (_recorded, _serial_feeding, _bigger_batches),
     "sync": (_rarer_logging, _bigger_batches),
     "transfer": (_copying, _feeding),
-    "memory": (_number_formats, _smaller_batches),
+    "memory": (_techniques_own, _smaller_batches),
     "evaluation": (_rarer_evaluation,),
     "unclear": (),
 }

@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.recipe.errors import nearest, quoted
-from workbench.recipe.synonyms import TECHNIQUES as SYNONYMS
 
 NAME = re.compile(r"\w[\w-]{0,79}")
 """What a card can be called."""
@@ -62,6 +61,8 @@ class Card(Table):
     name: ClassVar[str]
     registry: ClassVar[Registry[Any]]
     source: ClassVar[str] = ""
+    synonyms: ClassVar[tuple[str, ...]] = ()
+    """What other programs call it."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -145,8 +146,8 @@ class Registry(Generic[C]):
     def unknown(self, name: object) -> str:
         """One sentence about a name that no card has, with the nearest one or the command that lists them."""
         listing = "data" if self.kind == "data source" else f"{self.kind}s"
-        synonym = SYNONYMS.get(str(name).lower(), "")
-        known = f"; did you mean '{synonym}'?" if synonym in self else ""
+        meant = next((card.name for card in self if str(name).lower() in card.synonyms), "")
+        known = f"; did you mean '{meant}'?" if meant else ""
         hint = known or nearest(name, self.names()) or f"; workbench {listing} lists them"
         return f"unknown {self.kind} {quoted(name)}{hint}"
 

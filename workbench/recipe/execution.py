@@ -67,8 +67,15 @@ def execution(recipe: Recipe, device: str, training_images: int | None = None) -
     return Execution(asked, "graph", f"a GPU{smaller}")
 
 
-def micro_batch_size(recipe: Recipe) -> int | None:
+def part_setting(recipe: Recipe) -> tuple[str, int] | None:
+    """What sets in which parts a step takes its batch, by its key in a recipe, and their images; None: all at once."""
+    for technique in recipe.active():
+        if technique.part_size:
+            return f"techniques.{technique.name}.{technique.part_size}", int(getattr(technique, technique.part_size))
+    return None
+
+
+def part_size(recipe: Recipe) -> int | None:
     """Images of the parts in which a step takes its batch; None where it takes it at once."""
-    if not recipe.on("gradient_accumulation"):
-        return None
-    return int(recipe.techniques["gradient_accumulation"].micro_batch_size)  # type: ignore[attr-defined]
+    found = part_setting(recipe)
+    return None if found is None else found[1]

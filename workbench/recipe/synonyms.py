@@ -17,15 +17,3 @@ KEYS = {
     "eval_interval": "eval_every", "save_every": "checkpoint_every", "save_interval": "checkpoint_every",
 }  # fmt: skip
 """Keys by what they are called elsewhere."""
-
-TECHNIQUES = {
-    "amp": "mixed_precision", "fp16": "mixed_precision", "bf16": "mixed_precision", "autocast": "mixed_precision",
-    "bn": "batch_norm", "batchnorm": "batch_norm", "crop": "random_crop", "flip": "horizontal_flip",
-    "hflip": "horizontal_flip", "rotate": "random_rotation", "rotation": "random_rotation",
-    "clip": "gradient_clipping", "clip_grad": "gradient_clipping", "grad_clip": "gradient_clipping",
-    "grad_accum": "gradient_accumulation", "accumulation": "gradient_accumulation", "se": "squeeze_excite",
-    "drop_path": "stochastic_depth", "tta": "test_time_augmentation", "onecycle": "one_cycle",
-    "cosine_annealing": "cosine", "multistep": "step_decay", "kaiming": "he_init", "glorot": "xavier",
-    "jitter": "color_jitter", "momentum": "sgd",
-}  # fmt: skip
-"""Techniques by what they are called elsewhere."""

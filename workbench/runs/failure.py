@@ -9,7 +9,7 @@ from workbench.devices import GIB, DeviceError
 from workbench.filesystem import FULL
 from workbench.out_of_memory import TooLarge, out_of_memory, with_causes
 from workbench.recipe import Recipe, RecipeError
-from workbench.recipe.execution import micro_batch_size
+from workbench.recipe.execution import part_setting
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.files import cannot_write
@@ -93,8 +93,8 @@ def _blamed(error: Exception, recipe: Recipe) -> tuple[str, int]:
     if found is not None:
         return found.key, found.size
     size = recipe.data.batch_size
-    if (micro := micro_batch_size(recipe)) is not None and micro < size:
-        return "techniques.gradient_accumulation.micro_batch_size", micro
+    if (parts := part_setting(recipe)) is not None and parts[1] < size:
+        return parts
     return "data.batch_size", size
 
 

@@ -50,6 +50,18 @@ class Substitute:
     """One sentence that names both and the reason."""
 
 
+@dataclass(frozen=True)
+class SpeedHint:
+    """A change that may make a network faster: why, one sentence, and values by their keys in a recipe.
+
+    rank: of several, lower ones come first.
+    """
+
+    why: str
+    changes: dict[str, object]
+    rank: int = 0
+
+
 class Technique(Card):
     """Base of all techniques.
 
@@ -63,6 +75,8 @@ class Technique(Card):
     needs: ClassVar[tuple[Need, ...]] = ()
     excludes: ClassVar[dict[str, str]] = {}
     """Names of techniques that cannot be on together with this one, each with the reason."""
+    part_size: ClassVar[str] = ""
+    """The parameter that says how many images of a batch go through the network at a time, if this one parts it."""
     trial: ClassVar[tuple[str, ...]] = ()
     """The technique's row in the test table: overrides, as after ``--set``, that suit two epochs on small images."""
 
@@ -74,6 +88,14 @@ class Technique(Card):
 
     def substitute(self, device: torch.device) -> Substitute | None:
         """What to train with instead on a device that does badly what this asks for; None if it suits."""
+        return None
+
+    @classmethod
+    def speed_hint(cls, recipe: Recipe, *, on_gpu: bool, bf16: bool) -> SpeedHint | None:
+        """What of this technique to try where a recipe's network limits its training; None where there is nothing.
+
+        bf16: the device computes in it by itself.
+        """
         return None
 
     def why_not_longer(self, done: Moment) -> str:

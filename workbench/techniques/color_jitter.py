@@ -20,6 +20,7 @@ class ColorJitter(Technique):
     """Change each image's brightness, contrast, saturation and hue by random amounts, in a random order."""
 
     name = "color_jitter"
+    synonyms = ("jitter",)
     group = "augmentation"
     source = "Krizhevsky et al. 2012; torchvision ColorJitter"
     tradeoff = "Robust to lighting; strong jitter hides colours that tell classes apart."

@@ -20,6 +20,7 @@ class GradientClipping(Technique):
     """
 
     name = "gradient_clipping"
+    synonyms = ("clip", "clip_grad", "grad_clip")
     group = "gradients"
     source = "Pascanu et al. 2013, arXiv:1211.5063"
     tradeoff = "Costs a pass over the gradients; a low limit is a lower learning rate in disguise."

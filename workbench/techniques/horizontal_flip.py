@@ -24,6 +24,7 @@ class HorizontalFlip(Technique):
     """
 
     name = "horizontal_flip"
+    synonyms = ("flip", "hflip")
     group = "augmentation"
     source = "Krizhevsky et al. 2012; torchvision RandomHorizontalFlip; alternating: Jordan 2024, arXiv:2404.00498"
     tradeoff = "Free accuracy on photographs; wrong for digits and letters."

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from workbench.recipe.cards import parameter
-from workbench.techniques.base import Substitute, Technique
+from workbench.techniques.base import SpeedHint, Substitute, Technique
 
 if TYPE_CHECKING:
     import torch
 
     from workbench.hooks import Builder
     from workbench.precision import Precision
+    from workbench.recipe.schema import Recipe
 
 
 class MixedPrecision(Technique):
@@ -22,6 +23,7 @@ class MixedPrecision(Technique):
     """
 
     name = "mixed_precision"
+    synonyms = ("amp", "fp16", "bf16", "autocast")
     group = "precision and speed"
     source = "Micikevicius et al. 2018, arXiv:1710.03740"
     tradeoff = "About twice as fast with tensor cores, AMX or AVX512-BF16; a device without them leaves it out."
@@ -44,6 +46,18 @@ class MixedPrecision(Technique):
             card = self.model_copy(update={"dtype": formats[0]})
             return Substitute((card,), f"{what}; {formats[0]} is used in its place")
         return Substitute((self.model_copy(update={"enabled": False}),), f"{what}; it is left out")
+
+    @classmethod
+    def speed_hint(cls, recipe: Recipe, *, on_gpu: bool, bf16: bool) -> SpeedHint | None:
+        """The format that the device has units for, or none."""
+        key, used = f"techniques.{cls.name}", recipe.on(cls.name)
+        if used and not on_gpu and getattr(recipe.techniques[cls.name], "dtype", "") == "fp16":
+            why = "Leave fp16 to GPUs: a CPU computes convolutions in it far more slowly than in fp32."
+            return SpeedHint(why, {f"{key}.dtype": "bf16"} if bf16 else {f"{key}.enabled": False})
+        if bf16 and not used and not recipe.on("half_weights"):
+            why = "Compute in bf16 (mixed precision): the device has units for it."
+            return SpeedHint(why, {f"{key}.enabled": True, f"{key}.dtype": "bf16"})
+        return None
 
     def register(self, build: Builder) -> None:
         """Run the forward pass under autocast."""

@@ -21,6 +21,7 @@ class OneCycle(Technique):
     """
 
     name = "one_cycle"
+    synonyms = ("onecycle",)
     group = "schedule"
     source = "Smith and Topin 2018, arXiv:1708.07120; torch.optim.lr_scheduler.OneCycleLR"
     tradeoff = "Made for short runs with a high peak; the length of the run must be known beforehand."

@@ -21,6 +21,7 @@ class RandomCrop(Technique):
     """Pad each image and cut a window of the old size out of it at a random place: objects are seen off-centre."""
 
     name = "random_crop"
+    synonyms = ("crop",)
     group = "augmentation"
     source = "Krizhevsky et al. 2012; He et al. 2016, arXiv:1512.03385 (4 pixels of zeros on CIFAR-10)"
     tradeoff = "About two to three points of accuracy on CIFAR-10 in longer runs; slower learning in very short ones."

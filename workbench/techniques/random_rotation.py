@@ -22,6 +22,7 @@ class RandomRotation(Technique):
     """
 
     name = "random_rotation"
+    synonyms = ("rotate", "rotation")
     group = "augmentation"
     source = "Simard et al. 2003; torchvision RandomRotation"
     tradeoff = "Robust to tilt; every rotation blurs or roughens small images a little and cuts their corners off."

@@ -21,6 +21,7 @@ class SqueezeExcite(Technique):
     """
 
     name = "squeeze_excite"
+    synonyms = ("se",)
     group = "architecture"
     source = "Hu et al. 2018, arXiv:1709.01507"
     tradeoff = (

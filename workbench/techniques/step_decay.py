@@ -16,6 +16,7 @@ class StepDecay(Technique):
     """Multiply the learning rate by a factor every few epochs."""
 
     name = "step_decay"
+    synonyms = ("multistep",)
     group = "schedule"
     source = "He et al. 2016, arXiv:1512.03385; torch.optim.lr_scheduler.StepLR"
     tradeoff = "Simple and open-ended; where to put the steps takes trials."

@@ -20,6 +20,7 @@ class StochasticDepth(Technique):
     """
 
     name = "stochastic_depth"
+    synonyms = ("drop_path",)
     group = "architecture"
     source = "Huang et al. 2016, arXiv:1603.09382"
     tradeoff = "Pays in deep networks and long runs; in shallow ones it takes away capacity."

@@ -25,6 +25,7 @@ class TTA(Technique):
     """
 
     name = "test_time_augmentation"
+    synonyms = ("tta",)
     group = "evaluation"
     source = "Krizhevsky et al. 2012; Jordan 2024, arXiv:2404.00498 (six views)"
     tradeoff = "About half a point for twice or six times the evaluation; say so when you compare accuracies."

@@ -21,6 +21,7 @@ class Xavier(Technique):
     """
 
     name = "xavier"
+    synonyms = ("glorot",)
     group = "initialisation"
     source = "Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks"
     tradeoff = "With ReLU the signal shrinks from layer to layer unless norms hold it up."
