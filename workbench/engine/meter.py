@@ -39,6 +39,12 @@ class Clock:
                 self.start()
 
 
+def settle(device: torch.device) -> None:
+    """Wait until a device has done all that it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 class Meter:
     """Loss and accuracy of the steps since the last fetch; means over images."""
 

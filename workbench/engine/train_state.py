@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workbench.engine.build import Build
 from workbench.engine.guard import Guard
-from workbench.engine.meter import Clock, Meter
+from workbench.engine.meter import Clock, Meter, settle
 from workbench.out_of_memory import out_of_memory
 from workbench.recipe.execution import Execution
 from workbench.step import Marks, Moment
@@ -74,8 +74,7 @@ class TrainState:
 
     def settle(self) -> None:
         """Wait until the device has done all that it was asked for."""
-        if self.build.device.type == "cuda":
-            torch.cuda.synchronize(self.build.device)
+        settle(self.build.device)
 
     @contextmanager
     def pause(self) -> Iterator[None]:

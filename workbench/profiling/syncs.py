@@ -19,7 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from workbench.engine.lines import PACKAGE, STEP, is_library
 
-ON_PURPOSE = tuple(str(PACKAGE / place) for place in ("engine/progress.py", "engine/meter.py", "profiling"))
+ON_PURPOSE = tuple(
+    str(PACKAGE / place) for place in ("engine/between_steps.py", "engine/saving.py", "engine/meter.py", "profiling")
+)
 """What waits between the steps, whatever it calls for that."""
 
 OWN = str(Path(__file__).resolve())
