@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench import torch_compat
+
 
 def native_formats(device: torch.device) -> tuple[str, ...]:
     """The 16-bit formats that a device computes in by itself, the faster first; others are emulated, far slower.
@@ -17,9 +19,7 @@ def native_formats(device: torch.device) -> tuple[str, ...]:
     CPU: "bf16" with AVX512-BF16 or AMX. CUDA: "fp16", and "bf16" from compute capability 8.0 on.
     """
     if device.type == "cpu":
-        # torch has no public question for this in all of its versions that we run on.
-        asked = (torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported)
-        return ("bf16",) if any(has() for has in asked) else ()
+        return ("bf16",) if torch_compat.cpu_computes_in_bf16() else ()
     if device.type == "cuda":
         return ("bf16", "fp16") if torch.cuda.get_device_capability(device) >= (8, 0) else ("fp16",)
     return ("bf16", "fp16")

@@ -121,9 +121,11 @@ class _Streams:
         """int64 ``[keys, N]``."""
         import torch
 
+        from workbench import torch_compat
+
         products = self.samples * _GOLDEN
         # one launch for all keys: a tensor of the keys would be a copy from the host, which waits
-        return _mixed(torch.stack(torch._foreach_add([products] * len(self._places), list(self._places))))
+        return _mixed(torch.stack(torch_compat.foreach_add([products] * len(self._places), list(self._places))))
 
     @cached_property
     def _first(self) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from workbench import torch_compat
+
 
 def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     """L2 norm of all gradients as one vector, float32 ``[]``; summed in fp32 whatever format the gradients have.
@@ -19,7 +21,7 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     norms: dict[int, Tensor] = {}
     for dtype in dict.fromkeys(gradient.dtype for gradient in gradients):
         places = [place for place, gradient in enumerate(gradients) if gradient.dtype == dtype]
-        found = torch._foreach_norm([gradients[place] for place in places], 2.0, dtype=torch.float32)
+        found = torch_compat.foreach_norm([gradients[place] for place in places], 2.0, dtype=torch.float32)
         norms.update(zip(places, found, strict=True))
     total: Tensor = torch.linalg.vector_norm(torch.stack([norms[place] for place in range(len(gradients))]))
     return total
@@ -27,5 +29,5 @@ def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
 
 def memory_blocks(buffers: Iterable[Tensor]) -> list[Tensor]:
     """The blocks of memory that buffers are views of, each once: many buffers are few blocks."""
-    blocks = [buffer if buffer._base is None else buffer._base for buffer in buffers]
+    blocks = [torch_compat.block_of(buffer) for buffer in buffers]
     return list({id(block): block for block in blocks}.values())

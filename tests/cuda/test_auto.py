@@ -144,13 +144,13 @@ def test_memory_that_is_too_small_for_a_recording(
 
     monkeypatch.setattr(Recorder, "record", full)
     found = make_small(*changes, "train.compile=auto", device="cuda")
-    events = run(found)
+    events = run(found, state=(state := TrainState.of(found)))
     assert len(calls) == times
     assert figures(events) == figures(expected)
     assert same(weights(found), weights(plain))
     (note,) = [event.message for event in events if isinstance(event, Noted)]
     assert note.startswith('train.compile = "auto": this step cannot be recorded') and "out of memory" in note
-    assert found.execution.mode == "off" and "out of memory" in str(found.execution)
+    assert state.execution.mode == "off" and "out of memory" in str(state.execution)
 
 
 @pytest.mark.parametrize("where", ["evaluation", "a step that is looked into"])

@@ -52,7 +52,7 @@ def _muon_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _rates_in_64_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.engine.build._in_32_bits", float)
+    monkeypatch.setattr("workbench.engine.train_state._in_32_bits", float)
 
 
 @pytest.fixture(autouse=True)

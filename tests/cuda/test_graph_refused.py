@@ -15,6 +15,7 @@ from tests.engine import conftest
 from tests.engine.conftest import Make, run, same, weights
 from workbench.engine.build import Build
 from workbench.engine.state import Checkpoints
+from workbench.engine.train_state import TrainState
 from workbench.events import Event, Finished, Noted, Trained
 from workbench.hooks import Hook
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.cuda
 
 make, make_small = conftest.make, conftest.make_small
 Plant = Callable[[Build], None]
-Run = tuple[Build, list[Event], dict[str, object]]
+Run = tuple[Build, list[Event], dict[str, object], TrainState]
 """A build that was trained, what it said, and its last checkpoint."""
 FORMATS = {
     "fp32": (),
@@ -204,10 +205,10 @@ def trained(build: Build, planted: Plant, folder: Path) -> Run:
     random.seed(5)
     checkpoints = Checkpoints(folder)
     folder.mkdir()
-    events = run(build, checkpoints=checkpoints)
-    state = checkpoints.load()
-    assert state is not None
-    return build, events, state
+    events = run(build, checkpoints=checkpoints, state=(state := TrainState.of(build)))
+    saved = checkpoints.load()
+    assert saved is not None
+    return build, events, saved, state
 
 
 def figures(events: list[Event]) -> list[tuple[float, int]]:

@@ -124,7 +124,7 @@ def test_they_are_made_as_written(make_small: Make, tmp_path: Path, planted: Pla
     notes = [event.message for event in found[1] if isinstance(event, Noted)]
     assert len(notes) == 1 and notes[0].startswith('train.compile = "graph": batches are made without a graph ('), notes
     assert all(word in notes[0] for word in words), notes[0]
-    assert found[0].execution.recorded
+    assert found[3].execution.recorded
     assert_the_same_run(found, plain)
 
 

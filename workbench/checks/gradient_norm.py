@@ -71,11 +71,13 @@ class _GradientWatch(Watch):
             return
         import torch
 
+        from workbench import torch_compat
+
         zero = torch.zeros((), device=self.layers[0][1].device) if self.layers else None
         gradients = [zero if weight.grad is None else weight.grad for _, weight in self.layers]
         self.frozen = [not weight.requires_grad for _, weight in self.layers]
         if gradients:
-            norms = torch.stack(torch._foreach_norm(gradients, 2.0, dtype=torch.float32))  # type: ignore[arg-type]
+            norms = torch.stack(torch_compat.foreach_norm(gradients, 2.0, dtype=torch.float32))  # type: ignore[arg-type]
             self.norms = norms if self.norms is None else torch.maximum(self.norms, norms)
 
     def judge(self, trained: Trained) -> Result | None:

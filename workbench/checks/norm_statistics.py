@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.checks.base import Check, Result, Watch
 from workbench.recipe.cards import parameter
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from workbench.engine.build import Build
     from workbench.events import Trained
 
@@ -32,18 +30,18 @@ class NormStatistics(Check):
 
     def watch(self, build: Build) -> Watch | None:
         """Nothing to watch without norms that keep statistics."""
-        from torch import nn
+        from workbench import torch_compat
 
         norms = [
             (name, module)
             for name, module in build.model.named_modules()
-            if isinstance(module, nn.modules.batchnorm._NormBase) and module.running_var is not None
+            if isinstance(module, torch_compat.NORM) and module.running_var is not None
         ]
         return _NormWatch(self, norms) if norms else None
 
 
 class _NormWatch(Watch):
-    def __init__(self, card: NormStatistics, norms: list[tuple[str, nn.modules.batchnorm._NormBase]]) -> None:
+    def __init__(self, card: NormStatistics, norms: list[tuple[str, Any]]) -> None:
         self.card = card
         self.norms = norms
         self.asked = 0
@@ -59,7 +57,7 @@ class _NormWatch(Watch):
 
         rows = []
         for _, norm in self.norms:
-            mean, variance = norm.running_mean.float(), norm.running_var.float()  # type: ignore[union-attr]
+            mean, variance = norm.running_mean.float(), norm.running_var.float()
             silent = (variance < 0.1 * norm.eps).float().mean()
             rows.append(torch.stack((silent, torch.maximum(variance.max(), mean.abs().max() ** 2))))
         shares, sizes = torch.stack(rows).T.tolist()

@@ -68,10 +68,12 @@ class _UpdateWatch(Watch):
     def look(self, moment: Moment) -> None:
         import torch
 
+        from workbench import torch_compat
+
         if moment.step == self.taken + 1 and self.before:
             after = [weight.detach() for weight in self.weights]
-            changes = torch._foreach_norm(torch._foreach_sub(after, self.before), 2.0, dtype=torch.float32)
-            lengths = torch._foreach_norm(self.before, 2.0, dtype=torch.float32)
+            changes = torch_compat.foreach_norm(torch_compat.foreach_sub(after, self.before), 2.0, dtype=torch.float32)
+            lengths = torch_compat.foreach_norm(self.before, 2.0, dtype=torch.float32)
             self.ratios = torch.stack(changes) / torch.stack(lengths).clamp(min=1e-12)
             self.before = []
         if moment.step % self.card.every == 0:

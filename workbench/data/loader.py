@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from workbench import torch_compat
 from workbench.data.base import DataError, Split
 from workbench.data.batches import Augmentations, Plan
 from workbench.data.shared_memory import PLACE, megabytes, remedy, room
@@ -113,7 +114,7 @@ class LoaderPipeline:
         if not workers:
             return
         # A worker that was killed may hold a lock that the orderly way waits for; then the others are killed too.
-        ending = threading.Thread(target=iterator._shutdown_workers, daemon=True)
+        ending = threading.Thread(target=torch_compat.shut_workers_down, args=(iterator,), daemon=True)
         ending.start()
         ending.join(_SHUTDOWN_SECONDS)
         for worker in workers:
@@ -185,15 +186,13 @@ class LoaderPipeline:
         """The next batch, or None if it is not there soon."""
         if not self._workers():
             return next(self._iterator)
-        self._iterator._timeout = _LOOK_SECONDS
         try:
-            return next(self._iterator)
+            with torch_compat.waiting_at_most(self._iterator, _LOOK_SECONDS):
+                return next(self._iterator)
         except RuntimeError as error:
             if "timed out" not in str(error):
                 raise
             return None
-        finally:
-            self._iterator._timeout = 0
 
     def _why_so_long(self) -> str:
         text = f"no batch yet after {FIRST_BATCH_SECONDS:.0f} s: all {len(self._workers())} loader workers live"
@@ -237,7 +236,7 @@ class LoaderPipeline:
         )
 
     def _workers(self) -> list[Any]:
-        return list(getattr(self._iterator, "_workers", ()))
+        return torch_compat.worker_processes(self._iterator)
 
     def _batch(self, images: Tensor, indices: Tensor) -> Batch:
         return Batch(images.to(self._device, non_blocking=True), self._labels.index_select(0, indices), indices)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from workbench import torch_compat
 from workbench.memory import keep_freed_memory
 from workbench.randomness import key
 from workbench.recipe import Recipe
@@ -103,7 +104,7 @@ def _tf32(allowed: bool) -> Iterator[None]:
     disagree, each read of the older one raises, and torch's own compiler reads it.
     """
     cudnn = torch.backends.cudnn
-    read, write = torch._C._get_fp32_precision_getter, torch._C._set_fp32_precision_setter
+    read, write = torch_compat.fp32_precision, torch_compat.set_fp32_precision
     products, convolutions = _or_none(torch.get_float32_matmul_precision), _or_none(lambda: cudnn.allow_tf32)
     if products is None:  # it disagreed with the newer interface, and is to do so again
         products = "highest" if read("cuda", "matmul") == "tf32" else "high"

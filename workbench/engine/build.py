@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench import torch_compat
 from workbench.data.base import DataError, DataSet, NoStep, Split
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import training_and_validation
@@ -272,5 +273,5 @@ def _gather_statistics(model: nn.Module) -> None:
         block = torch.cat([buffer.detach().reshape(-1) for _, _, buffer in places])
         start = 0
         for module, name, buffer in places:
-            module._buffers[name] = block[start : start + buffer.numel()].view(buffer.shape)
+            torch_compat.put_buffer(module, name, block[start : start + buffer.numel()].view(buffer.shape))
             start += buffer.numel()

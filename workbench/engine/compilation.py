@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor
 
+from workbench import torch_compat
 from workbench.device_lost import pass_on
 from workbench.engine.build import Network
 from workbench.engine.compiled_kernels import FIRST_WORD_SECONDS, Compilation, kernels, kernels_kept
@@ -37,7 +38,7 @@ class Compiled:
         self._fast: Network | None = None
         if self._mode in COMPILED:
             # Layers such as dropout draw what they draw without compiling.
-            choices = {**torch._inductor.list_mode_options(COMPILED[self._mode]), "fallback_random": True}
+            choices = {**torch_compat.compiler_options(COMPILED[self._mode]), "fallback_random": True}
             self._fast = torch.compile(build.model, options=choices, dynamic=False)
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -45,7 +46,7 @@ class Compiled:
         build = self._build
         if self._fast is None or len(images) < self._whole or self._state.looked_at(self._state.moment):
             return build.model(images)  # type: ignore[no-any-return]
-        with _backward_at_once():
+        with torch_compat.backward_at_once():
             return self._fast(images)
 
     def guarded(self, compute: Compute) -> Compute:
@@ -89,11 +90,9 @@ def compiling(state: TrainState) -> Iterator[None]:
     if state.execution.mode not in COMPILED:
         yield
         return
-    from torch._dynamo.callback import callback_handler
-
     standing = ExitStack()
 
-    def begin(_: object) -> None:
+    def begin() -> None:
         standing.enter_context(state.pause())
         standing.callback(said, Compilation(folder, state.build.report))
 
@@ -102,28 +101,9 @@ def compiling(state: TrainState) -> Iterator[None]:
             kept = f"; {kernels(compilation.made())} kept for next time in {folder}" if folder is not None else ""
             state.note(f"compiled the network in {seconds:,.0f} s{kept}")
 
-    def end(_: object) -> None:
-        standing.close()
-
     with kernels_kept(state.build.device) as folder:
-        callback_handler.register_start_callback(begin)
-        callback_handler.register_end_callback(end)
         try:
-            yield
+            with torch_compat.while_compiling(begin, standing.close):
+                yield
         finally:
-            callback_handler.remove_start_callback(begin)
-            callback_handler.remove_end_callback(end)
             standing.close()
-
-
-@contextmanager
-def _backward_at_once() -> Iterator[None]:
-    """What is compiled in the block, is so for both directions: nothing is left to fail in the middle of a step."""
-    from torch._functorch import config
-
-    before = config.force_non_lazy_backward_lowering
-    config.force_non_lazy_backward_lowering = True
-    try:
-        yield
-    finally:
-        config.force_non_lazy_backward_lowering = before

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from workbench import torch_compat
+from workbench.torch_compat import TorchDispatchMode
 
 
 def multiply_adds(model: nn.Module, image_shape: tuple[int, int, int]) -> int | None:
@@ -41,10 +43,10 @@ def materialised(model: nn.Module) -> nn.Module:
     for module in model.modules():
         for name, weight in module.named_parameters(recurse=False):
             if weight.is_meta:
-                module._parameters[name] = nn.Parameter(torch.zeros(weight.shape))
+                torch_compat.put_parameter(module, name, nn.Parameter(torch.zeros(weight.shape)))
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.is_meta:
-                module._buffers[name] = torch.zeros(buffer.shape, dtype=buffer.dtype)
+                torch_compat.put_buffer(module, name, torch.zeros(buffer.shape, dtype=buffer.dtype))
     return model
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from workbench import torch_compat
 from workbench.tensors import gradient_norm, memory_blocks
 
 MAX_SKIPS = 20
@@ -88,7 +89,7 @@ def masked_step(optimizer: torch.optim.Optimizer, skip: Tensor) -> None:
 
     Fused optimizers take the flag themselves; of any other kind, weights and state are put back.
     """
-    fused = getattr(optimizer, "_step_supports_amp_scaling", False)
+    fused = torch_compat.takes_found_inf(optimizer)
     kept: dict[int, Tensor] = {}
     if fused:
         optimizer.grad_scale, optimizer.found_inf = None, skip  # type: ignore[attr-defined]

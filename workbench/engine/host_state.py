@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench import torch_compat
 from workbench.engine.build import Build
 from workbench.engine.train_state import TrainState
 from workbench.hooks import Hook, Hooks
@@ -239,7 +240,7 @@ class _Value:
             value.update(self._items)
         elif self._drawn is not None:
             _draw_again(value, self._drawn)
-        elif self._bits is not None and value._version != self._version:
+        elif self._bits is not None and torch_compat.changes_in_place(value) != self._version:
             with torch.no_grad():
                 value.copy_(self._bits)
         return value
@@ -317,7 +318,7 @@ def _draw_again(value: Any, drawn: Any) -> None:
 def _version(value: object, device: torch.device) -> int:
     """Counts the changes in place of a tensor on the host; one on the training device is what a recording reads."""
     if isinstance(value, Tensor) and value.device.type != device.type and not value.is_inference():
-        return value._version
+        return torch_compat.changes_in_place(value)
     return 0
 
 

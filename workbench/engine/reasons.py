@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from workbench import torch_compat
 from workbench.hooks import Hooks, TechniqueError
 from workbench.recipe.registries import TECHNIQUES
 
@@ -47,7 +48,7 @@ def first_cause(error: BaseException) -> BaseException:
         if not isinstance(each, TechniqueError) and not any(words in str(each) for words in CONSEQUENCES)
     ]
     recording = [each for each in told if "captur" in str(each).lower()]
-    compiling = [each for each in told if type(each).__module__ in ("torch._dynamo.exc", "torch._inductor.exc")]
+    compiling = [each for each in told if type(each).__module__ in torch_compat.COMPILER_ERRORS]
     return (recording or (told if compiling else told[:1]) or [error])[-1]
 
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from workbench import torch_compat
+
 T = TypeVar("T")
 
 
@@ -77,8 +79,7 @@ def _undone(device: torch.device, pool: tuple[int, int]) -> Iterator[None]:
     except BaseException:
         torch.cuda.set_stream(stream)
         with suppress(RuntimeError):  # where torch has seen to it
-            torch._C._cuda_endAllocateToPool(device.index, pool)
-            torch._C._cuda_releasePool(device.index, pool)
+            torch_compat.end_graphs_allocation(device.index, pool)
         with suppress(RuntimeError):  # of a device that is lost
             _end_generators_recording(device.index)
         raise

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from workbench import torch_compat
 from workbench.engine.build import Build, make_optimizer
 from workbench.tensors import gradient_norm
 
@@ -55,7 +56,7 @@ def memorise(model: nn.Module, images: Tensor, labels: Tensor, steps: int, rate:
     """
     copied = copy.deepcopy(model).float().eval()
     for module in copied.modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase):
+        if isinstance(module, torch_compat.NORM):
             module.train()
     weights = [p for p in copied.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(weights, rate)

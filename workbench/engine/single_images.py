@@ -6,8 +6,9 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from workbench import torch_compat
 from workbench.device_lost import pass_on
 from workbench.engine.build import Build
 from workbench.out_of_memory import out_of_memory
@@ -57,7 +58,7 @@ def sizes_at_a_time(build: Build) -> set[int]:
 
 def normalises_batches(build: Build) -> bool:
     """Whether a norm of the network uses the statistics of the batch."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in build.model.modules())
+    return any(isinstance(module, torch_compat.BATCH_NORM) for module in build.model.modules())
 
 
 def refusal(build: Build) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from workbench.control import Control
@@ -26,6 +25,7 @@ from workbench.engine.spare import small
 from workbench.engine.suited import suited
 from workbench.engine.train import train
 from workbench.events import Event
+from workbench.torch_compat import TorchDispatchMode
 
 IMAGES = str(PACKAGE / "data" / "batches.py")
 """What augments whole images, in a loader's workers where there are any."""

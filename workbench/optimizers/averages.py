@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from workbench import torch_compat
+
 
 class Average:
     """A second copy of some tensors, in fp32, that moves towards them.
@@ -92,4 +94,4 @@ def _copy(targets: Iterable[Tensor], sources: Iterable[Tensor]) -> None:
         into.append(target)
         out_of.append(source)
     for into, out_of in alike.values():
-        torch._foreach_copy_(into, out_of)
+        torch_compat.foreach_copy_(into, out_of)

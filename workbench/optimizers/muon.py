@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
+from workbench import torch_compat
 from workbench.optimizers.eager import Eager
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -189,12 +190,12 @@ class _Stacks:
     def flat(self, tensors: list[Tensor]) -> Tensor:
         """A copy of tensors that are like the weights, in fp32 or better."""
         flat = torch.empty(self._numbers, dtype=self._dtype, device=tensors[0].device)
-        torch._foreach_copy_(self._views(flat), tensors)
+        torch_compat.foreach_copy_(self._views(flat), tensors)
         return flat
 
     def write(self, targets: list[Tensor], flat: Tensor) -> None:
         """Bring the numbers of a flat tensor back into tensors that are like the weights."""
-        torch._foreach_copy_(targets, self._views(flat))
+        torch_compat.foreach_copy_(targets, self._views(flat))
 
     def renormalise(self, flat: Tensor) -> None:
         """Bring each filter bank in a flat tensor to the Frobenius norm √C_out."""
@@ -202,9 +203,9 @@ class _Stacks:
         if not filters:
             return
         norms = [torch.linalg.vector_norm(part.reshape(*part.shape[:2], -1), dim=(1, 2)) for part in filters]
-        torch._foreach_clamp_min_(norms, 1e-12)
-        torch._foreach_reciprocal_(norms)
-        torch._foreach_mul_(norms, [part.shape[1] ** 0.5 for part in filters])
+        torch_compat.foreach_clamp_min_(norms, 1e-12)
+        torch_compat.foreach_reciprocal_(norms)
+        torch_compat.foreach_mul_(norms, [part.shape[1] ** 0.5 for part in filters])
         for part, factors in zip(filters, norms, strict=True):
             part.mul_(factors.view(-1, *[1] * (part.ndim - 1)))
 

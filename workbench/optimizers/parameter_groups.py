@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from torch import nn
 
+from workbench import torch_compat
+
 NORMS = (
-    nn.modules.batchnorm._NormBase,
+    torch_compat.NORM,
     nn.GroupNorm,
     nn.LayerNorm,
     nn.LocalResponseNorm,

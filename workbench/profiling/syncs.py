@@ -15,9 +15,9 @@ from typing import Any
 from unittest import mock
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from workbench.engine.lines import PACKAGE, STEP, is_library
+from workbench.torch_compat import TorchDispatchMode
 
 ON_PURPOSE = tuple(
     str(PACKAGE / place) for place in ("engine/between_steps.py", "engine/saving.py", "engine/meter.py", "profiling")

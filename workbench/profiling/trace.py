@@ -39,9 +39,11 @@ class Trace:
         import torch
         from torch.profiler import ProfilerActivity, profile, schedule
 
+        from workbench import torch_compat
+
         if not _in_use.acquire(blocking=False):
             return
-        if torch._C._autograd._profiler_enabled():  # a plugin's own
+        if torch_compat.profiler_runs():  # a plugin's own
             _in_use.release()
             return
         # What its C++ says about its stages, and about GPUs that are not there, helps nobody who reads the run's log.

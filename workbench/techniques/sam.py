@@ -53,6 +53,7 @@ def sharpness_aware(
     """
     import torch
 
+    from workbench import torch_compat
     from workbench.tensors import memory_blocks
 
     loss, logits = compute(images, targets)
@@ -69,9 +70,9 @@ def sharpness_aware(
         compute(images, targets)
     finally:
         with torch.no_grad():
-            torch._foreach_copy_(weights, kept_weights)
+            torch_compat.foreach_copy_(weights, kept_weights)
             if statistics:
-                torch._foreach_copy_(statistics, kept_statistics)
+                torch_compat.foreach_copy_(statistics, kept_statistics)
     first = next((weight.grad for weight in weights if weight.grad is not None), None)
     if first is not None:
         first.add_(norm * 0)  # NaN if the norm is not finite, else nothing
@@ -86,24 +87,27 @@ def ascend(weights: list[Tensor], rho: float, *, adaptive: bool) -> Tensor:
     """
     import torch
 
+    from workbench import torch_compat
     from workbench.tensors import gradient_norm
 
     way = [w.grad.to(torch.promote_types(w.dtype, torch.float32)) for w in weights if w.grad is not None]
     if adaptive:
-        sizes = list(torch._foreach_add(torch._foreach_abs(weights), 0.01))
-        way = list(torch._foreach_mul(way, sizes))
+        sizes = list(torch_compat.foreach_add(torch_compat.foreach_abs(weights), 0.01))
+        way = list(torch_compat.foreach_mul(way, sizes))
         norm = gradient_norm(way)
-        way = list(torch._foreach_mul(way, sizes))
+        way = list(torch_compat.foreach_mul(way, sizes))
     else:
         norm = gradient_norm(way)
-    torch._foreach_add_(weights, list(torch._foreach_mul(way, rho / norm.clamp(min=1e-30))))
+    torch_compat.foreach_add_(weights, list(torch_compat.foreach_mul(way, rho / norm.clamp(min=1e-30))))
     return norm
 
 
 def _copies(tensors: list[Tensor]) -> list[Tensor]:
     import torch
 
+    from workbench import torch_compat
+
     copies = [torch.empty_like(tensor) for tensor in tensors]
     if tensors:
-        torch._foreach_copy_(copies, tensors)
+        torch_compat.foreach_copy_(copies, tensors)
     return copies

@@ -117,11 +117,9 @@ def measure_statistics(model: nn.Module, images: Iterable[Tensor]) -> None:
     """
     import torch
 
-    norms = [
-        m
-        for m in model.modules()
-        if isinstance(m, torch.nn.modules.batchnorm._BatchNorm) and m.running_mean is not None
-    ]
+    from workbench import torch_compat
+
+    norms = [m for m in model.modules() if isinstance(m, torch_compat.BATCH_NORM) and m.running_mean is not None]
     if not norms:
         return
     modes = {module: module.training for module in model.modules()}
