@@ -112,7 +112,7 @@ FLOORS = {
     "gpu_signs": {"nvml"},
     "devices": {"filesystem", "nvml", "gpu_signs"},
     "first_frame": set(),
-    "entry": {"first_frame", "cli", "tui", "commands"},
+    "entry": {"first_frame", "cli", "tui", "commands", "memory"},
     "settings": {"filesystem", "recipe", "storage", "devices"},
     "runs": {
         "cores",
@@ -134,6 +134,7 @@ FLOORS = {
     },
     "doctor": {
         "cores",
+        "memory",
         "out_of_memory",
         "printing",
         "filesystem",
@@ -173,7 +174,7 @@ FLOORS = {
         "first_frame",
         "device_lost",
     },
-    "preview": {"recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
+    "preview": {"memory", "recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
     "tui": {
         "doctor",
         "filesystem",

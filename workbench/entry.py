@@ -9,6 +9,7 @@ import signal
 import sys
 
 from workbench import first_frame
+from workbench.memory import keep_freed_memory
 
 COMMANDLESS = ("--recipe", "--device", "--runs", "--data-root", "--plugin")
 """Options that may stand before a command, or alone, where they open the screens; each has a value."""
@@ -24,6 +25,7 @@ def main() -> None:
             # Hundreds of thousands of objects are made while loading and none becomes garbage: looking for some costs a
             # tenth. The app looks again once it has painted; a command line never stops looking.
             gc.disable()
+        keep_freed_memory()
         if arguments or completing:
             from workbench.cli import main as command_line
 

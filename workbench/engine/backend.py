@@ -10,7 +10,6 @@ from typing import TypeVar
 import torch
 
 from workbench import torch_compat
-from workbench.memory import keep_freed_memory
 from workbench.randomness import key
 from workbench.recipe import Recipe
 
@@ -33,7 +32,6 @@ def backend(recipe: Recipe, device: str | torch.device = "cpu") -> Iterator[None
 
     device: where the training is; in this thread, whatever names no GPU means that one meanwhile.
     """
-    keep_freed_memory()
     train = recipe.train
     with (
         _on(torch.device(device)),

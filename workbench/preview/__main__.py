@@ -6,12 +6,15 @@ import contextlib
 import os
 import sys
 
+from workbench.memory import keep_freed_memory
+
 
 def main() -> None:
     """Answer requests from stdin on stdout; what libraries print goes to stderr."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    keep_freed_memory()
 
     import torch
 
