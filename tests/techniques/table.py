@@ -45,6 +45,22 @@ BUILT_IN: list[type[Any]] = [card for card in TECHNIQUES if card.__module__.star
 NAMES: list[str] = [card.name for card in BUILT_IN]
 
 
+SUITS_SMALL = {
+    "bias_rate": ("techniques.bias_rate.factor=4",),
+    "cutmix": ("techniques.cutmix.probability=0.3",),
+    "dropout": ("techniques.dropout.rate=0.2",),
+    "dropout2d": ("techniques.dropout2d.rate=0.1",),
+    "ema": ("techniques.ema.decay=0.8",),
+    "freeze_layers": ("techniques.freeze_layers.start=0.4",),
+    "gradient_accumulation": ("techniques.gradient_accumulation.micro_batch_size=24",),
+    "logit_scale": ("techniques.logit_scale.scale=0.5",),
+    "mixup": ("techniques.mixup.alpha=0.2", "techniques.mixup.probability=0.5"),
+    "progressive_resizing": ("techniques.batch_norm.momentum=0.3", "techniques.sgd.learning_rate=0.1"),
+    "swa": ("techniques.swa.start=0.5",),
+}
+"""Overrides that suit two epochs on small images, by technique; as after ``--set``."""
+
+
 def overrides(*names: str) -> list[str]:
     """What to set so that these techniques are on, with what they need and their rows of the table."""
     found: list[str] = []
@@ -53,7 +69,7 @@ def overrides(*names: str) -> list[str]:
         if card.group == "optimizer" and name != "sgd":
             found.append("techniques.sgd.enabled=false")
         found += [f"techniques.{need.technique}.enabled=true" for need in card.needs if need.technique]
-        found += [f"techniques.{name}.enabled=true", *card.trial]
+        found += [f"techniques.{name}.enabled=true", *SUITS_SMALL.get(name, ())]
     return found
 
 

@@ -77,8 +77,6 @@ class Technique(Card):
     """Names of techniques that cannot be on together with this one, each with the reason."""
     part_size: ClassVar[str] = ""
     """The parameter that says how many images of a batch go through the network at a time, if this one parts it."""
-    trial: ClassVar[tuple[str, ...]] = ()
-    """The technique's row in the test table: overrides, as after ``--set``, that suit two epochs on small images."""
 
     enabled: bool = parameter(True, description="false keeps the parameters but switches the technique off")
 

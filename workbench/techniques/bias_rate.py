@@ -25,7 +25,6 @@ class BiasRate(Technique):
     group = "gradients"
     source = "Page 2019, How to Train Your ResNet; Jordan 2024, arXiv:2404.00498 (64 for the norms)"
     tradeoff = "Free, and worth a quarter of the epochs in very short runs; one more rate to tune."
-    trial = ("techniques.bias_rate.factor=4",)
 
     factor: float = parameter(64.0, gt=0, le=100_000, description="multiple of the learning rate")
     of: Literal["norms", "all"] = parameter("norms", description="norms: the biases of norms; all: every bias")

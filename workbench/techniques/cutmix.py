@@ -28,7 +28,6 @@ class CutMix(Technique):
     group = "augmentation"
     source = "Yun et al. 2019, arXiv:1905.04899"
     tradeoff = "About a point of accuracy on CIFAR in long runs; hurts where the run is short."
-    trial = ("techniques.cutmix.probability=0.3",)
 
     alpha: float = parameter(
         1.0,

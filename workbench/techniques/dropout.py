@@ -26,7 +26,6 @@ class Dropout(Technique):
     tradeoff = (
         "Helps wide fully connected layers that overfit; slows learning, and behind batch norm often helps little."
     )
-    trial = ("techniques.dropout.rate=0.2",)
 
     rate: float = parameter(0.5, ge=0, lt=1, description="share of the inputs that are set to 0")
 

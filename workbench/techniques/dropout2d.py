@@ -24,7 +24,6 @@ class Dropout2d(Technique):
     source = "Tompson et al. 2015, arXiv:1411.4280 (SpatialDropout)"
     tradeoff = "A strong regulariser for long runs and large networks; it costs accuracy where the network underfits."
     needs: ClassVar[tuple[Need, ...]] = (Need(capability="blocks", why="it stands at the end of the model's blocks"),)
-    trial = ("techniques.dropout2d.rate=0.1",)
 
     rate: float = parameter(0.25, ge=0, lt=1, description="share of the channels that are set to 0")
 

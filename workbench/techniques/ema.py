@@ -31,7 +31,6 @@ class EMA(Technique):
         "Polyak and Juditsky 1992; Szegedy et al. 2016, arXiv:1512.00567; warm-up: tf.train.ExponentialMovingAverage"
     )
     tradeoff = "Better results while the learning rate is high; after a decay to zero there is little left to gain."
-    trial = ("techniques.ema.decay=0.8",)
 
     decay: float = parameter(0.999, ge=0, lt=1, description="share of the average that stays, for each training step")
     every: int = parameter(

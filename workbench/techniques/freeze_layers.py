@@ -27,7 +27,6 @@ class FreezeLayers(Technique):
     tradeoff = (
         "Up to a fifth less time at the price of some accuracy, as later layers cannot move earlier ones any more."
     )
-    trial = ("techniques.freeze_layers.start=0.4",)
 
     start: float = parameter(0.5, ge=0, lt=1, description="share of the run before the first part is frozen")
     share: float = parameter(1.0, ge=0, le=1, description="share of the parts (all but the last) frozen at the end")

@@ -29,7 +29,6 @@ class GradientAccumulation(Technique):
     source = "Goyal et al. 2017, arXiv:1706.02677; ghost batch norm: Hoffer et al. 2017, arXiv:1705.08741"
     tradeoff = "On a GPU it costs time; parts of fewer than about 32 images make the statistics of batch norm noisy."
     part_size = "micro_batch_size"
-    trial = ("techniques.gradient_accumulation.micro_batch_size=24",)
 
     micro_batch_size: int = parameter(
         32, ge=1, le=1_000_000, unit="images", description="images sent through at a time"

@@ -25,7 +25,6 @@ class LogitScale(Technique):
     group = "architecture"
     source = "Page 2019, How to Train Your ResNet (1/8); a 94-line script for 94 % on CIFAR-10"
     tradeoff = "Free; the best factor depends on the output layer's learning rate."
-    trial = ("techniques.logit_scale.scale=0.5",)
 
     scale: float = parameter(0.125, gt=0, le=1000, description="factor on the logits")
 

@@ -28,7 +28,6 @@ class Mixup(Technique):
     group = "augmentation"
     source = "Zhang et al. 2018, arXiv:1710.09412"
     tradeoff = "Better accuracy and calibration in long runs; underfits in short ones and in small networks."
-    trial = ("techniques.mixup.alpha=0.2", "techniques.mixup.probability=0.5")
 
     alpha: float = parameter(
         1.0,

@@ -30,7 +30,6 @@ class ProgressiveResizing(Technique):
     needs: ClassVar[tuple[Need, ...]] = (
         Need(capability="any_resolution", why="the images change their size during the run"),
     )
-    trial = ("techniques.batch_norm.momentum=0.3", "techniques.sgd.learning_rate=0.1")
 
     initial_scale: float = parameter(
         0.75, gt=0, le=1, description="side of the first images, as a share of the full side"

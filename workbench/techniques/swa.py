@@ -34,7 +34,6 @@ class SWA(Technique):
     excludes: ClassVar[dict[str, str]] = {
         "ema": "the last evaluation would be of ema's average, so that swa's would never be seen"
     }
-    trial = ("techniques.swa.start=0.5",)
 
     start: float = parameter(0.75, ge=0, lt=1, description="share of the run before averaging begins")
     every: int = parameter(1, ge=1, le=100_000, unit="epochs", description="epochs between the weights averaged")
