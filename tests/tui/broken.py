@@ -7,11 +7,11 @@ import threading
 
 from textual._xterm_parser import XTermParser
 
-from workbench.tui import workbench_app
-from workbench.tui.compat import TextualApp
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app import workbench as workbench_app
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.compat.turns import TextualApp
+from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.run.screen import RunScreen
 
 AT_KEY = "B"
 """The key that breaks what is planted in a key."""

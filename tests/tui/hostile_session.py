@@ -11,7 +11,8 @@ from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE
 from workbench.recipe import read_recipe_file
 from workbench.recipe.plugins import load_plugin
 from workbench.runs.directory import RunDirectory
-from workbench.tui import app, workbench_app
+from workbench.tui.app import lifecycle as app
+from workbench.tui.app import workbench as workbench_app
 
 os.chdir(sys.argv[1])
 plugin = Path(f"{EVIL}.py")

@@ -18,7 +18,10 @@ from workbench.control import Control
 from workbench.events import Finished, Stopped
 from workbench.runs.directory import RunDirectory
 from workbench.runs.writer import RunWriter
-from workbench.tui import app, preview_client, training, workbench_app
+from workbench.tui.app import lifecycle as app
+from workbench.tui.app import training
+from workbench.tui.app import workbench as workbench_app
+from workbench.tui.compose import preview_client
 
 STEPS = int(sys.argv[1])
 

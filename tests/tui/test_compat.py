@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from tests.tui.conftest import AppFactory
-from workbench.tui.compat import TextualApp, exit_soon
+from workbench.tui.compat.turns import TextualApp, exit_soon
 
 eager = pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python before 3.12 has no eager tasks")
 

@@ -21,11 +21,16 @@ from textual.widget import Widget
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
 from tests.waiting import until
+from workbench import tui
 from workbench.preview.protocol import Refused
 from workbench.recipe import Recipe
-from workbench.tui import screens, widgets
-from workbench.tui.composed import LIFE, Composed
-from workbench.tui.messages import (
+from workbench.tui.app.help import HelpScreen
+from workbench.tui.app.terminal_app import TooSmallScreen
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.clipboard import CopiedScreen
+from workbench.tui.common.composed import LIFE, Composed
+from workbench.tui.common.dialogs import ConfirmScreen, LineScreen
+from workbench.tui.common.messages import (
     DeviceFree,
     GpusSeen,
     LiveRunSeen,
@@ -38,22 +43,15 @@ from workbench.tui.messages import (
     TrainingMoved,
     WorkDone,
 )
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.copied import CopiedScreen
-from workbench.tui.screens.devices import DeviceScreen
-from workbench.tui.screens.doctor import DoctorScreen
-from workbench.tui.screens.form import FormScreen
-from workbench.tui.screens.help import HelpScreen
-from workbench.tui.screens.line import LineScreen
-from workbench.tui.screens.open import OpenScreen
-from workbench.tui.screens.profile import ProfileScreen
-from workbench.tui.screens.results import ResultsScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.screens.runs import RunsScreen
-from workbench.tui.screens.save import SaveScreen
-from workbench.tui.screens.too_small import TooSmallScreen
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.compose.devices import DeviceScreen
+from workbench.tui.compose.doctor import DoctorScreen
+from workbench.tui.compose.files import OpenScreen, SaveScreen
+from workbench.tui.compose.form_screen import FormScreen
+from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.profile.screen import ProfileScreen
+from workbench.tui.run.results import ResultsScreen
+from workbench.tui.run.screen import RunScreen
+from workbench.tui.runs.screen import RunsScreen
 
 SCREENS: dict[type[Screen[Any]], Callable[[Recipe], Screen[Any]]] = {
     ComposeScreen: lambda recipe: ComposeScreen(),
@@ -80,16 +78,16 @@ def size(kind: type[Screen[Any]]) -> tuple[int, int]:
 
 
 def classes(package: Any) -> list[type[Any]]:
-    """The classes that the modules of a package define."""
+    """The classes that the modules of a package and of those in it define."""
     found: list[type[Any]] = []
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         defined = vars(importlib.import_module(module.name)).values()
         found += [c for c in defined if inspect.isclass(c) and c.__module__ == module.name]
     return found
 
 
 def test_no_screen_is_left_out() -> None:
-    found = {c for c in classes(screens) if issubclass(c, Screen) and c.__module__ != "workbench.tui.screens.base"}
+    found = {c for c in classes(tui) if issubclass(c, Screen) and c.__module__ != "workbench.tui.common.composed"}
     assert found == set(SCREENS) and all(issubclass(screen, Composed) for screen in found)
 
 
@@ -99,7 +97,7 @@ def test_every_widget_that_handles_anything_is_guarded() -> None:
             name.startswith(("on_", "key_", "action_")) or hasattr(value, "_textual_on")
         )
 
-    for widget in classes(widgets):
+    for widget in classes(tui):
         if issubclass(widget, Widget) and any(handles(*item) for item in vars(widget).items()):
             assert issubclass(widget, Composed), widget
 

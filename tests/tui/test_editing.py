@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.recipe import Recipe, read_recipe, write_recipe
-from workbench.tui import forms, texts
-from workbench.tui.editing import Editor
-from workbench.tui.rows import rows
+from workbench.tui.common.editor import Editor
+from workbench.tui.compose import forms, texts
+from workbench.tui.compose.technique_list import rows
 
 
 def test_a_toggle_forth_and_back_leaves_no_trace(recipe: Recipe) -> None:

@@ -14,9 +14,9 @@ from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.status import new_status, write_status
-from workbench.tui import app as module
-from workbench.tui.settings import Settings
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app import lifecycle as module
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.services import Settings
 
 
 class Left:

@@ -21,13 +21,14 @@ from workbench.recipe import Recipe
 from workbench.runs import occupancy, queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import honest_state, new_status, write_status
-from workbench.tui import queueing, suspending
-from workbench.tui.queueing import QueueWatcher
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.widgets.pane import Text
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app import leaving as suspending
+from workbench.tui.app import queueing
+from workbench.tui.app.queueing import QueueWatcher
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.widgets import Text
+from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.run.screen import RunScreen
 
 
 @pytest.fixture(autouse=True)

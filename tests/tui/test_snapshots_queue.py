@@ -19,9 +19,10 @@ from workbench.recipe import Recipe
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import write_status
-from workbench.tui import queueing, running
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.run import RunScreen
+from workbench.tui.app import queueing
+from workbench.tui.app import training_app as running
+from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.run.screen import RunScreen
 
 BUSY, LATER = (Path("runs") / f"20261120-14250{number}-small-3f9c" for number in (1, 2))
 

@@ -23,17 +23,18 @@ from workbench.devices import Gpu
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.results import Results
-from workbench.tui import running, terminal_app
-from workbench.tui.compat import ROUNDS, TextualApp
-from workbench.tui.run_care import delete_question
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.devices import DeviceScreen
-from workbench.tui.screens.help import HelpScreen
-from workbench.tui.screens.open import OpenScreen
-from workbench.tui.screens.results import ResultsScreen
-from workbench.tui.screens.runs import RunsScreen
-from workbench.tui.widgets.pane import Text
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app import terminal_app
+from workbench.tui.app import training_app as running
+from workbench.tui.app.help import HelpScreen
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.widgets import Text
+from workbench.tui.compat.turns import ROUNDS, TextualApp
+from workbench.tui.compose.devices import DeviceScreen
+from workbench.tui.compose.files import OpenScreen
+from workbench.tui.run.results import ResultsScreen
+from workbench.tui.runs.manage import delete_question
+from workbench.tui.runs.screen import RunsScreen
 
 KEYS = {" ": "space", "/": "slash", "?": "question_mark", "-": "minus", ".": "full_stop"}
 
@@ -285,7 +286,7 @@ async def test_u_brings_back_what_was_deleted(make_app: AppFactory) -> None:
 async def test_results_open_at_once_and_say_where_there_are_none(
     make_app: AppFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.tui.screens import results
+    from workbench.tui.run import results
 
     asked = threading.Event()
 

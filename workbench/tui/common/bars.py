@@ -1,0 +1,124 @@
+"""The last line of a screen: the keys that matter, from the registry; a click does what the key does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+
+from workbench.tui.common.actions import Action, Where, actions
+from workbench.tui.common.composed import Composed
+from workbench.tui.common.editor import Editor
+from workbench.tui.common.widgets import Text
+from workbench.tui.run.panes import STATES
+from workbench.tui.run.tracking import Tracked
+
+if TYPE_CHECKING:
+    from workbench.tui.app.workbench import Workbench
+
+
+class KeyBar(Text):
+    """One line of text. Textual's Footer builds a widget a key anew whenever the focus moves."""
+
+    def __init__(self, where: Where) -> None:
+        super().__init__(classes="key-bar")
+        self._where: Where = where
+        self._actions: list[Action] = []
+
+    def on_mount(self) -> None:
+        keymap = cast("Workbench", self.app).settings.keymap
+        self._actions = [action for action in actions(self._where, keymap) if action.title]
+        self.refresh_keys()
+
+    def refresh_keys(self) -> None:
+        """Dim what cannot be done at the moment."""
+        parts: list[tuple[str, str]] = []
+        for action in self._fitting():
+            possible = self.screen.check_action(action.name, ()) is not None
+            parts.append((f" {action.shown_key}", "bold $primary" if possible else "bold $primary 40%"))
+            parts.append((f" {action.title}", "$foreground 75%" if possible else "$foreground 35%"))
+        self.show(Content.assemble(*parts), layout=False)
+
+    def on_resize(self) -> None:
+        self.refresh_keys()
+
+    def _fitting(self) -> list[Action]:
+        """As many as have room; those of every screen, help and quit, stay to the last."""
+        found = list(self._actions)
+        while found and sum(map(_cells, found)) > max(1, self.size.width):
+            found.pop(next((i for i in reversed(range(len(found))) if found[i].where != "app"), -1))
+        return found
+
+    def action_at(self, x: int) -> Action | None:
+        """The action whose key or name is in this column."""
+        for action in self._fitting():
+            x -= _cells(action)
+            if x < 0:
+                return action
+        return None
+
+    async def on_click(self, event: events.Click) -> None:
+        action = self.action_at(event.x)
+        if action is not None:
+            await self.screen.run_action(action.full_name)
+
+
+def _cells(action: Action) -> int:
+    return len(action.shown_key) + len(action.title) + 2
+
+
+SCREENS = {"compose": "1 Compose", "run": "2 Run", "profile": "3 Profile", "runs": "4 Runs"}
+
+
+class Tab(Text):
+    """A screen's name; a click goes there."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(id=f"tab-{mode}", classes="tab")
+        self.mode = mode
+
+    async def on_click(self) -> None:
+        await self.run_action(f"app.show('{self.mode}')")
+
+
+class TopBar(Composed, Horizontal):
+    """``active`` is the mode of the screen that it stands on."""
+
+    def __init__(self, active: str) -> None:
+        super().__init__(classes="top-bar")
+        self._active = active
+
+    def compose(self) -> ComposeResult:
+        brand = Text(classes="brand")
+        brand.show(Content("workbench"))
+        yield brand
+        for mode in SCREENS:
+            tab = Tab(mode)
+            tab.set_class(mode == self._active, "-active")
+            tab.show(Content(SCREENS[mode]))
+            yield tab
+        yield Text(id="about")
+
+    def show(self, about: Content, running: Content) -> None:
+        """``about``: what the screen is about, at the right; ``running``: beside the tab of Run."""
+        if not self.children:  # a timer may be faster than the first layout
+            return
+        self.query_one("#about", Text).show(about, layout=False)
+        self.query_one("#tab-run", Text).show(Content.assemble(SCREENS["run"], running))
+
+
+def top_texts(mode: str, editor: Editor, tracked: Tracked | None) -> tuple[Content, Content]:
+    """What a screen is about, and how far the run is."""
+    unsaved = (" ● unsaved", "$accent") if editor.unsaved else ""
+    about = Content.assemble(editor.recipe.name, unsaved)
+    if mode == "run":
+        about = Content.styled(tracked.run.name if tracked else "", "$muted")
+    if tracked is None or not tracked.live:
+        return about, Content("")
+    sign, colour = STATES[tracked.state]
+    if tracked.waiting is not None:
+        return about, Content.assemble((f" {sign} queued", colour))
+    return about, Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))

@@ -1,0 +1,281 @@
+"""What the app knows of where the time goes, and how it comes to know more: measurements, requests to the run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from workbench.profiling.report import Progress, Report, Trial, from_plain, to_plain
+from workbench.recipe import Recipe, RecipeError, write_recipe
+from workbench.runs.errors import RunError
+from workbench.runs.requests import Action, ask
+from workbench.tui.common.background import Child
+from workbench.tui.common.messages import ProfileHeard, WorkDone
+
+if TYPE_CHECKING:
+    from workbench.runs.directory import RunDirectory
+    from workbench.tui.app.workbench import Workbench
+
+ASK_AGAIN = 15.0
+"""Seconds after which a run on screen is asked again to measure its steps; it goes on for twice as long unasked."""
+
+
+class Profiling:
+    """The measurement of the composed recipe, and the requests to the run on screen.
+
+    report: the last one, of ``measured``: a recipe, and a device as it was chosen. kept: the trial whose change went
+    into the recipe.
+    """
+
+    def __init__(self, app: Workbench) -> None:
+        self._app = app
+        self.report: Report | None = None
+        self.measured: tuple[Recipe, str] | None = None
+        self.progress: Progress | None = None
+        self.error = ""
+        self.shares = ""
+        self.trying = False
+        self.kept: Trial | None = None
+        self.awaited: dict[str, tuple[RunDirectory, Any]] = {}
+        self._child: ProfileChild | None = None
+        self._next: tuple[Recipe, str] | None = None
+        self._asked: tuple[RunDirectory | None, float] = (None, 0.0)
+
+    # The composed recipe
+
+    @property
+    def busy(self) -> bool:
+        """Whether a measurement is at work."""
+        return self._child is not None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the composed recipe is another one than the report is about."""
+        return self.measured is not None and self._app.editor.recipe != self.measured[0]
+
+    @property
+    def trial(self) -> Trial | None:
+        """The suggestion as it was tried."""
+        return self.report.trials[-1] if self.report is not None and self.report.trials else None
+
+    def measure(self, *, trying: bool = False) -> None:
+        """Measure the composed recipe in a process of its own; ``trying``: the suggested change.
+
+        The recipe itself is measured anew then only if it is another one than the report is about.
+        """
+        app = self._app
+        if self.busy:
+            return
+        if problems := app.editor.conflicts():
+            self.error = f"{problems[0].path}: {problems[0].message}"
+            return
+        self._next = app.editor.recipe, app.device
+        self.error, self.trying = "", trying
+        self.shares = self._sharing()
+        self.progress = Progress("starting", 0.0)
+        options = ["--device", app.device, "--data-root", str(app.settings.data_root)]
+        options += [word for plugin in app.settings.plugins for word in ("--plugin", str(plugin))]
+        self._child = ProfileChild(
+            write_recipe(app.editor.recipe),
+            lambda child, heard: app.post_message(ProfileHeard(child, heard)),
+            command=app.profile_command,
+            options=[*options, "--try"] if trying else options,
+            known=self.report if trying and self._next == self.measured else None,
+        )
+        self._child.start()
+
+    def _sharing(self) -> str:
+        """The run that this machine works on at the same time, "" for none."""
+        app = self._app
+        if app.training is not None and app.training.alive and app.training.run is not None:
+            return app.training.run.name
+        tracked = app.tracked
+        return tracked.run.name if tracked is not None and tracked.state == "running" else ""
+
+    def stop(self) -> None:
+        """End the measurement; what was known before stays."""
+        if self._child is not None:
+            self._child.stop()
+        self._child, self.progress = None, None
+
+    def hear(self, child: ProfileChild, heard: Heard) -> bool:
+        """Take in what a measurement says; False if it is one that was stopped."""
+        if child is not self._child:
+            return False
+        match heard:
+            case Progress():
+                self.progress = heard
+            case Report():
+                self.report, self.measured, self.kept = heard, self._next, None
+                self.shares = self.shares or self._sharing()  # also a run that began meanwhile
+            case ProfileEnded():
+                self._child, self.progress, self.error = None, None, heard.error
+        return True
+
+    def keep(self) -> bool:
+        """Put the tried change into the composed recipe, as one change that can be undone."""
+        # With the screen: not before it is looked at.
+        from workbench.profiling.suggestions import changed
+        from workbench.tui.profile.texts import changed_to
+
+        app, trial = self._app, self.trial
+        if trial is None or trial is self.kept:
+            return False
+        try:
+            recipe = changed(app.editor.recipe, trial.changes)
+        except RecipeError as error:
+            app.notify(str(error), severity="error")
+            return False
+        self.kept = trial
+        if app.editor.change(recipe):
+            app.recipe_changed()
+        undo = app.key("compose.undo")
+        app.notify(f"The recipe now has {changed_to(trial.changes)}; {undo} in Compose takes it back.")
+        return True
+
+    # The run on screen
+
+    def watch(self) -> None:
+        """Have the run on screen measure its steps, as long as this is called at least every few seconds."""
+        tracked, now = self._app.tracked, self._app.now()
+        if tracked is None or tracked.state != "running" or tracked.waiting is not None:
+            return
+        run, when = self._asked
+        if run != tracked.run or not 0 <= now - when < ASK_AGAIN:
+            self._asked = (tracked.run, now)
+            self._ask(tracked.run, "profile", quiet=True)
+
+    def ask(self, what: Action) -> None:
+        """Ask the run on screen for ``"stacks"`` or a ``"trace"``."""
+        tracked = self._app.tracked
+        if tracked is None or not tracked.live:
+            return
+        saved = tracked.saved
+        self.awaited[what] = (tracked.run, saved.stacks if what == "stacks" else saved.operators)
+        self._ask(tracked.run, what)
+
+    def awaiting(self, what: Action) -> bool:
+        """Whether something that was asked for has not come yet."""
+        tracked = self._app.tracked
+        if what not in self.awaited or tracked is None:
+            return False
+        run, before = self.awaited[what]
+        now = tracked.saved.stacks if what == "stacks" else tracked.saved.operators
+        if run != tracked.run or now is not before or not tracked.live:
+            del self.awaited[what]
+            return False
+        return True
+
+    def _ask(self, run: RunDirectory, what: Action, *, quiet: bool = False) -> None:
+        """In a thread, for the disk may be slow."""
+        app = self._app
+
+        def work() -> None:
+            try:
+                ask(run, what)
+            except RunError as error:
+                text = str(error)
+                if not quiet:
+                    app.post_message(WorkDone(lambda: app.notify(text, severity="error")))
+
+        threading.Thread(target=work, daemon=True, name=f"asking for {what}").start()
+
+
+COMMAND = (sys.executable, "-P", "-m", "workbench", "profile")
+
+
+@dataclass(frozen=True)
+class ProfileEnded:
+    """The process has ended. error: its last words in one line, "" where all went well."""
+
+    error: str = ""
+
+
+Heard = Progress | Report | ProfileEnded
+
+
+class ProfileChild(Child):
+    """One measurement. ``hear(self, what)`` is called in a thread; the last that it hears is a ProfileEnded.
+
+    recipe: as TOML. known: a report whose suggestion is tried, with nothing measured anew.
+    """
+
+    def __init__(
+        self,
+        recipe: str,
+        hear: Callable[[ProfileChild, Heard], object],
+        *,
+        command: Sequence[str] = COMMAND,
+        options: Sequence[str] = (),
+        known: Report | None = None,
+    ) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._hear = hear
+        self._command = list(command)
+        self._options = list(options)
+        self._known = known
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        threading.Thread(target=self._work, daemon=True, name="profiling").start()
+
+    def _work(self) -> None:
+        try:
+            with contextlib.ExitStack() as files:
+                recipe = files.enter_context(_file(self._recipe, ".toml"))
+                options = list(self._options)
+                if self._known is not None:
+                    options += ["--report", str(files.enter_context(_file(json.dumps(to_plain(self._known)), ".json")))]
+                error = self._follow(recipe, options, files.enter_context(tempfile.TemporaryFile("w+")))
+        except OSError as problem:
+            error = f"the measurement cannot be started: {problem.strerror or problem}"
+        self._hear(self, ProfileEnded("" if self.stopped else error))
+
+    def _follow(self, file: Path, options: list[str], words: IO[str]) -> str:
+        """Run the command to its end; returns what it said was wrong."""
+        reported = False
+        for line in self.lines([*self._command, str(file), "--json-lines", *options], words):
+            file.unlink(missing_ok=True)  # who speaks has read it; this process may end before it can tidy up
+            heard = read_line(line)
+            reported |= isinstance(heard, Report)
+            if heard is not None:
+                self._hear(self, heard)
+        code = self.wait()
+        if code == 0 and reported:
+            return ""
+        words.seek(0)
+        said = [text for text in words.read()[-4000:].splitlines() if text.strip()]
+        return said[-1].strip().replace(str(file), "recipe") if said else f"the measurement ended with code {code}"
+
+
+@contextlib.contextmanager
+def _file(text: str, suffix: str) -> Iterator[Path]:
+    """A temporary file with a text."""
+    descriptor, name = tempfile.mkstemp(prefix="workbench-", suffix=suffix)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def read_line(line: str) -> Progress | Report | None:
+    """What a line of ``workbench profile --json-lines`` says; None for anything else."""
+    try:
+        values = json.loads(line)
+        kinds = {"progress": Progress, "report": Report}
+        found = from_plain(kinds[values.pop("kind")], values)
+        assert isinstance(found, Progress | Report)
+        return found
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,302 @@
+"""The run on the Run screen, whoever trains it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from workbench.events import Diverged, Event, Failed, Resumed
+from workbench.profiling.saved import Saved, SavedReader
+from workbench.runs import queue
+from workbench.runs.directory import RunDirectory
+from workbench.runs.folder import holds_run
+from workbench.runs.machine import MachineReader, Sample
+from workbench.runs.occupancy import LiveRuns
+from workbench.runs.reader import EventReader, what_counts
+from workbench.runs.status import ACTIVE, Status, honest_state, read_status
+from workbench.sentences import Sentence
+from workbench.storage.regular import open_regular
+from workbench.tui.common.words import duration
+from workbench.tui.run.view import RunView
+from workbench.visible import shortened
+
+BEGINS_WITHIN = 5.0
+"""Seconds after which a run without a status is not one that begins just now."""
+
+REASON = 300
+"""Characters of a reason that leave room for what to do about it; the log has more of it."""
+
+
+class Tracked:
+    """A follower and what its readings add up to."""
+
+    def __init__(self, run: RunDirectory, interval: float = 1.0) -> None:
+        self.run = run
+        self.view = RunView()
+        self.state = "queued"
+        self.status: Status | None = None
+        self.waiting: Waiting | None = None
+        self.saved = Saved()
+        self.asked = ""
+        self.problem = ""
+        self._checkpoints = 0
+        self._read = False
+        self._follower = Follower(run, interval)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._follower.start()
+
+    def follow_every(self, seconds: float) -> None:
+        """Read that often from now on."""
+        self._follower.interval = seconds
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._follower.stop()
+
+    def hurry(self) -> None:
+        """Read now instead of at the next turn."""
+        self._follower.hurry()
+
+    def ask(self, what: str) -> None:
+        """Something was asked of the run and is shown until it is done."""
+        self.asked = what
+        self._checkpoints = self.view.checkpoints
+        self._follower.hurry()
+
+    def drain(self) -> bool:
+        """Take in what is new; False if nothing is."""
+        changed = False
+        for reading in self._follower.take():
+            changed |= bool(reading.events or reading.log or reading.fresh or reading.state != self.state)
+            changed |= reading.status != self.status or bool(reading.machine)
+            if reading.fresh is not None:
+                self.view = reading.fresh
+            else:
+                self.view.feed(reading.events)
+                self.view.feed_machine(reading.machine)
+            for text in reading.log:
+                self.view.say(Sentence(text, "quiet"))
+            changed |= reading.waiting != self.waiting or reading.saved is not None
+            self.saved = reading.saved or self.saved
+            changed |= reading.problem != self.problem
+            self.problem = reading.problem
+            self._read = True
+            self.state, self.status, self.waiting = reading.state, reading.status, reading.waiting
+        if self.asked and self._done():
+            self.asked, changed = "", True
+        return changed
+
+    def _done(self) -> bool:
+        match self.asked:
+            case "pause":
+                return self.state != "running"
+            case "continue":
+                return self.state != "paused"
+            case "checkpoint":
+                return self.view.checkpoints > self._checkpoints or self.state not in ACTIVE
+            case _:
+                return self.state not in ACTIVE
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since the run's first event; before it, since its process started; nan while it waits for that."""
+        if self.waiting is not None:
+            return math.nan
+        if self.view.begun or self.status is None:
+            return self.view.elapsed(now)
+        return max(0.0, now - self.status.started)
+
+    @property
+    def live(self) -> bool:
+        """Whether there is still something to wait for."""
+        return self.state in ACTIVE
+
+    def advice(self, now: float) -> tuple[str, str]:
+        """Why the run stands still and what to do; two empty texts if all is well."""
+        name, ended = self.run.name, self.view.ended
+        if self.problem:
+            return f"{self.problem}.", ""
+        resume = f"c in Runs (4), or workbench run --resume {name}"
+        if isinstance(ended, Diverged):
+            bf16 = "bf16 in mixed_precision needs no loss scale. " if ended.what == "loss scale" else ""
+            return (
+                f"Diverged at step {ended.step:,}: {shortened(ended.reason, REASON)}.",
+                f"{bf16}Change the recipe in Compose (1), switch on gradient_clipping for instance, and run again (r).",
+            )
+        if isinstance(ended, Failed) or self.state == "failed":
+            text = ended.error if isinstance(ended, Failed) else self.status.message if self.status else ""
+            again = "Change the recipe in Compose (1) and run again (r)"
+            goes_on = isinstance(ended, Failed) and ended.resumable and self.view.step > 0
+            return f"Failed: {shortened(text, REASON)}", f"{again}, or go on with: {resume}" if goes_on else f"{again}."
+        if self.waiting is not None:
+            if self.waiting.what == "its start":
+                return "Queued; it begins now.", ""
+            return f"Queued, place {self.waiting.place}: waits for {self.waiting.what}.", "s takes it out of the queue."
+        if self._read and self.state == "queued" and self.status is None and now - self.run.created > BEGINS_WITHIN:
+            return "This run was never started.", f"Start it with: {resume}"
+        if self.state == "lost":
+            return "The process that trained this run is gone.", f"Go on from its last checkpoint with: {resume}"
+        if self.state == "stalled":
+            age = duration(now - self.status.heartbeat) if self.status else "a while"
+            return f"No sign of life for {age}, though its process exists.", "It may be waiting for a disk or a device."
+        if self.state == "stopped":
+            return "Stopped at a checkpoint.", f"Go on with: {resume}"
+        if self.state == "unknown":
+            if self.status is not None and not self.status.host:
+                return f"{self.status.message}.", ""
+            host = self.status.host if self.status else "another machine"
+            return f"This run belongs to {host}; whether it is alive cannot be seen from here.", ""
+        if failing := self.view.failing():
+            more = f" (+{len(failing) - 1} more)" if len(failing) > 1 else ""
+            return f"{failing[0].name} failed{more}: {failing[0].reason}.", _sentence(failing[0].advice)
+        return "", ""
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+log = logging.getLogger(__name__)
+
+LOG_TAIL = 16_384
+"""Bytes of log.txt that are read at most in one go."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A place in the queue, from 1, and what the run there waits for."""
+
+    place: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was new. ``fresh``: a new view of all that counts now, from the first event on; earlier ones are withdrawn.
+
+    It is made in the follower's thread, for a long history takes seconds; events and samples are in it already.
+    problem: why the run's events cannot be read, "" if they can.
+    """
+
+    events: list[Event]
+    state: str
+    status: Status | None
+    log: list[str]
+    machine: list[Sample]
+    fresh: RunView | None = None
+    waiting: Waiting | None = None
+    saved: Saved | None = None
+    problem: str = ""
+
+
+class Follower:
+    """Follows one run. The thread polls and leaves readings; whoever draws takes them with :meth:`take`."""
+
+    def __init__(self, run: RunDirectory, interval: float = 1.0) -> None:
+        self.run = run
+        self.interval = interval
+        self._reader = EventReader(run)
+        self._live = LiveRuns(run.path.parent)
+        self._machine = MachineReader(run)
+        self._saved = SavedReader(run.profile)
+        self._readings: deque[Reading] = deque()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._left_out = ""
+        self._log_at: int | None = None
+        self._log_rest = b""
+        self._first = True
+
+    def start(self) -> None:
+        """Start the thread; the first reading follows at once."""
+        threading.Thread(target=self._work, daemon=True, name=f"following {self.run.name}").start()
+
+    def stop(self) -> None:
+        """Let the thread end; does not wait for it."""
+        self._stop.set()
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Read now instead of at the next turn."""
+        self._wake.set()
+
+    def take(self) -> list[Reading]:
+        """All readings since the last call."""
+        found = []
+        with contextlib.suppress(IndexError):
+            while True:
+                found.append(self._readings.popleft())
+        return found
+
+    def poll(self) -> None:
+        """Read what is new and leave it."""
+        events = self._reader.read_new()
+        fresh = self._first
+        if any(isinstance(event, Resumed) for event in events):
+            if not fresh:
+                self._reader, self._machine = EventReader(self.run), MachineReader(self.run)
+                events = self._reader.read_new()
+            events, fresh = what_counts(events), True
+        self._first = False
+        state, status, lines = honest_state(self.run), read_status(self.run), self._new_log()
+        problem, left_out = self._reader.blocked, self._reader.left_out
+        if holds_run(self.run.path) is False:
+            state, problem = "lost", f"{self.run.path}: is gone: deleted, renamed or replaced"
+        if left_out != self._left_out:
+            self._left_out = left_out
+            lines += [left_out] if left_out else []
+        samples = self._machine.read_new()
+        view = None
+        if fresh:
+            view = RunView()
+            view.feed(events)
+            view.feed_machine(samples)
+            view.loss.smoothed()
+            view.accuracy.smoothed()
+        waiting, saved = self._waiting(state, status), self._saved.read_new()
+        self._readings.append(Reading(events, state, status, lines, samples, view, waiting, saved, problem))
+
+    def _waiting(self, state: str, status: Status | None) -> Waiting | None:
+        if state != "queued" or (status is not None and status.pid):
+            return None
+        entries = queue.entries(self.run.path.parent)
+        for number, entry in enumerate(entries):
+            if entry.run.name == self.run.name:
+                return Waiting(entry.place, queue.waits_for(entry, self._live.find(), entries[:number]))
+        return None
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.poll()
+            except OSError:
+                pass
+            except Exception:  # whatever stands in the directory: the next look may find it mended
+                log.exception("%s could not be read", self.run.name)
+            self._wake.wait(self.interval)
+            self._wake.clear()
+
+    def _new_log(self) -> list[str]:
+        """Complete new lines of log.txt; of a long one only the tail."""
+        try:
+            size = self.run.log_file.stat().st_size
+            if self._log_at is None or size < self._log_at or size - self._log_at > LOG_TAIL:
+                self._log_at, self._log_rest = max(0, size - LOG_TAIL), b""
+            if size == self._log_at:
+                return []
+            descriptor = open_regular(self.run.log_file)
+            try:
+                data = os.pread(descriptor, size - self._log_at, self._log_at)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return []
+        self._log_at += len(data)
+        *lines, self._log_rest = (self._log_rest + data).split(b"\n")
+        return [text for line in lines if (text := line.decode("utf-8", "replace").rsplit("\r", 1)[-1].rstrip())]
