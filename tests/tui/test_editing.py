@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workbench.recipe import Recipe, read_recipe, write_recipe
 from workbench.tui.common.editor import Editor
+from workbench.tui.common.texts import diff
 from workbench.tui.compose import forms, texts
 from workbench.tui.compose.technique_list import rows
 
@@ -67,7 +68,7 @@ def test_a_technique_that_is_on_in_one_recipe_only_is_one_change(recipe: Recipe)
     (added,) = [c for c in gathered if c.path == "techniques.adamw"]
     assert str(added.after).startswith("0.001")
     assert len(gathered) == 2
-    assert "+ adamw  0.001" in texts.changes(gathered).plain
+    assert "+ adamw  0.001" in diff(gathered).plain
 
 
 def test_rows_show_values_conflicts_and_changes(recipe: Recipe) -> None:

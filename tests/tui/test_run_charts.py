@@ -213,7 +213,7 @@ async def test_the_fit_stands_among_the_checks(make_app: AppFactory, run: RunDir
 async def test_without_braille_nothing_but_ascii(
     make_app: AppFactory, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.tui.charts.drawing import Palette
+    from workbench.tui.common.palette import Palette
 
     monkeypatch.setattr(Workbench, "palette", Palette(ascii=True))
     app = make_app(watch=run, now=lambda: NOW - 70)

@@ -14,7 +14,7 @@ from workbench.recipe import Recipe
 from workbench.runs.json_text import dumps
 from workbench.runs.machine import Sample
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.charts.drawing import Palette
+from workbench.tui.common.palette import Palette
 
 GIB = 2**30
 SAMPLES = [

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
 from workbench.recipe import Recipe
 from workbench.recipe.execution import Execution, execution
 from workbench.runs.speed import Estimate, Speed, Speeds, estimate
 from workbench.tui.app.terminal_app import TerminalApp
-from workbench.tui.common.messages import GpusSeen, SpeedsRead
+from workbench.tui.common.background import aside
 from workbench.tui.common.services import Settings
-from workbench.tui.compose.devices import DeviceScreen, gpu_lines
+from workbench.tui.compose import doctor
+from workbench.tui.compose.devices import DeviceScreen, cuda_numbers, gpu_lines
 
 
 class DeviceApp(TerminalApp):
@@ -26,6 +25,7 @@ class DeviceApp(TerminalApp):
         poll: float = 1.0,
         gpus: Callable[[], list[Gpu]] = list_gpus,
         trouble: Callable[[], Trouble | None] = gpu_trouble,
+        doctor_command: Sequence[str] = doctor.COMMAND,
     ) -> None:
         super().__init__(settings, theme, poll)
         self.device = settings.device
@@ -33,16 +33,20 @@ class DeviceApp(TerminalApp):
         self.trouble: Trouble | None = None
         self._list_gpus = gpus
         self._find_trouble = trouble
+        self._doctor_command = doctor_command
         self._speeds = Speeds(settings.runs)
         self._measured: list[Speed] = []
 
     def look_for_gpus(self) -> None:
         """See which GPUs there are, and who uses them."""
-        threading.Thread(
-            target=lambda: self.post_message(GpusSeen(self._list_gpus(), self._find_trouble())),
-            daemon=True,
-            name="gpus",
-        ).start()
+        aside(self, "gpus", lambda: (self._list_gpus(), self._find_trouble()), lambda found: self.gpus_seen(*found))
+
+    def gpus_seen(self, gpus: list[Gpu], trouble: Trouble | None) -> None:
+        """Show them, also where a device is being chosen just now."""
+        self.gpus, self.trouble = gpus, trouble
+        self.machine_changed()
+        if self.screen_stack and isinstance(dialog := self.screen_stack[-1], DeviceScreen):
+            dialog.show_gpus(gpus, cuda_numbers(gpus), trouble)
 
     @property
     def refusal(self) -> str:
@@ -50,28 +54,37 @@ class DeviceApp(TerminalApp):
         return self.trouble.text if self.device != "cpu" and self.trouble is not None and self.trouble.certain else ""
 
     def choose_device(self) -> None:
-        """Choose the device of the next run among the GPUs as they are now."""
-        choose(self)
+        """Choose the device of the next run, at once, among the GPUs as they were seen last; look at them anew."""
+
+        def chosen(device: str | None) -> None:
+            if device is None:
+                return
+            self.device = device
+            self.machine_changed()
+            gpus = self.gpus or []
+            gpu = next((gpu for gpu, n in zip(gpus, cuda_numbers(gpus), strict=True) if device == f"cuda:{n}"), None)
+            if gpu is not None and gpu.processes:
+                self.notify(f"{device} is {gpu_lines(gpu)[1]}", severity="warning")
+
+        gpus = self.gpus or []
+        dialog = DeviceScreen(
+            gpus, cuda_numbers(gpus), self.device, self.trouble, looking=True, examine=self.examine_machine
+        )
+        self.push_screen(dialog, chosen)
         self.look_for_gpus()
 
-    def on_gpus_seen(self, message: GpusSeen) -> None:
-        """Show it."""
-        self.gpus, self.trouble = message.gpus, message.trouble
-        if self.is_running:
-            self.machine_changed()
-            seen(self, message.gpus, message.trouble)
+    def examine_machine(self) -> None:
+        """Look the whole machine over, and show the report as it comes."""
+        doctor.examine(self, self.settings, self.device, self._doctor_command)
 
     def read_speeds(self) -> None:
         """How fast runs were, for the time that the next one takes."""
-        threading.Thread(
-            target=lambda: self.post_message(SpeedsRead(self._speeds.read())), daemon=True, name="speeds"
-        ).start()
+        aside(self, "speeds", self._speeds.read, self.speeds_read)
 
-    def on_speeds_read(self, message: SpeedsRead) -> None:
+    def speeds_read(self, speeds: list[Speed]) -> None:
         """Show what follows for the recipe."""
-        self._measured = message.speeds
-        if self.is_running:
-            self.machine_changed()
+        self._measured = speeds
+        self.machine_changed()
 
     def machine_changed(self) -> None:
         """More is known, or another device was chosen; whoever shows it overrides this."""
@@ -88,48 +101,3 @@ class DeviceApp(TerminalApp):
     def _likely_device(self) -> str:
         """The device of the next run, as far as that is known."""
         return ("cuda:0" if self.gpus else "cpu") if self.device == "auto" else self.device
-
-
-def choose(app: DeviceApp) -> None:
-    """Ask for a device, at once, among the GPUs as they were seen last; :func:`seen` brings the list up to date."""
-    gpus = app.gpus or []
-
-    def chosen(device: str | None) -> None:
-        if device is None:
-            return
-        app.device = device
-        app.machine_changed()
-        gpus = app.gpus or []
-        numbers = cuda_numbers(gpus)
-        gpu = next((gpu for gpu, number in zip(gpus, numbers, strict=True) if device == f"cuda:{number}"), None)
-        if gpu is not None and gpu.processes:
-            app.notify(f"{device} is {gpu_lines(gpu)[1]}", severity="warning")
-
-    app.push_screen(DeviceScreen(gpus, cuda_numbers(gpus), app.device, app.trouble, looking=True), chosen)
-
-
-def seen(app: DeviceApp, gpus: Sequence[Gpu], trouble: Trouble | None) -> None:
-    """Show the GPUs as they are now where a device is being chosen."""
-    if app.screen_stack and isinstance(dialog := app.screen_stack[-1], DeviceScreen):
-        dialog.show_gpus(gpus, cuda_numbers(gpus), trouble)
-
-
-def cuda_numbers(gpus: Sequence[Gpu], environment: Mapping[str, str] = os.environ) -> list[int | None]:
-    """The ``N`` of each GPU's ``cuda:N``; None for one that CUDA_VISIBLE_DEVICES hides.
-
-    Without torch, and so in the driver's order; where GPUs of different kinds are mixed, CUDA numbers the fastest first
-    unless CUDA_DEVICE_ORDER says PCI_BUS_ID.
-    """
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return [number for number, _ in enumerate(gpus)]
-    wanted = [word.strip() for word in visible.split(",") if word.strip()]
-
-    def number(gpu: Gpu) -> int | None:
-        return next((n for n, word in enumerate(wanted) if _means(word, gpu)), None)
-
-    return [number(gpu) for gpu in gpus]
-
-
-def _means(word: str, gpu: Gpu) -> bool:
-    return word == str(gpu.index) or (word.startswith("GPU-") and gpu.uuid.startswith(word))

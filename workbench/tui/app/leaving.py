@@ -1,113 +1,121 @@
-"""Leaving the workbench: what becomes of a training, and how nothing is ever waited for without a way out."""
+"""Leaving the workbench, for good or for a while: what becomes of a training, and always a way out of a wait."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from typing import TYPE_CHECKING
 
 from workbench.runs.errors import RunError
+from workbench.runs.files import Claim
 from workbench.runs.queue import hold
-from workbench.tui.app.recipe_app import unless_unsaved
+from workbench.tui.app.training_app import TrainingApp
+from workbench.tui.common import clipboard
+from workbench.tui.common.background import start_thread
 from workbench.tui.common.dialogs import ConfirmScreen
 
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
-
 STOP, BACKGROUND, ABANDON, LOST = "stop", "background", "abandon", "lost"
-QUIT = "quit"
+QUIT, SUSPEND = "quit", "suspend"
 
 
-def leave(app: Workbench) -> None:
-    """Ask what has to be asked, then leave. Asked again while a checkpoint is being saved, offer the way out."""
-    if app.leaving:
-        _wait(app)
-    else:
-        unless_unsaved(app, "quit", lambda: _training(app))
+class LeavingApp(TrainingApp):
+    """leaving: what becomes of the training, once that is decided; "" before. It is also what the app returns then.
 
+    queue_hold: keeps queued runs from the device of a training that is to go on in the background.
+    """
 
-def ask(app: Workbench) -> None:
-    """Leave, but never without a question."""
-    if app.leaving or app.editor.unsaved or (app.training is not None and app.training.alive):
-        leave(app)
-        return
+    leaving = ""
+    queue_hold: Claim | None = None
 
-    def answered(answer: str | None) -> None:
-        if answer == QUIT:
-            leave(app)
+    def action_leave(self) -> None:
+        """Ask what has to be asked, then leave. Asked again while a checkpoint is being saved, offer the way out."""
+        if self.leaving:
+            self._wait_for_training()
+        else:
+            self.unless_unsaved("quit", self._leave_training)
 
-    question = "Nothing is being trained here, and nothing is unsaved."
-    app.push_screen(ConfirmScreen("Quit the workbench?", question, [(QUIT, "Quit")]), answered)
+    def action_interrupt(self) -> None:
+        """Ctrl-C: copy what is selected, else leave, but never without a question."""
+        if text := self.screen.get_selected_text():
+            clipboard.send(self, text)
+            self.notify("copied")
+            return
+        if self.leaving or self.editor.unsaved or self.trains:
+            self.action_leave()
+            return
 
+        def answered(answer: str | None) -> None:
+            if answer == QUIT:
+                self.action_leave()
 
-def _training(app: Workbench) -> None:
-    if app.training is None or not app.training.alive:
-        app.exit("")
-        return
+        question = "Nothing is being trained here, and nothing is unsaved."
+        self.push_screen(ConfirmScreen("Quit the workbench?", question, [(QUIT, "Quit")]), answered)
 
-    def answered(answer: str | None) -> None:
-        if answer in (STOP, BACKGROUND) and app.training is not None:
-            app.leaving = answer
-            if answer == BACKGROUND:
-                threading.Thread(target=_hold_and_stop, args=(app,), daemon=True, name="stopping").start()
-            else:
-                app.training.control.stop()
-            _wait(app)
+    def _leave_training(self) -> None:
+        if self.training is None or not self.training.alive:
+            self.exit("")
+            return
 
-    name = app.training.run.name if app.training.run else "A run"
-    answers = [(STOP, "Stop at a checkpoint and quit"), (BACKGROUND, "Go on in the background and quit")]
-    question = f"{name} is being trained here."
-    app.push_screen(ConfirmScreen("A run is being trained", question, answers, loses={STOP}), answered)
+        def answered(answer: str | None) -> None:
+            if answer in (STOP, BACKGROUND) and self.training is not None:
+                self.leaving = answer
+                if answer == BACKGROUND:
+                    start_thread("stopping", self._hold_queue_and_stop)
+                else:
+                    self.training.control.stop()
+                self._wait_for_training()
 
+        name = self.training.run.name if self.training.run else "A run"
+        answers = [(STOP, "Stop at a checkpoint and quit"), (BACKGROUND, "Go on in the background and quit")]
+        question = f"{name} is being trained here."
+        self.push_screen(ConfirmScreen("A run is being trained", question, answers, loses={STOP}), answered)
 
-def _hold_and_stop(app: Workbench) -> None:
-    """Stop the training, after seeing that no queued run takes its device before it goes on in the background."""
-    with contextlib.suppress(OSError, RunError):  # what cannot be held has no queue that could start anything
-        app.queue_hold = hold(app.settings.runs)
-    if app.training is not None:
-        app.training.control.stop()
+    def _hold_queue_and_stop(self) -> None:
+        """Stop the training, after seeing that no queued run takes its device before it goes on in the background."""
+        with contextlib.suppress(OSError, RunError):  # what cannot be held has no queue that could start anything
+            self.queue_hold = hold(self.settings.runs)
+        if self.training is not None:
+            self.training.control.stop()
 
+    def _wait_for_training(self) -> None:
+        """:meth:`leave_if_stopped` leaves when the training has ended; this is the way out if it takes too long."""
 
-def _wait(app: Workbench) -> None:
-    """:func:`go_if_stopped` leaves when the training has ended; this is the way out if it takes too long."""
+        def answered(answer: str | None) -> None:
+            if answer == ABANDON:
+                self.exit(ABANDON)
 
-    def answered(answer: str | None) -> None:
-        if answer == ABANDON:
-            app.exit(ABANDON)
+        question = "The run finishes its step and saves a checkpoint; then the workbench closes."
+        answers = [(ABANDON, "Quit now, losing the steps since the last checkpoint")]
+        self.push_screen(ConfirmScreen("Stopping…", question, answers, cancel="Wait", loses={ABANDON}), answered)
 
-    question = "The run finishes its step and saves a checkpoint; then the workbench closes."
-    answers = [(ABANDON, "Quit now, losing the steps since the last checkpoint")]
-    app.push_screen(ConfirmScreen("Stopping…", question, answers, cancel="Wait", loses={ABANDON}), answered)
+    def leave_if_stopped(self) -> None:
+        """Leave if that is all that was waited for; a timer calls this."""
+        if self.leaving and not self.trains:
+            self.exit(self.leaving)
 
+    def training_ended(self) -> None:
+        """It may be all that leaving has waited for."""
+        self.leave_if_stopped()
 
-def go_if_stopped(app: Workbench) -> None:
-    """Leave if that is all that was waited for; a timer calls this."""
-    if app.leaving and (app.training is None or not app.training.alive):
-        app.exit(app.leaving)
+    def action_suspend(self) -> None:
+        """Ctrl-Z: back to the shell, if there is one. It stops a training too, so that is asked about."""
+        if not shell_waits():
+            self.notify(
+                "There is no shell behind this terminal that could bring the workbench back.", severity="warning"
+            )
+            return
+        if not self.trains:
+            self.action_suspend_process()
+            return
 
+        def answered(answer: str | None) -> None:
+            if answer == SUSPEND:
+                self.action_suspend_process()
 
-SUSPEND = "suspend"
-
-
-def suspend(app: Workbench) -> None:
-    """Suspend, after asking if a run is being trained here; say so where there is no shell to come back from."""
-    if not shell_waits():
-        app.notify("There is no shell behind this terminal that could bring the workbench back.", severity="warning")
-        return
-    if app.training is None or not app.training.alive:
-        app.action_suspend_process()
-        return
-
-    def answered(answer: str | None) -> None:
-        if answer == SUSPEND:
-            app.action_suspend_process()
-
-    question = (
-        "Suspending freezes the training too, until fg brings it back. "
-        "To have the shell while it goes on, quit (q) and let it go on in the background."
-    )
-    app.push_screen(ConfirmScreen("Suspend?", question, [(SUSPEND, "Suspend anyway")], loses={SUSPEND}), answered)
+        question = (
+            "Suspending freezes the training too, until fg brings it back. "
+            "To have the shell while it goes on, quit (q) and let it go on in the background."
+        )
+        self.push_screen(ConfirmScreen("Suspend?", question, [(SUSPEND, "Suspend anyway")], loses={SUSPEND}), answered)
 
 
 def shell_waits() -> bool:

@@ -26,8 +26,8 @@ from workbench.tui.app.leaving import ABANDON, BACKGROUND, LOST, STOP
 from workbench.tui.app.session import NO_SESSION, editor_of, read_session, session_file
 from workbench.tui.app.training import Training
 from workbench.tui.app.workbench import Workbench, first_recipe
+from workbench.tui.common.background import ThreadBroke
 from workbench.tui.common.editor import Editor
-from workbench.tui.common.messages import ThreadBroke
 from workbench.tui.common.services import Settings
 from workbench.tui.compat.turns import exit_soon
 from workbench.tui.compose.files import writable

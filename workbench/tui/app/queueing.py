@@ -1,4 +1,4 @@
-"""The queue as the screens use it: queueing beside a training, starting on another device, telling what began."""
+"""The queue as the app uses it: handing a run over, finding a free device, telling what the queue began."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from textual.message import Message
 
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
@@ -16,74 +17,51 @@ from workbench.runs.listing import summary
 from workbench.runs.occupancy import ANY, LiveRuns, gpu_numbers, holders
 from workbench.runs.status import read_status
 from workbench.runs.worker import ensure_worker
-from workbench.tui.common.dialogs import ConfirmScreen
-from workbench.tui.common.messages import DeviceFree, QueueMoved, RunSent
+from workbench.tui.common.background import start_thread
+from workbench.tui.common.services import Settings
 
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
-
-Make = Callable[[], RunDirectory]
-QUEUE, BESIDE = "queue", "beside"
 LOOK_AFTER_TURNS = 30
 """Turns after which the watcher sees again that something looks after the queue."""
 
 
-def offer(app: Workbench, make: Make) -> None:
-    """A run is wanted while another one is trained here: ask, at once, and find out where else it could be trained.
+class QueueMoved(Message):
+    """The queue began a run, could not begin one, or goes on; one line for the user."""
 
-    Queue the run, train it on another device, or neither. No second training in this process.
+    def __init__(self, text: str, run: RunDirectory | None = None, *, failed: bool = False) -> None:
+        super().__init__()
+        self.text = text
+        self.run = run
+        self.failed = failed
+
+
+def free_device(root: Path) -> str:
+    """A GPU that no run in the folder holds; "" for none. Asks the driver: not for the UI's thread."""
+    held = holders(LiveRuns(root).find())
+    free = [name for number in gpu_numbers() if (name := f"cuda:{number}") not in held]
+    return free[0] if free and ANY not in held else ""
+
+
+def device_used(run: RunDirectory | None) -> str:
+    """The device that a run says it uses; "" where it says nothing."""
+    status = read_status(run) if run is not None else None
+    return status.device if status is not None else ""
+
+
+def hand_over(make: Callable[[], RunDirectory], device: str, settings: Settings, *, queued: bool) -> str:
+    """Make a run and queue it, or begin it in a process of its own; returns a line for the user. Raises RunError.
+
+    Not for the UI's thread: the run's directory holds what git says about the folder, for instance.
     """
-    training = app.training.run if app.training is not None else None
-    name = training.name if training is not None else "the present run"
-    question = f"{name} is being trained here. A queued run waits for it, and trains even if this terminal is closed."
-    dialog = ConfirmScreen("A run is being trained", question, [(QUEUE, "Queue it: it begins when its device is free")])
-    other = ""
-
-    def look() -> None:
-        nonlocal other
-        held = holders(LiveRuns(app.settings.runs).find())
-        free = [name for number in gpu_numbers() if (name := f"cuda:{number}") not in held]
-        if free and ANY not in held:
-            other = free[0]
-            app.post_message(DeviceFree(dialog, other))
-
-    def used() -> str:
-        status = read_status(training) if training is not None else None
-        return (status.device if status is not None else "") or app.device
-
-    def answered(answer: str | None) -> None:
-        if answer == QUEUE:
-            _send(app, make, used, queued=True)
-        elif answer == BESIDE:
-            _send(app, make, lambda: other, queued=False)
-
-    app.push_screen(dialog, answered)
-    threading.Thread(target=look, daemon=True, name="devices").start()
-
-
-def seen(message: DeviceFree) -> None:
-    """Offer the other device too, if the question is still asked."""
-    message.dialog.offer(BESIDE, f"Train it now on {message.device}, in the background")
-
-
-def _send(app: Workbench, make: Make, device: Callable[[], str], *, queued: bool) -> None:
-    """Make a run and hand it over, in a thread: its directory holds what git says about the folder, for instance."""
-    settings = app.settings
-
-    def work() -> None:
-        try:
-            run = make()
-            if queued:
-                place = queue.add(run, device(), settings.data_root, settings.plugins)
-                ensure_worker(run.path.parent)
-                app.post_message(RunSent(f"{run.name} is queued, place {place}."))
-            else:
-                detach(run, device(), settings.data_root, run.started(), settings.plugins)
-                app.post_message(RunSent(f"{run.name} begins on {device()}, in the background."))
-        except (OSError, RunError) as error:
-            app.post_message(RunSent(str(error), failed=True))
-
-    threading.Thread(target=work, daemon=True, name="sending a run").start()
+    try:
+        run = make()
+        if queued:
+            place = queue.add(run, device, settings.data_root, settings.plugins)
+            ensure_worker(run.path.parent)
+            return f"{run.name} is queued, place {place}."
+        detach(run, device, settings.data_root, run.started(), settings.plugins)
+    except OSError as error:
+        raise RunError(str(error)) from error
+    return f"{run.name} begins on {device}, in the background."
 
 
 class QueueWatcher:
@@ -98,7 +76,7 @@ class QueueWatcher:
 
     def start(self) -> None:
         """Begin."""
-        threading.Thread(target=self._work, daemon=True, name="watching the queue").start()
+        start_thread("watching the queue", self._work)
 
     def stop(self) -> None:
         """Let the thread end; does not wait for it."""
@@ -124,11 +102,3 @@ class QueueWatcher:
                 self.look()
             turn += 1
             self._over.wait(self._interval)
-
-
-def moved(app: Workbench, message: QueueMoved) -> None:
-    """Tell it, unless the Run screen shows it anyway."""
-    if app.tracked is not None and app.tracked.run == message.run:
-        app.tracked.hurry()
-    elif app.is_running:
-        app.notify(message.text, severity="error" if message.failed else "information")

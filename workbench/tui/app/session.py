@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.filesystem import why
 from workbench.recipe import Recipe, RecipeError, read_recipe, read_recipe_file, write_recipe
@@ -15,9 +15,6 @@ from workbench.runs.files import replace_text
 from workbench.settings import Screens
 from workbench.storage.regular import MIDDLING, read_bytes
 from workbench.tui.common.editor import Editor
-
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
 
 
 @dataclass(frozen=True)
@@ -82,20 +79,21 @@ def write_session(path: Path, text: str) -> str:
     return ""
 
 
-def keep(app: Workbench) -> None:
-    """Write the session of an app, if it changed since the last time."""
-    said = app.settings.screens.theme
-    chosen = {"theme": app.theme, "chosen_over": said} if app.theme != said else {}
-    session = replace(of_editor(app.editor), **chosen, screens=app.layout)
-    text = to_text(session)
-    if app.session_path is not None and text != app.kept:
-        app.kept = text
-        problem = write_session(app.session_path, text)
-        if problem and not app.not_kept and app.is_running:
-            app.notify(
-                f"What is on the screens is not kept for the next time: {problem}", severity="warning", markup=False
-            )
-        app.not_kept = problem
+class SessionFile:
+    """Where sessions are written, each time that something is another than before; None: nowhere."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._text = self._problem = ""
+
+    def keep(self, session: Session) -> str:
+        """Write a session; returns why it could not be kept, in one line, where that was not said just before."""
+        text = to_text(session)
+        if self._path is None or text == self._text:
+            return ""
+        self._text = text
+        before, self._problem = self._problem, write_session(self._path, text)
+        return self._problem if not before else ""
 
 
 def of_editor(editor: Editor) -> Session:

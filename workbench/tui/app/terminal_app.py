@@ -24,10 +24,10 @@ from textual.widgets import Input
 from textual.worker import Worker, WorkerError
 
 from workbench.tui.app.theme import MUTED, THEMES, WORKBENCH, palette
-from workbench.tui.charts.drawing import Palette
 from workbench.tui.common.actions import Action, Where, actions
 from workbench.tui.common.composed import Dialog
 from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.palette import Palette
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.content import VisibleLines, guard_content
@@ -146,6 +146,11 @@ class TerminalApp(TextualApp):
         """A blinking cursor would send bytes for ever."""
         if isinstance(event.widget, Input):
             event.widget.cursor_blink = False
+
+    def action_show(self, mode: str) -> None:
+        """Go to a screen."""
+        if mode != self.current_mode:
+            self.switch_mode(mode)
 
     def action_redraw(self) -> None:
         """Draw everything again, after something else wrote on the terminal."""

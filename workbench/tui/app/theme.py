@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
-from workbench.tui.charts.drawing import Colour, Palette
+from workbench.tui.common.palette import Colour, Palette
 
 WORKBENCH = Theme(
     name="workbench",

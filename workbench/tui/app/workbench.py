@@ -1,56 +1,39 @@
-"""The terminal app: screens over a recipe being composed and over a run directory."""
+"""The terminal app: its screens over a recipe being composed and over a run directory."""
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from textual.content import Content
+
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
-from workbench.filesystem import absolute
 from workbench.recipe import Recipe
-from workbench.recipe.execution import Execution
 from workbench.runs.directory import RunDirectory
-from workbench.runs.files import Claim
-from workbench.runs.requests import Action as Request
-from workbench.runs.speed import Estimate
-from workbench.tui.app import crash, leaving, queueing
-from workbench.tui.app import leaving as suspending
-from workbench.tui.app import recipe_app as files
-from workbench.tui.app import training_app as running
+from workbench.runs.trash import tidy
+from workbench.tui.app import crash, leaving
 from workbench.tui.app.descriptors import Descriptors
-from workbench.tui.app.device_app import DeviceApp
 from workbench.tui.app.help import HelpScreen, places_in_words
-from workbench.tui.app.session import NO_SESSION, Session, chosen_theme, keep
-from workbench.tui.app.training import Execute, Training
-from workbench.tui.common import clipboard
+from workbench.tui.app.leaving import LeavingApp
+from workbench.tui.app.queueing import QueueWatcher
+from workbench.tui.app.session import NO_SESSION, Session, SessionFile, chosen_theme, of_editor
+from workbench.tui.app.training import Execute
 from workbench.tui.common.actions import Action, bindings
-from workbench.tui.common.bars import TopBar, top_texts
+from workbench.tui.common.background import ThreadBroke, WorkDone, start_thread
+from workbench.tui.common.bars import TopBar
 from workbench.tui.common.editor import Editor
-from workbench.tui.common.messages import (
-    DeviceFree,
-    LiveRunSeen,
-    PreviewHeard,
-    ProfileHeard,
-    QueueMoved,
-    RunSent,
-    ThreadBroke,
-    TrainingMoved,
-    WorkDone,
-)
 from workbench.tui.common.services import Settings
+from workbench.tui.common.texts import STATES
 from workbench.tui.compat.terminal import SurvivingDriver
-from workbench.tui.compose import doctor as examining
-from workbench.tui.compose.devices import gpus_in_words
-from workbench.tui.compose.preview_client import COMMAND, PreviewClient
-from workbench.tui.compose.preview_state import PreviewState
+from workbench.tui.compose import doctor, preview_client
 from workbench.tui.compose.screen import ComposeScreen
-from workbench.tui.profile import profiling as profile_child
-from workbench.tui.profile.profiling import Profiling
+from workbench.tui.profile import profiling
+from workbench.tui.profile.profiling import ProfileHeard, Profiling
 from workbench.tui.run.tracking import Tracked
-from workbench.tui.runs import manage as run_care
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -59,47 +42,19 @@ if TYPE_CHECKING:
     from workbench.tui.run.screen import RunScreen
     from workbench.tui.runs.screen import RunsScreen
 
-
-def _run() -> RunScreen:
-    from workbench.tui.run.screen import RunScreen
-
-    return RunScreen()
+STYLES = ("common/base", "compose/compose", "run/run", "profile/profile", "runs/runs", "common/dialogs")
 
 
-def _profile() -> ProfileScreen:
-    from workbench.tui.profile.screen import ProfileScreen
-
-    return ProfileScreen()
-
-
-def _runs() -> RunsScreen:
-    from workbench.tui.runs.screen import RunsScreen
-
-    return RunsScreen()
-
-
-MODES: dict[str, str | Callable[[], Screen[Any]]] = {
-    "compose": ComposeScreen,
-    "run": _run,
-    "profile": _profile,
-    "runs": _runs,
-}
-
-STYLES = Path(__file__).parent.parent
-
-
-class Workbench(DeviceApp):
+class Workbench(LeavingApp):
     """Holds what outlives a screen: the recipe being composed, the run being watched, the training thread.
 
-    Returns how it was left: see :mod:`workbench.tui.app.leaving`.
+    Its bases are the layers of it, each in its file and with no knowledge of the next: the terminal, the devices, the
+    recipe, the runs, leaving. The screens know it as :class:`workbench.tui.common.services.Services`. Returns how it
+    was left: see :mod:`workbench.tui.app.leaving`.
     """
 
     TITLE = "workbench"
-    CSS_PATH = [
-        STYLES / f"{name}.tcss"
-        for name in ("common/base", "compose/compose", "run/run", "profile/profile", "runs/runs", "common/dialogs")
-    ]
-    MODES = MODES
+    CSS_PATH = [Path(__file__).parent.parent / f"{name}.tcss" for name in STYLES]
     DEFAULT_MODE = "compose"
     BINDINGS = bindings("app")
 
@@ -111,9 +66,9 @@ class Workbench(DeviceApp):
         watch: RunDirectory | None = None,
         descriptors: Descriptors | None = None,
         execute: Execute | None = None,
-        preview_command: Sequence[str] = COMMAND,
-        profile_command: Sequence[str] = profile_child.COMMAND,
-        doctor_command: Sequence[str] = examining.COMMAND,
+        preview_command: Sequence[str] = preview_client.COMMAND,
+        profile_command: Sequence[str] = profiling.COMMAND,
+        doctor_command: Sequence[str] = doctor.COMMAND,
         gpus: Callable[[], list[Gpu]] = list_gpus,
         trouble: Callable[[], Trouble | None] = gpu_trouble,
         poll: float = 1.0,
@@ -121,31 +76,52 @@ class Workbench(DeviceApp):
         session: Session = NO_SESSION,
         session_path: Path | None = None,
     ) -> None:
+        self.MODES = self._modes_by_name()  # type: ignore[misc]
         if watch is not None:
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
-        super().__init__(settings, chosen_theme(session, settings.screens), poll, gpus, trouble)
-        self.editor = editor
-        self.composer: ComposeScreen | None = None
-        self.training: Training | None = None
-        self.begun_in = ""
-        self.training_begun: Callable[[], None] = lambda: None
-        self.tracked: Tracked | None = None
-        self.leaving = ""
-        self.queue_hold: Claim | None = None
+        super().__init__(
+            settings,
+            editor,
+            theme=chosen_theme(session, settings.screens),
+            poll=poll,
+            gpus=gpus,
+            trouble=trouble,
+            doctor_command=doctor_command,
+            preview_command=preview_command,
+            log=descriptors.log if descriptors is not None else None,
+            descriptors=descriptors,
+            execute=execute,
+        )
         self.now = now
-        self._watch = watch
-        self.descriptors = descriptors
-        self.execute = execute
         self.layout: dict[str, dict[str, Any]] = dict(session.screens)
-        self.session_path = session_path
-        self.kept, self.not_kept = "", ""
-        self.profile_command = profile_command
-        self.doctor_command = doctor_command
-        self.profiling = Profiling(self)
-        log = descriptors.log if descriptors is not None else None
-        self._queue = queueing.QueueWatcher(settings.runs, self.post_message, poll)
-        self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
-        self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
+        self.profiling = Profiling(self, profile_command)
+        self._watch = watch
+        self._session_file = SessionFile(session_path)
+        self._queue = QueueWatcher(settings.runs, self.post_message, poll)
+
+    def _modes_by_name(self) -> dict[str, str | Callable[[], Screen[Any]]]:
+        """All screens but the first are imported when somebody looks at them."""
+
+        def compose() -> ComposeScreen:
+            self.composer = ComposeScreen(self)
+            return self.composer
+
+        def run() -> RunScreen:
+            from workbench.tui.run.screen import RunScreen
+
+            return RunScreen(self)
+
+        def profile() -> ProfileScreen:
+            from workbench.tui.profile.screen import ProfileScreen
+
+            return ProfileScreen(self)
+
+        def runs() -> RunsScreen:
+            from workbench.tui.runs.screen import RunsScreen
+
+            return RunsScreen(self)
+
+        return {"compose": compose, "run": run, "profile": profile, "runs": runs}
 
     def on_mount(self) -> None:
         if self.descriptors is not None:
@@ -153,7 +129,7 @@ class Workbench(DeviceApp):
         if self._watch is not None:
             self.track(self._watch)
         else:
-            running.look_for_live(self)
+            self.look_for_live_run()
         self._timer = self.set_interval(self.data_seconds, self._tick)
         # The first paint must not wait for a process to start.
         self.call_after_refresh(self._client.start)
@@ -162,14 +138,14 @@ class Workbench(DeviceApp):
         self.app_resume_signal.subscribe(self, lambda _: self.refresh())
         self.call_after_refresh(self._queue.start)
         self.call_after_refresh(self.read_speeds)
-        self.call_after_refresh(run_care.tidy_trash, self)
+        self.call_after_refresh(start_thread, "tidying the trash", lambda: tidy(self.settings.runs))
         if self.settings.device != "cpu":
             self.look_for_gpus()
 
     def on_unmount(self) -> None:
         self._client.close()
         self.profiling.stop()
-        keep(self)
+        self._keep_session()
         self._queue.stop()
         if self.tracked is not None:
             self.tracked.stop()
@@ -179,100 +155,20 @@ class Workbench(DeviceApp):
         if self.descriptors is not None:
             crash.keep(error, self.descriptors.log)
 
-    def machine_changed(self) -> None:
-        """Show what is known of devices and speeds."""
-        if self.composer is not None:
-            trouble = None if self.device == "cpu" else self.trouble
-            self.composer.show_device("" if self.gpus is None else gpus_in_words(self.gpus, trouble))
-            self.composer.refresh_preview()
+    def on_thread_broke(self, message: ThreadBroke) -> None:
+        """Say so; what the thread was to do is missing, the rest works."""
+        if self.is_running:
+            self.notify(message.text, title="Something broke", severity="error", timeout=20, markup=False)
 
-    def estimate(self) -> Estimate | None:
-        """How fast the recipe would train; None where nothing was measured, or nothing is known of the recipe."""
-        static = self.preview.picture.static
-        return self.estimate_for(self.editor.recipe, static.multiply_adds) if static else None
-
-    def execution(self) -> Execution | None:
-        """How the recipe's steps would be executed; None where nothing is known of the recipe."""
-        static = self.preview.picture.static
-        return self.execution_of(self.editor.recipe, static.training_images) if static else None
-
-    # The recipe
-
-    def recipe_changed(self) -> None:
-        """Another recipe, or the same under another name."""
-        if not self.editor.conflicts():
-            self.clear_notifications()  # what they warned of is gone
-        if self.composer is not None:
-            self.composer.refresh_recipe()
-
-    def on_preview_heard(self, message: PreviewHeard) -> None:
-        """Show it."""
-        if self.preview.hear(message.reply) and self.composer is not None and self.is_running:
-            self.composer.refresh_preview()
+    def on_work_done(self, message: WorkDone) -> None:
+        """Go on with it."""
+        if self.is_running:
+            message.then()
 
     def on_profile_heard(self, message: ProfileHeard) -> None:
         """Show it."""
         if self.profiling.hear(message.child, message.heard) and self.is_running:
             self.show_profile()
-
-    # The run
-
-    def start_run(self) -> None:
-        """Train the recipe, unless something speaks against it."""
-        running.start(self)
-
-    def resume_run(self, run: RunDirectory) -> None:
-        """Go on with a run that ended before its time, in this process."""
-        running.resume(self, run)
-
-    def watch_run(self, run: RunDirectory) -> None:
-        """Show a run, whoever trains it, on the Run screen."""
-        self.track(run)
-        self.action_show("run")
-
-    def on_live_run_seen(self, message: LiveRunSeen) -> None:
-        """A run goes on that this session did not start."""
-        running.live_seen(self, message.run)
-
-    def on_training_moved(self, message: TrainingMoved) -> None:
-        """Watch a new run; say how one ended."""
-        running.moved(self, message.training)
-
-    def on_device_free(self, message: DeviceFree) -> None:
-        """Offer another device for the run that is wanted."""
-        queueing.seen(message)
-
-    def on_run_sent(self, message: RunSent) -> None:
-        """Say what became of a run that was handed over."""
-        if self.is_running:
-            self.notify(message.text, severity="error" if message.failed else "information")
-
-    def on_queue_moved(self, message: QueueMoved) -> None:
-        """Say what the queue did."""
-        queueing.moved(self, message)
-
-    def ask_run(self, what: Request) -> None:
-        """Ask the run on screen for something, wherever it is trained."""
-        running.ask_for(self, what)
-
-    def track(self, run: RunDirectory) -> None:
-        """Follow a run from now on."""
-        if self.tracked is not None:
-            if self.tracked.run == run:
-                self.tracked.hurry()
-                return
-            self.tracked.stop()
-        self.tracked = Tracked(run, self.data_seconds)
-        self.tracked.start()
-        self.show_run()
-        self.set_timer(min(0.2, self.poll), self._tick)  # the first reading is there before the first turn
-
-    def forget_runs(self, gone: Iterable[RunDirectory]) -> None:
-        """Runs were deleted; the Run screen shows none of them any more."""
-        if self.tracked is not None and absolute(self.tracked.run.path) in {absolute(run.path) for run in gone}:
-            self.tracked.stop()
-            self.tracked = None
-            self.show_run()
 
     def _tick(self) -> None:
         """Once a second: take in what the run said, and see that the terminal is still there."""
@@ -284,8 +180,20 @@ class Workbench(DeviceApp):
         if self.tracked is not None:
             self.tracked.drain()
             self.show_run()
-        keep(self)
-        leaving.go_if_stopped(self)
+        self._keep_session()
+        self.leave_if_stopped()
+
+    def _keep_session(self) -> None:
+        """What is on the screens, for the next time in this folder."""
+        said = self.settings.screens.theme
+        chosen = {"theme": self.theme, "chosen_over": said} if self.theme != said else {}
+        problem = self._session_file.keep(replace(of_editor(self.editor), **chosen, screens=self.layout))
+        if problem and self.is_running:
+            self.notify(
+                f"What is on the screens is not kept for the next time: {problem}", severity="warning", markup=False
+            )
+
+    # What the screens show
 
     def show_run(self) -> None:
         """What is known of the run on screen."""
@@ -313,22 +221,7 @@ class Workbench(DeviceApp):
             for bar in screen.query(TopBar):
                 bar.show(about, running)
 
-    def on_thread_broke(self, message: ThreadBroke) -> None:
-        """Say so; what the thread was to do is missing, the rest works."""
-        if self.is_running:
-            self.notify(message.text, title="Something broke", severity="error", timeout=20, markup=False)
-
-    def on_work_done(self, message: WorkDone) -> None:
-        """Go on with it."""
-        if self.is_running:
-            message.then()
-
     # Actions
-
-    def action_show(self, mode: str) -> None:
-        """Go to a screen."""
-        if mode != self.current_mode:
-            self.switch_mode(mode)
 
     def action_help(self) -> None:
         """All keys of the screen."""
@@ -349,29 +242,19 @@ class Workbench(DeviceApp):
             self.tracked.follow_every(self.data_seconds)
         self.notify(f"Figures and charts now change every {self.data_seconds:g} s; keys are as fast as ever.")
 
-    def action_leave(self) -> None:
-        """Leave, after asking what has to be asked."""
-        leaving.leave(self)
 
-    def action_interrupt(self) -> None:
-        """Ctrl-C: copy what is selected, else ask whether to leave."""
-        if text := self.screen.get_selected_text():
-            clipboard.send(self, text)
-            self.notify("copied")
-        else:
-            leaving.ask(self)
-
-    def action_suspend(self) -> None:
-        """Ctrl-Z: back to the shell for a while."""
-        suspending.suspend(self)
-
-    def open_recipe(self) -> None:
-        """Choose a recipe."""
-        files.open_recipe(self)
-
-    def save_recipe(self, *, ask: bool = False) -> None:
-        """Write the recipe; ``ask`` where."""
-        files.save(self, ask=ask)
+def top_texts(mode: str, editor: Editor, tracked: Tracked | None) -> tuple[Content, Content]:
+    """What a screen is about, and how far the run is."""
+    unsaved = (" ● unsaved", "$accent") if editor.unsaved else ""
+    about = Content.assemble(editor.recipe.name, unsaved)
+    if mode == "run":
+        about = Content.styled(tracked.run.name if tracked else "", "$muted")
+    if tracked is None or not tracked.live:
+        return about, Content("")
+    sign, colour = STATES[tracked.state]
+    if tracked.waiting is not None:
+        return about, Content.assemble((f" {sign} queued", colour))
+    return about, Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))
 
 
 def first_recipe() -> Recipe:

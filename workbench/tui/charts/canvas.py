@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-Colour = tuple[int, int, int] | int
-"""Red, green and blue, or the number of one of the terminal's own sixteen colours."""
+from workbench.tui.common.palette import Colour
 
 Run = tuple[str, Colour | None]
 """Neighbouring cells of one colour."""

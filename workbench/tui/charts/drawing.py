@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from workbench.tui.charts.canvas import Canvas, Run, clipped, inside
-from workbench.tui.charts.canvas import Colour as Colour
+from workbench.tui.common.palette import Colour
 
 Point = tuple[float, float]
 Writer = Callable[[float], str]
@@ -36,22 +36,6 @@ ASCII_SIGNS = {
     "─": "-",
 }
 """What stands for a sign where a terminal has only ASCII."""
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours of a chart: its frame, the raw and the smoothed curve, and the two kinds of marks.
-
-    ascii: draw with ASCII signs alone, for terminals and fonts without braille.
-    """
-
-    frame: Colour = (110, 118, 129)
-    raw: Colour = (61, 85, 115)
-    smooth: Colour = (108, 182, 255)
-    test: Colour = (227, 179, 65)
-    validation: Colour = (176, 131, 240)
-    text: Colour = (211, 218, 227)
-    ascii: bool = False
 
 
 @dataclass(frozen=True)

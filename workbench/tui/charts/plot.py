@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.tui.charts.columns import at_step, reduce, thin
 from workbench.tui.charts.drawing import (
     Axis,
-    Colour,
     Layer,
-    Palette,
     draw,
     log_axis,
     logarithm,
@@ -23,6 +21,7 @@ from workbench.tui.charts.drawing import (
     zero_axis,
 )
 from workbench.tui.charts.viewport import Progress, Viewport
+from workbench.tui.common.palette import Colour, Palette
 
 if TYPE_CHECKING:
     from workbench.tui.charts.columns import Numbers

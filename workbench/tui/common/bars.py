@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,26 +11,17 @@ from textual.content import Content
 
 from workbench.tui.common.actions import Action, Where, actions
 from workbench.tui.common.composed import Composed
-from workbench.tui.common.editor import Editor
 from workbench.tui.common.widgets import Text
-from workbench.tui.run.panes import STATES
-from workbench.tui.run.tracking import Tracked
-
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
 
 
 class KeyBar(Text):
     """One line of text. Textual's Footer builds a widget a key anew whenever the focus moves."""
 
-    def __init__(self, where: Where) -> None:
+    def __init__(self, where: Where, keymap: Mapping[str, str]) -> None:
         super().__init__(classes="key-bar")
-        self._where: Where = where
-        self._actions: list[Action] = []
+        self._actions = [action for action in actions(where, keymap) if action.title]
 
     def on_mount(self) -> None:
-        keymap = cast("Workbench", self.app).settings.keymap
-        self._actions = [action for action in actions(self._where, keymap) if action.title]
         self.refresh_keys()
 
     def refresh_keys(self) -> None:
@@ -108,17 +99,3 @@ class TopBar(Composed, Horizontal):
             return
         self.query_one("#about", Text).show(about, layout=False)
         self.query_one("#tab-run", Text).show(Content.assemble(SCREENS["run"], running))
-
-
-def top_texts(mode: str, editor: Editor, tracked: Tracked | None) -> tuple[Content, Content]:
-    """What a screen is about, and how far the run is."""
-    unsaved = (" ● unsaved", "$accent") if editor.unsaved else ""
-    about = Content.assemble(editor.recipe.name, unsaved)
-    if mode == "run":
-        about = Content.styled(tracked.run.name if tracked else "", "$muted")
-    if tracked is None or not tracked.live:
-        return about, Content("")
-    sign, colour = STATES[tracked.state]
-    if tracked.waiting is not None:
-        return about, Content.assemble((f" {sign} queued", colour))
-    return about, Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))

@@ -6,29 +6,26 @@ import os
 import re
 import shlex
 import subprocess
-import threading
-from typing import TYPE_CHECKING
+from typing import Any
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 
 from workbench.filesystem import absolute
 from workbench.runs.directory import RunDirectory
+from workbench.tui.common.background import start_thread
 from workbench.tui.common.composed import ReadingDialog
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import Text
 from workbench.visible import OBEYED, visible
 
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
-
 LIMIT = 74_000
 """Characters that terminals take in one OSC 52 sequence, after base64 and with room to spare: xterm's limit."""
 
 
-def copy(app: Workbench, text: str, what: str) -> None:
+def copy(app: App[Any], text: str, what: str) -> None:
     """Copy a text and show it: a terminal may refuse without a word. ``what``: "the recipe", for the title.
 
     What a terminal would obey where the text is pasted is copied as it is shown.
@@ -59,12 +56,12 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def send(app: Workbench, text: str) -> None:
+def send(app: App[Any], text: str) -> None:
     """Hand a text to the terminal by OSC 52, and to tmux by its own command: it does not listen to its inmates."""
     text = visible(text)
     app.copy_to_clipboard(text)
     if "TMUX" in os.environ:
-        threading.Thread(target=_to_tmux, args=(text,), daemon=True, name="tmux clipboard").start()
+        start_thread("tmux clipboard", lambda: _to_tmux(text))
 
 
 def _to_tmux(text: str) -> None:

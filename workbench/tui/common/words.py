@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from workbench.filesystem import current_folder
 from workbench.visible import visible
@@ -103,3 +104,14 @@ def cut(text: str, width: int, *, start: bool = False) -> str:
         return text
     kept = max(0, width - 1)
     return "…" + text[len(text) - kept :] if start else text[:kept] + "…"
+
+
+def shown(value: Any) -> str:
+    """A value in words of TOML, texts without quotes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(f'"{v}"' if isinstance(v, str) else shown(v) for v in value) + "]"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)

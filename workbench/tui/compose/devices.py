@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,7 +16,6 @@ from textual.widgets.option_list import Option
 from workbench.devices import GIB, Gpu, Trouble, list_gpus
 from workbench.tui.common.composed import Dialog, when_ready
 from workbench.tui.common.widgets import Text
-from workbench.tui.compose.doctor import examine
 
 
 class DeviceScreen(Dialog[str | None]):
@@ -23,7 +23,7 @@ class DeviceScreen(Dialog[str | None]):
 
     numbers: the ``N`` of each GPU's ``cuda:N``, None for one that cannot be chosen because it is hidden. trouble: why
     they cannot be used, all of them. looking: what the GPUs do just now is still being asked; :meth:`show_gpus` shows
-    it.
+    it. examine: looks the whole machine over.
     """
 
     BINDINGS = [Binding("escape", "cancel", show=False), Binding("d", "doctor", show=False)]
@@ -36,6 +36,7 @@ class DeviceScreen(Dialog[str | None]):
         trouble: Trouble | None = None,
         *,
         looking: bool = False,
+        examine: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__()
         self._gpus = gpus
@@ -43,6 +44,7 @@ class DeviceScreen(Dialog[str | None]):
         self._chosen = chosen
         self._trouble = trouble
         self._looking = looking
+        self._examine = examine
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog devices") as dialog:
@@ -110,7 +112,7 @@ class DeviceScreen(Dialog[str | None]):
 
     def action_doctor(self) -> None:
         """Look the whole machine over."""
-        examine(self.app)
+        self._examine()
 
     def action_cancel(self) -> None:
         """Choose nothing."""
@@ -119,6 +121,19 @@ class DeviceScreen(Dialog[str | None]):
 
 MOST = 3
 """Processes that are named one by one."""
+
+
+def gpu_lines(gpu: Gpu) -> tuple[str, str]:
+    """A GPU's name and memory, and the processes of others on it ("" for none): pid, name and memory of each."""
+    head = gpu.name
+    if gpu.free is not None and gpu.total is not None:
+        head += f"  {gpu.free / GIB:.1f} of {gpu.total / GIB:.1f} GiB free"
+    others = []
+    for process in gpu.processes[:MOST]:
+        memory = f" {process.memory / GIB:.1f} GiB" if process.memory is not None else ""
+        others.append(f"{process.name or 'a process'} (pid {process.pid}){memory}")
+    more = f" and {len(gpu.processes) - MOST} more" if len(gpu.processes) > MOST else ""
+    return head, f"used by {', '.join(others)}{more}" if others else ""
 
 
 def gpus_in_words(gpus: list[Gpu] | None = None, trouble: Trouble | None = None) -> str:
@@ -137,14 +152,22 @@ def gpus_in_words(gpus: list[Gpu] | None = None, trouble: Trouble | None = None)
     return f"{count}{free}" + (", busy" if best.processes else "")
 
 
-def gpu_lines(gpu: Gpu) -> tuple[str, str]:
-    """A GPU's name and memory, and the processes of others on it ("" for none): pid, name and memory of each."""
-    head = gpu.name
-    if gpu.free is not None and gpu.total is not None:
-        head += f"  {gpu.free / GIB:.1f} of {gpu.total / GIB:.1f} GiB free"
-    others = []
-    for process in gpu.processes[:MOST]:
-        memory = f" {process.memory / GIB:.1f} GiB" if process.memory is not None else ""
-        others.append(f"{process.name or 'a process'} (pid {process.pid}){memory}")
-    more = f" and {len(gpu.processes) - MOST} more" if len(gpu.processes) > MOST else ""
-    return head, f"used by {', '.join(others)}{more}" if others else ""
+def cuda_numbers(gpus: Sequence[Gpu], environment: Mapping[str, str] = os.environ) -> list[int | None]:
+    """The ``N`` of each GPU's ``cuda:N``; None for one that CUDA_VISIBLE_DEVICES hides.
+
+    Without torch, and so in the driver's order; where GPUs of different kinds are mixed, CUDA numbers the fastest first
+    unless CUDA_DEVICE_ORDER says PCI_BUS_ID.
+    """
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return [number for number, _ in enumerate(gpus)]
+    wanted = [word.strip() for word in visible.split(",") if word.strip()]
+
+    def number(gpu: Gpu) -> int | None:
+        return next((n for n, word in enumerate(wanted) if _means(word, gpu)), None)
+
+    return [number(gpu) for gpu in gpus]
+
+
+def _means(word: str, gpu: Gpu) -> bool:
+    return word == str(gpu.index) or (word.startswith("GPU-") and gpu.uuid.startswith(word))

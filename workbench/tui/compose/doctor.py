@@ -7,10 +7,9 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 from textual.app import ComposeResult
@@ -21,16 +20,15 @@ from textual.content import Content
 from workbench.doctor import terminal
 from workbench.doctor.finding import Finding, summary
 from workbench.filesystem import absolute
-from workbench.tui.common.background import Child
+from workbench.tui.common.background import Child, WorkDone, start_thread
 from workbench.tui.common.composed import ReadingDialog, when_ready
-from workbench.tui.common.messages import WorkDone
+from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import Text
 from workbench.visible import visible
 
 if TYPE_CHECKING:
     from textual.app import App
 
-    from workbench.tui.app.workbench import Workbench
 
 MARKS = {"ok": ("✓", "$success"), "note": ("·", "$muted"), "warn": ("!", "$warning"), "broken": ("✗", "$error")}
 
@@ -121,7 +119,7 @@ class Examination(Child):
 
     def start(self) -> None:
         """Begin; returns at once."""
-        threading.Thread(target=self._work, daemon=True, name="doctor").start()
+        start_thread("doctor", self._work)
 
     def _work(self) -> None:
         try:
@@ -148,12 +146,9 @@ def read_line(line: str) -> list[Finding] | None:
         return None
 
 
-def examine(app: App[Any]) -> None:
+def examine(app: App[Any], settings: Settings, device: str, command: Sequence[str] = COMMAND) -> None:
     """Show the report as it comes, over whatever is in front."""
-
-    workbench = cast("Workbench", app)
-    settings, size = workbench.settings, app.size
-    seen = terminal.variables(os.environ)
+    size, seen = app.size, terminal.variables(os.environ)
 
     def own() -> list[Finding]:
         """The terminal's: the other process has none. It cannot be asked anything while the screens have it."""
@@ -166,7 +161,7 @@ def examine(app: App[Any]) -> None:
     options = ["--runs", str(absolute(settings.runs)), "--data-root", str(absolute(settings.data_root))]
     screen = DoctorScreen()
     examination = Examination(
-        [*workbench.doctor_command, *options, "--device", workbench.device],
+        [*command, *options, "--device", device],
         own,
         lambda heard: app.post_message(WorkDone(lambda: screen.hear(heard))),
     )

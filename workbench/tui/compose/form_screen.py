@@ -18,6 +18,7 @@ from textual.widgets import Button, Input
 
 from workbench.recipe import Recipe
 from workbench.tui.common.composed import Composed, Dialog
+from workbench.tui.common.texts import MUTED
 from workbench.tui.common.widgets import Text
 from workbench.tui.compose.forms import Entry, Field, Subject, apply, subject, warnings
 
@@ -75,9 +76,6 @@ class Choice(Composed, Widget, can_focus=True):
             return RichText.assemble(("‹", other), (f" {self.value} ", chosen), ("›", other), no_wrap=True)
         parts: list[tuple[str, Style]] = [(f" {v} ", chosen if v == self.value else other) for v in self.values]
         return RichText.assemble(*parts, no_wrap=True)
-
-
-MUTED = "$muted"
 
 
 class Reset(Text):
@@ -179,9 +177,6 @@ class FieldRow(Composed, Horizontal):
         if entry != self.entry:
             self.entry = entry
             self.post_message(self.Changed(self.field.key, entry))
-
-
-MUTED = "$muted"
 
 
 class FormScreen(Dialog[Recipe | None]):

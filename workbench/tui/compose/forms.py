@@ -13,6 +13,7 @@ from workbench.recipe import Data, Expect, Problem, Recipe, RecipeError, Train, 
 from workbench.recipe.parameters import Parameter, parameters
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import to_tables
+from workbench.tui.common.words import shown
 
 Entry = str | bool
 """What stands in a field: text, a choice as text, or a switch."""
@@ -139,17 +140,6 @@ def as_value(parameter: Parameter, entry: Entry) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError, ValueError):
         return entry
-
-
-def shown(value: Any) -> str:
-    """A value in words of TOML, texts without quotes."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(f'"{v}"' if isinstance(v, str) else shown(v) for v in value) + "]"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return str(value)
 
 
 def _fields(card: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Field, ...]:

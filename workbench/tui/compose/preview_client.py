@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from textual.message import Message
+
 from workbench.preview.protocol import Reply, Request, Stage, read_reply, to_line
 from workbench.runs.launch import child_environment
+from workbench.tui.common.background import start_thread
 
 COMMAND = (sys.executable, "-P", "-m", "workbench.preview")
 QUIET: dict[Stage, float] = {"static": 0.0, "baseline": 0.0, "samples": 0.15, "checks": 0.3}
@@ -53,8 +56,8 @@ class PreviewClient:
 
     def start(self) -> None:
         """Start both threads, and with them the process."""
-        threading.Thread(target=self._read, daemon=True, name="preview replies").start()
-        threading.Thread(target=self._send, daemon=True, name="preview questions").start()
+        start_thread("preview replies", self._read)
+        start_thread("preview questions", self._send)
 
     def ask(self, request: Request) -> None:
         """Ask; every older question of its stage is forgotten."""
@@ -173,3 +176,11 @@ def _close(process: subprocess.Popen[str]) -> None:
         if pipe is not None:
             with contextlib.suppress(OSError, ValueError):
                 pipe.close()
+
+
+class PreviewHeard(Message):
+    """The preview process said something."""
+
+    def __init__(self, reply: Reply | PreviewEnded) -> None:
+        super().__init__()
+        self.reply = reply

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import Protocol
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,6 +11,8 @@ from textual.content import Content
 from textual.widgets import Input
 
 from workbench.recipe import Recipe, write_recipe
+from workbench.recipe.execution import Execution
+from workbench.runs.speed import Estimate
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
@@ -18,26 +20,48 @@ from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.composed import WorkbenchScreen, when_ready
 from workbench.tui.common.dialogs import ConfirmScreen
 from workbench.tui.common.sample_grid import SampleGrid
+from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Text
 from workbench.tui.compose import texts
 from workbench.tui.compose.form_screen import FormScreen
+from workbench.tui.compose.preview_state import PreviewState
 from workbench.tui.compose.side import VIEWS, Side
 from workbench.tui.compose.technique_list import TechniqueList, rows
 
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
+
+class ComposeServices(Services, Protocol):
+    """What this screen asks of the app beside what all screens do. preview: what is known of the recipe."""
+
+    preview: PreviewState
+
+    def estimate(self) -> Estimate | None:
+        """How fast the recipe would train; None where nothing is known."""
+
+    def execution(self) -> Execution | None:
+        """How the recipe's steps would be executed; None where nothing is known."""
+
+    def choose_device(self) -> None:
+        """Ask for the device of the next run."""
+
+    def open_recipe(self) -> None:
+        """Ask for another recipe."""
+
+    def save_recipe(self, *, ask: bool = False) -> None:
+        """Write the recipe to its file, or ask where."""
+
+    def start_run(self) -> None:
+        """Train the recipe."""
 
 
 class ComposeScreen(WorkbenchScreen[None]):
-    """Everything here is about ``app.editor``, the recipe being composed."""
+    """Everything here is about ``services.editor``, the recipe being composed."""
 
     BINDINGS = bindings("compose")
     AUTO_FOCUS = "#techniques"
 
-    @property
-    def workbench(self) -> Workbench:
-        """The app."""
-        return cast("Workbench", self.app)
+    def __init__(self, services: ComposeServices) -> None:
+        super().__init__()
+        self.services = services
 
     def compose(self) -> ComposeResult:
         yield TopBar("compose")
@@ -47,64 +71,63 @@ class ComposeScreen(WorkbenchScreen[None]):
                 yield TechniqueList(id="techniques")
             yield Side(id="side")
         yield Text(id="line")
-        yield KeyBar("compose")
+        yield KeyBar("compose", self.services.settings.keymap)
 
     def on_mount(self) -> None:
-        self.workbench.composer = self
         self.query_one("#list-pane").border_title = "Recipe"
         self.show_device("")
-        self._side.show_places(self.workbench.settings.runs, self.workbench.settings.data_root)
-        before = self.workbench.layout.get("compose", {})
+        self._side.show_places(self.services.settings.runs, self.services.settings.data_root)
+        before = self.services.layout.get("compose", {})
         self.show_view(str(before["view"]) if before.get("view") in VIEWS else VIEWS[0])
         self.refresh_recipe()
         if isinstance(before.get("place"), str):
             self._list.select(before["place"])
 
     def on_resize(self) -> None:
-        self._side.show_places(self.workbench.settings.runs, self.workbench.settings.data_root)
+        self._side.show_places(self.services.settings.runs, self.services.settings.data_root)
         self._side.show_titles()
         self._show_line()
 
     def on_screen_resume(self) -> None:
         for chart in self.query(Chart):
             chart.draw()
-        self.workbench.refresh_top()
+        self.services.refresh_top()
 
     # What is shown
 
     @when_ready
     def refresh_recipe(self) -> None:
         """The recipe changed: list, panes and preview follow."""
-        editor = self.workbench.editor
+        editor = self.services.editor
         problems, changes = editor.conflicts(), editor.changes()
         wanted = self.query_one("#filter", Input).value
         self._list.show(rows(editor.recipe, problems, changes, wanted))
         self._show_card()
         offers = [texts.offer(editor.fixes(problem)) for problem in problems]
-        self._side.show_changes(changes, editor.recipe, problems, offers, self.workbench.key("compose.fix"))
-        self.workbench.preview.look_at(editor.recipe, editor.loaded, trainable=not problems)
+        self._side.show_changes(changes, editor.recipe, problems, offers, self.services.key("compose.fix"))
+        self.services.preview.look_at(editor.recipe, editor.loaded, trainable=not problems)
         self.refresh_preview()
-        self.workbench.refresh_top()
+        self.services.refresh_top()
 
     @when_ready
     def refresh_preview(self) -> None:
         """Something is known about the recipe that was not known before."""
-        app, preview = self.workbench, self.workbench.preview
+        app, preview = self.services, self.services.preview
         draw = f"draw {preview.roll + 1} · {app.key('compose.roll')} draws anew"
         self._side.show_picture(preview.picture, app.palette, app.estimate(), app.execution(), draw)
         self._show_line()
 
     def _show_line(self) -> None:
-        editor = self.workbench.editor
+        editor = self.services.editor
         if problems := editor.conflicts():
-            offer, key = texts.offer(editor.fixes(problems[0])), self.workbench.key("compose.fix")
+            offer, key = texts.offer(editor.fixes(problems[0])), self.services.key("compose.fix")
             line = texts.conflict_line(problems, offer, key, self.size.width)
         else:
-            line = texts.line(self.workbench.preview.picture, self.size.width)
+            line = texts.line(self.services.preview.picture, self.size.width)
         self.query_one("#line", Text).show(line, layout=False)
 
     def _show_card(self) -> None:
-        editor = self.workbench.editor
+        editor = self.services.editor
         row = self._list.row
         title = (row.technique or row.label) if row is not None else ""
         self._side.show_card(title, texts.card(editor.recipe, editor.loaded, self._list.place))
@@ -112,7 +135,7 @@ class ComposeScreen(WorkbenchScreen[None]):
     @when_ready
     def show_device(self, gpus: str) -> None:
         """The device in use, and what is known of the GPUs."""
-        device = self.workbench.device
+        device = self.services.device
         self.query_one("#list-pane").border_subtitle = Content(f"{device}: {gpus}" if gpus else f"device {device}")
 
     @property
@@ -131,7 +154,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     def _remember(self) -> None:
         """What the next session in this folder opens with."""
-        self.workbench.layout["compose"] = {"view": self._side.view, "place": self._list.place}
+        self.services.layout["compose"] = {"view": self._side.view, "place": self._list.place}
 
     def action_show_view(self, view: str) -> None:
         """A pane's title was clicked."""
@@ -155,7 +178,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     @on(SampleGrid.RoomChanged)
     def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
-        self.workbench.preview.room_for_samples(event.count, event.side)
+        self.services.preview.room_for_samples(event.count, event.side)
 
     @on(Input.Changed, "#filter")
     def _filtered(self) -> None:
@@ -168,7 +191,7 @@ class ComposeScreen(WorkbenchScreen[None]):
     @when_ready
     def refresh_list(self) -> None:
         """The filter changed."""
-        editor = self.workbench.editor
+        editor = self.services.editor
         wanted = self.query_one("#filter", Input).value
         self._list.show(rows(editor.recipe, editor.conflicts(), editor.changes(), wanted))
         self._show_card()
@@ -196,7 +219,7 @@ class ComposeScreen(WorkbenchScreen[None]):
             self._edit(row.place)
 
     def _toggle(self, name: str) -> None:
-        if self.workbench.editor.toggle(name):
+        if self.services.editor.toggle(name):
             self.refresh_recipe()
         else:
             self._edit(f"techniques.{name}")
@@ -208,10 +231,10 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     def _edit(self, place: str) -> None:
         def edited(recipe: Recipe | None) -> None:
-            if recipe is not None and self.workbench.editor.change(recipe):
+            if recipe is not None and self.services.editor.change(recipe):
                 self.refresh_recipe()
 
-        self.app.push_screen(FormScreen(self.workbench.editor.recipe, place), edited)
+        self.app.push_screen(FormScreen(self.services.editor.recipe, place), edited)
 
     def action_filter(self) -> None:
         """Type words to look for."""
@@ -232,18 +255,18 @@ class ComposeScreen(WorkbenchScreen[None]):
     def action_roll(self) -> None:
         """Another draw of the augmentations; where there is no room for the samples, bring them to the front first."""
         if self._side.samples_in_sight:
-            self.workbench.preview.roll_again()
+            self.services.preview.roll_again()
             self.refresh_preview()
         else:
             self.show_view("samples")
 
     def action_devices(self) -> None:
         """Choose the device of the next run."""
-        self.workbench.choose_device()
+        self.services.choose_device()
 
     def action_fix(self) -> None:
         """Solve the first conflict."""
-        fix_first(self.workbench)
+        fix_first(self.services)
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the pane in front by half its height."""
@@ -251,36 +274,36 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     def action_undo(self) -> None:
         """Take back the last change."""
-        if self.workbench.editor.undo():
+        if self.services.editor.undo():
             self.refresh_recipe()
 
     def action_redo(self) -> None:
         """Do again what was taken back."""
-        if self.workbench.editor.redo():
+        if self.services.editor.redo():
             self.refresh_recipe()
 
     def action_open(self) -> None:
         """Choose another recipe."""
-        self.workbench.open_recipe()
+        self.services.open_recipe()
 
     def action_save(self) -> None:
         """Write the recipe to its file."""
-        self.workbench.save_recipe()
+        self.services.save_recipe()
 
     def action_save_as(self) -> None:
         """Write the recipe to another file."""
-        self.workbench.save_recipe(ask=True)
+        self.services.save_recipe(ask=True)
 
     def action_copy(self) -> None:
         """The recipe as TOML, to the clipboard."""
-        clipboard.copy(self.workbench, write_recipe(self.workbench.editor.recipe), "the recipe")
+        clipboard.copy(self.app, write_recipe(self.services.editor.recipe), "the recipe")
 
     def action_run(self) -> None:
         """Train this recipe."""
-        self.workbench.start_run()
+        self.services.start_run()
 
 
-def fix_first(app: Workbench) -> None:
+def fix_first(app: ComposeServices) -> None:
     """Solve the first conflict: at once where there is one way, by a question where there are several."""
     editor = app.editor
     problems = editor.conflicts()

@@ -12,10 +12,12 @@ from textual.content import Content
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.execution import Execution
 from workbench.runs.speed import Estimate
-from workbench.tui.charts.drawing import Axis, Drawing, Layer, Palette, draw, nice_ticks
+from workbench.tui.charts.drawing import Axis, Drawing, Layer, draw, nice_ticks
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.composed import Composed
+from workbench.tui.common.palette import Palette
 from workbench.tui.common.sample_grid import SampleGrid
+from workbench.tui.common.texts import diff
 from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.common.words import place, significant
 from workbench.tui.compose import texts
@@ -60,9 +62,9 @@ class Side(Composed, Vertical):
         self, changes: Sequence[Change], recipe: Recipe, problems: Sequence[Problem], offers: list[str], fix_key: str
     ) -> None:
         """The conflicts with their fixes, and what differs from the recipe as loaded."""
-        diff = [texts.conflicts(problems, offers, fix_key), Content("\n")] if problems else []
+        parts = [texts.conflicts(problems, offers, fix_key), Content("\n")] if problems else []
         gathered = texts.gathered(changes, recipe)
-        self.query_one("#changes", Pane).show(Content("").join([*diff, texts.changes(gathered)]))
+        self.query_one("#changes", Pane).show(Content("").join([*parts, diff(gathered)]))
         self._counts = (len(problems), len(gathered))
         self.show_titles()
 

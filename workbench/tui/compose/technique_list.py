@@ -17,8 +17,7 @@ from workbench.recipe.parameters import parameters
 from workbench.recipe.registries import TECHNIQUES
 from workbench.techniques.base import GROUPS
 from workbench.tui.common.widgets import CursorLines
-from workbench.tui.common.words import cut
-from workbench.tui.compose.forms import shown
+from workbench.tui.common.words import cut, shown
 
 LABEL = 17
 """Cells for a technique's name."""

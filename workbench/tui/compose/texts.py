@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from textual.content import Content
 
@@ -14,23 +14,13 @@ from workbench.recipe.difference import ABSENT
 from workbench.recipe.execution import IN_WORDS, Execution
 from workbench.recipe.fixes import Fix
 from workbench.recipe.registries import TECHNIQUES
-from workbench.runs.fit import Fit
-from workbench.runs.machine import Sample
 from workbench.runs.speed import Estimate
-from workbench.tui.charts.columns import HALF_LIVES
-from workbench.tui.charts.viewport import Viewport
-from workbench.tui.common.words import change, large, rate, rough
-from workbench.tui.compose.forms import Subject, shown, subject
+from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
+from workbench.tui.common.words import change, large, rate, rough, shown
+from workbench.tui.compose.forms import Subject, subject
 from workbench.tui.compose.preview_state import Picture
 from workbench.tui.compose.technique_list import summary
 
-Part = Content | str | tuple[str, str]
-
-MUTED = "$muted"
-NOTHING = Content("")
-SIGNS = {
-    "pass": ("✓", "$success"), "warn": ("!", "$warning"), "fail": ("✗", "$error"), "not judged": ("·", MUTED)
-}  # fmt: skip
 INITIAL_LOSS = "initial loss"
 """The title of the check whose figures stand in the preview."""
 
@@ -105,21 +95,6 @@ def conflicts(problems: Sequence[Problem], offers: Sequence[str], key: str) -> C
 def offer(fixes: Sequence[Fix]) -> str:
     """The first fix and that there are others; "" for none."""
     return " or ".join([fix.words for fix in fixes[:2]]) + (" …" if len(fixes) > 2 else "")
-
-
-def changes(found: Sequence[Change]) -> Content:
-    """The diff from the recipe as loaded."""
-    parts: list[Part] = []
-    for entry in found:
-        path = entry.path.removeprefix("techniques.")
-        if entry.before == ABSENT:
-            parts += [("+ ", "$success"), (path, "bold"), f"  {shown(entry.after)}\n"]
-        elif entry.after == ABSENT:
-            parts += [("− ", "$error"), (path, "bold"), (f"  was {shown(entry.before)}\n", MUTED)]
-        else:
-            parts += [("~ ", "$accent"), (path, "bold"), "  ", (shown(entry.before), MUTED)]
-            parts.append(f" → {shown(entry.after)}\n")
-    return Content.assemble(*parts) if parts else Content.styled("no change from the recipe as loaded", MUTED)
 
 
 def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
@@ -246,37 +221,6 @@ def preview_checks(picture: Picture) -> Content:
     return Content.styled(found.plain, MUTED) if picture.checks_stale else found
 
 
-def check_lines(found: Iterable[CheckFinished], reading: Fit | None = None) -> Content:
-    """A line for each check and for the reading of the fit, without the reasons."""
-    parts: list[Part] = []
-    for check in found:
-        sign, colour = SIGNS[check.verdict]
-        found_short = check.found if len(check.name) + len(check.found) < 30 else ""
-        found_short = check.verdict if check.verdict == "not judged" else found_short
-        parts += [(f"{sign} {check.name}  ", f"bold {colour}"), f"{found_short}\n"]
-    if reading is not None:
-        sign, colour = SIGNS[reading.verdict]
-        at = len(parts) if reading.verdict != "warn" else 0
-        parts[at:at] = [(f"{sign} fit  ", f"bold {colour}"), f"{reading.found}\n"]
-    return Content.assemble(*parts, "\n")
-
-
-def checks(found: Iterable[CheckFinished]) -> Content:
-    """Name, verdict, expected, found and reason of each check, and what to do."""
-    parts: list[Part] = []
-    for check in found:
-        sign, colour = SIGNS[check.verdict]
-        raised = check.verdict in ("warn", "fail")
-        parts += [(f"{sign} {check.name}  ", f"bold {colour}")]
-        parts += [("not judged  ", MUTED)] if check.verdict == "not judged" else []
-        parts += [check.found]
-        if check.expected and check.expected != check.found:
-            parts.append((f"  expected {check.expected}", MUTED))
-        parts += ["\n", (check.reason, "" if raised else MUTED), "\n"]
-        parts += [(f"→ {check.advice}\n", "" if raised else MUTED)] if check.advice and check.verdict != "pass" else []
-    return Content.assemble(*parts)
-
-
 def conflict_line(problems: Sequence[Problem], offer: str, key: str, width: int) -> Content:
     """The first conflict and its fix in one line of ``width`` cells; the reason is cut, the fix is not."""
     more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -286,46 +230,6 @@ def conflict_line(problems: Sequence[Problem], offer: str, key: str, width: int)
     reason = reason if len(reason) <= room else reason[: max(0, room - 1)] + "…"
     parts: list[Part] = [(head, "bold $error"), (reason, "$error")]
     parts += [(f"  {key} ", "bold $primary"), (offer, "$success")] if offer else []
-    return Content.assemble(*parts)
-
-
-def fit(found: Fit) -> Content:
-    """The reading of training and test accuracy."""
-    sign, colour = SIGNS[found.verdict]
-    parts: list[Part] = [(f"{sign} fit  ", f"bold {colour}"), found.found]
-    parts += ["\n" if found.found else "", (found.advice, MUTED if found.verdict != "warn" else ""), "\n"]
-    return Content.assemble(*parts)
-
-
-def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING) -> Content:
-    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands, and
-    what the GPU does.
-    """
-    counted = {"epoch": "epochs", "time": "training time", "step": "steps"}[viewport.unit]
-    level = f"{viewport.smoothing} of {len(HALF_LIVES) - 1}" if viewport.smoothing else "none"
-    parts: list[Part] = [(f"x: {counted}   smoothing: {level}", MUTED)]
-    if not viewport.whole:
-        parts.append(("   zoomed, 0 shows all", MUTED))
-    if cursor:
-        parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
-    if gpu:
-        parts += ["  ", gpu]
-    return Content.assemble(*parts)
-
-
-def gpu_now(sample: Sample | None) -> Content:
-    """What a GPU draws, how fast and warm it is, what slows it down; nothing of what its driver does not say."""
-    if sample is None:
-        return NOTHING
-    figures = [
-        f"{value:,.0f} {unit}"
-        for value, unit in ((sample.gpu_power, "W"), (sample.gpu_clock, "MHz"), (sample.gpu_temperature, "°C"))
-        if value is not None
-    ]
-    parts: list[Part] = [("GPU ", MUTED), (" ".join(figures), "bold")] if figures else []
-    if sample.gpu_slowed:
-        sign, colour = SIGNS["warn"]
-        parts.append((f"{' ' if figures else 'GPU '}{sign} {', '.join(sample.gpu_slowed)}", colour))
     return Content.assemble(*parts)
 
 

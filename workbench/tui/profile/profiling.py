@@ -7,22 +7,68 @@ import json
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Protocol
 
+from textual.message import Message
+
+from workbench.events import PhasesMeasured
 from workbench.profiling.report import Progress, Report, Trial, from_plain, to_plain
+from workbench.profiling.saved import Saved
 from workbench.recipe import Recipe, RecipeError, write_recipe
+from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
+from workbench.runs.machine import Sample
 from workbench.runs.requests import Action, ask
-from workbench.tui.common.background import Child
-from workbench.tui.common.messages import ProfileHeard, WorkDone
+from workbench.tui.common.background import Child, aside, start_thread
+from workbench.tui.common.services import Services
 
-if TYPE_CHECKING:
-    from workbench.runs.directory import RunDirectory
-    from workbench.tui.app.workbench import Workbench
+
+class FollowedRun(Protocol):
+    """The run on the Run screen, as far as it concerns this one; :class:`workbench.tui.run.tracking.Tracked` is one."""
+
+    @property
+    def run(self) -> RunDirectory:
+        """Its directory."""
+
+    @property
+    def state(self) -> str:
+        """What it is at."""
+
+    @property
+    def live(self) -> bool:
+        """Whether there is still something to wait for."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stands in the queue."""
+
+    @property
+    def saved(self) -> Saved:
+        """The stacks and operators that were asked for last."""
+
+    @property
+    def phases(self) -> PhasesMeasured | None:
+        """Where the time of its steps goes."""
+
+    @property
+    def sample(self) -> Sample | None:
+        """What its machine does just now."""
+
+
+class ProfilingServices(Services, Protocol):
+    """What profiling asks of the app beside what all screens do."""
+
+    @property
+    def tracked(self) -> FollowedRun | None:
+        """The run on the Run screen."""
+
+    @property
+    def trained_here(self) -> RunDirectory | None:
+        """The run that this process trains, once it is made."""
+
 
 ASK_AGAIN = 15.0
 """Seconds after which a run on screen is asked again to measure its steps; it goes on for twice as long unasked."""
@@ -35,8 +81,9 @@ class Profiling:
     into the recipe.
     """
 
-    def __init__(self, app: Workbench) -> None:
-        self._app = app
+    def __init__(self, services: ProfilingServices, command: Sequence[str]) -> None:
+        self._services = services
+        self._command = command
         self.report: Report | None = None
         self.measured: tuple[Recipe, str] | None = None
         self.progress: Progress | None = None
@@ -59,7 +106,7 @@ class Profiling:
     @property
     def outdated(self) -> bool:
         """Whether the composed recipe is another one than the report is about."""
-        return self.measured is not None and self._app.editor.recipe != self.measured[0]
+        return self.measured is not None and self._services.editor.recipe != self.measured[0]
 
     @property
     def trial(self) -> Trial | None:
@@ -71,7 +118,7 @@ class Profiling:
 
         The recipe itself is measured anew then only if it is another one than the report is about.
         """
-        app = self._app
+        app = self._services
         if self.busy:
             return
         if problems := app.editor.conflicts():
@@ -86,7 +133,7 @@ class Profiling:
         self._child = ProfileChild(
             write_recipe(app.editor.recipe),
             lambda child, heard: app.post_message(ProfileHeard(child, heard)),
-            command=app.profile_command,
+            command=self._command,
             options=[*options, "--try"] if trying else options,
             known=self.report if trying and self._next == self.measured else None,
         )
@@ -94,9 +141,9 @@ class Profiling:
 
     def _sharing(self) -> str:
         """The run that this machine works on at the same time, "" for none."""
-        app = self._app
-        if app.training is not None and app.training.alive and app.training.run is not None:
-            return app.training.run.name
+        app = self._services
+        if app.trained_here is not None:
+            return app.trained_here.name
         tracked = app.tracked
         return tracked.run.name if tracked is not None and tracked.state == "running" else ""
 
@@ -126,7 +173,7 @@ class Profiling:
         from workbench.profiling.suggestions import changed
         from workbench.tui.profile.texts import changed_to
 
-        app, trial = self._app, self.trial
+        app, trial = self._services, self.trial
         if trial is None or trial is self.kept:
             return False
         try:
@@ -145,8 +192,8 @@ class Profiling:
 
     def watch(self) -> None:
         """Have the run on screen measure its steps, as long as this is called at least every few seconds."""
-        tracked, now = self._app.tracked, self._app.now()
-        if tracked is None or tracked.state != "running" or tracked.waiting is not None:
+        tracked, now = self._services.tracked, self._services.now()
+        if tracked is None or tracked.state != "running" or tracked.waits:
             return
         run, when = self._asked
         if run != tracked.run or not 0 <= now - when < ASK_AGAIN:
@@ -155,7 +202,7 @@ class Profiling:
 
     def ask(self, what: Action) -> None:
         """Ask the run on screen for ``"stacks"`` or a ``"trace"``."""
-        tracked = self._app.tracked
+        tracked = self._services.tracked
         if tracked is None or not tracked.live:
             return
         saved = tracked.saved
@@ -164,7 +211,7 @@ class Profiling:
 
     def awaiting(self, what: Action) -> bool:
         """Whether something that was asked for has not come yet."""
-        tracked = self._app.tracked
+        tracked = self._services.tracked
         if what not in self.awaited or tracked is None:
             return False
         run, before = self.awaited[what]
@@ -176,17 +223,13 @@ class Profiling:
 
     def _ask(self, run: RunDirectory, what: Action, *, quiet: bool = False) -> None:
         """In a thread, for the disk may be slow."""
-        app = self._app
+        app = self._services
 
-        def work() -> None:
-            try:
-                ask(run, what)
-            except RunError as error:
-                text = str(error)
-                if not quiet:
-                    app.post_message(WorkDone(lambda: app.notify(text, severity="error")))
+        def failed(error: RunError) -> None:
+            if not quiet:
+                app.notify(str(error), severity="error")
 
-        threading.Thread(target=work, daemon=True, name=f"asking for {what}").start()
+        aside(app, f"asking for {what}", lambda: ask(run, what), failed=failed)
 
 
 COMMAND = (sys.executable, "-P", "-m", "workbench", "profile")
@@ -226,7 +269,7 @@ class ProfileChild(Child):
 
     def start(self) -> None:
         """Begin; returns at once."""
-        threading.Thread(target=self._work, daemon=True, name="profiling").start()
+        start_thread("profiling", self._work)
 
     def _work(self) -> None:
         try:
@@ -279,3 +322,12 @@ def read_line(line: str) -> Progress | Report | None:
         return found
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+class ProfileHeard(Message):
+    """A measurement of the composed recipe said something."""
+
+    def __init__(self, child: ProfileChild, heard: Heard) -> None:
+        super().__init__()
+        self.child = child
+        self.heard = heard

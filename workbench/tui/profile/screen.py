@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import Protocol
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -13,25 +13,31 @@ from workbench.profiling.report import Phases
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.composed import WorkbenchScreen, when_ready
+from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.profile import texts as profile_texts
+from workbench.tui.profile.profiling import Profiling, ProfilingServices
 from workbench.tui.profile.widgets import MeasuringLine, StackView, StepBar
 
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
-    from workbench.tui.profile.profiling import Profiling
+
+class ProfileServices(ProfilingServices, Protocol):
+    """What this screen asks of the app. profiling: what is known of where the time goes."""
+
+    profiling: Profiling
+
 
 VIEWS = {"verdict": "Verdict", "stacks": "Stacks", "operators": "Operators", "parts": "Parts"}
 
 
 class ProfileScreen(WorkbenchScreen[None]):
-    """Shows ``app.profiling`` and, live, the steps of ``app.tracked``."""
+    """Shows ``services.profiling`` and, live, the steps of ``services.tracked``."""
 
     BINDINGS = bindings("profile")
     AUTO_FOCUS = ""
 
-    def __init__(self) -> None:
+    def __init__(self, services: ProfileServices) -> None:
         super().__init__()
+        self.services = services
         self.view = "verdict"
         self.own_code = True
         self._of_run = True
@@ -39,14 +45,9 @@ class ProfileScreen(WorkbenchScreen[None]):
         self._titled = ("", False)
 
     @property
-    def workbench(self) -> Workbench:
-        """The app."""
-        return cast("Workbench", self.app)
-
-    @property
     def profiling(self) -> Profiling:
         """What is known."""
-        return self.workbench.profiling
+        return self.services.profiling
 
     def compose(self) -> ComposeResult:
         yield TopBar("profile")
@@ -61,11 +62,11 @@ class ProfileScreen(WorkbenchScreen[None]):
                 yield parts
                 yield StackView(id="stacks")
                 yield operators
-        yield MeasuringLine(id="profile-line")
-        yield KeyBar("profile")
+        yield MeasuringLine(self.services, id="profile-line")
+        yield KeyBar("profile", self.services.settings.keymap)
 
     def on_mount(self) -> None:
-        before = self.workbench.layout.get("profile", {})
+        before = self.services.layout.get("profile", {})
         self.view = before["view"] if before.get("view") in VIEWS else self.view
         self.own_code = before.get("own_code") is not False
         self.show_view(self.view)
@@ -76,21 +77,21 @@ class ProfileScreen(WorkbenchScreen[None]):
 
     def on_screen_resume(self) -> None:
         self.refresh_profile()
-        self.workbench.refresh_top()
+        self.services.refresh_top()
 
     # What is shown
 
     @when_ready
     def refresh_profile(self) -> None:
         """Draw what is known; whoever calls it while the screen is in front has the run measured."""
-        profiling, tracked = self.profiling, self.workbench.tracked
-        if self.workbench.current_mode == "profile":
+        profiling, tracked = self.profiling, self.services.tracked
+        if self.app.current_mode == "profile":
             profiling.watch()
         live = tracked is not None and tracked.live
         if tracked is not None and live and tracked.run.name != self._run:  # a new run shows itself
             self._run, self._of_run = tracked.run.name, True
         saved = tracked.saved if tracked is not None else None
-        measured = tracked is not None and tracked.view.phases is not None
+        measured = tracked is not None and tracked.phases is not None
         anything = bool(live or measured or profiling.report or profiling.busy)
         anything = anything or bool(saved is not None and (saved.stacks or saved.operators))
         self.query_one("#profile").display = anything
@@ -106,7 +107,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         self.query_one(KeyBar).refresh_keys()
 
     def _nothing(self) -> Content:
-        app = self.workbench
+        app = self.services
         return Content.assemble(
             (app.key("profile.measure"), "bold $primary"),
             f" measures where the time of {app.editor.recipe.name} goes and what to change; "
@@ -115,19 +116,19 @@ class ProfileScreen(WorkbenchScreen[None]):
 
     def _show_step(self) -> None:
         """The live run's step, or that of the measured recipe; the caption says which."""
-        app, report, tracked = self.workbench, self.profiling.report, self.workbench.tracked
-        phases = tracked.view.phases if tracked is not None else None
+        app, report, tracked = self.services, self.profiling.report, self.services.tracked
+        phases = tracked.phases if tracked is not None else None
         found: Phases | PhasesMeasured | None
         shared = ""
         if tracked is not None and (phases or tracked.live) and (self._of_run or report is None):
             state = "live" if tracked.state == "running" else tracked.state
             run = f"{tracked.run.recipe_name} {tracked.run.name[-4:]} "
-            of: list[profile_texts.Part] = [("Run ", "bold"), run, (state, "$success")]
+            of: list[Part] = [("Run ", "bold"), run, (state, "$success")]
             if phases is not None and self.has_class("-wide"):
-                of += [(f", step {phases.step:,}", profile_texts.MUTED)]
+                of += [(f", step {phases.step:,}", MUTED)]
             waits = "its steps are measured in a moment" if tracked.state == "running" else "no step was measured"
             found = phases
-            newest = tracked.view.machine.newest
+            newest = tracked.sample
             shared = profile_texts.shared_with(newest.gpu_others) if tracked.live and newest is not None else ""
         elif report is not None:
             of, waits, found = [("Recipe ", "bold"), report.recipe], "", report.phases
@@ -135,7 +136,7 @@ class ProfileScreen(WorkbenchScreen[None]):
             of, waits, found = [("Recipe ", "bold"), app.editor.recipe.name], "", None
         step = self.query_one(StepBar)
         if found is None:
-            step.show(Content.assemble(*of, (f"  {waits}", profile_texts.MUTED)), [], shared)
+            step.show(Content.assemble(*of, (f"  {waits}", MUTED)), [], shared)
         else:
             caption = profile_texts.step_caption(of, found)
             if report is not None and tracked is not None and (phases or tracked.live):
@@ -146,7 +147,7 @@ class ProfileScreen(WorkbenchScreen[None]):
             step.show(caption, profile_texts.pieces(found), shared)
 
     def _show_verdict(self) -> None:
-        app, profiling = self.workbench, self.profiling
+        app, profiling = self.services, self.profiling
         pane = self.query_one("#verdict", Pane)
         room = pane.scrollable_content_region.width
         if profiling.report is None:
@@ -166,7 +167,7 @@ class ProfileScreen(WorkbenchScreen[None]):
 
     def _show_saved(self) -> None:
         """Stacks and operators of the run on screen."""
-        tracked, app = self.workbench.tracked, self.workbench
+        tracked, app = self.services.tracked, self.services
         live = tracked is not None and tracked.live
         saved = tracked.saved if tracked is not None else None
         of = "the running training" if live else "a running training"
@@ -198,7 +199,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         for name in VIEWS:
             self.query_one(f"#{name}").set_class(name == view, "-current")
         self.query_one(f"#{view}").focus()
-        self.workbench.layout["profile"] = {"view": view, "own_code": self.own_code}
+        self.services.layout["profile"] = {"view": view, "own_code": self.own_code}
         self._show_titles()
 
     def _show_titles(self) -> None:
@@ -216,8 +217,8 @@ class ProfileScreen(WorkbenchScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What cannot be done at the moment is dimmed."""
-        profiling, tracked = self.profiling, self.workbench.tracked
-        live = tracked is not None and tracked.live and tracked.waiting is None
+        profiling, tracked = self.profiling, self.services.tracked
+        live = tracked is not None and tracked.live and not tracked.waits
         possible = {
             "measure": not profiling.busy,
             "try": not profiling.busy and profiling.report is not None and profiling.report.suggestion is not None,

@@ -11,12 +11,9 @@ from textual.content import Content
 from workbench.events import PhasesMeasured
 from workbench.profiling.operators import OperatorTable
 from workbench.profiling.report import LETTERS, PHASES, Phases, Process, Rate, Report, Suggestion, Transform, Trial
-from workbench.tui.common.words import cut, rate, size
-from workbench.tui.compose.forms import shown
+from workbench.tui.common.texts import MUTED, Part
+from workbench.tui.common.words import cut, rate, shown, size
 
-Part = Content | str | tuple[str, str]
-
-MUTED = "$muted"
 COLOURS = {
     "data wait": "$error",
     "transfer": "$warning",

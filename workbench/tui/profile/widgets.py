@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,13 +19,11 @@ from textual.strip import Strip
 from workbench.profiling.stack_tree import Frame, StackWindow, own_code
 from workbench.runs.requests import Action
 from workbench.tui.common.composed import Composed
+from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import CursorLines, Line, Text
 from workbench.tui.common.words import cut
+from workbench.tui.profile.profiling import Profiling
 from workbench.tui.profile.texts import Piece, legend, milliseconds, step_bar
-
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
-    from workbench.tui.profile.profiling import Profiling
 
 FIGURES = 19
 """Cells for share and time of a step."""
@@ -246,14 +243,18 @@ AWAITED: dict[Action, str] = {"stacks": "its stacks", "trace": "a trace"}
 
 
 class MeasuringLine(Line):
-    """One line about ``app.profiling``."""
+    """One line about a measurement."""
+
+    def __init__(self, services: Services, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._services = services
 
     def show_profiling(self, profiling: Profiling) -> None:
         """Show what it is at."""
         self.show(self._said(profiling))
 
     def _said(self, profiling: Profiling) -> Content:
-        app = cast("Workbench", self.app)
+        app = self._services
         if profiling.progress is not None:
             cells = max(8, self.screen.size.width // 5)
             done = round(min(1.0, max(0.0, profiling.progress.share)) * cells)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text as RichText
@@ -16,27 +18,19 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import RichLog
 
-from workbench.events import Finished
+from workbench.events import CheckFinished, Finished
+from workbench.runs.fit import Fit
+from workbench.runs.machine import Sample
+from workbench.tui.charts.columns import HALF_LIVES
+from workbench.tui.charts.viewport import Viewport
 from workbench.tui.common.composed import Composed
+from workbench.tui.common.texts import MUTED, NOTHING, SIGNS, STATES, Part
 from workbench.tui.common.widgets import Line, Text
 from workbench.tui.common.words import duration, rate, significant
 from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView
 from workbench.visible import shortened, visible
 
-MUTED = "$muted"
-STATES = {
-    "queued": ("◌", "$muted"),
-    "running": ("▶", "$success"),
-    "paused": ("⏸", "$warning"),
-    "finished": ("✓", "$success"),
-    "stopped": ("■", "$warning"),
-    "diverged": ("✗", "$error"),
-    "failed": ("✗", "$error"),
-    "stalled": ("!", "$warning"),
-    "lost": ("✗", "$error"),
-    "unknown": ("?", "$warning"),
-}
 ASKED = {"pause": "pausing…", "continue": "going on…", "stop": "stopping…", "checkpoint": "saving…"}
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -161,3 +155,58 @@ class RunLog(Composed, RichLog, can_focus=False):
         variables = self.app.theme_variables
         for line in list(view.log)[-new:]:
             self.write(RichText(shortened(visible(line.text)), style=variables[COLOURS[line.level]]))
+
+
+def check_lines(found: Iterable[CheckFinished], reading: Fit | None = None) -> Content:
+    """A line for each check and for the reading of the fit, without the reasons."""
+    parts: list[Part] = []
+    for check in found:
+        sign, colour = SIGNS[check.verdict]
+        found_short = check.found if len(check.name) + len(check.found) < 30 else ""
+        found_short = check.verdict if check.verdict == "not judged" else found_short
+        parts += [(f"{sign} {check.name}  ", f"bold {colour}"), f"{found_short}\n"]
+    if reading is not None:
+        sign, colour = SIGNS[reading.verdict]
+        at = len(parts) if reading.verdict != "warn" else 0
+        parts[at:at] = [(f"{sign} fit  ", f"bold {colour}"), f"{reading.found}\n"]
+    return Content.assemble(*parts, "\n")
+
+
+def fit(found: Fit) -> Content:
+    """The reading of training and test accuracy."""
+    sign, colour = SIGNS[found.verdict]
+    parts: list[Part] = [(f"{sign} fit  ", f"bold {colour}"), found.found]
+    parts += ["\n" if found.found else "", (found.advice, MUTED if found.verdict != "warn" else ""), "\n"]
+    return Content.assemble(*parts)
+
+
+def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING) -> Content:
+    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands, and
+    what the GPU does.
+    """
+    counted = {"epoch": "epochs", "time": "training time", "step": "steps"}[viewport.unit]
+    level = f"{viewport.smoothing} of {len(HALF_LIVES) - 1}" if viewport.smoothing else "none"
+    parts: list[Part] = [(f"x: {counted}   smoothing: {level}", MUTED)]
+    if not viewport.whole:
+        parts.append(("   zoomed, 0 shows all", MUTED))
+    if cursor:
+        parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
+    if gpu:
+        parts += ["  ", gpu]
+    return Content.assemble(*parts)
+
+
+def gpu_now(sample: Sample | None) -> Content:
+    """What a GPU draws, how fast and warm it is, what slows it down; nothing of what its driver does not say."""
+    if sample is None:
+        return NOTHING
+    figures = [
+        f"{value:,.0f} {unit}"
+        for value, unit in ((sample.gpu_power, "W"), (sample.gpu_clock, "MHz"), (sample.gpu_temperature, "°C"))
+        if value is not None
+    ]
+    parts: list[Part] = [("GPU ", MUTED), (" ".join(figures), "bold")] if figures else []
+    if sample.gpu_slowed:
+        sign, colour = SIGNS["warn"]
+        parts.append((f"{' ' if figures else 'GPU '}{sign} {', '.join(sample.gpu_slowed)}", colour))
+    return Content.assemble(*parts)

@@ -11,11 +11,12 @@ from textual.containers import Container
 
 from workbench.devices import GIB
 from workbench.tui.charts.columns import Curve, numbers
-from workbench.tui.charts.drawing import Palette, Writer
+from workbench.tui.charts.drawing import Writer
 from workbench.tui.charts.plot import Plot, Series
 from workbench.tui.charts.viewport import Progress, Viewport, short
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.composed import Composed
+from workbench.tui.common.palette import Palette
 from workbench.tui.common.words import number, percent, significant
 from workbench.tui.run.view import RunView
 

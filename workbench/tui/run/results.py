@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import threading
-from typing import TYPE_CHECKING
+from typing import Any
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
@@ -17,41 +16,37 @@ from workbench.preview.protocol import Samples
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.results import Mistake, Results, load_results
+from workbench.tui.common.background import aside
 from workbench.tui.common.composed import ReadingDialog, when_ready
-from workbench.tui.common.messages import WorkDone
 from workbench.tui.common.sample_grid import SampleGrid
+from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.widgets import Text
 from workbench.tui.common.words import cut, percent
-
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
 
 VIEWS = ("classes", "mistakes")
 
 
-def show_results(app: Workbench, run: RunDirectory) -> None:
+def show_results(app: App[Any], run: RunDirectory) -> None:
     """Open at once, and show what is read in a thread."""
     dialog = ResultsScreen()
 
-    def show(results: Results | str) -> None:
-        if not isinstance(results, str):
-            dialog.show_results(results)
-        elif dialog.is_attached:
-            dialog.dismiss(None)
-            app.notify(results)
-
-    def read() -> None:
-        results: Results | str
+    def read() -> Results:
         try:
-            results = load_results(run.results_file)
+            return load_results(run.results_file)
         except RunError as error:
-            results = str(error)
             if not exists(run.results_file):
-                results = f"{run.name} has no {run.results_file.name}: runs of today write one at their end"
-        app.post_message(WorkDone(lambda: show(results)))
+                raise RunError(
+                    f"{run.name} has no {run.results_file.name}: runs of today write one at their end"
+                ) from error
+            raise
+
+    def failed(error: RunError) -> None:
+        if dialog.is_attached:
+            dialog.dismiss(None)
+            app.notify(str(error))
 
     app.push_screen(dialog)
-    threading.Thread(target=read, daemon=True, name="results").start()
+    aside(app, "results", read, dialog.show_results, failed)
 
 
 class ResultsScreen(ReadingDialog):
@@ -129,9 +124,6 @@ class ResultsScreen(ReadingDialog):
         self._show()
 
 
-Part = Content | str | tuple[str, str]
-
-MUTED = "$muted"
 TRUE = "true class"
 NAME = 12
 """Cells for the name of a class at most."""

@@ -2,48 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from workbench.events import SEVERITY, Finished
-from workbench.tui.common import clipboard
+from workbench.runs.requests import Action as Request
+from workbench.tui.common import clipboard, texts
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
 from workbench.tui.common.composed import WorkbenchScreen, when_ready
 from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.common.words import place
-from workbench.tui.compose import texts
+from workbench.tui.run import panes
 from workbench.tui.run.panes import RunHead, RunLog
 from workbench.tui.run.plots import RunCharts
 from workbench.tui.run.results import show_results
 
 if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
     from workbench.tui.run.tracking import Tracked
     from workbench.tui.run.view import RunView
+
+
+class RunServices(Services, Protocol):
+    """What this screen asks of the app beside what all screens do. tracked: the run that it shows."""
+
+    @property
+    def tracked(self) -> Tracked | None:
+        """The run on screen, whoever trains it."""
+
+    def ask_run(self, what: Request) -> None:
+        """Ask the run on screen for something."""
+
 
 NOTHING = "No run yet. Press 1 for Compose, put a recipe together, and r to train it."
 
 
 class RunScreen(WorkbenchScreen[None]):
-    """Shows ``app.tracked``; asks are answered by the run, wherever it is."""
+    """Shows ``services.tracked``; asks are answered by the run, wherever it is."""
 
     BINDINGS = bindings("run")
     AUTO_FOCUS = ""
 
-    def __init__(self) -> None:
+    def __init__(self, services: RunServices) -> None:
         super().__init__()
+        self.services = services
         self._where = ""
-
-    @property
-    def workbench(self) -> Workbench:
-        """The app."""
-        return cast("Workbench", self.app)
 
     def compose(self) -> ComposeResult:
         yield TopBar("run")
@@ -57,26 +66,26 @@ class RunScreen(WorkbenchScreen[None]):
                 checks.can_focus = log.can_focus = True  # tab, and then the arrows scroll
                 yield checks
                 yield log
-        yield KeyBar("run")
+        yield KeyBar("run", self.services.settings.keymap)
 
     def on_mount(self) -> None:
         self.query_one("#nothing", Text).show(Content(NOTHING))
-        self.charts.viewport.restore(self.workbench.layout.get("run", {}))
+        self.charts.viewport.restore(self.services.layout.get("run", {}))
         self.refresh_run()
 
     def on_screen_resume(self) -> None:
         self.refresh_run(force=True)
-        self.workbench.refresh_top()
+        self.services.refresh_top()
 
     @when_ready
     def refresh_run(self, *, force: bool = False) -> None:
         """Draw what is known of the run; charts only if something changed."""
-        tracked = self.workbench.tracked
+        tracked = self.services.tracked
         self.query_one("#run").display = tracked is not None
         self.query_one("#nothing").display = tracked is None
         if tracked is None:
             return
-        view, now = tracked.view, self.workbench.now()
+        view, now = tracked.view, self.services.now()
         self.query_one(RunHead).show(tracked, now)
         self.query_one("#checks", Pane).show(self._checks(view))
         log = self.query_one(RunLog)
@@ -85,7 +94,7 @@ class RunScreen(WorkbenchScreen[None]):
             self._where = where
             log.border_subtitle = Content(where)
         log.show(view)
-        self.charts.show(view, self.workbench.palette, wide=self.has_class("-wide"), force=force)
+        self.charts.show(view, self.services.palette, wide=self.has_class("-wide"), force=force)
         self._show_axis()
         self.query_one(KeyBar).refresh_keys()
 
@@ -96,10 +105,10 @@ class RunScreen(WorkbenchScreen[None]):
 
     def _show_axis(self) -> None:
         """What the common axis of the charts counts, what is smoothed, where the cursor stands, what the GPU does."""
-        self.workbench.layout["run"] = self.charts.viewport.remembered
+        self.services.layout["run"] = self.charts.viewport.remembered
         tracked = self._live()
-        gpu = texts.gpu_now(tracked.view.machine.newest if tracked is not None else None)
-        self.query_one("#axis", Line).show(texts.axis(self.charts.viewport, self.charts.note, gpu))
+        gpu = panes.gpu_now(tracked.view.machine.newest if tracked is not None else None)
+        self.query_one("#axis", Line).show(panes.axis(self.charts.viewport, self.charts.note, gpu))
 
     def on_plot_view_asked(self) -> None:
         """The mouse changed it."""
@@ -110,19 +119,19 @@ class RunScreen(WorkbenchScreen[None]):
         checks = [check for check in view.checks.values() if check.name != "fit"]  # that is the reading
         found = sorted(checks, key=lambda check: SEVERITY.index(check.verdict))
         fit = view.fit()
-        reading = Content("") if fit is None else texts.fit(fit)
+        reading = Content("") if fit is None else panes.fit(fit)
         if not found:
             return reading if fit is not None else Content.styled("none yet", "$muted")
         bad = [check for check in found if check.verdict in ("fail", "warn")]
         good = [check for check in found if check not in bad]
         if self.has_class("-wide"):
             return texts.checks(bad) + reading + texts.checks(good)
-        return texts.check_lines(found, fit) + texts.checks(bad) + reading + texts.checks(good)
+        return panes.check_lines(found, fit) + texts.checks(bad) + reading + texts.checks(good)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Asks are dimmed where there is nobody to answer them."""
         if action in ("pause", "stop", "checkpoint"):
-            tracked = self.workbench.tracked
+            tracked = self.services.tracked
             if tracked is not None and tracked.waiting is not None:  # no process yet: it can only be taken out
                 return True if action == "stop" else None
             return True if tracked is not None and tracked.live else None
@@ -133,28 +142,28 @@ class RunScreen(WorkbenchScreen[None]):
     # Actions
 
     def _finished(self) -> Tracked | None:
-        tracked = self.workbench.tracked
+        tracked = self.services.tracked
         return tracked if tracked is not None and isinstance(tracked.view.ended, Finished) else None
 
     def action_results(self) -> None:
         """What the last evaluation said, image by image."""
         if (tracked := self._finished()) is not None:
-            show_results(self.workbench, tracked.run)
+            show_results(self.app, tracked.run)
 
     def _live(self) -> Tracked | None:
-        tracked = self.workbench.tracked
+        tracked = self.services.tracked
         return tracked if tracked is not None and tracked.live else None
 
     def action_pause(self) -> None:
         """Pause, or go on."""
         if (tracked := self._live()) is not None:
             paused = tracked.state == "paused" or tracked.asked == "pause"
-            self.workbench.ask_run("continue" if paused else "pause")
+            self.services.ask_run("continue" if paused else "pause")
 
     def action_checkpoint(self) -> None:
         """Save a checkpoint."""
         if self._live() is not None:
-            self.workbench.ask_run("checkpoint")
+            self.services.ask_run("checkpoint")
 
     def action_stop(self) -> None:
         """Stop, after asking."""
@@ -164,7 +173,7 @@ class RunScreen(WorkbenchScreen[None]):
 
         def answered(answer: str | None) -> None:
             if answer == "stop":
-                self.workbench.ask_run("stop")
+                self.services.ask_run("stop")
 
         if tracked.waiting is not None:
             question = f"{tracked.run.name} has not begun; it can be queued again later."
@@ -256,11 +265,11 @@ class RunScreen(WorkbenchScreen[None]):
 
     def action_copy(self) -> None:
         """The command that trains the same again, to the clipboard."""
-        tracked = self.workbench.tracked
+        tracked = self.services.tracked
         if tracked is not None:
             clipboard.copy(
-                self.workbench,
-                rerun_command(tracked.run, self.workbench.settings, self.workbench.device),
+                self.app,
+                rerun_command(tracked.run, self.services.settings, self.services.device),
                 "the rerun command",
             )
 

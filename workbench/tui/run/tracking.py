@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from workbench.events import Diverged, Event, Failed, Resumed
+from workbench.events import Diverged, Event, Failed, PhasesMeasured, Resumed
 from workbench.profiling.saved import Saved, SavedReader
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
@@ -21,6 +21,7 @@ from workbench.runs.reader import EventReader, what_counts
 from workbench.runs.status import ACTIVE, Status, honest_state, read_status
 from workbench.sentences import Sentence
 from workbench.storage.regular import open_regular
+from workbench.tui.common.background import start_thread
 from workbench.tui.common.words import duration
 from workbench.tui.run.view import RunView
 from workbench.visible import shortened
@@ -116,6 +117,21 @@ class Tracked:
     def live(self) -> bool:
         """Whether there is still something to wait for."""
         return self.state in ACTIVE
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stands in the queue."""
+        return self.waiting is not None
+
+    @property
+    def phases(self) -> PhasesMeasured | None:
+        """Where the time of its steps goes, as measured last."""
+        return self.view.phases
+
+    @property
+    def sample(self) -> Sample | None:
+        """What its machine does just now."""
+        return self.view.machine.newest
 
     def advice(self, now: float) -> tuple[str, str]:
         """Why the run stands still and what to do; two empty texts if all is well."""
@@ -215,7 +231,7 @@ class Follower:
 
     def start(self) -> None:
         """Start the thread; the first reading follows at once."""
-        threading.Thread(target=self._work, daemon=True, name=f"following {self.run.name}").start()
+        start_thread(f"following {self.run.name}", self._work)
 
     def stop(self) -> None:
         """Let the thread end; does not wait for it."""

@@ -11,13 +11,12 @@ from textual.content import Content
 
 from workbench.runs.catalog import Entry
 from workbench.runs.compare import Metric, metric_change, value_text
-from workbench.tui.charts.drawing import Palette
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.composed import Composed
+from workbench.tui.common.palette import Palette
+from workbench.tui.common.texts import MUTED, STATES, Part, diff
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.common.words import cut, duration
-from workbench.tui.compose import texts
-from workbench.tui.run.panes import STATES
 from workbench.tui.runs.lister import METRICS, XS, Curves, Details
 from workbench.tui.runs.overlay import Look, hidden, overlay_drawing
 
@@ -193,8 +192,6 @@ def _same(left: tuple[object, ...], right: tuple[object, ...]) -> bool:
     return len(one) == len(other) and all(a[0] is b[0] and a[1] == b[1] for a, b in zip(one, other, strict=True))
 
 
-MUTED = "$muted"
-Part = Content | str | tuple[str, str]
 NAME, VALUE, MARK = 15, 8, 6
 """Cells for a figure's name, for its value, and at least for a run's mark and the end of its name."""
 
@@ -231,7 +228,7 @@ def recipe_side(details: Details, looks: Mapping[str, Look], room: int) -> tuple
             return "Recipe", Content.styled(f"there is no recipe {name} to compare with; b pins a baseline", MUTED)
         if not details.changes:
             return f"Recipe, from {name}", Content.styled("as it stands there", MUTED)
-        return f"Recipe, from {name}", texts.changes(details.changes)
+        return f"Recipe, from {name}", diff(details.changes)
     if not found.recipe:
         return "Recipe", Content.styled("the same in all of them", MUTED)
     rows = [(path.removeprefix("techniques."), [value_text(v) for v in values]) for path, values in found.recipe]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from workbench.runs.catalog import Entry
 from workbench.runs.compare import METRICS, Facts, metric_change
+from workbench.tui.common.texts import STATES
 from workbench.tui.common.words import age, cut, duration, number
-from workbench.tui.run.panes import STATES
 from workbench.tui.runs.overlay import Look
 
 Cell = tuple[str, str]

@@ -20,6 +20,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.reader import EventReader, what_counts
 from workbench.tui.charts.columns import Curve, thin
 from workbench.tui.charts.drawing import Point
+from workbench.tui.common.background import start_thread
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,7 @@ class RunLister:
     def wake(self) -> None:
         """Look now, and go on looking."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, daemon=True, name="listing runs")
-            self._thread.start()
+            self._thread = start_thread("listing runs", self._work)
         self._hurry = True
         self._awake.set()
         self._wake.set()

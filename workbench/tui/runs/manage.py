@@ -1,10 +1,9 @@
-"""Tagging, noting, pinning, deleting and taking up runs, as far as it needs the app. Files are touched in a thread."""
+"""Managing runs: tags, notes, the baseline, deleting, going on. Files are touched in a thread."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from workbench.recipe import Recipe, RecipeError
 from workbench.runs.catalog import Entry
@@ -14,14 +13,37 @@ from workbench.runs.longer import Plan, length_and_schedule, plan
 from workbench.runs.notes import pin, split_tags, write_note, write_tags
 from workbench.runs.removal import refusal, remove
 from workbench.runs.trash import RULE, bring_back, new_deletion, size, tidy
-from workbench.tui.app import training_app as running
-from workbench.tui.app.recipe_app import unless_unsaved
+from workbench.tui.common.background import aside
 from workbench.tui.common.dialogs import ConfirmScreen, LineScreen
-from workbench.tui.common.messages import WorkDone
+from workbench.tui.common.services import Services
 from workbench.tui.common.words import size as size_in_words
 
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
+
+class RunsServices(Services, Protocol):
+    """What the Runs screen asks of the app beside what all screens do."""
+
+    @property
+    def data_seconds(self) -> float:
+        """How often figures may change on the screen."""
+
+    def action_show(self, mode: str) -> None:
+        """Go to a screen."""
+
+    def watch_run(self, run: RunDirectory) -> None:
+        """Show a run on the Run screen."""
+
+    def resume_run(self, run: RunDirectory) -> None:
+        """Go on with a run in this process."""
+
+    def train_on(self, wanted: Plan) -> None:
+        """Train a run that is over on, as a new run."""
+
+    def forget_runs(self, gone: Iterable[RunDirectory]) -> None:
+        """Runs were deleted."""
+
+    def unless_unsaved(self, what: str, then: Callable[[], object]) -> None:
+        """Do something that forgets the composed recipe, after asking where it is not saved."""
+
 
 Then = Callable[[], object]
 T = TypeVar("T")
@@ -32,28 +54,18 @@ LISTED = 6
 CAN_GO_ON = ("stopped", "lost", "failed")
 
 
-def aside(app: Workbench, work: Callable[[], T], then: Callable[[T], object]) -> None:
+def _aside(app: RunsServices, work: Callable[[], T], then: Callable[[T], object]) -> None:
     """Do something slow in a thread and go on with its result; a RunError is said and ends it."""
-
-    def worked() -> None:
-        try:
-            result = work()
-        except RunError as error:
-            problem = str(error)
-            app.post_message(WorkDone(lambda: app.notify(problem, severity="error", timeout=10)))
-            return
-        app.post_message(WorkDone(lambda: then(result)))
-
-    threading.Thread(target=worked, daemon=True, name="care of runs").start()
+    aside(app, "managing runs", work, then, lambda error: app.notify(str(error), severity="error", timeout=10))
 
 
-def tag(app: Workbench, entries: Sequence[Entry], then: Then) -> None:
+def tag(app: RunsServices, entries: Sequence[Entry], then: Then) -> None:
     """Write the tags of some runs; the tags of the first are offered, and all get what is written."""
 
     def written(text: str | None) -> None:
         if text is not None:
             tags = split_tags(text)
-            aside(app, lambda: _tag(entries, tags), lambda _: then())
+            _aside(app, lambda: _tag(entries, tags), lambda _: then())
 
     title = f"Tags of {entries[0].name}" if len(entries) == 1 else f"Tags of {len(entries)} runs"
     hint = "words, separated by spaces or commas; tag:word finds them again"
@@ -65,24 +77,26 @@ def _tag(entries: Sequence[Entry], tags: Sequence[str]) -> None:
         write_tags(entry.run, tags)
 
 
-def note(app: Workbench, entry: Entry, then: Then) -> None:
+def note(app: RunsServices, entry: Entry, then: Then) -> None:
     """Write the note of a run."""
 
     def written(text: str | None) -> None:
         if text is not None:
-            aside(app, lambda: write_note(entry.run, text), lambda _: then())
+            _aside(app, lambda: write_note(entry.run, text), lambda _: then())
 
     hint = "a line about the run; note:word finds it again"
     app.push_screen(LineScreen(f"Note on {entry.name}", " ".join(entry.notes.note.split()), hint), written)
 
 
-def toggle_baseline(app: Workbench, entry: Entry, present: str, then: Then) -> None:
+def toggle_baseline(app: RunsServices, entry: Entry, present: str, then: Then) -> None:
     """Pin a run as the baseline, or take its pin away."""
     name = "" if entry.name == present else entry.name
-    aside(app, lambda: pin(app.settings.runs, name), lambda _: then())
+    _aside(app, lambda: pin(app.settings.runs, name), lambda _: then())
 
 
-def delete(app: Workbench, entries: Sequence[Entry], cursor: Entry | None, hidden: Collection[str], then: Then) -> None:
+def delete(
+    app: RunsServices, entries: Sequence[Entry], cursor: Entry | None, hidden: Collection[str], then: Then
+) -> None:
     """Delete some runs, after asking; none of them if one is live.
 
     The question comes at once, so that whatever is typed next is not for the table; what it takes a look into the runs
@@ -111,7 +125,7 @@ def delete(app: Workbench, entries: Sequence[Entry], cursor: Entry | None, hidde
 
     def answered(answer: str | None) -> None:
         if answer == "delete":
-            aside(app, lambda: _remove(runs), deleted)
+            _aside(app, lambda: _remove(runs), deleted)
 
     def deleted(result: tuple[list[RunDirectory], str]) -> None:
         gone, problem = result
@@ -124,7 +138,7 @@ def delete(app: Workbench, entries: Sequence[Entry], cursor: Entry | None, hidde
         then()
 
     app.push_screen(dialog, answered)
-    aside(app, measured, known)
+    _aside(app, measured, known)
 
 
 def delete_question(entries: Sequence[Entry], cursor: Entry | None, hidden: Collection[str], bytes_: str = "…") -> str:
@@ -142,7 +156,7 @@ def delete_question(entries: Sequence[Entry], cursor: Entry | None, hidden: Coll
     return f"{about}.\n{bytes_} with checkpoints and curves. In the trash beside the runs it is {RULE}."
 
 
-def undo(app: Workbench, then: Then) -> None:
+def undo(app: RunsServices, then: Then) -> None:
     """Bring back what was deleted last."""
 
     def back(runs: list[RunDirectory]) -> None:
@@ -150,16 +164,10 @@ def undo(app: Workbench, then: Then) -> None:
         app.notify(f"brought back {what}")
         then()
 
-    aside(app, lambda: bring_back(app.settings.runs), back)
+    _aside(app, lambda: bring_back(app.settings.runs), back)
 
 
-def tidy_trash(app: Workbench) -> None:
-    """In a thread: remove for good what was deleted long ago."""
-    root = app.settings.runs
-    threading.Thread(target=lambda: tidy(root), daemon=True, name="tidying the trash").start()
-
-
-def _refused(app: Workbench, reason: str) -> None:
+def _refused(app: RunsServices, reason: str) -> None:
     app.notify(f"{reason} (2, s)", severity="error", timeout=10)
 
 
@@ -178,7 +186,7 @@ def _remove(runs: Sequence[RunDirectory]) -> tuple[list[RunDirectory], str]:
     return gone, problem
 
 
-def load(app: Workbench, entry: Entry) -> None:
+def load(app: RunsServices, entry: Entry) -> None:
     """Put a run's recipe into Compose; what is not saved there is asked about first."""
 
     def read() -> Recipe:
@@ -196,12 +204,12 @@ def load(app: Workbench, entry: Entry) -> None:
             app.action_show("compose")
             opened()
 
-        aside(app, read, put)
+        _aside(app, read, put)
 
-    unless_unsaved(app, "load the run's recipe", go_on)
+    app.unless_unsaved("load the run's recipe", go_on)
 
 
-def go_on(app: Workbench, entry: Entry) -> None:
+def go_on(app: RunsServices, entry: Entry) -> None:
     """Continue a run that ended before its time, in this process; one that is finished is trained on, as a new run."""
     if entry.state in CAN_GO_ON:
         app.resume_run(entry.run)
@@ -212,7 +220,7 @@ def go_on(app: Workbench, entry: Entry) -> None:
         app.notify(f"{entry.name} {words}; stopped, lost, failed and finished runs can go on.", severity="warning")
 
 
-def train_on(app: Workbench, entry: Entry) -> None:
+def train_on(app: RunsServices, entry: Entry) -> None:
     """Ask how long and with which rates a finished run shall be trained on; show the rates; begin."""
 
     def planned(text: str) -> Plan:
@@ -226,12 +234,12 @@ def train_on(app: Workbench, entry: Entry) -> None:
                 ask(wanted)
                 opened()
 
-            aside(app, lambda: planned(text), show)
+            _aside(app, lambda: planned(text), show)
 
     def ask(wanted: Plan) -> None:
         def answered(answer: str | None) -> None:
             if answer == "begin":
-                running.train_on(app, wanted)
+                app.train_on(wanted)
 
         answers = [("begin", "Train on, as a new run")]
         app.push_screen(ConfirmScreen(f"Train {entry.name} on?", longer_question(wanted), answers), answered)

@@ -7,16 +7,8 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from workbench.tui.charts.drawing import (
-    Axis,
-    Drawing,
-    Layer,
-    Palette,
-    Point,
-    draw,
-    logarithm,
-    nice_ticks,
-)
+from workbench.tui.charts.drawing import Axis, Drawing, Layer, Point, draw, logarithm, nice_ticks
+from workbench.tui.common.palette import Palette
 from workbench.tui.common.words import duration
 from workbench.tui.runs.lister import Curves
 

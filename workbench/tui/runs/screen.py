@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -18,18 +18,24 @@ from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
 from workbench.tui.common.composed import WorkbenchScreen, when_ready
-from workbench.tui.common.messages import RunsRead
 from workbench.tui.common.widgets import Text
 from workbench.tui.common.words import place
-from workbench.tui.runs import manage as run_care
+from workbench.tui.runs import manage
 from workbench.tui.runs.below import RunsBelow
 from workbench.tui.runs.browser import RunBrowser
 from workbench.tui.runs.lister import NO_DETAILS, Reading, RunLister
+from workbench.tui.runs.manage import RunsServices
 from workbench.tui.runs.overlay import LOOKS
 from workbench.tui.runs.table import RunTable
 
-if TYPE_CHECKING:
-    from workbench.tui.app.workbench import Workbench
+
+class RunsRead(Message):
+    """The folder of runs was looked at."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__()
+        self.reading = reading
+
 
 REST = 0.1
 """Seconds for which the cursor stands still before what is below the table follows it."""
@@ -41,18 +47,14 @@ class RunsScreen(WorkbenchScreen[None]):
     BINDINGS = bindings("runs")
     AUTO_FOCUS = "#runs-table"
 
-    def __init__(self) -> None:
+    def __init__(self, services: RunsServices) -> None:
         super().__init__()
+        self.services = services
         self.browser = RunBrowser()
         self._arranged = 0.0
         self._rest: Timer | None = None
         self._stop_reading: Callable[[], None] = lambda: None
         self._listed: Callable[[], None] = lambda: None
-
-    @property
-    def workbench(self) -> Workbench:
-        """The app."""
-        return cast("Workbench", self.app)
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs")
@@ -61,13 +63,13 @@ class RunsScreen(WorkbenchScreen[None]):
         yield Text(id="runs-nothing")
         yield RunTable(id="runs-table")
         yield RunsBelow(id="runs-below")
-        yield KeyBar("runs")
+        yield KeyBar("runs", self.services.settings.keymap)
 
     def on_mount(self) -> None:
         self._table, self._below = self.query_one(RunTable), self.query_one(RunsBelow)
         self._filter = self.query_one("#runs-filter", Input)
         self._filter.display = self.query_one("#runs-problem").display = self.query_one("#runs-nothing").display = False
-        app = self.workbench
+        app = self.services
         self._lister = RunLister(app.settings.runs, self._heard, lambda: app.data_seconds)
         self._stop_reading = self._lister.stop
         self._listed = app.hold_input()
@@ -87,10 +89,10 @@ class RunsScreen(WorkbenchScreen[None]):
     def on_screen_resume(self) -> None:
         self._lister.wake()
         self._below.overlay.chart.draw()
-        self.workbench.refresh_top()
+        self.services.refresh_top()
 
     def on_screen_suspend(self) -> None:
-        if self.workbench.current_mode != "runs":  # behind a dialog it is still in sight
+        if self.app.current_mode != "runs":  # behind a dialog it is still in sight
             self._lister.rest()
 
     # What is shown
@@ -102,7 +104,7 @@ class RunsScreen(WorkbenchScreen[None]):
         left_out = message.reading.listing.left_out
         if left_out and left_out != before.listing.left_out:
             self.app.notify(left_out, severity="warning", timeout=10, markup=False)
-        now = self.workbench.now()
+        now = self.services.now()
         if message.reading.listing is before.listing and now - self._arranged < 1 and self.browser.heard:
             self._table.show_facts()
             self.refresh_below()
@@ -114,12 +116,12 @@ class RunsScreen(WorkbenchScreen[None]):
     def refresh_rows(self) -> None:
         """Filter and sort what is known, and show it; what did not change sends nothing."""
         browser = self.browser
-        self._arranged = self.workbench.now()
+        self._arranged = self.services.now()
         context = browser.arrange(self._arranged)
         self._table.show(browser.rows, context, browser.sort, descending=browser.descending)
         self._say_nothing()
         self.refresh_below()
-        self.workbench.refresh_top()
+        self.services.refresh_top()
 
     @when_ready
     def refresh_below(self) -> None:
@@ -137,9 +139,9 @@ class RunsScreen(WorkbenchScreen[None]):
         read = len(shown) == len(wanted.curves) or reading.wanted.curves == wanted.curves
         if below.chart_in_sight and read:  # out of sight nothing was asked for, and nothing can be said of it
             labels = browser.labels([curves.name for curves, _ in shown])
-            below.overlay.show(shown, labels, below.metric, below.x, self.workbench.palette)
+            below.overlay.show(shown, labels, below.metric, below.x, self.services.palette)
         self.query_one(KeyBar).refresh_keys()
-        self.workbench.layout["runs"] = browser.remembered | below.remembered
+        self.services.layout["runs"] = browser.remembered | below.remembered
 
     def _say_nothing(self) -> None:
         """What to do where there is no run to show."""
@@ -152,7 +154,7 @@ class RunsScreen(WorkbenchScreen[None]):
         elif not self.browser.entries and listing.left_out:
             text = listing.left_out
         elif not self.browser.entries:
-            where = place(self.workbench.settings.runs, 40)
+            where = place(self.services.settings.runs, 40)
             text = f"No runs yet in {where}. Press 1 for Compose and r to train a recipe, or: workbench run digits"
         elif not self.browser.rows:
             text = "No run is like that. esc shows all of them again."
@@ -232,7 +234,7 @@ class RunsScreen(WorkbenchScreen[None]):
 
     def action_watch(self) -> None:
         """Go to the Run screen with this run."""
-        self._with_run(lambda entry: self.workbench.watch_run(entry.run))
+        self._with_run(lambda entry: self.services.watch_run(entry.run))
 
     def action_select(self) -> None:
         """Select the run, or no longer."""
@@ -284,41 +286,43 @@ class RunsScreen(WorkbenchScreen[None]):
     def action_baseline(self) -> None:
         """Pin the run, or take its pin away."""
         present = self.browser.baseline
-        self._with_run(lambda entry: run_care.toggle_baseline(self.workbench, entry, present, self._lister.wake))
+        self._with_run(lambda entry: manage.toggle_baseline(self.services, entry, present, self._lister.wake))
 
     def action_load(self) -> None:
         """The run's recipe into Compose."""
-        self._with_run(lambda entry: run_care.load(self.workbench, entry))
+        self._with_run(lambda entry: manage.load(self.services, entry))
 
     def action_go_on(self) -> None:
         """Continue the run here."""
-        self._with_run(lambda entry: run_care.go_on(self.workbench, entry))
+        self._with_run(lambda entry: manage.go_on(self.services, entry))
 
     def action_tags(self) -> None:
         """Write the tags of the selected runs."""
         if selected := self._selected():
-            run_care.tag(self.workbench, selected, self._lister.wake)
+            manage.tag(self.services, selected, self._lister.wake)
 
     def action_note(self) -> None:
         """Write a note."""
-        self._with_run(lambda entry: run_care.note(self.workbench, entry, self._lister.wake))
+        self._with_run(lambda entry: manage.note(self.services, entry, self._lister.wake))
 
     def action_delete(self) -> None:
         """Delete the selected runs, after asking."""
         if selected := self._selected():
             shown = {entry.name for entry in self.browser.rows}
             hidden = {entry.name for entry in selected} - shown
-            run_care.delete(self.workbench, selected, self._table.entry, hidden, self._lister.wake)
+            manage.delete(self.services, selected, self._table.entry, hidden, self._lister.wake)
 
     def action_undo(self) -> None:
         """Bring back what was deleted last."""
-        run_care.undo(self.workbench, self._lister.wake)
+        manage.undo(self.services, self._lister.wake)
 
     def action_copy(self) -> None:
         """The command that trains the same again, to the clipboard."""
-        app = self.workbench
+        app = self.services
         self._with_run(
-            lambda entry: clipboard.copy(app, rerun_command(entry.run, app.settings, app.device), "the rerun command")
+            lambda entry: clipboard.copy(
+                self.app, rerun_command(entry.run, app.settings, app.device), "the rerun command"
+            )
         )
 
     def action_scroll(self, direction: int) -> None:
