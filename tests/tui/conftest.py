@@ -19,8 +19,8 @@ from textual.pilot import Pilot
 from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE, HERE, RECIPE, FakeTraining
 from workbench.recipe import Recipe, read_recipe
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.dialogs import ConfirmScreen
 from workbench.tui.common.editor import Editor
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
 from workbench.tui.compat.turns import TextualApp
 

@@ -13,7 +13,7 @@ from tests.waiting import until
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.files import OpenScreen, SaveScreen
 from workbench.tui.compose.form_screen import FieldRow, FormScreen

@@ -8,7 +8,7 @@ from tests.tui.conftest import AppFactory
 from tests.tui.test_compose import changes, go_to, line, techniques
 from workbench.recipe import Recipe
 from workbench.recipe.registries import TECHNIQUES
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Text
 
 

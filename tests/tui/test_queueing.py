@@ -25,7 +25,7 @@ from workbench.tui.app import leaving as suspending
 from workbench.tui.app import queueing
 from workbench.tui.app.queueing import QueueWatcher
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Text
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.run.screen import RunScreen

@@ -17,7 +17,7 @@ from workbench.events import Diverged, Event, Finished, Noted, to_json
 from workbench.recipe import Recipe
 from workbench.runs.requests import take_requests
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.run.panes import Bar, RunLog

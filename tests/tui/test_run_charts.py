@@ -243,3 +243,17 @@ async def test_a_run_without_points_has_no_figures_of_another(
         await until(pilot, lambda: app.tracked is not None and app.tracked.view.started is not None)
         await pilot.pause(0.3)
         assert seen(pilot) == []
+
+
+async def test_the_line_below_the_charts_follows_the_mouse_at_once(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        app._timer.stop()  # no turn of the app brings it
+        await pilot.click(PlotView, offset=(40, 5))
+        await pilot.pause()
+        pointed_at = axis(pilot)
+        assert pointed_at.startswith("at ")
+        await pilot.click(PlotView, offset=(30, 5))
+        await pilot.pause()
+        assert axis(pilot).startswith("at ") and axis(pilot) != pointed_at

@@ -21,7 +21,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.notes import baseline, pin, read_notes
 from workbench.runs.status import read_status, write_status
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.dialogs import ConfirmScreen, LineScreen
+from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.run.screen import RunScreen

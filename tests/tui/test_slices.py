@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import re
+from functools import cache
 from pathlib import Path
 
 import pytest
+from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+from textual.screen import Screen
+from textual.scroll_view import ScrollView
+from textual.timer import Timer
 
 TUI = Path(__file__).resolve().parent.parent.parent / "workbench" / "tui"
 SCREENS = ("compose", "run", "profile", "runs")
@@ -64,3 +74,39 @@ def test_no_imports_in_circles() -> None:
 
     for name in graph:
         visit(name, ())
+
+
+def compat(name: str) -> bool:
+    return name.split(".")[0] == "compat"
+
+
+def test_private_modules_of_textual_are_imported_in_compat_alone() -> None:
+    for name, path in MODULES.items():
+        found = re.findall(r"(?:from|import) (textual(?:\.\w+)*\._\w+)", path.read_text())
+        assert compat(name) or not found, f"{name} imports {found}"
+
+
+@cache
+def private(kind: type) -> frozenset[str]:
+    """The private names that a class defines, or that its methods set or read of itself."""
+    defined = r"\bself\.(_[a-z]\w*)|^    (?:async )?def (_[a-z]\w*)|^    (_[a-z]\w*) ?[:=]"
+    return frozenset(filter(None, (n for found in re.findall(defined, inspect.getsource(kind), re.M) for n in found)))
+
+
+def test_private_names_of_textuals_classes_are_used_in_compat_alone() -> None:
+    """Nor is one of our own called like one of Textual's in the same object: it would take its place."""
+    for name in MODULES:
+        defined = vars(importlib.import_module(f"workbench.tui.{name}".rstrip("."))).values()
+        for kind in {c for c in defined if inspect.isclass(c) and c.__module__ == f"workbench.tui.{name}"}:
+            inside = {n for base in kind.__mro__ if base.__module__.startswith("textual.") for n in private(base)}
+            if inside and not compat(name):
+                assert not private(kind) & inside, f"{name}.{kind.__name__}: {private(kind) & inside}"
+
+
+def test_private_names_of_textuals_objects_are_asked_for_in_compat_alone() -> None:
+    inside = {n for kind in (App, Screen, ScrollView, LinuxDriver, Timer, Message) for base in kind.__mro__
+              if base.__module__.startswith("textual.") for n in private(base)}  # fmt: skip
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in inside and not compat(name):
+                assert ast.unparse(node.value) in ("self", "os"), f"{name}:{node.lineno}: {ast.unparse(node)}"

@@ -21,7 +21,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.status import write_status
 from workbench.tui.app import queueing
 from workbench.tui.app import training_app as running
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.run.screen import RunScreen
 
 BUSY, LATER = (Path("runs") / f"20261120-14250{number}-small-3f9c" for number in (1, 2))

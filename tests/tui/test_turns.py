@@ -27,7 +27,7 @@ from workbench.tui.app import terminal_app
 from workbench.tui.app import training_app as running
 from workbench.tui.app.help import HelpScreen
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.turns import ROUNDS, TextualApp
 from workbench.tui.compose.devices import DeviceScreen

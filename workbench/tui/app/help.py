@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.message import Message
 
 from workbench.tui.common.actions import Action
-from workbench.tui.common.composed import Dialog
+from workbench.tui.common.screens import Dialog
 from workbench.tui.common.widgets import Text
 from workbench.tui.common.words import place
 

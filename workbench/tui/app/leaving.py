@@ -11,7 +11,7 @@ from workbench.runs.queue import hold
 from workbench.tui.app.training_app import TrainingApp
 from workbench.tui.common import clipboard
 from workbench.tui.common.background import start_thread
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen
 
 STOP, BACKGROUND, ABANDON, LOST = "stop", "background", "abandon", "lost"
 QUIT, SUSPEND = "quit", "suspend"

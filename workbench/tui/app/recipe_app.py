@@ -12,8 +12,8 @@ from workbench.recipe import save_recipe
 from workbench.recipe.execution import Execution
 from workbench.runs.speed import Estimate
 from workbench.tui.app.device_app import DeviceApp
-from workbench.tui.common.dialogs import ConfirmScreen
 from workbench.tui.common.editor import Editor
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
 from workbench.tui.compose.devices import gpus_in_words
 from workbench.tui.compose.files import Opened, OpenScreen, Saved, SaveScreen, writable

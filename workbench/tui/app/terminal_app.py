@@ -8,9 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
-from rich.console import RenderableType
 from textual import events
-from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.command import CommandPalette
@@ -25,13 +23,12 @@ from textual.worker import Worker, WorkerError
 
 from workbench.tui.app.theme import MUTED, THEMES, WORKBENCH, palette
 from workbench.tui.common.actions import Action, Where, actions
-from workbench.tui.common.composed import Dialog
-from workbench.tui.common.dialogs import ConfirmScreen
 from workbench.tui.common.palette import Palette
+from workbench.tui.common.screens import ConfirmScreen, Dialog
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.content import VisibleLines, guard_content
-from workbench.tui.compat.terminal import CroppedUpdate, SurvivingDriver
+from workbench.tui.compat.terminal import SurvivingDriver
 from workbench.tui.compat.turns import TextualApp
 from workbench.visible import shortened
 
@@ -66,10 +63,6 @@ class TerminalApp(TextualApp):
         """Our own driver on a terminal; whatever Textual is told to use elsewhere."""
         kind = super().get_driver_class()
         return SurvivingDriver if issubclass(SurvivingDriver, kind) else kind
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        update = CroppedUpdate.of(renderable) if type(renderable) is ChopsUpdate else renderable
-        super()._display(screen, update)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own, and ours for text that a terminal would obey."""

@@ -24,8 +24,8 @@ from workbench.tui.app.queueing import QueueMoved
 from workbench.tui.app.recipe_app import RecipeApp
 from workbench.tui.app.training import Execute, Training
 from workbench.tui.common.background import aside
-from workbench.tui.common.dialogs import ConfirmScreen
 from workbench.tui.common.editor import Editor
+from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
 from workbench.tui.compose import texts
 from workbench.tui.run.tracking import Tracked

@@ -28,7 +28,6 @@ from workbench.tui.common.bars import TopBar
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings
 from workbench.tui.common.texts import STATES
-from workbench.tui.compat.terminal import SurvivingDriver
 from workbench.tui.compose import doctor, preview_client
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.profile import profiling
@@ -174,7 +173,7 @@ class Workbench(LeavingApp):
         """Once a second: take in what the run said, and see that the terminal is still there."""
         if not self.is_running:
             return
-        if isinstance(self._driver, SurvivingDriver) and self._driver.terminal_gone():
+        if self.terminal_gone:
             self.exit(leaving.LOST)
             return
         if self.tracked is not None:

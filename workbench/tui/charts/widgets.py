@@ -16,9 +16,9 @@ from textual.widget import Widget
 from workbench.tui.charts.drawing import Drawing, sign_of
 from workbench.tui.charts.plot import Plot
 from workbench.tui.charts.viewport import Progress, Viewport
-from workbench.tui.common.composed import Composed
 from workbench.tui.common.palette import Colour, Palette
 from workbench.tui.common.widgets import Cell, cells, changed, strip
+from workbench.tui.compat.composed import Composed
 
 
 class Chart(Composed, Widget):

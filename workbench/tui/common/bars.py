@@ -10,8 +10,8 @@ from textual.containers import Horizontal
 from textual.content import Content
 
 from workbench.tui.common.actions import Action, Where, actions
-from workbench.tui.common.composed import Composed
 from workbench.tui.common.widgets import Text
+from workbench.tui.compat.composed import Composed
 
 
 class KeyBar(Text):

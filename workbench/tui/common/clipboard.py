@@ -16,7 +16,7 @@ from textual.content import Content
 from workbench.filesystem import absolute
 from workbench.runs.directory import RunDirectory
 from workbench.tui.common.background import start_thread
-from workbench.tui.common.composed import ReadingDialog
+from workbench.tui.common.screens import ReadingDialog
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import Text
 from workbench.visible import OBEYED, visible

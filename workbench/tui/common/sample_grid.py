@@ -14,8 +14,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from workbench.preview.protocol import Samples
-from workbench.tui.common.composed import Composed
 from workbench.tui.common.words import cut
+from workbench.tui.compat.composed import Composed
 
 SIDES = tuple(range(32, 10, -2))
 """Pixels of a side that images are shown with, from the largest."""

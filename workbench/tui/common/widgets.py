@@ -18,7 +18,7 @@ from textual.strip import Strip
 from textual.style import Style as ContentStyle
 from textual.widgets import Static
 
-from workbench.tui.common.composed import Composed
+from workbench.tui.compat.composed import Composed
 from workbench.visible import visible
 
 

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from rich.console import RenderableType
 from textual import events
-from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual._compositor import ChopsUpdate
 from textual._context import message_hook
 from textual._time import get_time
-from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.app import App, ScreenStackError
-from textual.constants import ESCAPE_DELAY
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
+from workbench.tui.compat.terminal import CroppedUpdate, SurvivingDriver
+
 ROUNDS = 100
 """Turns after which a key is let through although messages still come: they have other causes than the key before."""
-
-PASTE_SECONDS = 1.0
-"""Seconds without the end of a bracketed paste, after which what came is taken for all of it."""
-
-TYPED_SECONDS = 0.025
-"""A key that comes at least so long after what came before it was pressed by a person and is not part of a paste."""
-
-LONGER = "[OPX]^_"
-"""What follows the escape character where it begins more than a key with Alt (ECMA-48: CSI, SS3, strings)."""
 
 
 class TextualApp(App[str]):
@@ -104,6 +95,11 @@ class TextualApp(App[str]):
         return True
 
     @property
+    def terminal_gone(self) -> bool:
+        """Whether the terminal that the keys came from no longer exists."""
+        return isinstance(self._driver, SurvivingDriver) and self._driver.terminal_gone()
+
+    @property
     def input_waits(self) -> bool:
         """Whether something that the user did is still being worked off."""
         return self._turns is not None
@@ -117,7 +113,7 @@ class TextualApp(App[str]):
         return None
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        super()._display(screen, renderable)
+        super()._display(screen, CroppedUpdate.of(renderable) if type(renderable) is ChopsUpdate else renderable)
         if renderable is not None and screen.is_mounted and not self._batch_count and screen not in self._painted:
             self._painted[screen] = get_time()
 
@@ -212,88 +208,3 @@ def exit_soon(app: App[Any], outcome: str) -> None:
     loop = app._loop
     if loop is not None and not loop.is_closed():
         loop.call_soon_threadsafe(app.exit, outcome)
-
-
-class PasteParser(XTermParser):
-    """Textual's parser of what a terminal sends, with bracketed pastes taken out before.
-
-    Textual waits for the end of a paste for ever, and takes escape sequences in the pasted text for keys. Here a paste
-    is text and nothing else, and one whose end was lost on the way ends by itself. now: seconds, of any clock.
-
-    Escape and a key after it, once they arrive together, are the bytes of that key with Alt. Textual then hears the
-    key alone: Enter, where somebody left a dialog and went on. They are two keys here, unless Alt makes a key that
-    edits a text (``alt+b``) or one of ``chords``, names of keys that have a meaning of their own.
-    """
-
-    def __init__(self, debug: bool = False, now: Callable[[], float] = get_time, chords: Container[str] = ()) -> None:
-        super().__init__(debug)
-        self._now = now
-        self._chords = chords
-        self._pasted: str | None = None
-        self._tail = ""
-        self._last = self._grew = now()
-
-    def feed(self, data: str) -> Iterable[Message]:
-        """Messages for what the terminal sent; "" where it will send nothing any more."""
-        if not data:
-            yield from super().feed(data)
-        now = self._now()
-        if now - self._last > ESCAPE_DELAY:  # an escape sequence in two parts so far apart is none
-            self._tail = ""
-        # Keys that a person presses in vain would put off the end of the paste for ever.
-        if len(data) > len(BRACKETED_PASTE_END) or now - self._last < TYPED_SECONDS:
-            self._grew = now
-        self._last = now
-        while data:
-            if self._pasted is None:
-                data = yield from self._outside(data)
-            else:
-                data = yield from self._inside(data)
-
-    def tick(self) -> Iterable[Message]:
-        """Messages for what the terminal did not send; called ten times a second."""
-        yield from super().tick()
-        if self._pasted is not None and self._now() - self._grew >= PASTE_SECONDS:
-            text = self._pasted
-            lost = next(n for n in range(len(BRACKETED_PASTE_END), -1, -1) if text.endswith(BRACKETED_PASTE_END[:n]))
-            yield from self._paste(text[: len(text) - lost])
-
-    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
-        escape, key = sequence[:1], sequence[1:]
-        if escape != "\x1b" or len(key) != 1 or key in LONGER or isinstance(ANSI_SEQUENCES_KEYS.get(sequence), tuple):
-            yield from super()._sequence_to_key_events(sequence, alt)
-            return
-        chord = list(super()._sequence_to_key_events(key, alt=True))
-        if not any(event.key in self._chords for event in chord):
-            yield events.Key("escape", escape)
-            chord = list(super()._sequence_to_key_events(key))
-        yield from chord
-
-    def _outside(self, data: str) -> Generator[Message, None, str]:
-        seen = self._tail + data
-        start = seen.find(BRACKETED_PASTE_START)
-        if start < 0:
-            self._tail = seen[1 - len(BRACKETED_PASTE_START) :]
-            yield from super().feed(data)
-            return ""
-        cut = start + len(BRACKETED_PASTE_START) - len(self._tail)
-        # The base class may have begun with it in an earlier read: let it see the whole start, and an end.
-        for message in super().feed(data[:cut] + BRACKETED_PASTE_END):
-            if not isinstance(message, events.Paste):
-                yield message
-        self._pasted, self._tail, self._grew = "", "", self._now()
-        return data[cut:]
-
-    def _inside(self, data: str) -> Generator[Message, None, str]:
-        assert self._pasted is not None
-        text, end, rest = (self._pasted + data).partition(BRACKETED_PASTE_END)
-        if not end:
-            self._pasted = text
-            return ""
-        yield from self._paste(text)
-        return rest
-
-    def _paste(self, text: str) -> Iterator[Message]:
-        self._pasted = None
-        if text:
-            yield events.Paste(text.replace("\x00", ""))

@@ -14,8 +14,9 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from workbench.devices import GIB, Gpu, Trouble, list_gpus
-from workbench.tui.common.composed import Dialog, when_ready
+from workbench.tui.common.screens import Dialog
 from workbench.tui.common.widgets import Text
+from workbench.tui.compat.composed import when_ready
 
 
 class DeviceScreen(Dialog[str | None]):

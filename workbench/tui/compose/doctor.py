@@ -21,9 +21,10 @@ from workbench.doctor import terminal
 from workbench.doctor.finding import Finding, summary
 from workbench.filesystem import absolute
 from workbench.tui.common.background import Child, WorkDone, start_thread
-from workbench.tui.common.composed import ReadingDialog, when_ready
+from workbench.tui.common.screens import ReadingDialog
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import Text
+from workbench.tui.compat.composed import when_ready
 from workbench.visible import visible
 
 if TYPE_CHECKING:

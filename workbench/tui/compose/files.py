@@ -20,8 +20,7 @@ from workbench.recipe.schema import to_tables
 from workbench.runs.directory import RunDirectory
 from workbench.storage import toml
 from workbench.storage.regular import read_text
-from workbench.tui.common.composed import Dialog
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen, Dialog
 from workbench.tui.common.widgets import Text
 from workbench.tui.common.words import place
 from workbench.tui.compose.forms import apply, subject

@@ -17,9 +17,10 @@ from textual.widget import Widget
 from textual.widgets import Button, Input
 
 from workbench.recipe import Recipe
-from workbench.tui.common.composed import Composed, Dialog
+from workbench.tui.common.screens import Dialog
 from workbench.tui.common.texts import MUTED
 from workbench.tui.common.widgets import Text
+from workbench.tui.compat.composed import Composed
 from workbench.tui.compose.forms import Entry, Field, Subject, apply, subject, warnings
 
 

@@ -17,11 +17,11 @@ from workbench.tui.charts.widgets import Chart
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
-from workbench.tui.common.composed import WorkbenchScreen, when_ready
-from workbench.tui.common.dialogs import ConfirmScreen
 from workbench.tui.common.sample_grid import SampleGrid
+from workbench.tui.common.screens import ConfirmScreen, WorkbenchScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Text
+from workbench.tui.compat.composed import when_ready
 from workbench.tui.compose import texts
 from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.preview_state import PreviewState

@@ -14,12 +14,12 @@ from workbench.recipe.execution import Execution
 from workbench.runs.speed import Estimate
 from workbench.tui.charts.drawing import Axis, Drawing, Layer, draw, nice_ticks
 from workbench.tui.charts.widgets import Chart
-from workbench.tui.common.composed import Composed
 from workbench.tui.common.palette import Palette
 from workbench.tui.common.sample_grid import SampleGrid
 from workbench.tui.common.texts import diff
 from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.common.words import place, significant
+from workbench.tui.compat.composed import Composed
 from workbench.tui.compose import texts
 from workbench.tui.compose.preview_state import Picture
 

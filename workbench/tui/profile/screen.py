@@ -12,9 +12,10 @@ from workbench.events import PhasesMeasured
 from workbench.profiling.report import Phases
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
-from workbench.tui.common.composed import WorkbenchScreen, when_ready
+from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.widgets import Pane, Text, tabs
+from workbench.tui.compat.composed import when_ready
 from workbench.tui.profile import texts as profile_texts
 from workbench.tui.profile.profiling import Profiling, ProfilingServices
 from workbench.tui.profile.widgets import MeasuringLine, StackView, StepBar

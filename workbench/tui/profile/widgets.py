@@ -18,10 +18,10 @@ from textual.strip import Strip
 
 from workbench.profiling.stack_tree import Frame, StackWindow, own_code
 from workbench.runs.requests import Action
-from workbench.tui.common.composed import Composed
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import CursorLines, Line, Text
 from workbench.tui.common.words import cut
+from workbench.tui.compat.composed import Composed
 from workbench.tui.profile.profiling import Profiling
 from workbench.tui.profile.texts import Piece, legend, milliseconds, step_bar
 

@@ -23,10 +23,10 @@ from workbench.runs.fit import Fit
 from workbench.runs.machine import Sample
 from workbench.tui.charts.columns import HALF_LIVES
 from workbench.tui.charts.viewport import Viewport
-from workbench.tui.common.composed import Composed
 from workbench.tui.common.texts import MUTED, NOTHING, SIGNS, STATES, Part
 from workbench.tui.common.widgets import Line, Text
 from workbench.tui.common.words import duration, rate, significant
+from workbench.tui.compat.composed import Composed
 from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView
 from workbench.visible import shortened, visible

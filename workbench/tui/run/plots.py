@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.message import Message
 
 from workbench.devices import GIB
 from workbench.tui.charts.columns import Curve, numbers
@@ -15,9 +16,9 @@ from workbench.tui.charts.drawing import Writer
 from workbench.tui.charts.plot import Plot, Series
 from workbench.tui.charts.viewport import Progress, Viewport, short
 from workbench.tui.charts.widgets import PlotView
-from workbench.tui.common.composed import Composed
 from workbench.tui.common.palette import Palette
 from workbench.tui.common.words import number, percent, significant
+from workbench.tui.compat.composed import Composed
 from workbench.tui.run.view import RunView
 
 COUNT = 6
@@ -27,6 +28,9 @@ AT_ONCE = 2
 
 class RunCharts(Composed, Container):
     """All charts on a wide screen, two of them on a narrow one, or one in full."""
+
+    class Moved(Message):
+        """The mouse moved the axis or the cursor."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -111,6 +115,7 @@ class RunCharts(Composed, Container):
             case _:
                 viewport.reset()
         self._draw()
+        self.post_message(self.Moved())
 
     # What keys do
 

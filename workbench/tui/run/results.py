@@ -17,11 +17,12 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.results import Mistake, Results, load_results
 from workbench.tui.common.background import aside
-from workbench.tui.common.composed import ReadingDialog, when_ready
 from workbench.tui.common.sample_grid import SampleGrid
+from workbench.tui.common.screens import ReadingDialog
 from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.widgets import Text
 from workbench.tui.common.words import cut, percent
+from workbench.tui.compat.composed import when_ready
 
 VIEWS = ("classes", "mistakes")
 

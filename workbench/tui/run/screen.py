@@ -14,11 +14,11 @@ from workbench.tui.common import clipboard, texts
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
-from workbench.tui.common.composed import WorkbenchScreen, when_ready
-from workbench.tui.common.dialogs import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen, WorkbenchScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.common.words import place
+from workbench.tui.compat.composed import when_ready
 from workbench.tui.run import panes
 from workbench.tui.run.panes import RunHead, RunLog
 from workbench.tui.run.plots import RunCharts
@@ -110,8 +110,8 @@ class RunScreen(WorkbenchScreen[None]):
         gpu = panes.gpu_now(tracked.view.machine.newest if tracked is not None else None)
         self.query_one("#axis", Line).show(panes.axis(self.charts.viewport, self.charts.note, gpu))
 
-    def on_plot_view_asked(self) -> None:
-        """The mouse changed it."""
+    def on_run_charts_moved(self) -> None:
+        """The line below the charts follows the mouse at once."""
         self._show_axis()
 
     def _checks(self, view: RunView) -> Content:

@@ -12,11 +12,11 @@ from textual.content import Content
 from workbench.runs.catalog import Entry
 from workbench.runs.compare import Metric, metric_change, value_text
 from workbench.tui.charts.widgets import Chart
-from workbench.tui.common.composed import Composed
 from workbench.tui.common.palette import Palette
 from workbench.tui.common.texts import MUTED, STATES, Part, diff
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.common.words import cut, duration
+from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import METRICS, XS, Curves, Details
 from workbench.tui.runs.overlay import Look, hidden, overlay_drawing
 

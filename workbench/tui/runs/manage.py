@@ -14,7 +14,7 @@ from workbench.runs.notes import pin, split_tags, write_note, write_tags
 from workbench.runs.removal import refusal, remove
 from workbench.runs.trash import RULE, bring_back, new_deletion, size, tidy
 from workbench.tui.common.background import aside
-from workbench.tui.common.dialogs import ConfirmScreen, LineScreen
+from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.words import size as size_in_words
 

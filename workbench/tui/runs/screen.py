@@ -17,9 +17,10 @@ from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
-from workbench.tui.common.composed import WorkbenchScreen, when_ready
+from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.widgets import Text
 from workbench.tui.common.words import place
+from workbench.tui.compat.composed import when_ready
 from workbench.tui.runs import manage
 from workbench.tui.runs.below import RunsBelow
 from workbench.tui.runs.browser import RunBrowser

@@ -5,12 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from textual._context import NoActiveAppError
-from textual.binding import Binding
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen, Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -96,31 +93,3 @@ class Composed(Base):
 
 def _guard(method: Any) -> Any:
     return method if hasattr(method, "guarded") else when_ready(method)
-
-
-Result = TypeVar("Result")
-
-
-class WorkbenchScreen(Composed, Screen[Result], Generic[Result]):
-    """A screen of a mode."""
-
-
-class Dialog(Composed, ModalScreen[Result], Generic[Result]):
-    """A screen that lies over another one until it is answered."""
-
-
-class ReadingDialog(Dialog[None]):
-    """One that is read, scrolled and closed; its text lies in the only VerticalScroll."""
-
-    BINDINGS = [
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-    ]
-
-    def action_scroll(self, by: int) -> None:
-        """Scroll the text."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        """Back to where one was."""
-        self.dismiss(None)

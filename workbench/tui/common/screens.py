@@ -1,20 +1,48 @@
-"""A question with a few answers."""
+"""The kinds of screens, and the dialogs that more than one of them opens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Button, Input
 
 from workbench.runs.errors import RunError
-from workbench.tui.common.composed import Dialog, when_ready
 from workbench.tui.common.widgets import Text
+from workbench.tui.compat.composed import Composed, when_ready
+
+Result = TypeVar("Result")
+
+
+class WorkbenchScreen(Composed, Screen[Result], Generic[Result]):
+    """A screen of a mode."""
+
+
+class Dialog(Composed, ModalScreen[Result], Generic[Result]):
+    """A screen that lies over another one until it is answered."""
+
+
+class ReadingDialog(Dialog[None]):
+    """One that is read, scrolled and closed; its text lies in the only VerticalScroll."""
+
+    BINDINGS = [
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("up,k", "scroll(-1)", show=False),
+    ]
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll the text."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        """Back to where one was."""
+        self.dismiss(None)
 
 
 class ConfirmScreen(Dialog[str]):
