@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from workbench.tui.run.screen import RunScreen
     from workbench.tui.runs.screen import RunsScreen
 
-STYLES = ("common/base", "compose/compose", "run/run", "profile/profile", "runs/runs", "common/dialogs")
+STYLES = ("common", "compose", "run", "profile", "runs", "app")
 
 
 class Workbench(LeavingApp):
@@ -53,7 +53,7 @@ class Workbench(LeavingApp):
     """
 
     TITLE = "workbench"
-    CSS_PATH = [Path(__file__).parent.parent / f"{name}.tcss" for name in STYLES]
+    CSS_PATH = [Path(__file__).parent.parent / name / f"{name}.tcss" for name in STYLES]
     DEFAULT_MODE = "compose"
     BINDINGS = bindings("app")
 
