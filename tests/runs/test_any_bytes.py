@@ -43,7 +43,7 @@ from workbench.runs.speed import Speeds
 from workbench.runs.status import Status, honest_state, read_status, write_status
 from workbench.settings import SettingsError, read_settings
 from workbench.tui.app.session import read_session
-from workbench.tui.run.tracking import Follower
+from workbench.tui.run.follower import Follower
 from workbench.tui.run.view import RunView
 from workbench.tui.runs.lister import CurveReader
 

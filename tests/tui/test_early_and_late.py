@@ -39,7 +39,7 @@ from workbench.tui.compose.files import OpenScreen, SaveScreen
 from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.preview_client import PreviewHeard
 from workbench.tui.compose.screen import ComposeScreen
-from workbench.tui.profile.profiling import ProfileHeard
+from workbench.tui.profile.measurement import ProfileHeard
 from workbench.tui.profile.screen import ProfileScreen
 from workbench.tui.run.results import ResultsScreen
 from workbench.tui.run.screen import RunScreen

@@ -24,7 +24,8 @@ from workbench.events import (
 )
 from workbench.recipe import Recipe
 from workbench.tui.common.words import duration, place
-from workbench.tui.run.tracking import Follower, Tracked
+from workbench.tui.run.follower import Follower
+from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView
 
 

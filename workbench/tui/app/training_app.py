@@ -27,7 +27,7 @@ from workbench.tui.common.background import aside
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
-from workbench.tui.compose import texts
+from workbench.tui.compose import conflicts
 from workbench.tui.run.tracking import Tracked
 
 Make = Callable[[], RunDirectory]
@@ -95,7 +95,7 @@ class TrainingApp(RecipeApp):
         problems = self.editor.conflicts()
         if problems:
             reasons = "\n".join(f"{p.path}: {p.message}" for p in problems)
-            if offer := texts.offer(self.editor.fixes(problems[0])):
+            if offer := conflicts.offer(self.editor.fixes(problems[0])):
                 reasons += f"\nkey {self.key('compose.fix')}: {offer}"
             self.notify(reasons, title="This recipe cannot be trained", severity="error", timeout=10)
             return

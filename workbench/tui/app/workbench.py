@@ -30,8 +30,9 @@ from workbench.tui.common.services import Settings
 from workbench.tui.common.texts import STATES
 from workbench.tui.compose import doctor, preview_client
 from workbench.tui.compose.screen import ComposeScreen
-from workbench.tui.profile import profiling
-from workbench.tui.profile.profiling import ProfileHeard, Profiling
+from workbench.tui.profile import measurement
+from workbench.tui.profile.measurement import ProfileHeard
+from workbench.tui.profile.profiling import Profiling
 from workbench.tui.run.tracking import Tracked
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Workbench(LeavingApp):
         descriptors: Descriptors | None = None,
         execute: Execute | None = None,
         preview_command: Sequence[str] = preview_client.COMMAND,
-        profile_command: Sequence[str] = profiling.COMMAND,
+        profile_command: Sequence[str] = measurement.COMMAND,
         doctor_command: Sequence[str] = doctor.COMMAND,
         gpus: Callable[[], list[Gpu]] = list_gpus,
         trouble: Callable[[], Trouble | None] = gpu_trouble,

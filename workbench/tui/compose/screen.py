@@ -18,11 +18,12 @@ from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.sample_grid import SampleGrid
-from workbench.tui.common.screens import ConfirmScreen, WorkbenchScreen
+from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.composed import when_ready
-from workbench.tui.compose import texts
+from workbench.tui.compose import conflicts, texts
+from workbench.tui.compose.conflicts import fix_first
 from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.preview_state import PreviewState
 from workbench.tui.compose.side import VIEWS, Side
@@ -103,7 +104,7 @@ class ComposeScreen(WorkbenchScreen[None]):
         wanted = self.query_one("#filter", Input).value
         self._list.show(rows(editor.recipe, problems, changes, wanted))
         self._show_card()
-        offers = [texts.offer(editor.fixes(problem)) for problem in problems]
+        offers = [conflicts.offer(editor.fixes(problem)) for problem in problems]
         self._side.show_changes(changes, editor.recipe, problems, offers, self.services.key("compose.fix"))
         self.services.preview.look_at(editor.recipe, editor.loaded, trainable=not problems)
         self.refresh_preview()
@@ -120,8 +121,8 @@ class ComposeScreen(WorkbenchScreen[None]):
     def _show_line(self) -> None:
         editor = self.services.editor
         if problems := editor.conflicts():
-            offer, key = texts.offer(editor.fixes(problems[0])), self.services.key("compose.fix")
-            line = texts.conflict_line(problems, offer, key, self.size.width)
+            offer, key = conflicts.offer(editor.fixes(problems[0])), self.services.key("compose.fix")
+            line = conflicts.in_line(problems, offer, key, self.size.width)
         else:
             line = texts.line(self.services.preview.picture, self.size.width)
         self.query_one("#line", Text).show(line, layout=False)
@@ -301,30 +302,3 @@ class ComposeScreen(WorkbenchScreen[None]):
     def action_run(self) -> None:
         """Train this recipe."""
         self.services.start_run()
-
-
-def fix_first(app: ComposeServices) -> None:
-    """Solve the first conflict: at once where there is one way, by a question where there are several."""
-    editor = app.editor
-    problems = editor.conflicts()
-    if not problems:
-        app.notify("Nothing is in conflict.", timeout=3)
-        return
-    ways = editor.fixes(problems[0])
-    if not ways:
-        app.notify(
-            f"{problems[0].path}: {problems[0].message}", title="No single change solves this", severity="warning",
-        )  # fmt: skip
-        return
-    if len(ways) == 1:
-        editor.fix(ways[0])
-        app.recipe_changed()
-        return
-
-    def answered(answer: str | None) -> None:
-        if answer:
-            editor.fix(ways[int(answer)])
-            app.recipe_changed()
-
-    answers = [(str(number), f"{way.words[0].upper()}{way.words[1:]}") for number, way in enumerate(ways)]
-    app.push_screen(ConfirmScreen(problems[0].path, problems[0].message, answers), answered)

@@ -20,7 +20,7 @@ from workbench.tui.common.texts import diff
 from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.common.words import place, significant
 from workbench.tui.compat.composed import Composed
-from workbench.tui.compose import texts
+from workbench.tui.compose import conflicts, texts
 from workbench.tui.compose.preview_state import Picture
 
 VIEWS = ("card", "preview", "samples", "changes")
@@ -62,7 +62,7 @@ class Side(Composed, Vertical):
         self, changes: Sequence[Change], recipe: Recipe, problems: Sequence[Problem], offers: list[str], fix_key: str
     ) -> None:
         """The conflicts with their fixes, and what differs from the recipe as loaded."""
-        parts = [texts.conflicts(problems, offers, fix_key), Content("\n")] if problems else []
+        parts = [conflicts.in_words(problems, offers, fix_key), Content("\n")] if problems else []
         gathered = texts.gathered(changes, recipe)
         self.query_one("#changes", Pane).show(Content("").join([*parts, diff(gathered)]))
         self._counts = (len(problems), len(gathered))

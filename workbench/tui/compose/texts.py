@@ -9,10 +9,9 @@ from textual.content import Content
 
 from workbench.events import SEVERITY, CheckFinished
 from workbench.preview.protocol import Checks, Static
-from workbench.recipe import Change, Problem, Recipe
+from workbench.recipe import Change, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.execution import IN_WORDS, Execution
-from workbench.recipe.fixes import Fix
 from workbench.recipe.registries import TECHNIQUES
 from workbench.runs.speed import Estimate
 from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
@@ -80,21 +79,6 @@ def _technique(name: str) -> list[Part]:
     if technique.source:
         parts += ["\n", ("Source ", "bold"), (technique.source, MUTED), "\n"]
     return parts
-
-
-def conflicts(problems: Sequence[Problem], offers: Sequence[str], key: str) -> Content:
-    """Every conflict with its place, and what would solve it; the key solves the first."""
-    parts: list[Part] = []
-    for number, (problem, offer) in enumerate(zip(problems, offers, strict=True)):
-        parts += [("✗ ", "$error"), (problem.path, "bold $error"), f"  {problem.message}\n"]
-        if offer:
-            parts += [(f"  {key} ", "bold $primary") if number == 0 else "  → ", (f"{offer}\n", "$success")]
-    return Content.assemble(*parts)
-
-
-def offer(fixes: Sequence[Fix]) -> str:
-    """The first fix and that there are others; "" for none."""
-    return " or ".join([fix.words for fix in fixes[:2]]) + (" …" if len(fixes) > 2 else "")
 
 
 def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
@@ -219,18 +203,6 @@ def preview_checks(picture: Picture) -> Content:
         return Content("")
     found = checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
     return Content.styled(found.plain, MUTED) if picture.checks_stale else found
-
-
-def conflict_line(problems: Sequence[Problem], offer: str, key: str, width: int) -> Content:
-    """The first conflict and its fix in one line of ``width`` cells; the reason is cut, the fix is not."""
-    more = f" (+{len(problems) - 1} more)" if len(problems) > 1 else ""
-    name = problems[0].path.removeprefix("techniques.")
-    head, reason = f" ✗ {name}", f"{more}: {problems[0].message}"
-    room = width - len(head) - (len(offer) + len(key) + 5 if offer else 0)
-    reason = reason if len(reason) <= room else reason[: max(0, room - 1)] + "…"
-    parts: list[Part] = [(head, "bold $error"), (reason, "$error")]
-    parts += [(f"  {key} ", "bold $primary"), (offer, "$success")] if offer else []
-    return Content.assemble(*parts)
 
 
 def line(picture: Picture, width: int = 160) -> Content:

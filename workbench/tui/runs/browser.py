@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from workbench.runs.catalog import Entry
 from workbench.runs.compare import Facts
 from workbench.runs.fields import ordered
 from workbench.runs.query import Query, QueryError, parse
+from workbench.tui.common.words import place
 from workbench.tui.runs.columns import COLUMNS, DESCENDING, FIRST_SORT, Context
 from workbench.tui.runs.lister import Reading, Wanted
 from workbench.tui.runs.overlay import LOOKS, Look, Selection
@@ -122,3 +124,16 @@ class RunBrowser:
         parts += [f"{self.reading.listing.unreadable:,} unreadable"] if self.reading.listing.unreadable else []
         parts += [f"{len(self.selection)} selected"] if self.selection.looks else []
         return " · ".join([*parts, f"by {self.sort}"])
+
+    def nothing_to_show(self, root: Path) -> str:
+        """Why there is no run to show, and what to do; "" where there is one. root: the folder of the runs."""
+        listing = self.reading.listing
+        if listing.problem:
+            return listing.problem
+        if not self.entries:
+            where = place(root, 40)
+            return (
+                listing.left_out
+                or f"No runs yet in {where}. Press 1 for Compose and r to train a recipe, or: workbench run digits"
+            )
+        return "" if self.rows else "No run is like that. esc shows all of them again."

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from textual.message import Message
+
 from workbench.events import Evaluated, Event, Finished, Resumed, RunStarted, Trained
 from workbench.places import known_recipes
 from workbench.recipe import Change, RecipeError
@@ -253,3 +255,11 @@ def _few(steps: Sequence[float], values: Sequence[float]) -> tuple[Point, ...]:
         return ()
     places, found = thin(steps, values, 0.0, steps[-1], 512)
     return tuple(zip(places.tolist(), found.tolist(), strict=True))
+
+
+class RunsRead(Message):
+    """The folder of runs was looked at."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__()
+        self.reading = reading

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -19,24 +18,14 @@ from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
 from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.widgets import Text
-from workbench.tui.common.words import place
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.runs import manage
 from workbench.tui.runs.below import RunsBelow
 from workbench.tui.runs.browser import RunBrowser
-from workbench.tui.runs.lister import NO_DETAILS, Reading, RunLister
+from workbench.tui.runs.lister import NO_DETAILS, Reading, RunLister, RunsRead
 from workbench.tui.runs.manage import RunsServices
 from workbench.tui.runs.overlay import LOOKS
 from workbench.tui.runs.table import RunTable
-
-
-class RunsRead(Message):
-    """The folder of runs was looked at."""
-
-    def __init__(self, reading: Reading) -> None:
-        super().__init__()
-        self.reading = reading
-
 
 REST = 0.1
 """Seconds for which the cursor stands still before what is below the table follows it."""
@@ -148,17 +137,7 @@ class RunsScreen(WorkbenchScreen[None]):
         """What to do where there is no run to show."""
         if not self.browser.heard:
             return
-        text = ""
-        listing = self.browser.reading.listing
-        if listing.problem:
-            text = listing.problem
-        elif not self.browser.entries and listing.left_out:
-            text = listing.left_out
-        elif not self.browser.entries:
-            where = place(self.services.settings.runs, 40)
-            text = f"No runs yet in {where}. Press 1 for Compose and r to train a recipe, or: workbench run digits"
-        elif not self.browser.rows:
-            text = "No run is like that. esc shows all of them again."
+        text = self.browser.nothing_to_show(self.services.settings.runs)
         nothing = self.query_one("#runs-nothing", Text)
         nothing.show(Content(text))
         if nothing.display != bool(text):
