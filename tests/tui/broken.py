@@ -7,7 +7,6 @@ import threading
 
 from textual._xterm_parser import XTermParser
 
-from workbench.tui.app import workbench as workbench_app
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.compat.turns import TextualApp
 from workbench.tui.compose.screen import ComposeScreen
@@ -48,7 +47,7 @@ def plant(where: str) -> None:
         Workbench.action_slow_link = at_key[where]  # type: ignore[method-assign]
     elif where == "preview":
         command = (sys.executable, "-c", "raise SystemExit('planted in preview')")
-        workbench_app.Workbench.__init__.__kwdefaults__["preview_command"] = command
+        Workbench.__init__.__kwdefaults__["preview_command"] = command
     else:
         kind, name, made = {
             "start": (TextualApp, "on_load", broken),

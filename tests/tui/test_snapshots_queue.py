@@ -19,8 +19,7 @@ from workbench.recipe import Recipe
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import write_status
-from workbench.tui.app import queueing
-from workbench.tui.app import training_app as running
+from workbench.tui.app import queueing, training_app
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.run.screen import RunScreen
 
@@ -50,7 +49,7 @@ def test_queued_run(snap_compare: Compare, make_app: AppFactory, recipe: Recipe,
 def test_queue_question(
     snap_compare: Compare, make_app: AppFactory, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "create_run", lambda root, recipe: RunDirectory(written(BUSY, recipe, []).path))
+    monkeypatch.setattr(training_app, "create_run", lambda root, recipe: RunDirectory(written(BUSY, recipe, []).path))
     hold = threading.Event()
     app = make_app(execute=FakeTraining(hold=hold), now=lambda: NOW)
 

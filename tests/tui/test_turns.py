@@ -23,8 +23,7 @@ from workbench.devices import Gpu
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.results import Results
-from workbench.tui.app import terminal_app
-from workbench.tui.app import training_app as running
+from workbench.tui.app import terminal_app, training_app
 from workbench.tui.app.help import HelpScreen
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.screens import ConfirmScreen
@@ -350,13 +349,13 @@ async def test_keys_find_the_recipe_that_is_loaded(
 @pytest.fixture
 def slow_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run's directory takes half a second."""
-    making = running.create_run
+    making = training_app.create_run
 
     def slowly(root: Path, recipe: Recipe) -> RunDirectory:
         time.sleep(0.5)
         return making(root, recipe)
 
-    monkeypatch.setattr(running, "create_run", slowly)
+    monkeypatch.setattr(training_app, "create_run", slowly)
 
 
 @pytest.mark.usefixtures("slow_to_make")

@@ -16,7 +16,7 @@ from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.compat.composed import when_ready
-from workbench.tui.profile import texts as profile_texts
+from workbench.tui.profile import texts
 from workbench.tui.profile.profiling import Profiling, ProfilingServices
 from workbench.tui.profile.widgets import MeasuringLine, StackView, StepBar
 
@@ -130,7 +130,7 @@ class ProfileScreen(WorkbenchScreen[None]):
             waits = "its steps are measured in a moment" if tracked.state == "running" else "no step was measured"
             found = phases
             newest = tracked.sample
-            shared = profile_texts.shared_with(newest.gpu_others) if tracked.live and newest is not None else ""
+            shared = texts.shared_with(newest.gpu_others) if tracked.live and newest is not None else ""
         elif report is not None:
             of, waits, found = [("Recipe ", "bold"), report.recipe], "", report.phases
         else:
@@ -139,13 +139,13 @@ class ProfileScreen(WorkbenchScreen[None]):
         if found is None:
             step.show(Content.assemble(*of, (f"  {waits}", MUTED)), [], shared)
         else:
-            caption = profile_texts.step_caption(of, found)
+            caption = texts.step_caption(of, found)
             if report is not None and tracked is not None and (phases or tracked.live):
                 other = "the recipe's" if found is phases else "the run's"
                 hint = Content.assemble("  ", (app.key("profile.other_step"), "bold $primary"), f" {other}")
                 if caption.cell_length + hint.cell_length < self.size.width - 1:
                     caption = caption + hint
-            step.show(caption, profile_texts.pieces(found), shared)
+            step.show(caption, texts.pieces(found), shared)
 
     def _show_verdict(self) -> None:
         app, profiling = self.services, self.profiling
@@ -162,9 +162,9 @@ class ProfileScreen(WorkbenchScreen[None]):
             keys = {"try": app.key("profile.try"), "keep": app.key("profile.keep")}
             kept = profiling.trial is not None and profiling.kept is profiling.trial
             ascii, airy = app.settings.ascii, self.has_class("-wide")
-            text = profile_texts.verdict(profiling.report, max(40, room), keys, kept=kept, airy=airy, ascii=ascii)
+            text = texts.verdict(profiling.report, max(40, room), keys, kept=kept, airy=airy, ascii=ascii)
             pane.show(text)
-            self.query_one("#parts", Pane).show(profile_texts.parts_of(profiling.report, ascii=ascii))
+            self.query_one("#parts", Pane).show(texts.parts_of(profiling.report, ascii=ascii))
 
     def _show_saved(self) -> None:
         """Stacks and operators of the run on screen."""
@@ -187,7 +187,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         operators = self.query_one("#operators", Pane)
         if saved is not None and saved.operators is not None:
             room = operators.scrollable_content_region.width
-            operators.show(profile_texts.operators(saved.operators, room or 60))
+            operators.show(texts.operators(saved.operators, room or 60))
         else:
             awaited = "tracing…" if self.profiling.awaiting("trace") else ""
             nothing = awaited or f"{app.key('profile.trace')} traces some steps of {of}.{start}"
