@@ -51,6 +51,15 @@ async def test_a_run_from_compose_to_the_end(make_app: AppFactory, tmp_path: Pat
     assert run.name.endswith(call["run"].name[-4:])  # type: ignore[attr-defined]
 
 
+async def test_a_run_that_ends_before_the_screens_hear_of_its_beginning_is_shown_too(make_app: AppFactory) -> None:
+    app = make_app(execute=FakeTraining())
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.start_run()
+        assert app.training is not None
+        app.training.join()  # the event loop stands still meanwhile
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "finished" in head(app))
+
+
 async def test_asking_our_own_run(make_app: AppFactory) -> None:
     hold = threading.Event()
     app = make_app(execute=FakeTraining(hold=hold))

@@ -35,11 +35,15 @@ QUEUE, BESIDE = "queue", "beside"
 
 
 class TrainingMoved(Message):
-    """The training thread has made its run, or has ended."""
+    """The training thread has made its run, or has ended.
+
+    state: of the training when it said so, None while it goes on; it may have ended until somebody hears it.
+    """
 
     def __init__(self, training: Training) -> None:
         super().__init__()
         self.training = training
+        self.state = training.state
 
 
 class TrainingApp(RecipeApp):
@@ -132,10 +136,10 @@ class TrainingApp(RecipeApp):
 
     def on_training_moved(self, message: TrainingMoved) -> None:
         """Watch a new run; say how one ended."""
-        training = message.training
+        training, state = message.training, message.state
         if not self.is_running:  # leaving: the screens may be gone already
             return
-        if training.state is None:
+        if state is None:
             if training.run is not None:
                 self._show_begun(training.run)
             self._begun()
@@ -145,8 +149,8 @@ class TrainingApp(RecipeApp):
         if training.error:
             self.notify(training.error, title="The run broke", severity="error", timeout=10)
         elif self.current_mode != "run" and training.run is not None:
-            severity: SeverityLevel = "information" if training.state in ("finished", "stopped") else "error"
-            self.notify(f"{training.run.name}: {training.state}", severity=severity)
+            severity: SeverityLevel = "information" if state in ("finished", "stopped") else "error"
+            self.notify(f"{training.run.name}: {state}", severity=severity)
         if self.tracked is not None:
             self.tracked.hurry()
         self.training_ended()
