@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
+from workbench.devices import Gpu, Trouble
 from workbench.recipe import Recipe
 from workbench.recipe.execution import Execution, execution
 from workbench.runs.speed import Estimate, Speed, Speeds, estimate
+from workbench.tui.app.outside import Outside
 from workbench.tui.app.terminal_app import TerminalApp
 from workbench.tui.common.background import aside
 from workbench.tui.common.services import Settings
@@ -16,30 +15,22 @@ from workbench.tui.compose.devices import DeviceScreen, cuda_numbers, gpu_lines
 
 
 class DeviceApp(TerminalApp):
-    """Looks and reads in threads, never in the UI's own. gpus, trouble: ask the driver; a test has its own answers."""
+    """Looks and reads in threads, never in the UI's own."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        theme: str = "",
-        poll: float = 1.0,
-        gpus: Callable[[], list[Gpu]] = list_gpus,
-        trouble: Callable[[], Trouble | None] = gpu_trouble,
-        doctor_command: Sequence[str] = doctor.COMMAND,
-    ) -> None:
+    def __init__(self, settings: Settings, outside: Outside, theme: str = "", poll: float = 1.0) -> None:
         super().__init__(settings, theme, poll)
         self.device = settings.device
         self.gpus: list[Gpu] | None = None
         self.trouble: Trouble | None = None
-        self._list_gpus = gpus
-        self._find_trouble = trouble
-        self._doctor_command = doctor_command
+        self._outside = outside
         self._speeds = Speeds(settings.runs)
         self._measured: list[Speed] = []
 
     def look_for_gpus(self) -> None:
         """See which GPUs there are, and who uses them."""
-        aside(self, "gpus", lambda: (self._list_gpus(), self._find_trouble()), lambda found: self.gpus_seen(*found))
+        aside(
+            self, "gpus", lambda: (self._outside.gpus(), self._outside.trouble()), lambda found: self.gpus_seen(*found)
+        )
 
     def gpus_seen(self, gpus: list[Gpu], trouble: Trouble | None) -> None:
         """Show them, also where a device is being chosen just now."""
@@ -75,7 +66,7 @@ class DeviceApp(TerminalApp):
 
     def examine_machine(self) -> None:
         """Look the whole machine over, and show the report as it comes."""
-        doctor.examine(self, self.settings, self.device, self._doctor_command)
+        doctor.examine(self, self.settings, self.device, self._outside.doctor_command)
 
     def read_speeds(self) -> None:
         """How fast runs were, for the time that the next one takes."""

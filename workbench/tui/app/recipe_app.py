@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
-from workbench.devices import Gpu, Trouble
 from workbench.filesystem import why
 from workbench.places import saved_recipes
 from workbench.recipe import save_recipe
 from workbench.recipe.execution import Execution
 from workbench.runs.speed import Estimate
 from workbench.tui.app.device_app import DeviceApp
+from workbench.tui.app.outside import Outside
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
@@ -23,25 +22,16 @@ from workbench.tui.compose.screen import ComposeScreen
 
 
 class RecipeApp(DeviceApp):
-    """composer: the Compose screen, once somebody has looked at it. log: of the preview process."""
+    """composer: the Compose screen, once somebody has looked at it."""
 
     def __init__(
-        self,
-        settings: Settings,
-        editor: Editor,
-        *,
-        theme: str,
-        poll: float,
-        gpus: Callable[[], list[Gpu]],
-        trouble: Callable[[], Trouble | None],
-        doctor_command: Sequence[str],
-        preview_command: Sequence[str],
-        log: Path | None,
+        self, settings: Settings, editor: Editor, outside: Outside, theme: str = "", poll: float = 1.0
     ) -> None:
-        super().__init__(settings, theme, poll, gpus, trouble, doctor_command)
+        super().__init__(settings, outside, theme, poll)
         self.editor = editor
         self.composer: ComposeScreen | None = None
-        self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, preview_command)
+        log = outside.descriptors.log if outside.descriptors is not None else None
+        self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, outside.preview_command)
         self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
 
     def recipe_changed(self) -> None:

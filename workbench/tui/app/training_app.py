@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.widgets import Input
 
-from workbench.devices import Gpu, Trouble
 from workbench.filesystem import absolute
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
@@ -19,10 +17,10 @@ from workbench.runs.queue import remove
 from workbench.runs.requests import Action as Request
 from workbench.runs.requests import ask
 from workbench.tui.app import queueing
-from workbench.tui.app.descriptors import Descriptors
+from workbench.tui.app.outside import Outside
 from workbench.tui.app.queueing import QueueMoved
 from workbench.tui.app.recipe_app import RecipeApp
-from workbench.tui.app.training import Execute, Training
+from workbench.tui.app.training import Training
 from workbench.tui.common.background import aside
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
@@ -50,35 +48,11 @@ class TrainingApp(RecipeApp):
     """training: of this process, the last one. tracked: the run on the Run screen, whoever trains it."""
 
     def __init__(
-        self,
-        settings: Settings,
-        editor: Editor,
-        *,
-        theme: str,
-        poll: float,
-        gpus: Callable[[], list[Gpu]],
-        trouble: Callable[[], Trouble | None],
-        doctor_command: Sequence[str],
-        preview_command: Sequence[str],
-        log: Path | None,
-        descriptors: Descriptors | None,
-        execute: Execute | None,
+        self, settings: Settings, editor: Editor, outside: Outside, theme: str = "", poll: float = 1.0
     ) -> None:
-        super().__init__(
-            settings,
-            editor,
-            theme=theme,
-            poll=poll,
-            gpus=gpus,
-            trouble=trouble,
-            doctor_command=doctor_command,
-            preview_command=preview_command,
-            log=log,
-        )
+        super().__init__(settings, editor, outside, theme, poll)
         self.training: Training | None = None
         self.tracked: Tracked | None = None
-        self.descriptors = descriptors
-        self._execute = execute
         self._begun_in = ""
         self._begun: Callable[[], None] = lambda: None
 
@@ -129,8 +103,8 @@ class TrainingApp(RecipeApp):
             device=self.device,
             data_root=self.settings.data_root,
             resume=resume,
-            descriptors=self.descriptors,
-            execute=self._execute,
+            descriptors=self._outside.descriptors,
+            execute=self._outside.execute,
         )
         self.training.start()
 

@@ -19,6 +19,7 @@ from workbench.tui.app import crash, leaving
 from workbench.tui.app.descriptors import Descriptors
 from workbench.tui.app.help import HelpScreen, places_in_words
 from workbench.tui.app.leaving import LeavingApp
+from workbench.tui.app.outside import Outside
 from workbench.tui.app.queueing import QueueWatcher
 from workbench.tui.app.session import NO_SESSION, Session, SessionFile, chosen_theme, of_editor
 from workbench.tui.app.training import Execute
@@ -79,19 +80,11 @@ class Workbench(LeavingApp):
         self.MODES = self._modes_by_name()  # type: ignore[misc]
         if watch is not None:
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
-        super().__init__(
-            settings,
-            editor,
-            theme=chosen_theme(session, settings.screens),
-            poll=poll,
-            gpus=gpus,
-            trouble=trouble,
-            doctor_command=doctor_command,
-            preview_command=preview_command,
-            log=descriptors.log if descriptors is not None else None,
-            descriptors=descriptors,
-            execute=execute,
+        outside = Outside(
+            gpus, trouble, doctor_command, preview_command, profile_command, descriptors=descriptors, execute=execute
         )
+        super().__init__(settings, editor, outside, chosen_theme(session, settings.screens), poll)
+        self.descriptors = descriptors
         self.now = now
         self.layout: dict[str, dict[str, Any]] = dict(session.screens)
         self.profiling = Profiling(self, profile_command)

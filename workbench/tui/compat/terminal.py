@@ -132,8 +132,7 @@ class SurvivingDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read what the terminal sends until the driver is stopped; the base class with our parser."""
-        chords = {key for keys in self._app._keymap.values() for key in keys.split(",")}
-        parser = PasteParser(self._debug, chords=chords)
+        parser = PasteParser(self._debug, chords=self.chords())
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a stray byte is no reason to end
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
@@ -149,6 +148,10 @@ class SurvivingDriver(LinuxDriver):
                             self.process_message(message)
                 for message in parser.tick():
                     self.process_message(message)
+
+    def chords(self) -> set[str]:
+        """The keys that the user has given a meaning of their own."""
+        return {key for keys in self._app._keymap.values() for key in keys.split(",")}
 
     def _sigtstp_application(self, *_: object) -> None:
         # The base class stops this process alone; a shell that started it through another one, such as uv, would wait
