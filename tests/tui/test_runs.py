@@ -25,7 +25,8 @@ from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.run.screen import RunScreen
-from workbench.tui.runs.below import OverlayPane, RunsBelow
+from workbench.tui.runs.below import RunsBelow
+from workbench.tui.runs.overlay import OverlayPane
 from workbench.tui.runs.screen import RunsScreen
 from workbench.tui.runs.table import RunTable
 

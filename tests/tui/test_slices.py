@@ -76,6 +76,13 @@ def test_no_imports_in_circles() -> None:
         visit(name, ())
 
 
+def test_threads_are_started_in_one_way() -> None:
+    """The training is a plain thread of its own, which nothing of the screens waits for or is told by."""
+    for name, path in MODULES.items():
+        if name not in ("common.background", "app.training"):
+            assert "Thread(" not in path.read_text(), name
+
+
 def compat(name: str) -> bool:
     return name.split(".")[0] == "compat"
 

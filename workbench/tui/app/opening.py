@@ -1,4 +1,4 @@
-"""Opening the screens with the user's settings, whichever way they were asked for."""
+"""Opening the screens with the user's settings and what the terminal can show, whichever way they were asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the app asks of the world around it: a test puts its own answers in their place."""
+"""What the app asks of the world around it; a test puts its own answers in their place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A grid of terminal cells with lines in braille dots, two across and four down a cell, or in plain ASCII signs."""
+"""A grid of terminal cells with lines in braille dots or plain ASCII signs, and what of a line lies inside a chart."""
 
 from __future__ import annotations
 

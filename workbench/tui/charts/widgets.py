@@ -1,4 +1,4 @@
-"""A chart with a title line, which can be pointed at, dragged and zoomed with the mouse."""
+"""Charts on the screen: drawn only while visible, only changed cells are sent; pointed at and zoomed with the mouse."""
 
 from __future__ import annotations
 

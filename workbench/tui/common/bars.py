@@ -1,4 +1,4 @@
-"""The last line of a screen: the keys that matter, from the registry; a click does what the key does."""
+"""The first and the last line of a screen: where one is and what it is about, and the keys that matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copying to the clipboard of the terminal that a person sits at, through SSH and tmux."""
+"""Copying to the clipboard of the terminal that a person sits at, through SSH and tmux; what was copied is shown."""
 
 from __future__ import annotations
 

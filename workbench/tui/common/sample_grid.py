@@ -1,4 +1,4 @@
-"""Augmented training images in half-blocks: each cell shows two pixels, one above the other."""
+"""Images in half-blocks: each cell shows two pixels, one above the other."""
 
 from __future__ import annotations
 

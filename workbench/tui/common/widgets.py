@@ -1,4 +1,4 @@
-"""A scrolling pane of text with a border; a text that did not change is not drawn again."""
+"""Texts, panes and lists that draw again, and send, only what changed; and a choice with all its values in sight."""
 
 from __future__ import annotations
 

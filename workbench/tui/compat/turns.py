@@ -1,4 +1,4 @@
-"""What the app knows of Textual's inside, in one place; ``tests/tui/test_compat.py`` says when a part of it can go."""
+"""Textual's app with one order of tasks on every Python, in which input takes its turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing the device of the next run."""
+"""Choosing the device of the next run among the GPUs, with what is free of them and who else uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found on the machine, what it means, what to do: the report of ``workbench doctor``."""
+"""Looking the machine over: ``workbench doctor`` in a process of its own, its report shown as it comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a recipe: the known ones in a list, any other by its path."""
+"""Opening and saving a recipe: the known files in a list, any other by its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form that edits one part of a recipe."""
+"""The form that edits one part of a recipe: a row for each parameter, judged while one types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The texts of the panes, as styled content."""
+"""The texts of Compose: the card under the cursor, what the preview found, the line under the panes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python stacks as a tree with a cursor: times and shares, branches that fold."""
+"""The parts of the Profile screen: the stacks as a tree, the step as a bar, how far a measurement is."""
 
 from __future__ import annotations
 

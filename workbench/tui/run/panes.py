@@ -1,4 +1,4 @@
-"""The two lines over the charts: state, progress, pace; under them, if need be, what went wrong and what to do."""
+"""The parts of the Run screen around its charts: the two lines above, the line below, the checks, the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The charts of a run side by side: which are shown, which one has the whole room, what their common axis shows."""
+"""The charts of a run: what each shows, which can be seen, which one has the whole room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How each class was recognised, and the most confident mistakes, of a run that is over."""
+"""How each class was recognised, and the most confident mistakes, of a run that is over: the dialog and its texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a screen shows of a run, folded from its events one after the other."""
+"""What a screen shows of a run, folded from its events and from the samples of its machine one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the folder of runs in a thread of its own, and of a few runs what the screen asks for."""
+"""Reads the folder of runs in a thread of its own, and of a few runs what the screen asks for: details, curves."""
 
 from __future__ import annotations
 

@@ -18,6 +18,14 @@ from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.words import size as size_in_words
 
+Then = Callable[[], object]
+T = TypeVar("T")
+
+LISTED = 6
+"""How many runs a question lists."""
+
+CAN_GO_ON = ("stopped", "lost", "failed")
+
 
 class RunsServices(Services, Protocol):
     """What the Runs screen asks of the app beside what all screens do."""
@@ -43,15 +51,6 @@ class RunsServices(Services, Protocol):
 
     def unless_unsaved(self, what: str, then: Callable[[], object]) -> None:
         """Do something that forgets the composed recipe, after asking where it is not saved."""
-
-
-Then = Callable[[], object]
-T = TypeVar("T")
-
-LISTED = 6
-"""How many runs a question lists."""
-
-CAN_GO_ON = ("stopped", "lost", "failed")
 
 
 def _aside(app: RunsServices, work: Callable[[], T], then: Callable[[T], object]) -> None:

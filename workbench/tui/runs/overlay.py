@@ -1,4 +1,4 @@
-"""Runs over each other: their colours and marks, and the chart of one figure of each of them."""
+"""Runs over each other: their colours and marks, the chart of one figure of each of them, and its pane."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
 from workbench.tui.charts.drawing import Axis, Drawing, Layer, Point, draw, logarithm, nice_ticks
+from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette
-from workbench.tui.common.words import duration
+from workbench.tui.common.widgets import Text
+from workbench.tui.common.words import cut, duration
+from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import Curves
 
 
@@ -173,3 +180,60 @@ def x_axis(end: float, x: str, width: int) -> Axis:
 
 def _last(points: Sequence[Point]) -> float:
     return next((v for _, v in reversed(points) if math.isfinite(v)), math.nan)
+
+
+Shown = Sequence[tuple[Curves, Look]]
+
+
+class OverlayPane(Composed, Vertical):
+    """One figure of several runs; the title names the runs by their marks."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, classes="pane")
+        self.chart = Chart()
+        self.nothing = Text(id="overlay-nothing")
+        self._drawn: tuple[object, ...] = ()
+        self._titled: tuple[str, tuple[tuple[str, str, str], ...]] = ("", ())
+
+    def compose(self) -> ComposeResult:
+        yield self.nothing
+        yield self.chart
+
+    def show(self, shown: Shown, labels: Sequence[str], metric: str, x: str, palette: Palette) -> None:
+        """Draw the curves, if they are others than before. labels: what each of them is, for the title."""
+        titled = (metric, tuple((look.mark, look.hex, label) for (_, look), label in zip(shown, labels, strict=False)))
+        if titled != self._titled:
+            self._titled = titled
+            self._show_title()
+        drawn = (tuple((curves, look) for curves, look in shown), metric, x, palette)
+        if _same(drawn, self._drawn):
+            return
+        self._drawn = drawn
+        unit = {"epoch": "epochs", "step": "steps", "time": "training time"}[x]
+        self.border_subtitle = Content(" · ".join(filter(None, (hidden(shown, metric), unit))))
+        known = [curves for curves, _ in shown if curves.values.get(metric)]
+        self.nothing.display = not known
+        self.chart.display = bool(known)
+        if not known:
+            self.nothing.show(Content.styled(f"no {metric} in these runs; m shows another figure", "$muted"))
+        self.chart.plot(overlay_drawing(shown, metric, x, palette) if known else None)
+
+    def _show_title(self) -> None:
+        """The figure and the runs by their marks, each with as much of its label as there is room for."""
+        metric, runs = self._titled
+        room = (self.size.width - len(metric) - 6) // max(1, len(runs)) - 3
+        words = [Content.assemble((mark, colour), f" {cut(label, room)}" if room > 4 else "")
+                 for mark, colour, label in runs]  # fmt: skip
+        self.border_title = Content(" ").join([Content(metric), *words])
+
+    def on_resize(self) -> None:
+        self._show_title()
+
+
+def _same(left: tuple[object, ...], right: tuple[object, ...]) -> bool:
+    """Curves are compared by identity: a reader gives the same object where nothing is new."""
+    if not right or left[1:] != right[1:]:
+        return False
+    one, other = left[0], right[0]
+    assert isinstance(one, tuple) and isinstance(other, tuple)
+    return len(one) == len(other) and all(a[0] is b[0] and a[1] == b[1] for a, b in zip(one, other, strict=True))
