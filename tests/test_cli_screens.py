@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs.helpers import Command, invoke
-from workbench.tui.actions import ACTIONS
+from workbench.tui.common.actions import ACTIONS
 
 
 @pytest.fixture

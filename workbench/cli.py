@@ -118,7 +118,7 @@ def workbench(
 
 
 def _open_screens(settings: Settings, name: str | None) -> None:
-    from workbench.tui.opening import need_terminal
+    from workbench.tui.app.opening import need_terminal
 
     need_terminal()
     path = None if name is None else resolve_recipe(name, settings.runs, complain)

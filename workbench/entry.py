@@ -59,7 +59,7 @@ def opens_screens(arguments: list[str]) -> bool:
 def _screens() -> int:
     """The most common start of all, without the commands and what they need; returns the exit code."""
     try:
-        from workbench.tui.opening import open_where_left
+        from workbench.tui.app.opening import open_where_left
 
         open_where_left()
     except Exception as error:

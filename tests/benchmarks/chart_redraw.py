@@ -18,11 +18,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from workbench.tui.charts import Palette
-from workbench.tui.columns import Curve
-from workbench.tui.plot import Plot, Series
-from workbench.tui.viewport import Progress, Viewport
-from workbench.tui.widgets.chart import cells_of
+from workbench.tui.charts.columns import Curve
+from workbench.tui.charts.plot import Plot, Series
+from workbench.tui.charts.viewport import Progress, Viewport
+from workbench.tui.charts.widgets import cells_of
+from workbench.tui.common.palette import Palette
 
 POINTS, WIDTH, HEIGHT, TIMES = 1_000_000, 160, 40, 20
 

@@ -20,10 +20,10 @@ from textual import events
 
 from workbench.places import data_root, resolve_recipe
 from workbench.recipe import read_recipe_file
-from workbench.tui.editing import Editor
-from workbench.tui.settings import Settings
-from workbench.tui.widgets.technique_list import TechniqueList
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.editor import Editor
+from workbench.tui.common.services import Settings
+from workbench.tui.compose.technique_list import TechniqueList
 
 TOGGLES = ("label_smoothing", "squeeze_excite", "cutout", "dropout", "ema", "activation")
 BUDGET = 100.0

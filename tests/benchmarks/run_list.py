@@ -29,11 +29,11 @@ from tests.tui.many_runs import many_runs
 from workbench.recipe import read_recipe
 from workbench.runs.catalog import Catalog
 from workbench.runs.query import parse
-from workbench.tui.editing import Editor
-from workbench.tui.screens.runs import RunsScreen
-from workbench.tui.settings import Settings
-from workbench.tui.widgets.run_table import RunTable
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.editor import Editor
+from workbench.tui.common.services import Settings
+from workbench.tui.runs.screen import RunsScreen
+from workbench.tui.runs.table import RunTable
 
 
 def milliseconds(work: Callable[[], object]) -> float:

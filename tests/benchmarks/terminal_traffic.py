@@ -134,10 +134,11 @@ def took(master: int, seconds: float) -> int:
 
 def watch(path: Path) -> None:
     """The app as a user gets it, with a preview that needs no torch."""
-    from workbench.tui import app, workbench_app
+    from workbench.tui.app import lifecycle
+    from workbench.tui.app.workbench import Workbench
 
-    workbench_app.Workbench.__init__.__kwdefaults__["preview_command"] = FAKE_PREVIEW
-    app.run_app(watch=RunDirectory(path), runs=path.parent, data_root=path.parent, device="cpu")
+    Workbench.__init__.__kwdefaults__["preview_command"] = FAKE_PREVIEW
+    lifecycle.run_app(watch=RunDirectory(path), runs=path.parent, data_root=path.parent, device="cpu")
 
 
 def main() -> None:

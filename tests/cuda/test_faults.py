@@ -25,7 +25,7 @@ from workbench.runs.directory import RunDirectory
 from workbench.runs.execute import execute
 from workbench.runs.reader import read_events
 from workbench.runs.status import honest_state, read_status
-from workbench.tui.training import Training
+from workbench.tui.app.training import Training
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("standin")]
 

@@ -22,7 +22,7 @@ from workbench.recipe import read_recipe
 from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.execute import execute
 from workbench.runs.reader import read_events
-from workbench.tui.training import Training
+from workbench.tui.app.training import Training
 
 SMALL = (
     "--set", "train.epochs=1", "--set", "techniques.cosine.warmup_epochs=0", "--set", "train.eval_every=0.5",

@@ -42,10 +42,10 @@ from workbench.runs.results import Mistake, Results, load_results, write_results
 from workbench.runs.speed import Speeds
 from workbench.runs.status import Status, honest_state, read_status, write_status
 from workbench.settings import SettingsError, read_settings
-from workbench.tui.follower import Follower
-from workbench.tui.run_curves import CurveReader
-from workbench.tui.run_view import RunView
-from workbench.tui.session import read_session
+from workbench.tui.app.session import read_session
+from workbench.tui.run.follower import Follower
+from workbench.tui.run.view import RunView
+from workbench.tui.runs.lister import CurveReader
 
 EVENTS: tuple[Event, ...] = (
     started(),

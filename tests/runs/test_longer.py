@@ -25,7 +25,7 @@ from workbench.runs.longer import begin, length_and_schedule, plan
 from workbench.runs.reader import read_events
 from workbench.runs.rescue import Anchor
 from workbench.runs.status import new_status, write_status
-from workbench.tui.run_curves import CurveReader
+from workbench.tui.runs.lister import CurveReader
 
 TECHNIQUES = """
 [techniques.dropout]

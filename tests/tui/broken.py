@@ -7,11 +7,10 @@ import threading
 
 from textual._xterm_parser import XTermParser
 
-from workbench.tui import workbench_app
-from workbench.tui.compat import TextualApp
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.compat.turns import TextualApp
+from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.run.screen import RunScreen
 
 AT_KEY = "B"
 """The key that breaks what is planted in a key."""
@@ -48,7 +47,7 @@ def plant(where: str) -> None:
         Workbench.action_slow_link = at_key[where]  # type: ignore[method-assign]
     elif where == "preview":
         command = (sys.executable, "-c", "raise SystemExit('planted in preview')")
-        workbench_app.Workbench.__init__.__kwdefaults__["preview_command"] = command
+        Workbench.__init__.__kwdefaults__["preview_command"] = command
     else:
         kind, name, made = {
             "start": (TextualApp, "on_load", broken),

@@ -18,11 +18,11 @@ from textual.pilot import Pilot
 
 from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE, HERE, RECIPE, FakeTraining
 from workbench.recipe import Recipe, read_recipe
-from workbench.tui.compat import TextualApp
-from workbench.tui.editing import Editor
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.settings import Settings
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.editor import Editor
+from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.services import Settings
+from workbench.tui.compat.turns import TextualApp
 
 
 def _snapshots(cls: type, *, test_location: PyTestLocation) -> str:

@@ -11,15 +11,16 @@ from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE
 from workbench.recipe import read_recipe_file
 from workbench.recipe.plugins import load_plugin
 from workbench.runs.directory import RunDirectory
-from workbench.tui import app, workbench_app
+from workbench.tui.app import lifecycle
+from workbench.tui.app.workbench import Workbench
 
 os.chdir(sys.argv[1])
 plugin = Path(f"{EVIL}.py")
 load_plugin(plugin)
-defaults = workbench_app.Workbench.__init__.__kwdefaults__
+defaults = Workbench.__init__.__kwdefaults__
 defaults["preview_command"] = [*FAKE_PREVIEW, EVIL]
 defaults["profile_command"] = FAKE_PROFILE
-app.run_app(
+lifecycle.run_app(
     recipe=read_recipe_file(Path("evil.toml"), consistent=False),
     recipe_path=Path("evil.toml"),
     runs=Path("runs"),

@@ -18,7 +18,9 @@ from workbench.control import Control
 from workbench.events import Finished, Stopped
 from workbench.runs.directory import RunDirectory
 from workbench.runs.writer import RunWriter
-from workbench.tui import app, preview_client, training, workbench_app
+from workbench.tui.app import lifecycle, training
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.compose import preview_client
 
 STEPS = int(sys.argv[1])
 
@@ -42,11 +44,11 @@ def execute(run: RunDirectory, *, device: str, data_root: Path, resume: bool, co
 
 
 training._execute = lambda: execute
-workbench_app.Workbench.__init__.__kwdefaults__["preview_command"] = FAKE_PREVIEW
+Workbench.__init__.__kwdefaults__["preview_command"] = FAKE_PREVIEW
 assert preview_client.COMMAND != FAKE_PREVIEW
 if len(sys.argv) > 2:
     plant(sys.argv[2])
 try:
-    app.run_app(runs=Path("runs"), data_root=Path("data"), device="cpu")
+    lifecycle.run_app(runs=Path("runs"), data_root=Path("data"), device="cpu")
 except Exception as error:
     sys.exit(report(error))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workbench.tui.canvas import DOTS
-from workbench.tui.charts import (
+from workbench.tui.charts.canvas import DOTS
+from workbench.tui.charts.drawing import (
     LEAST,
     Axis,
     Layer,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.tui.columns import HALF_LIVES, Curve, Smoother, at_step, reduce, thin
+from workbench.tui.charts.columns import HALF_LIVES, Curve, Smoother, at_step, reduce, thin
 
 
 def averaged(half_life: float, steps: list[float], values: list[float]) -> list[float]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import sys
+import termios
 from collections.abc import Callable
 
 import pytest
 from textual.app import App, ComposeResult
+from textual.drivers.linux_driver import LinuxDriver
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
 from tests.tui.conftest import AppFactory
-from workbench.tui.compat import TextualApp, exit_soon
+from workbench.tui.compat.terminal import SurvivingDriver
+from workbench.tui.compat.turns import TextualApp, exit_soon
 
 eager = pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python before 3.12 has no eager tasks")
 
@@ -122,3 +128,39 @@ async def test_leaving_from_a_signal_handler_or_a_thread() -> None:
 
     assert await app.run_async(headless=True, auto_pilot=leave) == "left"
     exit_soon(app, "too late")
+
+
+def driver(**attributes: object) -> SurvivingDriver:
+    """A driver without the signal handlers and threads of a real one."""
+    made = SurvivingDriver.__new__(SurvivingDriver)
+    vars(made).update(attributes)
+    return made
+
+
+async def test_the_users_own_keys_with_alt_stay_keys(make_app: AppFactory) -> None:
+    app = make_app(settings={"keymap": {"compose.run": "alt+r,f5", "app.leave": "alt+q"}})
+    async with app.run_test():
+        assert driver(_app=app).chords() == {"alt+r", "f5", "alt+q"}
+
+
+def test_the_size_is_the_terminals_own_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Does Textual do so itself now? Then the driver's ``_get_terminal_size`` can go."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (30, 100))
+    monkeypatch.setenv("COLUMNS", "7")
+    monkeypatch.setenv("LINES", "3")
+    with os.fdopen(slave, "w") as terminal:
+        monkeypatch.setattr(sys, "__stdout__", terminal)
+        assert LinuxDriver._get_terminal_size(driver()) == (7, 3)
+        assert driver()._get_terminal_size() == (100, 30)
+    os.close(master)
+
+
+def test_a_terminal_that_is_gone_is_seen() -> None:
+    master, slave = pty.openpty()
+    looking = driver(fileno=slave, input_tty=True)
+    assert not looking.terminal_gone()
+    os.close(master)
+    assert looking.terminal_gone()
+    os.close(slave)
+    assert not driver(fileno=slave, input_tty=False).terminal_gone()

@@ -12,16 +12,14 @@ from tests.tui.conftest import AppFactory
 from tests.waiting import until
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.recipe.registries import TECHNIQUES
-from workbench.tui.screens.compose import VIEWS
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.form import FormScreen
-from workbench.tui.screens.open import OpenScreen
-from workbench.tui.screens.save import SaveScreen
-from workbench.tui.widgets.field_row import FieldRow
-from workbench.tui.widgets.pane import Pane, Text
-from workbench.tui.widgets.preview import PreviewPane
-from workbench.tui.widgets.technique_list import TechniqueList
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.widgets import Pane, Text
+from workbench.tui.compose.files import OpenScreen, SaveScreen
+from workbench.tui.compose.form_screen import FieldRow, FormScreen
+from workbench.tui.compose.screen import VIEWS
+from workbench.tui.compose.side import PreviewPane
+from workbench.tui.compose.technique_list import TechniqueList
 
 TestPilot = Pilot[str]
 
@@ -299,12 +297,12 @@ async def test_opening_asks_before_it_forgets_changes(make_app: AppFactory) -> N
 
 
 async def test_every_action_has_a_method_and_a_place_in_the_help(make_app: AppFactory) -> None:
-    from workbench.tui.actions import ACTIONS
-    from workbench.tui.screens.compose import ComposeScreen
-    from workbench.tui.screens.help import HelpLine
-    from workbench.tui.screens.profile import ProfileScreen
-    from workbench.tui.screens.run import RunScreen
-    from workbench.tui.screens.runs import RunsScreen
+    from workbench.tui.app.help import HelpLine
+    from workbench.tui.common.actions import ACTIONS
+    from workbench.tui.compose.screen import ComposeScreen
+    from workbench.tui.profile.screen import ProfileScreen
+    from workbench.tui.run.screen import RunScreen
+    from workbench.tui.runs.screen import RunsScreen
 
     owners = {
         "compose": ComposeScreen,

@@ -8,8 +8,8 @@ from tests.tui.conftest import AppFactory
 from tests.tui.test_compose import changes, go_to, line, techniques
 from workbench.recipe import Recipe
 from workbench.recipe.registries import TECHNIQUES
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.widgets.pane import Text
+from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.widgets import Text
 
 
 async def test_a_conflict_offers_its_fixes_and_one_undo_takes_one_back(make_app: AppFactory) -> None:

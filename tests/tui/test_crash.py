@@ -13,7 +13,7 @@ import pytest
 
 from tests.tui.broken import AT_KEY
 from tests.tui.test_terminal import Terminal, terminals  # noqa: F401
-from workbench.tui import crash
+from workbench.tui.app import crash
 
 pytestmark = pytest.mark.terminal
 
@@ -131,9 +131,9 @@ def test_a_process_that_ends_while_it_trains_stops_at_a_checkpoint_first(tmp_pat
     code = """
 import asyncio
 from pathlib import Path
-from workbench.tui.editing import Editor
-from workbench.tui.settings import Settings
-from workbench.tui.workbench_app import Workbench, first_recipe
+from workbench.tui.common.editor import Editor
+from workbench.tui.common.services import Settings
+from workbench.tui.app.workbench import Workbench, first_recipe
 
 async def main():
     settings = Settings(Path("runs"), Path("data"), "cpu")

@@ -14,10 +14,8 @@ from tests.tui.test_compose import go_to
 from tests.waiting import until
 from workbench.devices import GIB, Gpu, GpuProcess, Trouble
 from workbench.recipe import Recipe
-from workbench.tui.choosing import cuda_numbers
-from workbench.tui.machine import gpu_lines, gpus_in_words
-from workbench.tui.screens.devices import DeviceScreen
-from workbench.tui.widgets.preview import PreviewPane
+from workbench.tui.compose.devices import DeviceScreen, cuda_numbers, gpu_lines, gpus_in_words
+from workbench.tui.compose.side import PreviewPane
 
 FREE = Gpu(0, "GPU-aaaa", "NVIDIA H100", 78 * GIB, 80 * GIB)
 BUSY = Gpu(

@@ -11,10 +11,9 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from tests.waiting import until
-from workbench.tui.examining import Examination, Heard
-from workbench.tui.screens.devices import DeviceScreen
-from workbench.tui.screens.doctor import DoctorScreen
-from workbench.tui.widgets.pane import Text
+from workbench.tui.common.widgets import Text
+from workbench.tui.compose.devices import DeviceScreen
+from workbench.tui.compose.doctor import DoctorScreen, Examination, Heard
 
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_doctor.py"))]
 

@@ -21,56 +21,48 @@ from textual.widget import Widget
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
 from tests.waiting import until
+from workbench import tui
 from workbench.preview.protocol import Refused
 from workbench.recipe import Recipe
-from workbench.tui import screens, widgets
-from workbench.tui.composed import LIFE, Composed
-from workbench.tui.messages import (
-    DeviceFree,
-    GpusSeen,
-    LiveRunSeen,
-    PreviewHeard,
-    ProfileHeard,
-    QueueMoved,
-    RunSent,
-    SpeedsRead,
-    ThreadBroke,
-    TrainingMoved,
-    WorkDone,
-)
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.copied import CopiedScreen
-from workbench.tui.screens.devices import DeviceScreen
-from workbench.tui.screens.doctor import DoctorScreen
-from workbench.tui.screens.form import FormScreen
-from workbench.tui.screens.help import HelpScreen
-from workbench.tui.screens.line import LineScreen
-from workbench.tui.screens.open import OpenScreen
-from workbench.tui.screens.profile import ProfileScreen
-from workbench.tui.screens.results import ResultsScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.screens.runs import RunsScreen
-from workbench.tui.screens.save import SaveScreen
-from workbench.tui.screens.too_small import TooSmallScreen
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.help import HelpScreen
+from workbench.tui.app.queueing import QueueMoved
+from workbench.tui.app.terminal_app import TooSmallScreen
+from workbench.tui.app.training_app import TrainingMoved
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.background import ThreadBroke, WorkDone
+from workbench.tui.common.clipboard import CopiedScreen
+from workbench.tui.common.screens import ConfirmScreen, Dialog, LineScreen, ReadingDialog, WorkbenchScreen
+from workbench.tui.compat.composed import LIFE, Composed
+from workbench.tui.compose.devices import DeviceScreen
+from workbench.tui.compose.doctor import DoctorScreen
+from workbench.tui.compose.files import OpenScreen, SaveScreen
+from workbench.tui.compose.form_screen import FormScreen
+from workbench.tui.compose.preview_client import PreviewHeard
+from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.profile.measurement import ProfileHeard
+from workbench.tui.profile.screen import ProfileScreen
+from workbench.tui.run.results import ResultsScreen
+from workbench.tui.run.screen import RunScreen
+from workbench.tui.runs.screen import RunsScreen
 
-SCREENS: dict[type[Screen[Any]], Callable[[Recipe], Screen[Any]]] = {
-    ComposeScreen: lambda recipe: ComposeScreen(),
-    RunScreen: lambda recipe: RunScreen(),
-    ProfileScreen: lambda recipe: ProfileScreen(),
-    RunsScreen: lambda recipe: RunsScreen(),
-    ConfirmScreen: lambda recipe: ConfirmScreen("Sure?", "Really?", [("yes", "Yes")]),
-    CopiedScreen: lambda recipe: CopiedScreen("text", "the text"),
-    DeviceScreen: lambda recipe: DeviceScreen([], [], "cpu", looking=True),
-    DoctorScreen: lambda recipe: DoctorScreen(),
-    FormScreen: lambda recipe: FormScreen(recipe, "train"),
-    HelpScreen: lambda recipe: HelpScreen([], Content("")),
-    LineScreen: lambda recipe: LineScreen("A line", "", "what to write"),
-    OpenScreen: lambda recipe: OpenScreen(),
-    ResultsScreen: lambda recipe: ResultsScreen(),
-    SaveScreen: lambda recipe: SaveScreen(recipe, Path("recipes/small.toml")),
-    TooSmallScreen: lambda recipe: TooSmallScreen(),
+KINDS = (WorkbenchScreen, Dialog, ReadingDialog)
+
+SCREENS: dict[type[Screen[Any]], Callable[[Recipe, Workbench], Screen[Any]]] = {
+    ComposeScreen: lambda recipe, app: ComposeScreen(app),
+    RunScreen: lambda recipe, app: RunScreen(app),
+    ProfileScreen: lambda recipe, app: ProfileScreen(app),
+    RunsScreen: lambda recipe, app: RunsScreen(app),
+    ConfirmScreen: lambda recipe, app: ConfirmScreen("Sure?", "Really?", [("yes", "Yes")]),
+    CopiedScreen: lambda recipe, app: CopiedScreen("text", "the text"),
+    DeviceScreen: lambda recipe, app: DeviceScreen([], [], "cpu", looking=True),
+    DoctorScreen: lambda recipe, app: DoctorScreen(),
+    FormScreen: lambda recipe, app: FormScreen(recipe, "train"),
+    HelpScreen: lambda recipe, app: HelpScreen([], Content("")),
+    LineScreen: lambda recipe, app: LineScreen("A line", "", "what to write"),
+    OpenScreen: lambda recipe, app: OpenScreen(),
+    ResultsScreen: lambda recipe, app: ResultsScreen(),
+    SaveScreen: lambda recipe, app: SaveScreen(recipe, Path("recipes/small.toml")),
+    TooSmallScreen: lambda recipe, app: TooSmallScreen(),
 }
 
 
@@ -80,16 +72,16 @@ def size(kind: type[Screen[Any]]) -> tuple[int, int]:
 
 
 def classes(package: Any) -> list[type[Any]]:
-    """The classes that the modules of a package define."""
+    """The classes that the modules of a package and of those in it define."""
     found: list[type[Any]] = []
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         defined = vars(importlib.import_module(module.name)).values()
         found += [c for c in defined if inspect.isclass(c) and c.__module__ == module.name]
     return found
 
 
 def test_no_screen_is_left_out() -> None:
-    found = {c for c in classes(screens) if issubclass(c, Screen) and c.__module__ != "workbench.tui.screens.base"}
+    found = {c for c in classes(tui) if issubclass(c, Screen) and c not in KINDS}
     assert found == set(SCREENS) and all(issubclass(screen, Composed) for screen in found)
 
 
@@ -99,7 +91,7 @@ def test_every_widget_that_handles_anything_is_guarded() -> None:
             name.startswith(("on_", "key_", "action_")) or hasattr(value, "_textual_on")
         )
 
-    for widget in classes(widgets):
+    for widget in classes(tui):
         if issubclass(widget, Widget) and any(handles(*item) for item in vars(widget).items()):
             assert issubclass(widget, Composed), widget
 
@@ -133,7 +125,7 @@ async def test_a_screen_before_it_is_composed_and_after_it_is_gone(
     app = make_app()
     rung: list[str] = []
     async with app.run_test(size=size(kind)) as pilot:
-        screen = cast(Any, SCREENS[kind](recipe))
+        screen = cast(Any, SCREENS[kind](recipe, app))
         assert not screen.ready
         found = list(handlers(screen))
         for method in found:
@@ -176,7 +168,7 @@ async def test_a_screen_that_is_taken_away_before_it_is_composed(
         screen._composed = screen._pruning = True
 
     async with app.run_test(size=size(kind)) as pilot:
-        screen = SCREENS[kind](recipe)
+        screen = SCREENS[kind](recipe, app)
         monkeypatch.setattr(type(screen), "mount_composed_widgets", going)
         await app.push_screen(screen)
         await pilot.pause()
@@ -191,7 +183,7 @@ async def test_messages_on_their_way_to_a_screen_that_goes(
     """What is in the queue of a screen is still dispatched to it while its widgets are taken away."""
     app = make_app()
     async with app.run_test(size=size(kind)) as pilot:
-        screen = SCREENS[kind](recipe)
+        screen = SCREENS[kind](recipe, app)
         await app.push_screen(screen)
         await pilot.pause()
         app.pop_screen()
@@ -205,18 +197,23 @@ async def test_messages_on_their_way_to_a_screen_that_goes(
 def messages(app: Workbench) -> dict[str, Message]:
     """One for each of the app's handlers."""
     run = written(Path("runs/live").resolve(), app.editor.recipe, history(20), "finished")
+
+    def done() -> None:
+        """What threads of the app have it go on with."""
+        app.show_run()
+        app.live_run_seen(run)
+        ConfirmScreen("", "", [("queue", "Queue it")]).offer("beside", "Train it now on cuda:1")
+        app.notify("it is queued")
+        app.gpus_seen([], None)
+        app.speeds_read([])
+
     return {
         "on_preview_heard": PreviewHeard(Refused(1, "no such thing")),
         "on_profile_heard": ProfileHeard(Mock(), Mock()),
-        "on_live_run_seen": LiveRunSeen(run),
         "on_training_moved": TrainingMoved(Mock(state=None, run=run)),
-        "on_device_free": DeviceFree(ConfirmScreen("", "", [("queue", "Queue it")]), "cuda:1"),
-        "on_run_sent": RunSent("it is queued"),
         "on_queue_moved": QueueMoved("it begins", run),
-        "on_gpus_seen": GpusSeen([], None),
-        "on_speeds_read": SpeedsRead([]),
         "on_thread_broke": ThreadBroke("a thread: it broke"),
-        "on_work_done": WorkDone(app.show_run),
+        "on_work_done": WorkDone(done),
         "on_resize": events.Resize(Size(50, 10), Size(50, 10)),
         "on_descendant_focus": events.DescendantFocus(Widget()),
     }

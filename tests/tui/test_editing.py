@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.recipe import Recipe, read_recipe, write_recipe
-from workbench.tui import forms, texts
-from workbench.tui.editing import Editor
-from workbench.tui.rows import rows
+from workbench.tui.common.editor import Editor
+from workbench.tui.common.texts import diff
+from workbench.tui.compose import forms, texts
+from workbench.tui.compose.technique_list import rows
 
 
 def test_a_toggle_forth_and_back_leaves_no_trace(recipe: Recipe) -> None:
@@ -67,7 +68,7 @@ def test_a_technique_that_is_on_in_one_recipe_only_is_one_change(recipe: Recipe)
     (added,) = [c for c in gathered if c.path == "techniques.adamw"]
     assert str(added.after).startswith("0.001")
     assert len(gathered) == 2
-    assert "+ adamw  0.001" in texts.changes(gathered).plain
+    assert "+ adamw  0.001" in diff(gathered).plain
 
 
 def test_rows_show_values_conflicts_and_changes(recipe: Recipe) -> None:

@@ -13,10 +13,10 @@ from tests.tui.test_run import head
 from tests.waiting import until
 from workbench.recipe import Recipe, read_recipe
 from workbench.settings import Screens
-from workbench.tui import clipboard
-from workbench.tui.screens.copied import CopiedScreen
-from workbench.tui.screens.too_small import TooSmallScreen
-from workbench.tui.terminal_kind import ascii_only
+from workbench.tui.app.opening import ascii_only
+from workbench.tui.app.terminal_app import TooSmallScreen
+from workbench.tui.common import clipboard
+from workbench.tui.common.clipboard import CopiedScreen
 
 
 async def test_y_copies_the_recipe(make_app: AppFactory) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from workbench.recipe import Recipe
-from workbench.tui import forms
-from workbench.tui.forms import Entry, Subject
+from workbench.tui.compose import forms
+from workbench.tui.compose.forms import Entry, Subject
 
 
 def entries(form: Subject, **changes: Entry) -> dict[str, Entry]:

@@ -27,10 +27,10 @@ from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
-from workbench.tui.clipboard import rerun_command
-from workbench.tui.harmless import VisibleLines, guard_content
-from workbench.tui.settings import Settings
-from workbench.tui.widgets.cells import cells
+from workbench.tui.common.clipboard import rerun_command
+from workbench.tui.common.services import Settings
+from workbench.tui.common.widgets import cells
+from workbench.tui.compat.content import VisibleLines, guard_content
 from workbench.visible import HOSTILE
 
 SESSION = Path(__file__).with_name("hostile_session.py")

@@ -10,8 +10,8 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from workbench.settings import SettingsError, read_settings
-from workbench.tui.actions import ACTIONS, Where, actions
-from workbench.tui.keymap import keymap
+from workbench.tui.app.keymap import keymap
+from workbench.tui.common.actions import ACTIONS, Where, actions
 
 
 def keys(folder: Path, text: str) -> dict[str, str]:

@@ -14,9 +14,9 @@ from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.status import new_status, write_status
-from workbench.tui import app as module
-from workbench.tui.settings import Settings
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app import lifecycle
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.services import Settings
 
 
 class Left:
@@ -33,7 +33,7 @@ class Left:
 def goodbye(left: Left, outcome: str) -> None:
     settings = Settings(Path("runs").resolve(), Path("data"), "cpu")
     app: Workbench = left  # type: ignore[assignment]
-    module._say_goodbye(app, settings, outcome)
+    lifecycle._say_goodbye(app, settings, outcome)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_it_leaves_at_the_first_heartbeat_of_the_new_process(
         write_status(run, lasting("running"))
         return os.getpid()
 
-    monkeypatch.setattr(module, "detach", detach)
+    monkeypatch.setattr(lifecycle, "detach", detach)
     goodbye(Left(run), "background")
     assert capsys.readouterr().out == f"mine goes on in the background (pid {os.getpid()}): workbench watch mine\n"
 
@@ -60,7 +60,7 @@ def test_a_process_that_does_not_begin_is_an_error(run: RunDirectory, monkeypatc
         write_status(run, new_status("queued", 2**22 - 1))
         return 2**22 - 1
 
-    monkeypatch.setattr(module, "detach", detach)
+    monkeypatch.setattr(lifecycle, "detach", detach)
     with pytest.raises(RunError, match=r"did not begin: no space left; the run stands at its checkpoint: .* mine"):
         goodbye(Left(run), "background")
 
@@ -71,8 +71,8 @@ def test_ctrl_c_while_waiting_leaves_the_process_alone(
     def interrupted(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "detach", lambda *arguments, **more: os.getpid())
-    monkeypatch.setattr(module, "await_heartbeat", interrupted)
+    monkeypatch.setattr(lifecycle, "detach", lambda *arguments, **more: os.getpid())
+    monkeypatch.setattr(lifecycle, "await_heartbeat", interrupted)
     goodbye(Left(run), "background")
     assert "not waited for" in capsys.readouterr().out
 

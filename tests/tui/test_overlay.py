@@ -15,10 +15,10 @@ from tests.tui.test_charts import plain
 from workbench.events import Resumed, to_json
 from workbench.runs.catalog import Catalog
 from workbench.runs.directory import RunDirectory
-from workbench.tui.charts import Palette
-from workbench.tui.overlay import LOOKS, Look, Selection, hidden, loss_axis, marked, overlay_drawing, share_axis
-from workbench.tui.run_columns import COLUMNS, Context, cells, fitting
-from workbench.tui.run_curves import METRICS, XS, CurveReader, Curves
+from workbench.tui.common.palette import Palette
+from workbench.tui.runs.columns import COLUMNS, Context, cells, fitting
+from workbench.tui.runs.lister import METRICS, XS, CurveReader, Curves
+from workbench.tui.runs.overlay import LOOKS, Look, Selection, hidden, loss_axis, marked, overlay_drawing, share_axis
 
 
 def append(run: RunDirectory, *events: object) -> None:

@@ -9,7 +9,7 @@ from textual import events
 from textual.constants import ESCAPE_DELAY
 from textual.message import Message
 
-from workbench.tui.compat import PASTE_SECONDS, PasteParser
+from workbench.tui.compat.terminal import PASTE_SECONDS, PasteParser
 
 START, END = "\x1b[200~", "\x1b[201~"
 

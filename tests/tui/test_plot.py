@@ -9,12 +9,11 @@ from array import array
 from tests.tui.fakes import NOW, history, started, trained
 from workbench.events import Resumed
 from workbench.runs.machine import Sample
-from workbench.tui.charts import Palette
-from workbench.tui.machine_view import MOST, MachineView
-from workbench.tui.plot import Plot, Series
-from workbench.tui.run_plots import plots, progress_of
-from workbench.tui.run_view import RunView
-from workbench.tui.viewport import Progress, Viewport
+from workbench.tui.charts.plot import Plot, Series
+from workbench.tui.charts.viewport import Progress, Viewport
+from workbench.tui.common.palette import Palette
+from workbench.tui.run.plots import plots, progress_of
+from workbench.tui.run.view import MOST, MachineView, RunView
 
 
 def plain(text: str) -> str:

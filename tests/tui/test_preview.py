@@ -14,9 +14,9 @@ from tests.waiting import GIVE_UP, wait_for
 from workbench.preview.protocol import Checks, Refused, Reply, Request, Samples, Stage, Static
 from workbench.recipe import Recipe, read_recipe, write_recipe
 from workbench.recipe.registries import TECHNIQUES
-from workbench.tui import texts
-from workbench.tui.preview_client import QUIET, PreviewClient, PreviewEnded
-from workbench.tui.preview_state import PreviewState
+from workbench.tui.compose import texts
+from workbench.tui.compose.preview_client import QUIET, PreviewClient, PreviewEnded
+from workbench.tui.compose.preview_state import PreviewState
 
 
 class Asked(list[Request]):

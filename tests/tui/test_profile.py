@@ -18,12 +18,11 @@ from workbench.events import Finished, to_json
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.requests import take_requests
-from workbench.tui.screens.help import HelpScreen
-from workbench.tui.screens.profile import ProfileScreen
-from workbench.tui.widgets.pane import Line, Pane, Text
-from workbench.tui.widgets.stack_view import StackView
-from workbench.tui.widgets.step_bar import StepBar
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.help import HelpScreen
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.widgets import Line, Pane, Text
+from workbench.tui.profile.screen import ProfileScreen
+from workbench.tui.profile.widgets import StackView, StepBar
 
 RUN = "20261120-142501-small-3f9c"
 

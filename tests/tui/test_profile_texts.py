@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from workbench.profiling.report import PHASES, Phases, Rate, Report
 from workbench.profiling.stack_tree import Frame
-from workbench.tui.profile_texts import (
+from workbench.tui.profile.texts import (
     UNEXPLAINED,
     ceilings,
     changed_to,
@@ -25,7 +25,7 @@ from workbench.tui.profile_texts import (
     verdict,
     widths,
 )
-from workbench.tui.stack_rows import Folding
+from workbench.tui.profile.widgets import Folding
 
 
 def measured(whole: float, **seconds: float) -> Phases:

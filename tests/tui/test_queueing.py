@@ -21,13 +21,13 @@ from workbench.recipe import Recipe
 from workbench.runs import occupancy, queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import honest_state, new_status, write_status
-from workbench.tui import queueing, suspending
-from workbench.tui.queueing import QueueWatcher
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.widgets.pane import Text
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app import leaving, queueing
+from workbench.tui.app.queueing import QueueWatcher
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.widgets import Text
+from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.run.screen import RunScreen
 
 
 @pytest.fixture(autouse=True)
@@ -227,7 +227,7 @@ def stops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Times that the process was suspended, without doing so."""
     stopped: list[str] = []
     monkeypatch.setattr(Workbench, "action_suspend_process", lambda app: stopped.append("stopped"))
-    monkeypatch.setattr(suspending, "shell_waits", lambda: True)
+    monkeypatch.setattr(leaving, "shell_waits", lambda: True)
     return stopped
 
 
@@ -255,7 +255,7 @@ async def test_ctrl_z_asks_while_training(make_app: AppFactory, stops: list[str]
 async def test_ctrl_z_without_a_shell_behind_it_does_nothing(
     make_app: AppFactory, stops: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suspending, "shell_waits", lambda: False)
+    monkeypatch.setattr(leaving, "shell_waits", lambda: False)
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("ctrl+z")

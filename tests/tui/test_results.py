@@ -17,11 +17,10 @@ from workbench.events import Finished
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.results import Mistake, Results, write_results
-from workbench.tui.result_texts import classes, pictures
-from workbench.tui.screens.results import ResultsScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.widgets.pane import Text
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.widgets import Text
+from workbench.tui.run.results import ResultsScreen, classes, pictures
+from workbench.tui.run.screen import RunScreen
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

@@ -16,14 +16,13 @@ from tests.waiting import GIVE_UP, at_rest, until
 from workbench.events import Diverged, Event, Finished, Noted, to_json
 from workbench.recipe import Recipe
 from workbench.runs.requests import take_requests
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.widgets.pane import Pane, Text
-from workbench.tui.widgets.run_charts import RunCharts
-from workbench.tui.widgets.run_head import Bar
-from workbench.tui.widgets.run_log import RunLog
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.widgets import Pane, Text
+from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.run.panes import Bar, RunLog
+from workbench.tui.run.plots import RunCharts
+from workbench.tui.run.screen import RunScreen
 
 
 def head(app: Workbench) -> str:
@@ -50,6 +49,15 @@ async def test_a_run_from_compose_to_the_end(make_app: AppFactory, tmp_path: Pat
     assert call["device"] == "cpu"
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name.endswith(call["run"].name[-4:])  # type: ignore[attr-defined]
+
+
+async def test_a_run_that_ends_before_the_screens_hear_of_its_beginning_is_shown_too(make_app: AppFactory) -> None:
+    app = make_app(execute=FakeTraining())
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.start_run()
+        assert app.training is not None
+        app.training.join()  # the event loop stands still meanwhile
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "finished" in head(app))
 
 
 async def test_asking_our_own_run(make_app: AppFactory) -> None:
@@ -231,7 +239,7 @@ async def test_leaving_never_hangs(make_app: AppFactory) -> None:
 
 def test_elapsed_counts_from_the_start_of_the_process_before_there_are_events(tmp_path: Path, recipe: Recipe) -> None:
     from workbench.runs.status import new_status
-    from workbench.tui.tracking import Tracked
+    from workbench.tui.run.tracking import Tracked
 
     tracked = Tracked(written(tmp_path / "run", recipe, []))
     tracked.status = replace(new_status("running"), started=NOW - 7)

@@ -18,11 +18,11 @@ from tests.waiting import at_rest, until
 from workbench.events import to_json
 from workbench.recipe import Recipe
 from workbench.runs.directory import RunDirectory
-from workbench.tui.updates import CroppedUpdate
-from workbench.tui.widgets.pane import Line, Pane
-from workbench.tui.widgets.plot_view import PlotView
-from workbench.tui.widgets.run_charts import RunCharts
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.charts.widgets import PlotView
+from workbench.tui.common.widgets import Line, Pane
+from workbench.tui.compat.terminal import CroppedUpdate
+from workbench.tui.run.plots import RunCharts
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ async def test_the_mouse_points_zooms_drags_and_resets(make_app: AppFactory, run
 
 
 def _progress(pilot: TestPilot):  # type: ignore[no-untyped-def]
-    from workbench.tui.run_plots import progress_of
+    from workbench.tui.run.plots import progress_of
 
     assert isinstance(pilot.app, Workbench) and pilot.app.tracked is not None
     return progress_of(pilot.app.tracked.view)
@@ -213,7 +213,7 @@ async def test_the_fit_stands_among_the_checks(make_app: AppFactory, run: RunDir
 async def test_without_braille_nothing_but_ascii(
     make_app: AppFactory, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.tui.charts import Palette
+    from workbench.tui.common.palette import Palette
 
     monkeypatch.setattr(Workbench, "palette", Palette(ascii=True))
     app = make_app(watch=run, now=lambda: NOW - 70)
@@ -243,3 +243,17 @@ async def test_a_run_without_points_has_no_figures_of_another(
         await until(pilot, lambda: app.tracked is not None and app.tracked.view.started is not None)
         await pilot.pause(0.3)
         assert seen(pilot) == []
+
+
+async def test_the_line_below_the_charts_follows_the_mouse_at_once(make_app: AppFactory, run: RunDirectory) -> None:
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        app._timer.stop()  # no turn of the app brings it
+        await pilot.click(PlotView, offset=(40, 5))
+        await pilot.pause()
+        pointed_at = axis(pilot)
+        assert pointed_at.startswith("at ")
+        await pilot.click(PlotView, offset=(30, 5))
+        await pilot.pause()
+        assert axis(pilot).startswith("at ") and axis(pilot) != pointed_at

@@ -23,10 +23,10 @@ from workbench.events import (
     to_json,
 )
 from workbench.recipe import Recipe
-from workbench.tui.follower import Follower
-from workbench.tui.run_view import RunView
-from workbench.tui.tracking import Tracked
-from workbench.tui.words import duration, place
+from workbench.tui.common.words import duration, place
+from workbench.tui.run.follower import Follower
+from workbench.tui.run.tracking import Tracked
+from workbench.tui.run.view import RunView
 
 
 def test_progress_pace_and_time_left() -> None:

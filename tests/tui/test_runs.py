@@ -20,16 +20,15 @@ from workbench.runs.continuation import parent_name
 from workbench.runs.directory import RunDirectory
 from workbench.runs.notes import baseline, pin, read_notes
 from workbench.runs.status import read_status, write_status
-from workbench.tui.screens.compose import ComposeScreen
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.line import LineScreen
-from workbench.tui.screens.run import RunScreen
-from workbench.tui.screens.runs import RunsScreen
-from workbench.tui.widgets.pane import Pane, Text
-from workbench.tui.widgets.run_below import OverlayPane
-from workbench.tui.widgets.run_table import RunTable
-from workbench.tui.widgets.runs_below import RunsBelow
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.screens import ConfirmScreen, LineScreen
+from workbench.tui.common.widgets import Pane, Text
+from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.run.screen import RunScreen
+from workbench.tui.runs.below import RunsBelow
+from workbench.tui.runs.overlay import OverlayPane
+from workbench.tui.runs.screen import RunsScreen
+from workbench.tui.runs.table import RunTable
 
 
 @pytest.fixture

@@ -13,9 +13,17 @@ from tests.waiting import until
 from workbench.recipe import Recipe, save_recipe
 from workbench.runs.status import write_status
 from workbench.settings import Screens
-from workbench.tui.editing import Editor
-from workbench.tui.session import NO_SESSION, editor_of, of_editor, read_session, session_file, to_text, write_session
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.session import (
+    NO_SESSION,
+    editor_of,
+    of_editor,
+    read_session,
+    session_file,
+    to_text,
+    write_session,
+)
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.editor import Editor
 
 FILE = Path("session.json")
 

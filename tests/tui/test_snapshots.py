@@ -18,7 +18,7 @@ from tests.waiting import until
 from workbench.events import Diverged, Event
 from workbench.recipe import Recipe
 from workbench.recipe.registries import TECHNIQUES
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
 
 SMALL, LARGE = (80, 24), (160, 48)
 RUN = Path("runs") / "20261120-142501-small-3f9c"

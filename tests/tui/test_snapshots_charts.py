@@ -13,8 +13,8 @@ from tests.waiting import until
 from workbench.recipe import Recipe
 from workbench.runs.json_text import dumps
 from workbench.runs.machine import Sample
-from workbench.tui.charts import Palette
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.palette import Palette
 
 GIB = 2**30
 SAMPLES = [

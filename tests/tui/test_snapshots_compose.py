@@ -11,7 +11,7 @@ from tests.tui.conftest import AppFactory
 from tests.tui.test_compose import TestPilot
 from tests.tui.test_snapshots import LARGE, SMALL, Compare, after, only_these_techniques
 from tests.waiting import until
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
 
 __all__ = ["only_these_techniques"]
 

@@ -16,8 +16,8 @@ from tests.waiting import until
 from workbench.recipe import Recipe
 from workbench.runs.json_text import dumps
 from workbench.runs.machine import Sample
-from workbench.tui.widgets.step_bar import StepBar
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.profile.widgets import StepBar
 
 RUN = Path("runs") / "20261120-142501-small-3f9c"
 

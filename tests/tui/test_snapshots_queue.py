@@ -19,9 +19,9 @@ from workbench.recipe import Recipe
 from workbench.runs import queue
 from workbench.runs.directory import RunDirectory
 from workbench.runs.status import write_status
-from workbench.tui import queueing, running
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.run import RunScreen
+from workbench.tui.app import queueing, training_app
+from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.run.screen import RunScreen
 
 BUSY, LATER = (Path("runs") / f"20261120-14250{number}-small-3f9c" for number in (1, 2))
 
@@ -49,7 +49,7 @@ def test_queued_run(snap_compare: Compare, make_app: AppFactory, recipe: Recipe,
 def test_queue_question(
     snap_compare: Compare, make_app: AppFactory, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "create_run", lambda root, recipe: RunDirectory(written(BUSY, recipe, []).path))
+    monkeypatch.setattr(training_app, "create_run", lambda root, recipe: RunDirectory(written(BUSY, recipe, []).path))
     hold = threading.Event()
     app = make_app(execute=FakeTraining(hold=hold), now=lambda: NOW)
 

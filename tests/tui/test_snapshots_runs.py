@@ -15,7 +15,7 @@ from tests.tui.test_compose import TestPilot, type_
 from tests.tui.test_runs import read
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
 from workbench.runs.notes import pin
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app.workbench import Workbench
 
 
 @pytest.fixture(autouse=True)

@@ -96,10 +96,10 @@ def test_the_first_paint_comes_before_torch(tmp_path: Path) -> None:
 import asyncio, sys
 sys.path[:0] = [{str(SESSION.parents[2])!r}]
 from pathlib import Path
-import workbench.tui.app
-from workbench.tui.workbench_app import Workbench, first_recipe
-from workbench.tui.editing import Editor
-from workbench.tui.settings import Settings
+import workbench.tui.app.lifecycle
+from workbench.tui.app.workbench import Workbench, first_recipe
+from workbench.tui.common.editor import Editor
+from workbench.tui.common.services import Settings
 
 async def main():
     command = [sys.executable, {str(SESSION.with_name("fake_preview.py"))!r}]

@@ -23,17 +23,17 @@ from workbench.devices import Gpu
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.runs.directory import RunDirectory
 from workbench.runs.results import Results
-from workbench.tui import running, terminal_app
-from workbench.tui.compat import ROUNDS, TextualApp
-from workbench.tui.run_care import delete_question
-from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.devices import DeviceScreen
-from workbench.tui.screens.help import HelpScreen
-from workbench.tui.screens.open import OpenScreen
-from workbench.tui.screens.results import ResultsScreen
-from workbench.tui.screens.runs import RunsScreen
-from workbench.tui.widgets.pane import Text
-from workbench.tui.workbench_app import Workbench
+from workbench.tui.app import terminal_app, training_app
+from workbench.tui.app.help import HelpScreen
+from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.widgets import Text
+from workbench.tui.compat.turns import ROUNDS, TextualApp
+from workbench.tui.compose.devices import DeviceScreen
+from workbench.tui.compose.files import OpenScreen
+from workbench.tui.run.results import ResultsScreen
+from workbench.tui.runs.manage import delete_question
+from workbench.tui.runs.screen import RunsScreen
 
 KEYS = {" ": "space", "/": "slash", "?": "question_mark", "-": "minus", ".": "full_stop"}
 
@@ -285,7 +285,7 @@ async def test_u_brings_back_what_was_deleted(make_app: AppFactory) -> None:
 async def test_results_open_at_once_and_say_where_there_are_none(
     make_app: AppFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.tui.screens import results
+    from workbench.tui.run import results
 
     asked = threading.Event()
 
@@ -349,13 +349,13 @@ async def test_keys_find_the_recipe_that_is_loaded(
 @pytest.fixture
 def slow_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run's directory takes half a second."""
-    making = running.create_run
+    making = training_app.create_run
 
     def slowly(root: Path, recipe: Recipe) -> RunDirectory:
         time.sleep(0.5)
         return making(root, recipe)
 
-    monkeypatch.setattr(running, "create_run", slowly)
+    monkeypatch.setattr(training_app, "create_run", slowly)
 
 
 @pytest.mark.usefixtures("slow_to_make")

@@ -14,10 +14,9 @@ from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining
 from tests.tui.test_compose import until
 from workbench.runs.status import new_status, write_status
-from workbench.tui.screens.open import OpenScreen
-from workbench.tui.screens.save import SaveScreen
-from workbench.tui.session import write_session
-from workbench.tui.widgets.run_table import RunTable
+from workbench.tui.app.session import write_session
+from workbench.tui.compose.files import OpenScreen, SaveScreen
+from workbench.tui.runs.table import RunTable
 
 
 def notices(app: object) -> str:

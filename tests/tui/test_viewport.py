@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbench.tui.viewport import UNITS, Progress, Viewport, short
+from workbench.tui.charts.viewport import UNITS, Progress, Viewport, short
 
 STEPS = array("d", range(10, 4001, 10))
 RUN = Progress(STEPS, array("d", (step / 20 for step in STEPS)), total=6400, epoch=100, newest=4000)

@@ -156,7 +156,7 @@ def _hanging(text: Text, finding: Finding, unicode: bool) -> Text:
 
 def _unicode() -> bool:
     from workbench.settings import Screens
-    from workbench.tui.terminal_kind import ascii_only
+    from workbench.tui.app.opening import ascii_only
 
     return not ascii_only(Screens()) and (sys.stdout.encoding or "").lower().startswith("utf")
 

@@ -72,7 +72,7 @@ def _of_the_user() -> Settings:
     try:
         user = read_settings()
     except SettingsError:  # something is wrong: say all that is, also what this command would not need
-        from workbench.tui.opening import read_user
+        from workbench.tui.app.opening import read_user
 
         user = read_user()
     return Settings(user, device=parse(user.places.device), plugins=load_plugins(user.places.plugins))
@@ -86,7 +86,7 @@ def open_screens(
     watch: RunDirectory | None = None,
 ) -> None:
     """Open the screens with these settings."""
-    from workbench.tui import opening
+    from workbench.tui.app import opening
 
     opening.open_screens(
         settings.user, settings.runs, settings.data_root, settings.device, settings.plugins,

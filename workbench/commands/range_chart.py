@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-from workbench.tui.canvas import Canvas
+from workbench.tui.charts.canvas import Canvas
 
 WIDTH, HEIGHT = 60, 12
 

@@ -25,9 +25,9 @@ def keys_command(as_json: options.Json = False, debug: options.Debug = False) ->
       workbench keys
       workbench keys --json | jq '.[] | select(.screen == "run")'
     """
-    from workbench.tui.actions import ACTIONS, Where
-    from workbench.tui.keymap import keymap, typed
-    from workbench.tui.opening import read_user
+    from workbench.tui.app.keymap import keymap, typed
+    from workbench.tui.app.opening import read_user
+    from workbench.tui.common.actions import ACTIONS, Where
 
     user = read_user()
     own = keymap(user)
@@ -48,7 +48,7 @@ def settings_command(as_json: options.Json = False, debug: options.Debug = False
       workbench settings
       workbench settings --json | jq -r .file
     """
-    from workbench.tui.opening import read_user
+    from workbench.tui.app.opening import read_user
 
     user = read_user()
     if as_json:

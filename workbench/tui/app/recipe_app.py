@@ -1,0 +1,116 @@
+"""The recipe of the app: opened, saved, never lost without a question, and previewed by a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from workbench.filesystem import why
+from workbench.places import saved_recipes
+from workbench.recipe import save_recipe
+from workbench.recipe.execution import Execution
+from workbench.runs.speed import Estimate
+from workbench.tui.app.device_app import DeviceApp
+from workbench.tui.app.outside import Outside
+from workbench.tui.common.editor import Editor
+from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.services import Settings
+from workbench.tui.compose.devices import gpus_in_words
+from workbench.tui.compose.files import Opened, OpenScreen, Saved, SaveScreen, writable
+from workbench.tui.compose.preview_client import PreviewClient, PreviewHeard
+from workbench.tui.compose.preview_state import PreviewState
+from workbench.tui.compose.screen import ComposeScreen
+
+
+class RecipeApp(DeviceApp):
+    """composer: the Compose screen, once somebody has looked at it."""
+
+    def __init__(
+        self, settings: Settings, editor: Editor, outside: Outside, theme: str = "", poll: float = 1.0
+    ) -> None:
+        super().__init__(settings, outside, theme, poll)
+        self.editor = editor
+        self.composer: ComposeScreen | None = None
+        log = outside.descriptors.log if outside.descriptors is not None else None
+        self._client = PreviewClient(lambda reply: self.post_message(PreviewHeard(reply)), log, outside.preview_command)
+        self.preview = PreviewState(self._client.ask, tuple(map(str, settings.plugins)), settings.data_root)
+
+    def recipe_changed(self) -> None:
+        """Another recipe, or the same under another name."""
+        if not self.editor.conflicts():
+            self.clear_notifications()  # what they warned of is gone
+        if self.composer is not None:
+            self.composer.refresh_recipe()
+
+    def on_preview_heard(self, message: PreviewHeard) -> None:
+        """Show it."""
+        if self.preview.hear(message.reply) and self.composer is not None and self.is_running:
+            self.composer.refresh_preview()
+
+    def machine_changed(self) -> None:
+        """Show what is known of devices and speeds."""
+        if self.composer is not None:
+            trouble = None if self.device == "cpu" else self.trouble
+            self.composer.show_device("" if self.gpus is None else gpus_in_words(self.gpus, trouble))
+            self.composer.refresh_preview()
+
+    def estimate(self) -> Estimate | None:
+        """How fast the recipe would train; None where nothing was measured, or nothing is known of the recipe."""
+        static = self.preview.picture.static
+        return self.estimate_for(self.editor.recipe, static.multiply_adds) if static else None
+
+    def execution(self) -> Execution | None:
+        """How the recipe's steps would be executed; None where nothing is known of the recipe."""
+        static = self.preview.picture.static
+        return self.execution_of(self.editor.recipe, static.training_images) if static else None
+
+    def open_recipe(self) -> None:
+        """Choose a recipe; what is not saved is asked about first."""
+
+        def opened(result: Opened | None) -> None:
+            if result is not None:
+                recipe, path = result
+                self.editor.open(recipe, writable(path))
+                self.recipe_changed()
+
+        self.unless_unsaved("open another recipe", lambda: self.push_screen(OpenScreen(), opened))
+
+    def save_recipe(self, *, ask: bool = False, then: Callable[[], object] = lambda: None) -> None:
+        """Write the recipe to its file, or ask where; ``then`` follows where something was written."""
+        editor = self.editor
+
+        def saved(result: Saved | None) -> None:
+            if result is None:
+                return
+            recipe, path = result
+            editor.saved(recipe, path)
+            self.notify(f"saved as {path}")
+            self.recipe_changed()
+            then()
+
+        if ask or editor.path is None:
+            path = editor.path or saved_recipes() / f"{editor.recipe.name}.toml"
+            self.push_screen(SaveScreen(editor.recipe, path), saved)
+            return
+        try:
+            save_recipe(editor.recipe, editor.path)
+        except OSError as error:
+            self.notify(f"{editor.path}: cannot be written: {why(error, editor.path)}", severity="error")
+            return
+        saved((editor.recipe, editor.path))
+
+    def unless_unsaved(self, what: str, then: Callable[[], object]) -> None:
+        """Do something that forgets the present recipe; if it is not saved, ask first."""
+        if not self.editor.unsaved:
+            then()
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "save":
+                self.save_recipe(then=then)
+            elif answer == "discard":
+                then()
+
+        name = self.editor.recipe.name
+        answers = [("save", f"Save, then {what}"), ("discard", f"{what[0].upper()}{what[1:]} without saving")]
+        question = f"{name} has changes that are not saved."
+        self.push_screen(ConfirmScreen("Unsaved changes", question, answers, loses={"discard"}), answered)

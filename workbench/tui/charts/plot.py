@@ -1,0 +1,139 @@
+"""What one chart shows: its series, how its values are written, its scale. No widget; drawn for any size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from workbench.tui.charts.columns import at_step, reduce, thin
+from workbench.tui.charts.drawing import (
+    Axis,
+    Layer,
+    draw,
+    log_axis,
+    logarithm,
+    percent_axis,
+    plot_area,
+    sign_of,
+    span_axis,
+    zero_axis,
+)
+from workbench.tui.charts.viewport import Progress, Viewport
+from workbench.tui.common.palette import Colour, Palette
+
+if TYPE_CHECKING:
+    from workbench.tui.charts.columns import Numbers
+
+    Pairs = tuple[Numbers, Numbers]
+
+Kind = Literal["faint", "line", "marks"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve. steps and values: columns of one length, not finite values are gaps.
+
+    colour: a field of the palette, or a colour. kind: "faint" is drawn through minimum and maximum of what falls into
+    a column, "line" through the last value of it, "marks" as single signs. sign: in the title, and of marks.
+    """
+
+    name: str
+    steps: Sequence[float]
+    values: Sequence[float]
+    colour: str | Colour
+    kind: Kind = "line"
+    sign: str = "━"
+
+    def rgb(self, palette: Palette) -> Colour:
+        """Its colour."""
+        return getattr(palette, self.colour) if isinstance(self.colour, str) else self.colour
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A chart. write: a value in its title, short; exact: under the cursor; tick: at its axis.
+
+    scale: "zero" begins at 0, "share" is 0–100 %. positive: it may be shown on a logarithmic scale.
+    """
+
+    title: str
+    series: tuple[Series, ...]
+    write: Callable[[float], str]
+    exact: Callable[[float], str]
+    tick: Callable[[float], str]
+    scale: Literal["zero", "share"] = "zero"
+    positive: bool = False
+
+    def figures(self, cursor: float | None, palette: Palette) -> list[tuple[str, Colour, str, str]]:
+        """Sign, colour, name and value of the series: the newest values, or those at the cursor, the raw ones too."""
+        found = []
+        for series in self.series:
+            if cursor is None and series.kind == "faint" and len(self.series) > 1:
+                continue
+            value = at_step(series.steps, series.values, math.inf if cursor is None else cursor)
+            if cursor is None and math.isnan(value):
+                value = next((v for v in reversed(series.values[-1000:]) if math.isfinite(v)), math.nan)
+            if len(series.values):
+                text = (self.write if cursor is None else self.exact)(value)
+                sign = sign_of(series.sign, palette.ascii)
+                found.append((sign, series.rgb(palette), series.name, text))
+        return found
+
+    def draw(
+        self, width: int, height: int, viewport: Viewport, progress: Progress, palette: Palette, *, log: bool = False
+    ) -> tuple[str, int]:
+        """The chart as ANSI text, see :func:`workbench.tui.charts.drawing.draw`, and the cells left of its curves."""
+        import numpy as np
+
+        low, high = viewport.window(progress)
+        pieces = [self._piece(series, low, high, 2 * width) for series in self.series]
+        y = self._axis(pieces, height - 2, low, high, viewport.whole, log and self.positive)
+        left, across, _ = plot_area(y, width, height) or (0, width, 0)
+        x = viewport.axis(progress, across)
+        layers = []
+        for series, (steps, values) in zip(self.series, pieces, strict=True):
+            points = list(zip(viewport.places(steps, progress).tolist(), values.tolist(), strict=True))
+            if series.kind == "marks":
+                points = [point for point in points if x.low <= point[0] <= x.high]
+            if log and self.positive:
+                points = logarithm(points)
+            mark = series.sign if series.kind == "marks" else ""
+            layers.append(Layer(points, series.rgb(palette), mark, faint=series.kind == "faint"))
+        cursor = None
+        if viewport.cursor is not None:
+            cursor = float(viewport.places(np.array([viewport.cursor]), progress)[0])
+        return draw(layers, x, y, width, height, palette.frame, cursor=cursor, ascii=palette.ascii), left
+
+    def _piece(self, series: Series, low: float, high: float, count: int) -> Pairs:
+        """The points of a series to draw: no more than the chart can tell apart, cut at the window's edges."""
+        found = (reduce if series.kind == "faint" else thin)(series.steps, series.values, low, high, count)
+        return found if series.kind == "marks" else _cut(found, low, high)
+
+    def _axis(self, pieces: list[Pairs], height: int, low: float, high: float, whole: bool, log: bool) -> Axis:
+        seen = [
+            (series.kind, values[(steps >= low) & (steps <= high)])
+            for series, (steps, values) in zip(self.series, pieces, strict=True)
+        ]
+        everything = [v for _, values in seen for v in values.tolist()]
+        if log:
+            return log_axis(everything, height, self.tick)
+        if self.scale == "share" and whole:
+            return percent_axis(height)
+        # Single raw values may lie far out; their curve leaves the chart there.
+        calm = [v for kind, values in seen if kind != "faint" for v in values.tolist()]
+        calm = calm if any(map(math.isfinite, calm)) else everything
+        return (zero_axis if whole else span_axis)(calm, height, write=self.tick)
+
+
+def _cut(pairs: Pairs, low: float, high: float) -> Pairs:
+    """The points with those beyond the window moved onto its edges, at the value that the line has there."""
+    steps, values = pairs
+    if len(steps) > 1 and steps[0] < low < steps[1]:
+        values[0] += (values[1] - values[0]) * (low - steps[0]) / (steps[1] - steps[0])
+        steps[0] = low
+    if len(steps) > 1 and steps[-2] < high < steps[-1]:
+        values[-1] = values[-2] + (values[-1] - values[-2]) * (high - steps[-2]) / (steps[-1] - steps[-2])
+        steps[-1] = high
+    return steps, values

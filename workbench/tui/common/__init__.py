@@ -1,0 +1,1 @@
+"""What the screens share: the registry of actions, widgets, dialogs, texts, the services that the app gives them."""

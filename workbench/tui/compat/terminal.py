@@ -1,0 +1,206 @@
+"""The terminal: what it sends, that it may go away, and how little is sent to it."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import selectors
+import signal
+import sys
+import termios
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
+
+from rich.console import Console
+from rich.control import Control
+from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual._compositor import ChopsUpdate
+from textual._time import get_time
+from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
+from textual.constants import ESCAPE_DELAY
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+PASTE_SECONDS = 1.0
+"""Seconds without the end of a bracketed paste, after which what came is taken for all of it."""
+
+TYPED_SECONDS = 0.025
+"""A key that comes at least so long after what came before it was pressed by a person and is not part of a paste."""
+
+LONGER = "[OPX]^_"
+"""What follows the escape character where it begins more than a key with Alt (ECMA-48: CSI, SS3, strings)."""
+
+
+class PasteParser(XTermParser):
+    """Textual's parser of what a terminal sends, with bracketed pastes taken out before.
+
+    Textual waits for the end of a paste for ever, and takes escape sequences in the pasted text for keys. Here a paste
+    is text and nothing else, and one whose end was lost on the way ends by itself. now: seconds, of any clock.
+
+    Escape and a key after it, once they arrive together, are the bytes of that key with Alt. Textual then hears the
+    key alone: Enter, where somebody left a dialog and went on. They are two keys here, unless Alt makes a key that
+    edits a text (``alt+b``) or one of ``chords``, names of keys that have a meaning of their own.
+    """
+
+    def __init__(self, debug: bool = False, now: Callable[[], float] = get_time, chords: Container[str] = ()) -> None:
+        super().__init__(debug)
+        self._now = now
+        self._chords = chords
+        self._pasted: str | None = None
+        self._tail = ""
+        self._last = self._grew = now()
+
+    def feed(self, data: str) -> Iterable[Message]:
+        """Messages for what the terminal sent; "" where it will send nothing any more."""
+        if not data:
+            yield from super().feed(data)
+        now = self._now()
+        if now - self._last > ESCAPE_DELAY:  # an escape sequence in two parts so far apart is none
+            self._tail = ""
+        # Keys that a person presses in vain would put off the end of the paste for ever.
+        if len(data) > len(BRACKETED_PASTE_END) or now - self._last < TYPED_SECONDS:
+            self._grew = now
+        self._last = now
+        while data:
+            if self._pasted is None:
+                data = yield from self._outside(data)
+            else:
+                data = yield from self._inside(data)
+
+    def tick(self) -> Iterable[Message]:
+        """Messages for what the terminal did not send; called ten times a second."""
+        yield from super().tick()
+        if self._pasted is not None and self._now() - self._grew >= PASTE_SECONDS:
+            text = self._pasted
+            lost = next(n for n in range(len(BRACKETED_PASTE_END), -1, -1) if text.endswith(BRACKETED_PASTE_END[:n]))
+            yield from self._paste(text[: len(text) - lost])
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        escape, key = sequence[:1], sequence[1:]
+        if escape != "\x1b" or len(key) != 1 or key in LONGER or isinstance(ANSI_SEQUENCES_KEYS.get(sequence), tuple):
+            yield from super()._sequence_to_key_events(sequence, alt)
+            return
+        chord = list(super()._sequence_to_key_events(key, alt=True))
+        if not any(event.key in self._chords for event in chord):
+            yield events.Key("escape", escape)
+            chord = list(super()._sequence_to_key_events(key))
+        yield from chord
+
+    def _outside(self, data: str) -> Generator[Message, None, str]:
+        seen = self._tail + data
+        start = seen.find(BRACKETED_PASTE_START)
+        if start < 0:
+            self._tail = seen[1 - len(BRACKETED_PASTE_START) :]
+            yield from super().feed(data)
+            return ""
+        cut = start + len(BRACKETED_PASTE_START) - len(self._tail)
+        # The base class may have begun with it in an earlier read: let it see the whole start, and an end.
+        for message in super().feed(data[:cut] + BRACKETED_PASTE_END):
+            if not isinstance(message, events.Paste):
+                yield message
+        self._pasted, self._tail, self._grew = "", "", self._now()
+        return data[cut:]
+
+    def _inside(self, data: str) -> Generator[Message, None, str]:
+        assert self._pasted is not None
+        text, end, rest = (self._pasted + data).partition(BRACKETED_PASTE_END)
+        if not end:
+            self._pasted = text
+            return ""
+        yield from self._paste(text)
+        return rest
+
+    def _paste(self, text: str) -> Iterator[Message]:
+        self._pasted = None
+        if text:
+            yield events.Paste(text.replace("\x00", ""))
+
+
+class SurvivingDriver(LinuxDriver):
+    """The input thread ends quietly when the terminal is gone; the output: :mod:`workbench.tui.app.descriptors`."""
+
+    def _run_input_thread(self) -> None:
+        # Reading a hung-up terminal raises EIO, which the base class would take for a crash; what it does with a crash
+        # leaves no exception behind.
+        try:
+            self.run_input_thread()
+        except OSError:
+            return
+        except Exception as error:
+            self._app.call_later(self._app._handle_exception, error)
+
+    def run_input_thread(self) -> None:
+        """Read what the terminal sends until the driver is stopped; the base class with our parser."""
+        parser = PasteParser(self._debug, chords=self.chords())
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a stray byte is no reason to end
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            early = bool(selector.select(0))  # typed while the terminal still made a line feed of Enter
+            while not self.exit_event.is_set():
+                if selector.select(0.1):
+                    if not (data := os.read(self.fileno, 4096)):
+                        return
+                    if early:
+                        data, early = data.replace(b"\n", b"\r"), False
+                    if text := decode(data):  # not where only the first bytes of a character came
+                        for message in parser.feed(text):
+                            self.process_message(message)
+                for message in parser.tick():
+                    self.process_message(message)
+
+    def chords(self) -> set[str]:
+        """The keys that the user has given a meaning of their own."""
+        return {key for keys in self._app._keymap.values() for key in keys.split(",")}
+
+    def _sigtstp_application(self, *_: object) -> None:
+        # The base class stops this process alone; a shell that started it through another one, such as uv, would wait
+        # for that one for ever. fg continues the whole job.
+        if self._auto_restart:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        os.kill(0, signal.SIGSTOP)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """The terminal's own word; the base class believes COLUMNS and LINES, which a shell may have left behind."""
+        for file in (sys.__stdout__, sys.__stderr__):
+            with contextlib.suppress(AttributeError, ValueError, OSError):
+                size = os.get_terminal_size(file.fileno())  # type: ignore[union-attr]
+                if size.columns > 0 and size.lines > 0:
+                    return size.columns, size.lines
+        return super()._get_terminal_size()
+
+    def terminal_gone(self) -> bool:
+        """Whether the terminal that the keys came from no longer exists."""
+        if not self.input_tty:
+            return False
+        try:
+            termios.tcgetattr(self.fileno)
+        except (termios.error, OSError):
+            return True
+        return False
+
+
+class CroppedUpdate(ChopsUpdate):
+    """A partial update that begins where a change begins, and ends where it ends.
+
+    Textual 8.2 sends a changed stretch of a line from the left edge of its widget on: for a point at the right end of a
+    curve that is the whole line of the chart.
+    """
+
+    @classmethod
+    def of(cls, update: ChopsUpdate) -> CroppedUpdate:
+        """The cropped form of an update."""
+        return cls(update.chops, update.spans, update.chop_ends)
+
+    def render_segments(self, console: Console) -> str:
+        """The terminal's sequences for the changed stretches."""
+        sequences: list[str] = []
+        for y, start, end in self.spans:
+            for edge, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
+                first, last = max(x, start), min(edge, end)
+                if strip is None or first >= last:
+                    continue
+                part = strip if (first, last) == (x, edge) else strip.crop(first - x, last - x)
+                sequences += [Control.move_to(first, y).segment.text, part.render(console)]
+        return "".join(sequences)

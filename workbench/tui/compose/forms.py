@@ -1,0 +1,214 @@
+"""What a form edits: the parameters of one part of a recipe, as text, checked by the code that reads recipe files."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tomli_w
+
+from workbench.recipe import Data, Expect, Problem, Recipe, RecipeError, Train, conflicts, read_recipe
+from workbench.recipe.parameters import Parameter, parameters
+from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.schema import to_tables
+from workbench.tui.common.words import shown
+
+Entry = str | bool
+"""What stands in a field: text, a choice as text, or a switch."""
+
+SECTIONS = {
+    "recipe": "What the recipe is called, and the seed that every random draw starts from.",
+    "data": "Where the images come from and how they are fed.",
+    "model": "The network.",
+    "train": "How long to train, and what to report and keep on the way.",
+    "expect": "What the recipe's source claims; checks compare a run with it.",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One line of a form. ``value`` is None where a parameter is left out or not given yet."""
+
+    parameter: Parameter
+    value: Any
+
+    @property
+    def key(self) -> str:
+        """The parameter's name in its table."""
+        return self.parameter.name
+
+    @property
+    def entry(self) -> Entry:
+        """The value as it stands in the field."""
+        return as_entry(self.parameter, self.value)
+
+    @property
+    def default_entry(self) -> Entry | None:
+        """The default as it stands in the field; None if there is none."""
+        return None if self.parameter.required else as_entry(self.parameter, self.parameter.default)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A part of a recipe with its parameters. ``place`` is its path: ``data``, ``model``, ``techniques.sgd``, …
+
+    ``chooser`` names the field whose value decides which other fields there are: ``source`` in data, ``name`` in model.
+    """
+
+    place: str
+    title: str
+    about: str
+    fields: tuple[Field, ...]
+    chooser: str = ""
+
+
+def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
+    """What a form for this place edits; ``choice`` takes another data source or model than the recipe has."""
+    if place.startswith("techniques."):
+        name = place.removeprefix("techniques.")
+        card = TECHNIQUES[name]
+        fields = _fields(card, recipe.techniques.get(name))
+        return Subject(place, name, card.about(), fields)
+    if place == "data":
+        name = choice or recipe.data.source
+        card = SOURCES[name]
+        own = recipe.data_source if name == recipe.data.source else None
+        general = _fields(Data, recipe.data, leave_out=("source",))
+        fields = (_choice("source", SOURCES.names(), name, "data source"), *_fields(card, own), *general)
+        return Subject(place, place, card.about(), fields, chooser="source")
+    if place == "model":
+        name = choice or recipe.model.name
+        card = MODELS[name]
+        own = recipe.model if name == recipe.model.name else None
+        fields = (_choice("name", MODELS.names(), name, "network family"), *_fields(card, own))
+        return Subject(place, place, card.about(), fields, chooser="name")
+    if place == "train":
+        return Subject(place, place, SECTIONS[place], _fields(Train, recipe.train))
+    if place == "expect":
+        return Subject(place, place, SECTIONS[place], _fields(Expect, recipe.expect))
+    return Subject("recipe", "recipe", SECTIONS["recipe"], _top_fields(recipe))
+
+
+def apply(recipe: Recipe, form: Subject, entries: Mapping[str, Entry]) -> tuple[Recipe | None, dict[str, str]]:
+    """The recipe with a form's entries, and what is wrong with them by key; a recipe comes only without problems."""
+    tables = to_tables(recipe)
+    values = {f.key: as_value(f.parameter, entries[f.key]) for f in form.fields if entries.get(f.key, "") != ""}
+    missing = {
+        f.key: f"expected {f.parameter.expected}, found nothing"
+        for f in form.fields
+        if f.key not in values and not f.parameter.optional and f.parameter.kind != "text"
+    }
+    _place(tables, form, values)
+    try:
+        changed = read_recipe(tomli_w.dumps(tables), consistent=False)
+    except RecipeError as error:
+        return None, _by_key(form, error.problems) | missing
+    return (None, missing) if missing else (changed, {})
+
+
+def warnings(recipe: Recipe, form: Subject) -> dict[str, str]:
+    """What cannot stand together in a recipe, as far as it concerns this form; the key is "" for the whole of it."""
+    return _by_key(form, conflicts(recipe))
+
+
+def as_entry(parameter: Parameter, value: Any) -> Entry:
+    """A value as a field shows it."""
+    if parameter.kind == "switch":
+        return bool(value)
+    return "" if value is None else shown(value)
+
+
+def as_value(parameter: Parameter, entry: Entry) -> Any:
+    """What a field's text means. Text that is no value stays text: the reader says what is wrong with it."""
+    if isinstance(entry, bool) or parameter.kind == "text":
+        return entry
+    text = entry.strip()
+    if parameter.kind in ("integer", "number"):
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        return text
+    if parameter.kind == "list" and not text.startswith("["):
+        text = f"[{text}]"
+    elif parameter.kind == "choice" and text in parameter.choices:
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return entry
+
+
+def _fields(card: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Field, ...]:
+    return tuple(
+        Field(p, p.default if values is None else getattr(values, name))
+        for name, p in parameters(card).items()
+        if name not in leave_out
+    )
+
+
+def _choice(key: str, names: list[str], value: str, description: str) -> Field:
+    return Field(_parameter(key, "choice", names[0], description, choices=tuple(names), required=True), value)
+
+
+def _top_fields(recipe: Recipe) -> tuple[Field, ...]:
+    return (
+        Field(_parameter("name", "text", "untitled", "names files and runs"), recipe.name),
+        Field(_parameter("about", "text", "", "a sentence for the list of recipes"), recipe.about),
+        Field(_parameter("seed", "integer", 0, "every random draw starts from it", bounds="≥ 0"), recipe.seed),
+    )
+
+
+def _parameter(
+    name: str,
+    kind: str,
+    default: Any,
+    description: str,
+    *,
+    bounds: str = "",
+    choices: tuple[Any, ...] = (),
+    required: bool = False,
+) -> Parameter:
+    return Parameter(
+        name=name,
+        kind=kind,
+        default=default,
+        required=required,
+        optional=False,
+        bounds=bounds,
+        choices=choices,
+        unit="",
+        description=description,
+    )
+
+
+def _place(tables: dict[str, Any], form: Subject, values: dict[str, Any]) -> None:
+    """Put a form's values where they stand in a recipe file."""
+    if form.place == "recipe":
+        for key in ("name", "about", "seed"):
+            tables.pop(key, None)
+        tables |= {key: value for key, value in values.items() if value != ""}
+    elif form.place.startswith("techniques."):
+        name = form.place.removeprefix("techniques.")
+        tables["techniques"][name] = values
+    else:
+        tables[form.place] = values
+
+
+def _by_key(form: Subject, problems: tuple[Problem, ...] | list[Problem]) -> dict[str, str]:
+    keys = {field.key for field in form.fields}
+    found: dict[str, str] = {}
+    for problem in problems:
+        if form.place == "recipe":
+            key = problem.path if problem.path in keys else None
+        elif problem.path == form.place:
+            key = ""
+        else:
+            place, _, last = problem.path.rpartition(".")
+            key = last if place == form.place and last in keys else None
+        if key is not None:
+            found.setdefault(key, problem.message)
+    return found

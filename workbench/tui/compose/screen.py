@@ -1,0 +1,304 @@
+"""Compose: the recipe at the left; card, preview and changes at the right."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input
+
+from workbench.recipe import Recipe, write_recipe
+from workbench.recipe.execution import Execution
+from workbench.runs.speed import Estimate
+from workbench.tui.charts.widgets import Chart
+from workbench.tui.common import clipboard
+from workbench.tui.common.actions import bindings
+from workbench.tui.common.bars import KeyBar, TopBar
+from workbench.tui.common.sample_grid import SampleGrid
+from workbench.tui.common.screens import WorkbenchScreen
+from workbench.tui.common.services import Services
+from workbench.tui.common.widgets import Text
+from workbench.tui.compat.composed import when_ready
+from workbench.tui.compose import conflicts, texts
+from workbench.tui.compose.conflicts import fix_first
+from workbench.tui.compose.form_screen import FormScreen
+from workbench.tui.compose.preview_state import PreviewState
+from workbench.tui.compose.side import VIEWS, Side
+from workbench.tui.compose.technique_list import TechniqueList, rows
+
+
+class ComposeServices(Services, Protocol):
+    """What this screen asks of the app beside what all screens do. preview: what is known of the recipe."""
+
+    preview: PreviewState
+
+    def estimate(self) -> Estimate | None:
+        """How fast the recipe would train; None where nothing is known."""
+
+    def execution(self) -> Execution | None:
+        """How the recipe's steps would be executed; None where nothing is known."""
+
+    def choose_device(self) -> None:
+        """Ask for the device of the next run."""
+
+    def open_recipe(self) -> None:
+        """Ask for another recipe."""
+
+    def save_recipe(self, *, ask: bool = False) -> None:
+        """Write the recipe to its file, or ask where."""
+
+    def start_run(self) -> None:
+        """Train the recipe."""
+
+
+class ComposeScreen(WorkbenchScreen[None]):
+    """Everything here is about ``services.editor``, the recipe being composed."""
+
+    BINDINGS = bindings("compose")
+    AUTO_FOCUS = "#techniques"
+
+    def __init__(self, services: ComposeServices) -> None:
+        super().__init__()
+        self.services = services
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("compose")
+        with Horizontal(id="panes"):
+            with Vertical(id="list-pane", classes="pane"):
+                yield Input(placeholder="words to look for", id="filter", compact=True, classes="-hidden")
+                yield TechniqueList(id="techniques")
+            yield Side(id="side")
+        yield Text(id="line")
+        yield KeyBar("compose", self.services.settings.keymap)
+
+    def on_mount(self) -> None:
+        self.query_one("#list-pane").border_title = "Recipe"
+        self.show_device("")
+        self._side.show_places(self.services.settings.runs, self.services.settings.data_root)
+        before = self.services.layout.get("compose", {})
+        self.show_view(str(before["view"]) if before.get("view") in VIEWS else VIEWS[0])
+        self.refresh_recipe()
+        if isinstance(before.get("place"), str):
+            self._list.select(before["place"])
+
+    def on_resize(self) -> None:
+        self._side.show_places(self.services.settings.runs, self.services.settings.data_root)
+        self._side.show_titles()
+        self._show_line()
+
+    def on_screen_resume(self) -> None:
+        for chart in self.query(Chart):
+            chart.draw()
+        self.services.refresh_top()
+
+    # What is shown
+
+    @when_ready
+    def refresh_recipe(self) -> None:
+        """The recipe changed: list, panes and preview follow."""
+        editor = self.services.editor
+        problems, changes = editor.conflicts(), editor.changes()
+        wanted = self.query_one("#filter", Input).value
+        self._list.show(rows(editor.recipe, problems, changes, wanted))
+        self._show_card()
+        offers = [conflicts.offer(editor.fixes(problem)) for problem in problems]
+        self._side.show_changes(changes, editor.recipe, problems, offers, self.services.key("compose.fix"))
+        self.services.preview.look_at(editor.recipe, editor.loaded, trainable=not problems)
+        self.refresh_preview()
+        self.services.refresh_top()
+
+    @when_ready
+    def refresh_preview(self) -> None:
+        """Something is known about the recipe that was not known before."""
+        app, preview = self.services, self.services.preview
+        draw = f"draw {preview.roll + 1} · {app.key('compose.roll')} draws anew"
+        self._side.show_picture(preview.picture, app.palette, app.estimate(), app.execution(), draw)
+        self._show_line()
+
+    def _show_line(self) -> None:
+        editor = self.services.editor
+        if problems := editor.conflicts():
+            offer, key = conflicts.offer(editor.fixes(problems[0])), self.services.key("compose.fix")
+            line = conflicts.in_line(problems, offer, key, self.size.width)
+        else:
+            line = texts.line(self.services.preview.picture, self.size.width)
+        self.query_one("#line", Text).show(line, layout=False)
+
+    def _show_card(self) -> None:
+        editor = self.services.editor
+        row = self._list.row
+        title = (row.technique or row.label) if row is not None else ""
+        self._side.show_card(title, texts.card(editor.recipe, editor.loaded, self._list.place))
+
+    @when_ready
+    def show_device(self, gpus: str) -> None:
+        """The device in use, and what is known of the GPUs."""
+        device = self.services.device
+        self.query_one("#list-pane").border_subtitle = Content(f"{device}: {gpus}" if gpus else f"device {device}")
+
+    @property
+    def _side(self) -> Side:
+        return self.query_one(Side)
+
+    @property
+    def _list(self) -> TechniqueList:
+        return self.query_one(TechniqueList)
+
+    @when_ready
+    def show_view(self, view: str) -> None:
+        """Bring a pane of the right side to the front."""
+        self._side.show_view(view)
+        self._remember()
+
+    def _remember(self) -> None:
+        """What the next session in this folder opens with."""
+        self.services.layout["compose"] = {"view": self._side.view, "place": self._list.place}
+
+    def action_show_view(self, view: str) -> None:
+        """A pane's title was clicked."""
+        self.show_view(view)
+
+    # What the list says
+
+    @on(TechniqueList.Moved)
+    def _moved(self) -> None:
+        self._remember()
+        self._show_card()
+        self.query_one("#card").scroll_home(animate=False)
+
+    @on(TechniqueList.Toggled)
+    def _toggled(self, event: TechniqueList.Toggled) -> None:
+        self._toggle(event.technique)
+
+    @on(TechniqueList.Edited)
+    def _edited(self, event: TechniqueList.Edited) -> None:
+        self._edit(event.place)
+
+    @on(SampleGrid.RoomChanged)
+    def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
+        self.services.preview.room_for_samples(event.count, event.side)
+
+    @on(Input.Changed, "#filter")
+    def _filtered(self) -> None:
+        self.refresh_list()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        self._list.focus()
+
+    @when_ready
+    def refresh_list(self) -> None:
+        """The filter changed."""
+        editor = self.services.editor
+        wanted = self.query_one("#filter", Input).value
+        self._list.show(rows(editor.recipe, editor.conflicts(), editor.changes(), wanted))
+        self._show_card()
+
+    def key_escape(self) -> None:
+        """Away with the filter."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.add_class("-hidden")
+        self._list.focus()
+
+    def key_down(self) -> None:
+        """From the filter down into the list."""
+        if self.focused is self.query_one("#filter"):
+            self._list.focus()
+
+    # Actions
+
+    def action_toggle_technique(self) -> None:
+        """Switch what the cursor stands on; a part of the recipe that has no switch is edited."""
+        row = self._list.row
+        if row is not None and row.technique:
+            self._toggle(row.technique)
+        elif row is not None:
+            self._edit(row.place)
+
+    def _toggle(self, name: str) -> None:
+        if self.services.editor.toggle(name):
+            self.refresh_recipe()
+        else:
+            self._edit(f"techniques.{name}")
+
+    def action_edit(self) -> None:
+        """Edit what the cursor stands on."""
+        if self._list.place:
+            self._edit(self._list.place)
+
+    def _edit(self, place: str) -> None:
+        def edited(recipe: Recipe | None) -> None:
+            if recipe is not None and self.services.editor.change(recipe):
+                self.refresh_recipe()
+
+        self.app.push_screen(FormScreen(self.services.editor.recipe, place), edited)
+
+    def action_filter(self) -> None:
+        """Type words to look for."""
+        field = self.query_one("#filter", Input)
+        field.remove_class("-hidden")
+        field.focus()
+
+    def action_view(self, by: int) -> None:
+        """The next or previous pane at the right."""
+        self._side.show_next(by)
+        self._remember()
+
+    def action_diff(self) -> None:
+        """What differs from the recipe as loaded, or back to what was shown before."""
+        self._side.toggle_changes()
+        self._remember()
+
+    def action_roll(self) -> None:
+        """Another draw of the augmentations; where there is no room for the samples, bring them to the front first."""
+        if self._side.samples_in_sight:
+            self.services.preview.roll_again()
+            self.refresh_preview()
+        else:
+            self.show_view("samples")
+
+    def action_devices(self) -> None:
+        """Choose the device of the next run."""
+        self.services.choose_device()
+
+    def action_fix(self) -> None:
+        """Solve the first conflict."""
+        fix_first(self.services)
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the pane in front by half its height."""
+        self._side.scroll_by_half(direction)
+
+    def action_undo(self) -> None:
+        """Take back the last change."""
+        if self.services.editor.undo():
+            self.refresh_recipe()
+
+    def action_redo(self) -> None:
+        """Do again what was taken back."""
+        if self.services.editor.redo():
+            self.refresh_recipe()
+
+    def action_open(self) -> None:
+        """Choose another recipe."""
+        self.services.open_recipe()
+
+    def action_save(self) -> None:
+        """Write the recipe to its file."""
+        self.services.save_recipe()
+
+    def action_save_as(self) -> None:
+        """Write the recipe to another file."""
+        self.services.save_recipe(ask=True)
+
+    def action_copy(self) -> None:
+        """The recipe as TOML, to the clipboard."""
+        clipboard.copy(self.app, write_recipe(self.services.editor.recipe), "the recipe")
+
+    def action_run(self) -> None:
+        """Train this recipe."""
+        self.services.start_run()

@@ -1,0 +1,253 @@
+"""The list of a recipe's parts and of all techniques, with a cursor; it redraws only the lines that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+
+from workbench.recipe import Change, Problem, Recipe
+from workbench.recipe.parameters import parameters
+from workbench.recipe.registries import TECHNIQUES
+from workbench.techniques.base import GROUPS
+from workbench.tui.common.widgets import CursorLines
+from workbench.tui.common.words import cut, shown
+
+LABEL = 17
+"""Cells for a technique's name."""
+
+
+class TechniqueList(CursorLines):
+    """Shows rows; says when the cursor moves, and when one is to be switched or edited."""
+
+    COMPONENT_CLASSES = {
+        "list--heading",
+        "list--on",
+        "list--off",
+        "list--value",
+        "list--changed",
+        "list--wrong",
+        "list--cursor",
+    }
+
+    class Moved(Message):
+        """The cursor stands on another place."""
+
+        def __init__(self, place: str) -> None:
+            super().__init__()
+            self.place = place
+
+    class Toggled(Message):
+        """A technique's checkbox was clicked."""
+
+        def __init__(self, technique: str) -> None:
+            super().__init__()
+            self.technique = technique
+
+    class Edited(Message):
+        """A line was double-clicked: its parameters are to be edited."""
+
+        def __init__(self, place: str) -> None:
+            super().__init__()
+            self.place = place
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: list[Row] = []
+
+    @property
+    def place(self) -> str:
+        """What the cursor stands on; "" if the list is empty."""
+        return self._rows[self.cursor].place if 0 <= self.cursor < len(self._rows) else ""
+
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        return self._rows[self.cursor] if 0 <= self.cursor < len(self._rows) else None
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Take new rows; the cursor stays on its place if that is still there."""
+        before, place = self._rows, self.place
+        self._rows = list(rows)
+        self.virtual_size = Size(0, len(self._rows))
+        if len(before) == len(self._rows):
+            for number, (old, new) in enumerate(zip(before, self._rows, strict=True)):
+                if old != new:
+                    self.refresh_row(number)
+        else:
+            self.refresh()
+        self.select(place, announce=not place)
+
+    def select(self, place: str, *, announce: bool = True) -> None:
+        """Put the cursor on a place, or on the nearest row that has one."""
+        number = next((i for i, row in enumerate(self._rows) if place and row.place == place), None)
+        if number is None:
+            number = self._nearest(min(self.cursor, len(self._rows) - 1), 1)
+            announce = True
+        self._put(number, announce)
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor by some rows; headings are skipped."""
+        target = min(max(self.cursor + by, 0), len(self._rows) - 1)
+        self._put(self._nearest(target, 1 if by > 0 else -1), True)
+
+    def _nearest(self, number: int, direction: int) -> int:
+        """The nearest row with a place, first in one direction, then in the other."""
+        count = len(self._rows)
+        ahead = range(number, count) if direction > 0 else range(number, -1, -1)
+        behind = range(number, -1, -1) if direction > 0 else range(number, count)
+        return next((i for i in [*ahead, *behind] if 0 <= i < count and self._rows[i].place), 0)
+
+    def _put(self, number: int, announce: bool) -> None:
+        before = self.cursor
+        self.cursor = number
+        if before != number:
+            self.refresh_row(before)
+            self.refresh_row(number)
+        # The heading above comes into view with its first row.
+        top = number - 1 if number > 0 and not self._rows[number - 1].place else number
+        self.scroll_to_region(Region(0, top, 1, number - top + 1), animate=False, force=True, immediate=True)
+        if announce and self._rows:
+            self.post_message(self.Moved(self.place))
+
+    def on_click(self, event: events.Click) -> None:
+        number = event.y + self.scroll_offset.y
+        if event.get_content_offset(self) is None or not 0 <= number < len(self._rows) or not self._rows[number].place:
+            return
+        event.stop()
+        self._put(number, True)
+        row = self._rows[number]
+        if row.technique and 1 <= event.x <= 5:
+            self.post_message(self.Toggled(row.technique))
+        elif event.chain == 2:
+            self.post_message(self.Edited(row.place))
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        number = y + self.scroll_offset.y
+        width = self.size.width
+        base = self.rich_style
+        if not 0 <= number < len(self._rows):
+            return Strip.blank(width, base)
+        row = self._rows[number]
+        if number == self.cursor:
+            cursor = self.get_component_rich_style("list--cursor", partial=True)
+            base = self.under_cursor(base, cursor)
+        segments = [Segment(text, base + style) for text, style in self._parts(row)]
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _parts(self, row: Row) -> list[tuple[str, Style]]:
+        def style(name: str) -> Style:
+            return self.get_component_rich_style(f"list--{name}", partial=True)
+
+        if not row.place:
+            return [(f" {row.label}", style("heading"))]
+        mark = ("!", style("wrong")) if row.wrong else ("•", style("changed")) if row.changed else (" ", Style())
+        if row.on is None:
+            head, label = f" {row.label:<7}", style("on")
+        else:
+            head, label = f" [{'x' if row.on else ' '}] {row.label:<{LABEL}}", style("on" if row.on else "off")
+        if row.wrong:
+            label = style("wrong")
+        room = self.size.width - 1 - len(head) - 1
+        values = cut(f" {row.values}", room) if room > 3 else ""
+        return [mark, (head, label), (values, style("value" if row.on is not False else "off"))]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line. ``place`` is what it stands for (``data``, ``techniques.sgd``, …) and "" for a heading.
+
+    on: None for what cannot be switched. values: the parameters in a few words. wrong: it takes part in a conflict.
+    """
+
+    label: str
+    place: str = ""
+    on: bool | None = None
+    values: str = ""
+    wrong: bool = False
+    changed: bool = False
+
+    @property
+    def technique(self) -> str:
+        """The technique's name; "" for other lines."""
+        return self.place.removeprefix("techniques.") if self.place.startswith("techniques.") else ""
+
+
+def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change], wanted: str = "") -> list[Row]:
+    """All lines, or those that a filter text is found in, under the headings that still have any.
+
+    Names and groups come first: cards are searched only where no name or group has the words.
+    """
+    wrong = {_place(p.path) for p in problems}
+    changed = {_place(c.path) for c in changes}
+    if recipe.name and any(c.path == "seed" for c in changes):
+        changed.add("recipe")
+    sections = [("", _parts(recipe)), *_techniques(recipe)]
+    by_name = any(_matches(wanted, f"{heading} {r.label}") for heading, members in sections for r, _ in members)
+    found: list[Row] = []
+    for heading, members in sections:
+        kept = [
+            Row(r.label, r.place, r.on, r.values, r.place in wrong, r.place in changed)
+            for r, text in members
+            if _matches(wanted, f"{heading} {r.label}" if by_name else f"{heading} {r.label} {text}")
+        ]
+        if kept:
+            found += [Row(heading), *kept] if heading else kept
+    return found
+
+
+def _place(path: str) -> str:
+    parts = path.split(".")
+    return ".".join(parts[:2]) if parts[0] == "techniques" else parts[0]
+
+
+def _matches(wanted: str, text: str) -> bool:
+    text = text.lower().replace("_", " ")
+    return all(word in text for word in wanted.lower().replace("_", " ").split())
+
+
+def _parts(recipe: Recipe) -> list[tuple[Row, str]]:
+    data, train = recipe.data, recipe.train
+    epochs = "epoch" if train.epochs == 1 else "epochs"
+    parts = [
+        Row("name", "recipe", values=f"{recipe.name}  seed {recipe.seed}"),
+        Row("data", "data", values=f"{data.source}  batch {data.batch_size}"),
+        Row("model", "model", values=f"{recipe.model.name}  {summary(recipe.model)}".rstrip()),
+        Row("train", "train", values=f"{train.epochs:g} {epochs}"),
+    ]
+    if recipe.expect.accuracy or recipe.expect.parameters:
+        claims = [f"{recipe.expect.parameters:,} parameters"] if recipe.expect.parameters else []
+        claims += [f"{recipe.expect.accuracy[0]:.1%}–{recipe.expect.accuracy[1]:.1%}"] if recipe.expect.accuracy else []
+        parts.append(Row("expect", "expect", values="  ".join(claims)))
+    return [(row, row.values) for row in parts]
+
+
+def _techniques(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
+    groups: dict[str, list[tuple[Row, str]]] = {group: [] for group in GROUPS}
+    for card in TECHNIQUES:
+        present = recipe.techniques.get(card.name)
+        row = Row(card.name, f"techniques.{card.name}", on=recipe.on(card.name), values=summary(present or card))
+        groups.setdefault(card.group, []).append((row, card.summary()))
+    return [(group, members) for group, members in groups.items() if members]
+
+
+def summary(card: object) -> str:
+    """A card's values (a class's defaults) in their order: numbers and texts as they are, switches by name if on."""
+    kind = card if isinstance(card, type) else type(card)
+    words = []
+    for name, parameter in parameters(kind).items():
+        value = parameter.default if isinstance(card, type) else getattr(card, name)
+        if name == "enabled" or value is None or value == "":
+            continue
+        if parameter.kind == "switch":
+            words += [name] if value else []
+        else:
+            words.append(shown(value))
+    return " ".join(words)

@@ -1,0 +1,1 @@
+"""The Run screen: one run as it is told by its directory."""

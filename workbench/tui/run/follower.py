@@ -1,0 +1,162 @@
+"""Reads a run's directory in a thread of its own, so that a slow disk never holds the screen up."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from workbench.events import Event, Resumed
+from workbench.profiling.saved import Saved, SavedReader
+from workbench.runs import queue
+from workbench.runs.directory import RunDirectory
+from workbench.runs.folder import holds_run
+from workbench.runs.machine import MachineReader, Sample
+from workbench.runs.occupancy import LiveRuns
+from workbench.runs.reader import EventReader, what_counts
+from workbench.runs.status import Status, honest_state, read_status
+from workbench.storage.regular import open_regular
+from workbench.tui.common.background import start_thread
+from workbench.tui.run.view import RunView
+
+log = logging.getLogger(__name__)
+
+LOG_TAIL = 16_384
+"""Bytes of log.txt that are read at most in one go."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A place in the queue, from 1, and what the run there waits for."""
+
+    place: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was new. ``fresh``: a new view of all that counts now, from the first event on; earlier ones are withdrawn.
+
+    It is made in the follower's thread, for a long history takes seconds; events and samples are in it already.
+    problem: why the run's events cannot be read, "" if they can.
+    """
+
+    events: list[Event]
+    state: str
+    status: Status | None
+    log: list[str]
+    machine: list[Sample]
+    fresh: RunView | None = None
+    waiting: Waiting | None = None
+    saved: Saved | None = None
+    problem: str = ""
+
+
+class Follower:
+    """Follows one run. The thread polls and leaves readings; whoever draws takes them with :meth:`take`."""
+
+    def __init__(self, run: RunDirectory, interval: float = 1.0) -> None:
+        self.run = run
+        self.interval = interval
+        self._reader = EventReader(run)
+        self._live = LiveRuns(run.path.parent)
+        self._machine = MachineReader(run)
+        self._saved = SavedReader(run.profile)
+        self._readings: deque[Reading] = deque()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._left_out = ""
+        self._log_at: int | None = None
+        self._log_rest = b""
+        self._first = True
+
+    def start(self) -> None:
+        """Start the thread; the first reading follows at once."""
+        start_thread(f"following {self.run.name}", self._work)
+
+    def stop(self) -> None:
+        """Let the thread end; does not wait for it."""
+        self._stop.set()
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Read now instead of at the next turn."""
+        self._wake.set()
+
+    def take(self) -> list[Reading]:
+        """All readings since the last call."""
+        found = []
+        with contextlib.suppress(IndexError):
+            while True:
+                found.append(self._readings.popleft())
+        return found
+
+    def poll(self) -> None:
+        """Read what is new and leave it."""
+        events = self._reader.read_new()
+        fresh = self._first
+        if any(isinstance(event, Resumed) for event in events):
+            if not fresh:
+                self._reader, self._machine = EventReader(self.run), MachineReader(self.run)
+                events = self._reader.read_new()
+            events, fresh = what_counts(events), True
+        self._first = False
+        state, status, lines = honest_state(self.run), read_status(self.run), self._new_log()
+        problem, left_out = self._reader.blocked, self._reader.left_out
+        if holds_run(self.run.path) is False:
+            state, problem = "lost", f"{self.run.path}: is gone: deleted, renamed or replaced"
+        if left_out != self._left_out:
+            self._left_out = left_out
+            lines += [left_out] if left_out else []
+        samples = self._machine.read_new()
+        view = None
+        if fresh:
+            view = RunView()
+            view.feed(events)
+            view.feed_machine(samples)
+            view.loss.smoothed()
+            view.accuracy.smoothed()
+        waiting, saved = self._waiting(state, status), self._saved.read_new()
+        self._readings.append(Reading(events, state, status, lines, samples, view, waiting, saved, problem))
+
+    def _waiting(self, state: str, status: Status | None) -> Waiting | None:
+        if state != "queued" or (status is not None and status.pid):
+            return None
+        entries = queue.entries(self.run.path.parent)
+        for number, entry in enumerate(entries):
+            if entry.run.name == self.run.name:
+                return Waiting(entry.place, queue.waits_for(entry, self._live.find(), entries[:number]))
+        return None
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.poll()
+            except OSError:
+                pass
+            except Exception:  # whatever stands in the directory: the next look may find it mended
+                log.exception("%s could not be read", self.run.name)
+            self._wake.wait(self.interval)
+            self._wake.clear()
+
+    def _new_log(self) -> list[str]:
+        """Complete new lines of log.txt; of a long one only the tail."""
+        try:
+            size = self.run.log_file.stat().st_size
+            if self._log_at is None or size < self._log_at or size - self._log_at > LOG_TAIL:
+                self._log_at, self._log_rest = max(0, size - LOG_TAIL), b""
+            if size == self._log_at:
+                return []
+            descriptor = open_regular(self.run.log_file)
+            try:
+                data = os.pread(descriptor, size - self._log_at, self._log_at)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return []
+        self._log_at += len(data)
+        *lines, self._log_rest = (self._log_rest + data).split(b"\n")
+        return [text for line in lines if (text := line.decode("utf-8", "replace").rsplit("\r", 1)[-1].rstrip())]

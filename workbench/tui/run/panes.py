@@ -1,0 +1,212 @@
+"""The parts of the Run screen around its charts: the two lines above, the line below, the checks, the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text as RichText
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.geometry import Region
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import RichLog
+
+from workbench.events import CheckFinished, Finished
+from workbench.runs.fit import Fit
+from workbench.runs.machine import Sample
+from workbench.tui.charts.columns import HALF_LIVES
+from workbench.tui.charts.viewport import Viewport
+from workbench.tui.common.texts import MUTED, NOTHING, SIGNS, STATES, Part
+from workbench.tui.common.widgets import Line, Text
+from workbench.tui.common.words import duration, rate, significant
+from workbench.tui.compat.composed import Composed
+from workbench.tui.run.tracking import Tracked
+from workbench.tui.run.view import RunView
+from workbench.visible import shortened, visible
+
+ASKED = {"pause": "pausing…", "continue": "going on…", "stop": "stopping…", "checkpoint": "saving…"}
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+class Bar(Composed, Widget):
+    """A progress bar of one line, fine to an eighth of a cell."""
+
+    COMPONENT_CLASSES = {"bar--done", "bar--rest"}
+    fraction = reactive(0.0, repaint=False)
+
+    def validate_fraction(self, value: float) -> float:
+        # In eighths of a cell, so that most updates change nothing.
+        cells = max(1, self.size.width) * 8
+        return int(min(1.0, max(0.0, value)) * cells) / cells
+
+    def watch_fraction(self, before: float, after: float) -> None:
+        first, last = (int(share * self.size.width) for share in sorted((before, after)))
+        self.refresh(Region(first, 0, last - first + 1, 1))
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        done = self.get_component_rich_style("bar--done", partial=True)
+        rest = self.get_component_rich_style("bar--rest", partial=True)
+        style = Style(color=done.color, bgcolor=rest.color)
+        full, part = divmod(round(self.fraction * width * 8), 8)
+        bar = ("█" * full + (EIGHTHS[part] if part else "")).ljust(width)
+        return Strip([Segment(bar[:width], style)], width)
+
+
+class RunHead(Composed, Vertical):
+    """Reads a tracked run."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._state = Line(id="run-state")
+        self._bar = Bar(id="run-bar")
+        self._pace = Line(id="run-pace")
+        self._advice = Text(id="run-advice")
+
+    def compose(self) -> ComposeResult:
+        yield self._state
+        yield self._bar
+        yield self._pace
+        yield self._advice
+
+    def show(self, tracked: Tracked, now: float) -> None:
+        """Show the run as it is at ``now``, seconds since 1970."""
+        self._state.show(state_line(tracked, now))
+        self._pace.show(pace_line(tracked, now))
+        self._bar.fraction = tracked.view.fraction
+        why, what = tracked.advice(now)
+        self._advice.display = bool(why)
+        colour = "$warning" if tracked.state in ("stopped", "stalled", "unknown", "queued") else "$error"
+        self._advice.show(Content.assemble((why, f"bold {colour}"), "\n" if what else "", what))
+
+
+def state_line(tracked: Tracked, now: float) -> Content:
+    """State, epoch, step, share done, time left."""
+    view = tracked.view
+    sign, colour = STATES.get(tracked.state, STATES["unknown"])
+    asked = ASKED.get(tracked.asked, "") if tracked.live else ""
+    parts: list[Content | str | tuple[str, str]] = [(f"{sign} {asked or tracked.state}", f"bold {colour}")]
+    if view.steps:
+        epochs = f"{round(view.steps / view.steps_per_epoch, 2):g}"
+        parts += [("   epoch ", MUTED), (f"{view.step / view.steps_per_epoch:.2f}", "bold"), (f" of {epochs}", MUTED)]
+        parts += [("   step ", MUTED), (f"{view.step:,}", "bold"), (f" of {view.steps:,}", MUTED)]
+        parts += [("   ", ""), (f"{int(view.fraction * 100)} %", "bold")]
+    if isinstance(view.ended, Finished):
+        failing = "$error" if view.failing() else "$success"
+        parts += [("   test ", MUTED), (f"{view.ended.test_accuracy:.2%}", f"bold {failing}")]
+    elif tracked.live and view.steps:
+        parts += [("   left ", MUTED), (duration(view.remaining(now)), "bold")]
+    elif tracked.live and tracked.status is not None and tracked.waiting is None:
+        parts.append(("   loading torch and the data…", MUTED))
+    return Content.assemble(*parts)
+
+
+def pace_line(tracked: Tracked, now: float) -> Content:
+    """Throughput, learning rate, elapsed time, device, the run's name."""
+    view = tracked.view
+    if tracked.waiting is not None and not view.begun:
+        return Content("")
+    parts: list[Content | str | tuple[str, str]] = []
+    if view.trained is not None:
+        parts += [(rate(view.trained.images_per_second), "bold"), ("   learning rate ", MUTED)]
+        parts += [(significant(view.trained.learning_rate), "bold"), "   "]
+    clock = "elapsed " if view.begun else "loading for "  # it begins anew with the first event
+    parts += [(clock, MUTED), (duration(tracked.elapsed(now)), "bold")]
+    if view.started is not None:
+        parts += [("   on ", MUTED), (view.started.device, "")]
+    return Content.assemble(*parts)
+
+
+COLOURS = {"note": "foreground", "good": "success", "warning": "warning", "error": "error", "quiet": "muted"}
+
+
+class RunLog(Composed, RichLog, can_focus=False):
+    """Appends what is new; in another width it writes all of it anew."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, classes="pane", wrap=True, markup=False, highlight=False, max_lines=500, min_width=20)
+        self.border_title = "Log"
+        self._view: RunView | None = None
+        self._shown = 0
+        self._wrapped_at = 0
+
+    @on(Resize)
+    def _wrap_anew(self) -> None:
+        if self._view is not None:
+            self.show(self._view)
+
+    def show(self, view: RunView) -> None:
+        """Show the lines of this view that are not shown yet."""
+        width = self.scrollable_content_region.width
+        if view is not self._view or width != self._wrapped_at:
+            self.clear()
+            self._view, self._shown, self._wrapped_at = view, 0, width
+        new = min(view.logged - self._shown, len(view.log))
+        if new <= 0:
+            return
+        self._shown = view.logged
+        variables = self.app.theme_variables
+        for line in list(view.log)[-new:]:
+            self.write(RichText(shortened(visible(line.text)), style=variables[COLOURS[line.level]]))
+
+
+def check_lines(found: Iterable[CheckFinished], reading: Fit | None = None) -> Content:
+    """A line for each check and for the reading of the fit, without the reasons."""
+    parts: list[Part] = []
+    for check in found:
+        sign, colour = SIGNS[check.verdict]
+        found_short = check.found if len(check.name) + len(check.found) < 30 else ""
+        found_short = check.verdict if check.verdict == "not judged" else found_short
+        parts += [(f"{sign} {check.name}  ", f"bold {colour}"), f"{found_short}\n"]
+    if reading is not None:
+        sign, colour = SIGNS[reading.verdict]
+        at = len(parts) if reading.verdict != "warn" else 0
+        parts[at:at] = [(f"{sign} fit  ", f"bold {colour}"), f"{reading.found}\n"]
+    return Content.assemble(*parts, "\n")
+
+
+def fit(found: Fit) -> Content:
+    """The reading of training and test accuracy."""
+    sign, colour = SIGNS[found.verdict]
+    parts: list[Part] = [(f"{sign} fit  ", f"bold {colour}"), found.found]
+    parts += ["\n" if found.found else "", (found.advice, MUTED if found.verdict != "warn" else ""), "\n"]
+    return Content.assemble(*parts)
+
+
+def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING) -> Content:
+    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands, and
+    what the GPU does.
+    """
+    counted = {"epoch": "epochs", "time": "training time", "step": "steps"}[viewport.unit]
+    level = f"{viewport.smoothing} of {len(HALF_LIVES) - 1}" if viewport.smoothing else "none"
+    parts: list[Part] = [(f"x: {counted}   smoothing: {level}", MUTED)]
+    if not viewport.whole:
+        parts.append(("   zoomed, 0 shows all", MUTED))
+    if cursor:
+        parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
+    if gpu:
+        parts += ["  ", gpu]
+    return Content.assemble(*parts)
+
+
+def gpu_now(sample: Sample | None) -> Content:
+    """What a GPU draws, how fast and warm it is, what slows it down; nothing of what its driver does not say."""
+    if sample is None:
+        return NOTHING
+    figures = [
+        f"{value:,.0f} {unit}"
+        for value, unit in ((sample.gpu_power, "W"), (sample.gpu_clock, "MHz"), (sample.gpu_temperature, "°C"))
+        if value is not None
+    ]
+    parts: list[Part] = [("GPU ", MUTED), (" ".join(figures), "bold")] if figures else []
+    if sample.gpu_slowed:
+        sign, colour = SIGNS["warn"]
+        parts.append((f"{' ' if figures else 'GPU '}{sign} {', '.join(sample.gpu_slowed)}", colour))
+    return Content.assemble(*parts)

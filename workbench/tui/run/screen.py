@@ -1,0 +1,278 @@
+"""Run: one run, ours or another process's, read from its directory alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+
+from workbench.events import SEVERITY, Finished
+from workbench.runs.requests import Action as Request
+from workbench.tui.common import clipboard, texts
+from workbench.tui.common.actions import bindings
+from workbench.tui.common.bars import KeyBar, TopBar
+from workbench.tui.common.clipboard import rerun_command
+from workbench.tui.common.screens import ConfirmScreen, WorkbenchScreen
+from workbench.tui.common.services import Services
+from workbench.tui.common.widgets import Line, Pane, Text
+from workbench.tui.common.words import place
+from workbench.tui.compat.composed import when_ready
+from workbench.tui.run import panes
+from workbench.tui.run.panes import RunHead, RunLog
+from workbench.tui.run.plots import RunCharts
+from workbench.tui.run.results import show_results
+
+if TYPE_CHECKING:
+    from workbench.tui.run.tracking import Tracked
+    from workbench.tui.run.view import RunView
+
+
+class RunServices(Services, Protocol):
+    """What this screen asks of the app beside what all screens do. tracked: the run that it shows."""
+
+    @property
+    def tracked(self) -> Tracked | None:
+        """The run on screen, whoever trains it."""
+
+    def ask_run(self, what: Request) -> None:
+        """Ask the run on screen for something."""
+
+
+NOTHING = "No run yet. Press 1 for Compose, put a recipe together, and r to train it."
+
+
+class RunScreen(WorkbenchScreen[None]):
+    """Shows ``services.tracked``; asks are answered by the run, wherever it is."""
+
+    BINDINGS = bindings("run")
+    AUTO_FOCUS = ""
+
+    def __init__(self, services: RunServices) -> None:
+        super().__init__()
+        self.services = services
+        self._where = ""
+
+    def compose(self) -> ComposeResult:
+        yield TopBar("run")
+        yield Text(id="nothing")
+        with Vertical(id="run"):
+            yield RunHead(id="run-head")
+            yield RunCharts(id="charts")
+            yield Line(id="axis")
+            with Horizontal(id="run-below"):
+                checks, log = Pane(title="Checks", id="checks"), RunLog(id="log")
+                checks.can_focus = log.can_focus = True  # tab, and then the arrows scroll
+                yield checks
+                yield log
+        yield KeyBar("run", self.services.settings.keymap)
+
+    def on_mount(self) -> None:
+        self.query_one("#nothing", Text).show(Content(NOTHING))
+        self.charts.viewport.restore(self.services.layout.get("run", {}))
+        self.refresh_run()
+
+    def on_screen_resume(self) -> None:
+        self.refresh_run(force=True)
+        self.services.refresh_top()
+
+    @when_ready
+    def refresh_run(self, *, force: bool = False) -> None:
+        """Draw what is known of the run; charts only if something changed."""
+        tracked = self.services.tracked
+        self.query_one("#run").display = tracked is not None
+        self.query_one("#nothing").display = tracked is None
+        if tracked is None:
+            return
+        view, now = tracked.view, self.services.now()
+        self.query_one(RunHead).show(tracked, now)
+        self.query_one("#checks", Pane).show(self._checks(view))
+        log = self.query_one(RunLog)
+        where = place(tracked.run.path, max(12, log.outer_size.width - 6))  # its end stays: the run's name
+        if where != self._where:  # setting it repaints the whole log, changed or not
+            self._where = where
+            log.border_subtitle = Content(where)
+        log.show(view)
+        self.charts.show(view, self.services.palette, wide=self.has_class("-wide"), force=force)
+        self._show_axis()
+        self.query_one(KeyBar).refresh_keys()
+
+    @property
+    def charts(self) -> RunCharts:
+        """The charts."""
+        return self.query_one(RunCharts)
+
+    def _show_axis(self) -> None:
+        """What the common axis of the charts counts, what is smoothed, where the cursor stands, what the GPU does."""
+        self.services.layout["run"] = self.charts.viewport.remembered
+        tracked = self._live()
+        gpu = panes.gpu_now(tracked.view.machine.newest if tracked is not None else None)
+        self.query_one("#axis", Line).show(panes.axis(self.charts.viewport, self.charts.note, gpu))
+
+    def on_run_charts_moved(self) -> None:
+        """The line below the charts follows the mouse at once."""
+        self._show_axis()
+
+    def _checks(self, view: RunView) -> Content:
+        """The checks, the bad ones first; where there is little room, a line each before the reasons."""
+        checks = [check for check in view.checks.values() if check.name != "fit"]  # that is the reading
+        found = sorted(checks, key=lambda check: SEVERITY.index(check.verdict))
+        fit = view.fit()
+        reading = Content("") if fit is None else panes.fit(fit)
+        if not found:
+            return reading if fit is not None else Content.styled("none yet", "$muted")
+        bad = [check for check in found if check.verdict in ("fail", "warn")]
+        good = [check for check in found if check not in bad]
+        if self.has_class("-wide"):
+            return texts.checks(bad) + reading + texts.checks(good)
+        return panes.check_lines(found, fit) + texts.checks(bad) + reading + texts.checks(good)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Asks are dimmed where there is nobody to answer them."""
+        if action in ("pause", "stop", "checkpoint"):
+            tracked = self.services.tracked
+            if tracked is not None and tracked.waiting is not None:  # no process yet: it can only be taken out
+                return True if action == "stop" else None
+            return True if tracked is not None and tracked.live else None
+        if action == "results":
+            return True if self._finished() is not None else None
+        return True
+
+    # Actions
+
+    def _finished(self) -> Tracked | None:
+        tracked = self.services.tracked
+        return tracked if tracked is not None and isinstance(tracked.view.ended, Finished) else None
+
+    def action_results(self) -> None:
+        """What the last evaluation said, image by image."""
+        if (tracked := self._finished()) is not None:
+            show_results(self.app, tracked.run)
+
+    def _live(self) -> Tracked | None:
+        tracked = self.services.tracked
+        return tracked if tracked is not None and tracked.live else None
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        if (tracked := self._live()) is not None:
+            paused = tracked.state == "paused" or tracked.asked == "pause"
+            self.services.ask_run("continue" if paused else "pause")
+
+    def action_checkpoint(self) -> None:
+        """Save a checkpoint."""
+        if self._live() is not None:
+            self.services.ask_run("checkpoint")
+
+    def action_stop(self) -> None:
+        """Stop, after asking."""
+        tracked = self._live()
+        if tracked is None:
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "stop":
+                self.services.ask_run("stop")
+
+        if tracked.waiting is not None:
+            question = f"{tracked.run.name} has not begun; it can be queued again later."
+            answers = [("stop", "Take it out of the queue")]
+            title = "Take this run out of the queue?"
+            self.app.push_screen(ConfirmScreen(title, question, answers, loses={"stop"}), answered)
+            return
+        question = (
+            f"{tracked.run.name} saves a checkpoint and stops. It can go on later: c on the Runs screen (4), "
+            "or workbench run --resume."
+        )
+        answers = [("stop", "Stop at a checkpoint")]
+        self.app.push_screen(ConfirmScreen("Stop this run?", question, answers, loses={"stop"}), answered)
+
+    def _make_room(self) -> None:
+        """One chart in full has the room of checks and log too."""
+        self.query_one("#run-below").display = not self.charts.full
+        self._show_axis()
+
+    def action_more_charts(self) -> None:
+        """The next two charts, or the next one in full."""
+        self.charts.next_charts()
+        self._show_axis()
+
+    def action_full(self) -> None:
+        """One chart full screen, or all."""
+        self.charts.toggle_full()
+        self._make_room()
+
+    def action_zoom_in(self) -> None:
+        """Half as much."""
+        self.charts.zoom(0.5)
+        self._show_axis()
+
+    def action_zoom_out(self) -> None:
+        """Twice as much."""
+        self.charts.zoom(2.0)
+        self._show_axis()
+
+    def action_whole(self) -> None:
+        """The whole run."""
+        self.charts.change(lambda charts: charts.viewport.reset())
+        self._show_axis()
+
+    def action_cursor_left(self) -> None:
+        """The cursor to the left."""
+        self.charts.move_cursor(-1)
+        self._show_axis()
+
+    def action_cursor_right(self) -> None:
+        """The cursor to the right."""
+        self.charts.move_cursor(1)
+        self._show_axis()
+
+    def action_pan_left(self) -> None:
+        """What lies to the left."""
+        self.charts.pan(-0.25)
+        self._show_axis()
+
+    def action_pan_right(self) -> None:
+        """What lies to the right."""
+        self.charts.pan(0.25)
+        self._show_axis()
+
+    def action_smoother(self) -> None:
+        """More smoothing."""
+        self.charts.change(lambda charts: charts.viewport.smooth(1))
+        self._show_axis()
+
+    def action_rougher(self) -> None:
+        """Less smoothing."""
+        self.charts.change(lambda charts: charts.viewport.smooth(-1))
+        self._show_axis()
+
+    def action_log_scale(self) -> None:
+        """A logarithmic scale, or a linear one."""
+        self.charts.toggle_log()
+        self._show_axis()
+
+    def action_x_axis(self) -> None:
+        """Epochs, time or steps."""
+        self.charts.change(lambda charts: charts.viewport.next_unit())
+        self._show_axis()
+
+    def action_back(self) -> None:
+        """Hide the cursor, leave full screen."""
+        self.charts.back()
+        self._make_room()
+
+    def action_copy(self) -> None:
+        """The command that trains the same again, to the clipboard."""
+        tracked = self.services.tracked
+        if tracked is not None:
+            clipboard.copy(
+                self.app,
+                rerun_command(tracked.run, self.services.settings, self.services.device),
+                "the rerun command",
+            )
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the log."""
+        self.query_one(RunLog).scroll_relative(y=direction, animate=False)

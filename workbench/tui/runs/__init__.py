@@ -1,0 +1,1 @@
+"""The Runs screen: find, compare and manage the runs of a folder."""

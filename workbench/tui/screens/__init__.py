@@ -1,1 +1,0 @@
-"""The screens, one a file; the modal ones return a value."""
