@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from tests.waiting import GIVE_UP
-from workbench.places import resolve_recipe
 from workbench.preview.answers import Answers, sample_steps
 from workbench.preview.protocol import STAGES, Checks, Refused, Request, Samples, Stage, Static, read_reply, to_line
 from workbench.recipe import RecipeError, read_recipe_file, write_recipe
+from workbench.runs.find.resolve import resolve_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 

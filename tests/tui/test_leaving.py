@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from workbench.runs.directory import RunDirectory
+from workbench.runs.status import new_status, write_status
 
 from tests.runs.helpers import lasting
 from tests.tui.fakes import history, written
 from workbench.recipe import Recipe
 from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.status import new_status, write_status
 from workbench.tui.app import lifecycle
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.services import Settings

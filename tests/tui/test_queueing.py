@@ -10,6 +10,8 @@ import pytest
 from textual.geometry import Offset
 from textual.selection import Selection
 from textual.widgets import Button
+from workbench.runs.directory import RunDirectory
+from workbench.runs.status import honest_state, new_status, write_status
 
 from tests.runs.helpers import lasting
 from tests.tui.conftest import AppFactory
@@ -19,8 +21,6 @@ from tests.waiting import GIVE_UP, until
 from workbench.devices import Gpu
 from workbench.recipe import Recipe
 from workbench.runs import occupancy, queue
-from workbench.runs.directory import RunDirectory
-from workbench.runs.status import honest_state, new_status, write_status
 from workbench.tui.app import leaving, queueing
 from workbench.tui.app.queueing import QueueWatcher
 from workbench.tui.app.workbench import Workbench

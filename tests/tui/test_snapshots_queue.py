@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from workbench.runs.directory import RunDirectory
+from workbench.runs.status import write_status
 
 from tests.runs.helpers import lasting
 from tests.tui.conftest import AppFactory
@@ -17,8 +19,6 @@ from tests.tui.test_snapshots import LARGE, SMALL, Compare, only_these_technique
 from tests.waiting import until
 from workbench.recipe import Recipe
 from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
-from workbench.runs.status import write_status
 from workbench.tui.app import queueing, training_app
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.run.screen import RunScreen
