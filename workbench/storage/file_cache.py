@@ -45,6 +45,11 @@ class FileCache(Generic[Key, Value]):
             del self._kept[next(iter(self._kept))]
         return value
 
+    def replace(self, key: Key, value: Value) -> Value:
+        """Keep another value in the place of one that is kept, for the same files."""
+        self._kept[key] = self._kept[key][0], value
+        return value
+
     def keep_only(self, keys: Collection[Key]) -> None:
         """Forget all others."""
         for key in self._kept.keys() - set(keys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +9,9 @@ from workbench.runs.find.listing import look_into
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.notes import Notes, baseline, read_notes
 from workbench.runs.store.status import RunSummary, effective_state, read_status
+from workbench.storage.file_cache import FileCache
 
 NO_NOTES = Notes()
-
-Stamp = tuple[int, int, int] | None
-"""When a file was changed (ns), its length and its number; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -52,51 +49,37 @@ class Catalog:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._known: dict[str, tuple[Stamp, Stamp, Entry]] = {}
+        self._entries: FileCache[str, Entry] = FileCache()
         self._listing = NOTHING
 
     def refresh(self) -> Listing:
         """The runs as they are now: three ``stat`` a run, and two small files of those that changed."""
-        found: dict[str, tuple[Stamp, Stamp, Entry]] = {}
         folder = look_into(self.root)
-        for name in folder.names:
-            path = f"{self.root}/{name}"
-            status, notes = stamp(f"{path}/status.json"), stamp(f"{path}/user.toml")
-            known = self._known.get(name)
-            if known is not None and known[:2] == (status, notes):
-                found[name] = (status, notes, _judged(known[2]))
-            else:
-                found[name] = (status, notes, _entry(RunDirectory(Path(path)), known[2] if known else None, notes))
-        self._known = found
-        entries = sorted((kept[2] for kept in found.values()), key=lambda e: (e.created, e.name), reverse=True)
+        self._entries.keep_only(folder.names)
+        entries = [self._entry(name) for name in folder.names]
+        entries.sort(key=lambda e: (e.created, e.name), reverse=True)
         more = len(folder.unreadable), folder.left_out, folder.problem
         listing = Listing(tuple(entries), baseline(self.root), *more)
         if listing != self._listing:
             self._listing = listing
         return self._listing
 
+    def _entry(self, name: str) -> Entry:
+        path = f"{self.root}/{name}"
+        files = f"{path}/status.json", f"{path}/user.toml"
+        found = self._entries.get(name, files, lambda before: _read(RunDirectory(Path(path)), before))
+        # A process may die without a word, so a claim of being alive is looked at each time.
+        if (state := effective_state(found.status)) != found.state:
+            found = self._entries.replace(name, replace(found, state=state))
+        return found
+
 
 def entry_of(run: RunDirectory) -> Entry:
     """One run's line, read now."""
-    return _entry(run, None, stamp(run.notes_file))
+    return _read(run, None)
 
 
-def stamp(path: str | Path) -> Stamp:
-    """What tells one version of a file from the next."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _entry(run: RunDirectory, known: Entry | None, notes: Stamp) -> Entry:
+def _read(run: RunDirectory, before: Entry | None) -> Entry:
     status = read_status(run)
-    recipe, created = (known.recipe, known.created) if known else (run.recipe_name, run.created)
-    return Entry(run, effective_state(status), recipe, created, status, NO_NOTES if notes is None else read_notes(run))
-
-
-def _judged(entry: Entry) -> Entry:
-    """A process may die without a word, so a claim of being alive is looked at each time."""
-    state = effective_state(entry.status)
-    return entry if state == entry.state else replace(entry, state=state)
+    recipe, created = (before.recipe, before.created) if before else (run.recipe_name, run.created)
+    return Entry(run, effective_state(status), recipe, created, status, read_notes(run))

@@ -13,7 +13,7 @@ from workbench.recipe import Change, Recipe, RecipeError, difference, read_recip
 from workbench.recipe.difference import ABSENT
 from workbench.runs.find.catalog import Entry
 from workbench.runs.store.status import Status
-from workbench.storage.file_cache import Stamp, stamp
+from workbench.storage.file_cache import FileCache
 
 NOT_COMPARED = ("seed", "train.threads", "plugins")
 """What distinguishes two runs of one recipe without making another recipe of it."""
@@ -80,24 +80,15 @@ class Recipes:
     """Recipes of runs and those that they are compared with; a file is read again only when it has changed."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, tuple[Stamp, Recipe | RecipeError]] = {}
-        self._facts: dict[tuple[Path, Stamp, Path | None, Stamp], Facts] = {}
+        self._read: FileCache[Path, Recipe | RecipeError] = FileCache(KEPT)
+        self._facts: FileCache[tuple[Path, ...], Facts] = FileCache(4 * KEPT)
 
     def read(self, path: Path) -> Recipe:
         """A recipe file. Raises RecipeError."""
-        now = stamp(path)
-        known = self._read.get(path)
-        if known is None or known[0] != now:
-            found: Recipe | RecipeError
-            try:
-                found = read_recipe_file(path, consistent=False)
-            except RecipeError as error:
-                found = error
-            self._read[path] = known = (now, found)
-            _limit(self._read)
-        if isinstance(known[1], RecipeError):
-            raise known[1]
-        return known[1]
+        found = self._read.get(path, (path,), lambda before: _read(path))
+        if isinstance(found, RecipeError):
+            raise found
+        return found
 
     def facts(self, entries: Iterable[Entry], baseline: Path | None) -> dict[str, Facts]:
         """For each run by name: how its recipe differs from the baseline's, or from the known one of its name.
@@ -109,11 +100,8 @@ class Recipes:
 
     def _facts_of(self, entry: Entry, reference: Path | None) -> Facts:
         path = entry.run.recipe_file
-        key = (path, stamp(path), reference, None if reference is None else stamp(reference))
-        if key not in self._facts:
-            self._facts[key] = self._compare(path, reference)
-            _limit(self._facts, 4 * KEPT)
-        return self._facts[key]
+        files = (path,) if reference is None else (path, reference)
+        return self._facts.get(files, files, lambda before: self._compare(path, reference))
 
     def _compare(self, path: Path, reference: Path | None) -> Facts:
         try:
@@ -125,6 +113,13 @@ class Recipes:
         except RecipeError:
             before = recipe
         return Facts(in_few_words(changes(before, recipe)), recipe.seed)
+
+
+def _read(path: Path) -> Recipe | RecipeError:
+    try:
+        return read_recipe_file(path, consistent=False)
+    except RecipeError as error:
+        return error
 
 
 def changes(before: Recipe, after: Recipe) -> list[Change]:
@@ -207,8 +202,3 @@ def compare(entries: Sequence[Entry], recipes: Recipes) -> Comparison:
     figures = [(metric, tuple(metric.of(entry) for entry in entries)) for metric in METRICS]
     known = [(metric, values) for metric, values in figures if any(value is not None for value in values)]
     return Comparison(tuple(entries), tuple(rows), tuple(known))
-
-
-def _limit(kept: dict[Any, Any], most: int = KEPT) -> None:
-    while len(kept) > most:
-        kept.pop(next(iter(kept)))

@@ -12,11 +12,10 @@ from pathlib import Path
 from workbench.events import RunStarted, from_json
 from workbench.recipe import Recipe, RecipeError
 from workbench.recipe.schema import to_tables
-from workbench.runs.errors import RunError
-from workbench.runs.find.listing import list_runs
+from workbench.runs.find.catalog import Catalog, Entry
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.events import LONGEST
-from workbench.runs.store.status import ENDED
+from workbench.storage.file_cache import FileCache
 from workbench.storage.regular import open_regular
 
 SPEED_GROUPS = ("architecture", "precision and speed")
@@ -44,32 +43,23 @@ class Estimate:
 
 
 class Speeds:
-    """The speeds of the runs in a folder. An ended run is read once."""
+    """The speeds of the runs in a folder. A run is read again only when its status has changed."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._known: dict[str, Speed | None] = {}
+        self._catalog = Catalog(root)
+        self._speeds: FileCache[str, Speed | None] = FileCache()
 
     def read(self) -> list[Speed]:
         """The speeds of this host's runs, newest first. Reads files: not for the UI thread."""
-        found = []
-        try:
-            listed = list_runs(self._root)
-        except RunError:  # the Runs screen says why
-            return []
-        for summary in listed:
-            name, status = summary.run.name, summary.status
-            if status is None or status.host != socket.gethostname() or not status.images_per_second:
-                continue
-            if name not in self._known:
-                speed = _speed(summary.run, status.device, status.images_per_second)
-                if summary.state in ENDED:
-                    self._known[name] = speed
-            else:
-                speed = self._known[name]
-            if speed is not None:
-                found.append(speed)
-        return found
+        entries = self._catalog.refresh().entries  # none where they cannot be read: the Runs screen says why
+        self._speeds.keep_only([entry.name for entry in entries])
+        return [speed for entry in entries if (speed := self._of(entry)) is not None]
+
+    def _of(self, entry: Entry) -> Speed | None:
+        run, status = entry.run, entry.status
+        if status is None or status.host != socket.gethostname() or not (rate := status.images_per_second):
+            return None
+        return self._speeds.get(entry.name, (run.status_file,), lambda before: _speed(run, status.device, rate))
 
 
 def _speed(run: RunDirectory, device: str, rate: float) -> Speed | None:

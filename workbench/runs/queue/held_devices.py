@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from workbench.devices import list_gpus
-from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.status import ENDED, RunSummary, summary
+from workbench.runs.find.catalog import Catalog
+from workbench.runs.store.status import RunSummary
 
 ANY = "?"
 """Stands for the device of a run that has not said yet which one it took: it could be any."""
 
 
 class LiveRuns:
-    """Finds a folder's live runs on this host. Runs that have ended are looked at again only when they change."""
+    """Finds a folder's live runs on this host."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self._ended: dict[str, int] = {}
+        self._catalog = Catalog(root)
 
-    def find(self) -> list[RunSummary]:
+    def find(self) -> Sequence[RunSummary]:
         """The runs that a process of this host is at work on, paused ones too; oldest first."""
-        found = []
-        try:
-            entries = list(os.scandir(self.root))
-        except OSError:
-            return []
-        for entry in entries:
-            run = RunDirectory(Path(entry.path))
-            try:
-                changed = run.status_file.stat().st_mtime_ns
-            except OSError:
-                continue
-            if self._ended.get(entry.name) == changed:
-                continue
-            seen = summary(run)
-            if seen.live and seen.status is not None and seen.status.host == socket.gethostname():
-                found.append(seen)
-            if seen.state in ENDED:
-                self._ended[entry.name] = changed
-        return sorted(found, key=lambda seen: (seen.created, seen.run.name))
+        host = socket.gethostname()
+        entries = self._catalog.refresh().entries
+        return [e for e in reversed(entries) if e.live and e.status is not None and e.status.host == host]
 
 
 def holders(live: Collection[RunSummary], known: Mapping[str, str] | None = None) -> dict[str, RunSummary]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench.runs.errors import RunError, cannot_write
 from workbench.runs.store.directory import RunDirectory
+from workbench.storage.atomic import written_aside
 from workbench.storage.digest import file_verdict, verdict
 from workbench.storage.locks import Claim
 from workbench.storage.regular import MIDDLING, open_regular
@@ -98,11 +99,10 @@ def fall_back(run: RunDirectory, name: str) -> None:
         try:
             if not claim.take():
                 raise RunError(f"run '{run.name}' is at work; stop it first: workbench stop {run.name}")
-            partial = last.with_name(".last.partial")
             if last.exists():
                 twin(last, run.checkpoints / f"{ASIDE}.pt")
-            twin(chosen, partial)
-            partial.replace(last)  # in one step: there is a last checkpoint at any time
+            with written_aside(last) as partial:  # in one step: there is a last checkpoint at any time
+                twin(chosen, partial)
         finally:
             claim.give_back()
     except OSError as error:

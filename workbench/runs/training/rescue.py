@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workbench.runs.errors import RunError
 from workbench.runs.store.directory import NAME, RunDirectory
+from workbench.storage.file_cache import FileCache
 from workbench.storage.regular import MIDDLING, read_bytes
 
 KEPT = ("recipe.toml", "env.json", "user.toml", "continues.json")
@@ -32,7 +33,8 @@ class Anchor:
         self.run = run
         self._events = events
         self._directory = os.open(run.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._kept: dict[str, tuple[tuple[int, int], bytes]] = {}
+        self._files: FileCache[str, bytes] = FileCache()
+        self._kept: dict[str, bytes] = {}
         self._remember()
 
     def gone(self) -> str:
@@ -95,7 +97,7 @@ class Anchor:
         if old is not None:
             self._link_checkpoints(old, rescued)
         self._copy_plugins(old, rescued)
-        for name, (_, content) in self._kept.items():
+        for name, content in self._kept.items():
             (rescued.path / name).write_bytes(content)
         return rescued
 
@@ -114,12 +116,11 @@ class Anchor:
     def _remember(self) -> None:
         """Keep copies of the small files, read again only where they changed."""
         for name in KEPT:
-            path = self.run.path / name
             with contextlib.suppress(OSError):
-                found = os.stat(path)
-                stamp = found.st_mtime_ns, found.st_ino
-                if name not in self._kept or self._kept[name][0] != stamp:
-                    self._kept[name] = stamp, read_bytes(path, MIDDLING)
+                self._kept[name] = self._content(self.run.path / name)
+
+    def _content(self, path: Path) -> bytes:
+        return self._files.get(path.name, (path,), lambda before: read_bytes(path, MIDDLING))
 
     def close(self) -> None:
         """Let go of the directory."""
