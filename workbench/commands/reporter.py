@@ -22,6 +22,7 @@ from workbench.events import (
 )
 from workbench.format import figure, percent, short
 from workbench.recipe.plugins import loaded_plugins
+from workbench.runs.store.history import RunHistory
 from workbench.sentences import sentence
 
 Kind = Literal["start", "check", "epoch", "note", "end", "error"]
@@ -47,13 +48,17 @@ class Reporter:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.started: RunStarted | None = None
+        self.history = RunHistory()
         self.step = 0
         self._told = 0.0
         self._span = _Span()
         self._evaluated: list[Evaluated] = []
         self._quiet: list[CheckFinished] = []
-        self._verdicts: dict[str, str] = {}
+
+    @property
+    def started(self) -> RunStarted | None:
+        """The run's first event, once it has been heard."""
+        return self.history.started
 
     def take(self, event: Event) -> list[Line]:
         """The lines that an event completes."""
@@ -63,10 +68,10 @@ class Reporter:
         quiet = isinstance(event, CheckFinished) and event.verdict in ("pass", "not judged")
         if self._quiet and not quiet:
             lines += self._checks()
+        self.history.take(event)
         self.step = getattr(event, "step", self.step)
         match event:
             case CheckFinished() if quiet:
-                self._verdicts[event.name] = event.verdict
                 self._quiet.append(event)
             case Trained():
                 lines += self._trained(event)
@@ -78,16 +83,12 @@ class Reporter:
                 self._told = self.step / self.started.steps_per_epoch if self.started else 0.0
                 self._span = _Span(event.step)
                 lines += self._other(event)
-            case RunStarted():
-                self.started = event
-                lines += self._other(event)
             case _:
                 lines += self._other(event)
         return lines
 
     def _other(self, event: Event) -> list[Line]:
         if isinstance(event, CheckFinished):
-            self._verdicts[event.name] = event.verdict
             return [Line(check_line(event), "check", event.verdict)]
         said = sentence(event, self.started)
         if said is None or isinstance(event, CheckpointSaved):
@@ -116,9 +117,8 @@ class Reporter:
     def _not_passed(self) -> list[str]:
         """How many checks failed or warned at last, with their names."""
         said = {"fail": "failed", "warn": "warned"}
-        found = {
-            verdict: [n for n, v in self._verdicts.items() if v == verdict] for verdict in SEVERITY if verdict in said
-        }
+        checks = self.history.checks.values()
+        found = {v: [check.name for check in checks if check.verdict == v] for v in SEVERITY if v in said}
         return [f"{counted(len(names))} {said[v]}: {', '.join(names)}" for v, names in found.items() if names]
 
     def _checks(self) -> list[Line]:

@@ -24,7 +24,7 @@ from workbench.runs.find.resolve import resolve_recipe
 from workbench.runs.store.checkpoints import fall_back
 from workbench.runs.store.directory import RunDirectory, create_run
 from workbench.runs.store.environment import note_resume
-from workbench.runs.store.events import read_events
+from workbench.runs.store.history import read_history
 from workbench.runs.store.status import summary
 
 
@@ -156,9 +156,9 @@ def run(
 
 def _instead(directory: RunDirectory) -> str:
     """What to change in the recipe of a run that failed for want of memory; "" for any other failure."""
-    last = read_events(directory)[-1]
+    ended = read_history(directory).ended
     gc.collect()  # what the run held on the device
-    return last.instead if isinstance(last, Failed) else ""
+    return ended.instead if isinstance(ended, Failed) else ""
 
 
 def _resumable(settings: Settings, text: str) -> RunDirectory:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from workbench.commands.output import complain, say, say_json, say_pairs, say_ta
 from workbench.commands.reporter import check_line
 from workbench.commands.runs import as_object
 from workbench.evaluation.results import Results
-from workbench.events import CheckFinished, Evaluated, Event, Failed, Trained
+from workbench.events import Failed
 from workbench.format import age, figure, percent, short
 from workbench.paths import packaged_recipes
 from workbench.recipe import RecipeError, difference, read_recipe_file
@@ -26,7 +25,8 @@ from workbench.runs.errors import Tell, cannot_read
 from workbench.runs.find.listing import find_run
 from workbench.runs.store.continuation import parent_name
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.events import EventReader, what_counts
+from workbench.runs.store.events import EventReader
+from workbench.runs.store.history import RunHistory
 from workbench.runs.store.status import ENDED, RunSummary, summary
 from workbench.storage.regular import open_regular
 
@@ -55,16 +55,14 @@ def show(
         _say_results(results_of(found.run), confusion=confusion, mistakes=mistakes, as_json=as_json)
         return
     reader = EventReader(found.run)
-    events = what_counts(reader.read_new())
+    history = RunHistory(reader.read()[0])
     if reader.problem:
         complain(reader.problem)
-    checks = {event.name: event for event in events if isinstance(event, CheckFinished)}
-    evaluations = [event for event in events if isinstance(event, Evaluated)]
+    checks, evaluations = history.checks.values(), history.evaluations
     changes = _changes(found.run, complain)
     if as_json:
         plain_checks = [
-            {f: getattr(c, f) for f in ("name", "verdict", "expected", "found", "reason", "advice")}
-            for c in checks.values()
+            {f: getattr(c, f) for f in ("name", "verdict", "expected", "found", "reason", "advice")} for c in checks
         ]
         plain = [
             {f: getattr(e, f) for f in ("step", "epoch", "split", "loss", "accuracy", "seconds")} for e in evaluations
@@ -76,8 +74,8 @@ def show(
             | {"checks": plain_checks, "evaluations": plain, "difference": differs, "unread_lines": reader.unread}
         )
         return
-    say_pairs(_status_pairs(found, events))
-    for check in checks.values():
+    say_pairs(_status_pairs(found, history))
+    for check in checks:
         say(check_line(check))
     if evaluations:
         say()
@@ -102,7 +100,7 @@ def _say_results(results: Results, *, confusion: bool, mistakes: bool, as_json: 
         say_mistakes(results)
 
 
-def _status_pairs(found: RunSummary, events: Sequence[Event]) -> list[tuple[str, str]]:
+def _status_pairs(found: RunSummary, history: RunHistory) -> list[tuple[str, str]]:
     status, run = found.status, found.run
     pairs = [("run", run.name), ("state", found.state), ("recipe", found.recipe), ("folder", str(run.path))]
     if before := parent_name(run):
@@ -119,7 +117,7 @@ def _status_pairs(found: RunSummary, events: Sequence[Event]) -> list[tuple[str,
             ("process", f"{status.pid} on {status.host}, {status.device or 'no device yet'}{heard}"),
             ("message", status.message),
         ]
-    if _goes_on(found.state, events):
+    if _goes_on(found.state, history):
         pairs.append(("go on with", f"workbench run --resume {run.name}"))
     files = (
         run.recipe_file,
@@ -134,11 +132,10 @@ def _status_pairs(found: RunSummary, events: Sequence[Event]) -> list[tuple[str,
     return [(name, value) for name, value in pairs if value]
 
 
-def _goes_on(state: str, events: Sequence[Event]) -> bool:
+def _goes_on(state: str, history: RunHistory) -> bool:
     """Whether a run that has ended may end otherwise if it goes on: not where its own recipe ended it."""
     if state == "failed":
-        last = next((event for event in reversed(events) if isinstance(event, Failed)), None)
-        return last is not None and last.resumable and any(isinstance(event, Trained) for event in events)
+        return isinstance(history.ended, Failed) and history.ended.resumable and history.trained is not None
     return state in ENDED - {"finished", "diverged"}
 
 

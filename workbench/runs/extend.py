@@ -28,6 +28,7 @@ from workbench.runs.store.checkpoints import Glance, glance, twin
 from workbench.runs.store.continuation import START, parent_name, read_continuation, write_continuation
 from workbench.runs.store.directory import RunDirectory, create_run
 from workbench.runs.store.events import read_events
+from workbench.runs.store.history import RunHistory
 from workbench.runs.store.status import summary
 
 NOT_THE_SAME = (
@@ -128,7 +129,7 @@ def plan(parent: RunDirectory, epochs: float, schedule: str) -> Plan:
             "changed"
         )
     events = read_events(parent)
-    started = next((e for e in reversed(events) if isinstance(e, RunStarted)), None)
+    started = RunHistory(events).started
     if started is None or not started.steps or not started.steps_per_epoch:
         raise RunError(f"{parent.events_file}: does not say how long the run was; it cannot be trained on")
     per = started.steps_per_epoch

@@ -208,7 +208,7 @@ if os.fork() == 0:  # a loader worker that outlives its parent for a while
     time.sleep(3)
     os._exit(0)
 os.read(ready, 1)
-os.write(writer._file, b'{"kind":"noted","mess')
+os.write(writer._logs[-1].descriptor, b'{"kind":"noted","mess')
 os.kill(os.getpid(), 9)
 """
 
@@ -245,7 +245,7 @@ def test_a_full_disk_is_one_line_and_what_follows_can_be_read(tmp_path: Path, mo
     with RunWriter(run) as writer:
         writer.write(Noted(message="before"))
         room = [0]
-        monkeypatch.setattr(module.os, "write", _short_then_full(os.write, writer._file, room))
+        monkeypatch.setattr(os, "write", _short_then_full(os.write, writer._logs[-1].descriptor, room))
         with pytest.raises(RunError, match="No space left on device") as caught:
             writer.write(trained(1))
         assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Reading what a run has said, once or as it grows. A reader never needs the writer, and survives any bytes."""
+"""What a run says, ``events.jsonl``: written line by line, read once or as it grows. A reader survives any bytes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from workbench.events import Event, Resumed, from_json
+from workbench.events import Event, Resumed, from_json, to_json
 from workbench.filesystem import NOT_THERE, dangling, why
 from workbench.format import file_size
-from workbench.runs.errors import Tell
+from workbench.runs.errors import RunError, Tell, cannot_write
 from workbench.runs.store.directory import RunDirectory
-from workbench.storage.regular import open_regular
+from workbench.storage.regular import open_appending, open_regular
 
 MOST = 1 << 30
 """Bytes that a file of lines never has more of: years of training."""
@@ -20,6 +20,55 @@ LONGEST = 1 << 22
 """Bytes that a line never has more of: a first event with the names of a hundred thousand classes."""
 
 BLOCK = 1 << 20
+
+
+class EventLog:
+    """Appends events to a run's file, after cutting off what a killed writer left of its last line.
+
+    Raises RunError where the file is none of ours, OSError where it cannot be opened.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.path = run.events_file
+        self.descriptor = open_appending(self.path)
+        self._torn = False
+        try:
+            if (size := os.fstat(self.descriptor).st_size) > MOST:
+                what = f"it has {file_size(size)}, far more than any run writes"
+                raise RunError(f"{self.path}: {what}; move it away, and the run goes on without its curves")
+            _cut_torn_line(self.descriptor)
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, event: Event, *, flush: bool = False) -> None:
+        """Write a line, and have it on the disk with ``flush``. Raises CannotWrite where the disk is full or gone."""
+        line = to_json(event).encode() + b"\n"
+        data = b"\n" + line if self._torn else line
+        self._torn = True
+        try:
+            while data:
+                data = data[os.write(self.descriptor, data) :]
+            if flush:
+                os.fsync(self.descriptor)
+        except OSError as error:
+            raise cannot_write(self.path, error, len(line)) from error
+        self._torn = False
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self.descriptor)
+
+
+def _cut_torn_line(file: int) -> None:
+    """Drop what a killed writer left of its last line, so that the next event starts on a line of its own."""
+    end = os.fstat(file).st_size
+    kept = start = end
+    while kept == start > 0:  # no line break so far: look further back
+        start = max(0, kept - 65536)
+        kept = start + os.pread(file, kept - start, start).rfind(b"\n") + 1
+    if kept < end:
+        os.ftruncate(file, kept)
 
 
 class LineReader:
@@ -80,11 +129,16 @@ class LineReader:
 
 
 class EventReader:
-    """Follows one run's events. Withdrawn ones are still among them: see :func:`withdraw`."""
+    """Follows one run's events, with :meth:`read` for what counts or :meth:`read_new` for all that was said."""
 
     def __init__(self, run: RunDirectory) -> None:
-        self._lines = LineReader(run.events_file)
+        self._file = run.events_file
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lines = LineReader(self._file)
         self._unread = 0
+        self._first = True
 
     @property
     def unread(self) -> int:
@@ -107,8 +161,25 @@ class EventReader:
         """What could not be read, in one line; "" if all could."""
         return self.blocked or self.left_out
 
+    def read(self) -> tuple[list[Event], bool]:
+        """What is new of what counts, and whether that is all, from the first event on.
+
+        It is at the first call, and where a run went on from a checkpoint: what it had said beyond that is withdrawn.
+        """
+        anew, events = self._first, self.read_new()
+        if any(isinstance(event, Resumed) for event in events):
+            if not anew:
+                self._begin()
+                events = self.read_new()
+            events, anew = what_counts(events), True
+        return events, anew
+
     def read_new(self) -> list[Event]:
-        """The events written since the last call. A line that is still being written waits; others are left out."""
+        """The events written since the last call, also those that a later one withdraws.
+
+        A line that is still being written waits; others that are no event are left out.
+        """
+        self._first = False
         found = []
         for line in self._lines.read_new():
             event = from_json(line)
@@ -122,7 +193,7 @@ class EventReader:
 def read_events(run: RunDirectory, tell: Tell = lambda line: None) -> list[Event]:
     """Everything a run has said and not withdrawn. tell: hears why that cannot be read."""
     reader = EventReader(run)
-    events = what_counts(reader.read_new())
+    events, _ = reader.read()
     if reader.problem:
         tell(reader.problem)
     return events

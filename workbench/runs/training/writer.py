@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,18 +11,17 @@ from types import TracebackType
 from typing import Self
 
 from workbench.control import Control
-from workbench.events import CheckpointSaved, Evaluated, Event, Noted, Resumed, RunStarted, to_json
-from workbench.format import file_size
-from workbench.runs.errors import RunError, cannot_write
+from workbench.events import CheckpointSaved, Event, Noted, Resumed, RunStarted
+from workbench.runs.errors import CannotWrite, RunError, cannot_write
 from workbench.runs.queue.worker import ensure_worker
 from workbench.runs.store.control_file import PROFILE_SECONDS, take_requests
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.events import MOST, EventReader, what_counts
+from workbench.runs.store.events import EventLog
+from workbench.runs.store.history import read_history
 from workbench.runs.store.machine import Sampler
 from workbench.runs.store.status import ENDS, STATES, after, going_on, new_status, read_status, write_status
 from workbench.runs.training.rescue import Anchor
 from workbench.storage.locks import Claim
-from workbench.storage.regular import open_appending
 
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 2.0
@@ -51,9 +49,7 @@ class RunWriter:
         self._guard = threading.RLock()
         self._over = threading.Event()
         self._claims: list[Claim] = []
-        self._old: list[int] = []
-        self._file = -1
-        self._torn = False
+        self._logs: list[EventLog] = []
         self._changed = False
         self._beat = 0.0
         self._saved: int | None = None
@@ -70,12 +66,8 @@ class RunWriter:
         self._claims.append(claim)
         _open.add(self)
         try:
-            self._file = open_appending(self.run.events_file)
-            if (size := os.fstat(self._file).st_size) > MOST:
-                what = f"it has {file_size(size)}, far more than any run writes"
-                raise RunError(f"{self.run.events_file}: {what}; move it away, and the run goes on without its curves")
-            _cut_torn_line(self._file)
-            self._anchor = Anchor(self.run, self._file)
+            self._logs.append(EventLog(self.run))
+            self._anchor = Anchor(self.run, self._logs[-1].descriptor)
             self.status = going_on(self.run, new_status("running"))
             self._write_status()
             self._thread = threading.Thread(target=self._keep_alive, name=f"heartbeat of {self.run.name}", daemon=True)
@@ -120,20 +112,16 @@ class RunWriter:
             self.look()  # what ends now would not be looked for any more
         if isinstance(event, Resumed) or (isinstance(event, CheckpointSaved) and event.file == "last.pt"):
             self._saved = event.step or None  # a run without a checkpoint goes on from its beginning
-        line = to_json(event).encode() + b"\n"
+        ends = isinstance(event, ENDS)
         with self._guard:
             self.status = after(self.status, event)
             self._changed = True
             try:
-                self._append(b"\n" + line if self._torn else line)
-                if isinstance(event, ENDS):
-                    os.fsync(self._file)
-            except OSError as error:
-                self._torn = True
-                if isinstance(event, ENDS):
+                self._logs[-1].append(event, flush=ends)
+            except CannotWrite:
+                if ends:
                     self._write_status()
-                raise cannot_write(self.run.events_file, error, len(line)) from error
-            self._torn = False
+                raise
         if isinstance(event, Resumed):
             self._look_back(event)
         if type(event) in STATES or isinstance(event, RunStarted):
@@ -199,28 +187,19 @@ class RunWriter:
         claim = Claim(rescued.lock_file)
         claim.take()
         self._claims.append(claim)
-        self._old.append(self._file)
-        self._file = open_appending(rescued.events_file)
+        self._logs.append(EventLog(rescued))
         self.run, self._sampler = rescued, Sampler(rescued)
-        self._append(to_json(Noted(message=trouble)).encode() + b"\n")
+        self._logs[-1].append(Noted(message=trouble))
         with contextlib.suppress(OSError, RunError):
             self._write_status()
 
-    def _append(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._file, data) :]
-
     def _look_back(self, resumed: Resumed) -> None:
         """Put back the results that hold after a withdrawal, and say what could not be read."""
-        reader = EventReader(self.run)
-        events = what_counts(reader.read_new())
-        if reader.problem:
-            self.notices.append(reader.problem)
+        history = read_history(self.run, self.notices.append)
         with self._guard:
             status = dataclasses.replace(self.status, test_accuracy=None, test_loss=None, best=None, step=resumed.step)
-            for event in events:
-                if isinstance(event, Evaluated):
-                    status = after(status, event)
+            for event in history.evaluations:
+                status = after(status, event)
             self.status = status
 
     def _write_status(self) -> None:
@@ -265,10 +244,8 @@ class RunWriter:
 
     def _close(self) -> None:
         _open.discard(self)
-        if self._file >= 0:
-            for file in (*self._old, self._file):
-                os.close(file)
-            self._file = -1
+        while self._logs:
+            self._logs.pop().close()
         if anchor := getattr(self, "_anchor", None):
             anchor.close()
         while self._claims:
@@ -279,17 +256,6 @@ def abandon_all() -> None:
     """Every run of this process says that it was stopped: the process leaves at once."""
     for writer in list(_open):
         writer.abandon()
-
-
-def _cut_torn_line(file: int) -> None:
-    """Drop what a killed writer left of its last line, so that the next event starts on a line of its own."""
-    end = os.fstat(file).st_size
-    kept = start = end
-    while kept == start > 0:  # no line break so far: look further back
-        start = max(0, kept - 65536)
-        kept = start + os.pread(file, kept - start, start).rfind(b"\n") + 1
-    if kept < end:
-        os.ftruncate(file, kept)
 
 
 def _taken(run: RunDirectory) -> str:
