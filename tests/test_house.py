@@ -115,7 +115,7 @@ FLOORS = {
     "paths": {"recipe", "storage", "filesystem"},
     "nvml": set(),
     "gpu_signs": {"nvml"},
-    "devices": {"filesystem", "nvml", "gpu_signs"},
+    "devices": {"filesystem", "format", "nvml", "gpu_signs"},
     "first_frame": set(),
     "entry": {"first_frame", "cli", "tui", "commands", "memory"},
     "settings": {"filesystem", "recipe", "storage", "devices"},

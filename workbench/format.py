@@ -11,6 +11,7 @@ from typing import Any
 from workbench.visible import in_quotes
 
 UNKNOWN = "—"
+GIB = 2**30
 
 
 def percent(share: float | None, digits: int = 2) -> str:
@@ -64,7 +65,12 @@ def file_size(count: int) -> str:
 
 def gib(count: float, digits: int = 1) -> str:
     """Bytes of memory: ``11.2 GiB``."""
-    return f"{count / 2**30:.{digits}f} GiB"
+    return f"{count / GIB:.{digits}f} GiB"
+
+
+def gib_of(part: float, whole: float, digits: int = 1) -> str:
+    """A part of some memory: ``11.2 of 79.6 GiB``."""
+    return f"{part / GIB:.{digits}f} of {gib(whole, digits)}"
 
 
 def toml(value: Any) -> str:

@@ -14,16 +14,16 @@ from workbench.commands import options
 from workbench.commands.options import settings_of
 from workbench.commands.output import complain, on_terminal, say, say_json, say_table
 from workbench.filesystem import absolute
-from workbench.format import bare, duration, figure, percent
+from workbench.format import bare, duration, figure, file_size, percent
 from workbench.recipe import RecipeError
 from workbench.recipe.errors import InputError
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Entry, entry_of
-from workbench.runs.find.compare import Comparison, Metric, Recipes, compare, metric_change
+from workbench.runs.find.compare import Comparison, Metric, RecipeCache, compare, metric_change
 from workbench.runs.find.listing import find_run
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.notes import read_notes, split_tags, write_note, write_tags
-from workbench.runs.store.trash import RULE, bring_back, deletions, new_deletion, refusal, remove, size, tidy
+from workbench.runs.store.trash import RULE, bring_back, deletions, new_deletion, remove, size, tidy, undeletable
 
 RunArguments = Annotated[
     list[str],
@@ -131,7 +131,7 @@ def delete(
 def _delete(root: Path, given: Sequence[str], *, yes: bool) -> None:
     found = _runs(root, given)
     for run in found:
-        if reason := refusal(run):
+        if reason := undeletable(run):
             raise RunError(reason)
     if not yes and not _agreed(found):
         say("nothing was deleted")
@@ -165,8 +165,9 @@ def _agreed(runs: Sequence[RunDirectory], how: str = "") -> bool:
         raise InputError("nobody can be asked here; delete without asking with --yes")
     for run in runs:
         say(run.name)
-    megabytes = size(runs) / 1_000_000
-    return typer.confirm(f"Delete {'it' if len(runs) == 1 else f'these {len(runs)} runs'}{how} ({megabytes:,.1f} MB)?")
+    return typer.confirm(
+        f"Delete {'it' if len(runs) == 1 else f'these {len(runs)} runs'}{how} ({file_size(size(runs))})?"
+    )
 
 
 def compare_command(
@@ -189,7 +190,7 @@ def compare_command(
     if len(entries) < 2:
         raise InputError("a comparison needs two runs or more; workbench runs lists them")
     try:
-        found = compare(entries, Recipes())
+        found = compare(entries, RecipeCache())
     except RecipeError as error:
         raise RunError(str(error.problems[0])) from error
     if as_json:

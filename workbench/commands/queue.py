@@ -56,7 +56,7 @@ def queue_command(
         raise InputError("--first and --remove are two commands; give one of them")
     if (named := first or remove) is not None:
         run = find_run(settings.runs, named, complain)
-        if not (jobs.first(run) if first is not None else jobs.remove(run)):
+        if not (jobs.move_to_front(run) if first is not None else jobs.remove(run)):
             raise InputError(f"run '{run.name}' is not in the queue; workbench queue lists what is")
     folder = look_into(settings.runs)
     if folder.problem:

@@ -49,13 +49,13 @@ def recipes(
     """
     settings_of(context, plugin=plugin, debug=debug)
     if as_markdown:
-        packaged = next(place for place in recipe_folders() if place.kind == "packaged")
+        packaged = next(folder for folder in recipe_folders() if folder.kind == "packaged")
         names = sorted(packaged.recipes, key=natural)
         say(markdown(read_recipe_file(packaged.recipes[name]) for name in names))
         return
-    for place in recipe_folders():
-        if place.problem:
-            complain(place.problem)
+    for folder in recipe_folders():
+        if folder.problem:
+            complain(folder.problem)
     measured = measurements()
     found = [_described(name, path, measured) for name, path in known_recipes().items()]
     if as_json:

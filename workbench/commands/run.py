@@ -12,7 +12,7 @@ from workbench.commands.errors import FAILED
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, on_terminal, say, say_json, say_table
 from workbench.commands.queue import enqueue
-from workbench.commands.training import leave_running, shown, train_here
+from workbench.commands.training import leave_running, name_to_type, train_here
 from workbench.devices import DeviceError, busy, choose, list_gpus, refusal
 from workbench.events import Failed
 from workbench.recipe import RecipeError, read_recipe_file
@@ -141,7 +141,7 @@ def run(
         chosen = _handed_on(settings.device) if background else _choose(settings.device)
         directory = create_run(settings.runs, wanted)
     if queue:
-        enqueue(directory, settings, shown(directory, settings), as_json, checks=checks)
+        enqueue(directory, settings, name_to_type(directory, settings), as_json, checks=checks)
     elif detach:
         leave_running(directory, settings, chosen, as_json, checks=checks)
     else:
@@ -215,15 +215,15 @@ def _show_plan(wanted: Plan) -> None:
 
 def _plan_as_json(wanted: Plan) -> None:
     """The same for a program; rates are shares of the recipe's where that is not known."""
-    places = wanted.places(100)
+    steps = wanted.sampled_steps(100)
     say_json(
         {
             "continues": wanted.parent.name,
             "epochs": wanted.recipe.train.epochs,
             "schedule": wanted.how.schedule,
             "known_rate": bool(wanted.how.rate),
-            "epoch": [step / wanted.how.steps_per_epoch for step in places],
-            "learning_rate": {name: wanted.rates(name, places) for name in SCHEDULES},
+            "epoch": [step / wanted.how.steps_per_epoch for step in steps],
+            "learning_rate": {name: wanted.rates(name, steps) for name in SCHEDULES},
             "notes": wanted.sentences(),
         }
     )

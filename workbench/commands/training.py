@@ -40,7 +40,7 @@ def train_here(
         say(f"run: {directory.path}")
     logged = directory.log_file.stat().st_size if directory.log_file.exists() else 0
     with own_streams(directory.log_file) as streams:
-        display = make_display(streams, shown(directory, settings), as_json=as_json, quiet=quiet)
+        display = make_display(streams, name_to_type(directory, settings), as_json=as_json, quiet=quiet)
         showing = _Showing(display, control)
         with display, interruptible(control.stop, display.tell, abandon_all):
             state = execute(
@@ -53,7 +53,7 @@ def train_here(
                 checks=checks,
             )
     if showing.broken and state == "stopped":
-        complain(f"{showing.broken}: stopped; go on with: workbench run --resume {shown(directory, settings)}")
+        complain(f"{showing.broken}: stopped; go on with: workbench run --resume {name_to_type(directory, settings)}")
     if phases and not as_json and not quiet and (measured := read_phases(directory.profile)) is not None:
         for line in step_lines(measured, terminal_width() if on_terminal() else 80):
             say(line)
@@ -92,7 +92,7 @@ class _Showing:
             self.control.stop()
 
 
-def shown(directory: RunDirectory, settings: Settings) -> str:
+def name_to_type(directory: RunDirectory, settings: Settings) -> str:
     """What to type for a run: its name where that is enough, else its path."""
     return directory.name if settings.runs_option is None else str(directory.path)
 
@@ -103,11 +103,11 @@ def leave_running(directory: RunDirectory, settings: Settings, device: str, as_j
         say_json({"run": directory.name, "path": directory.path.resolve(), "pid": pid})
     elif on_terminal():
         say(f"{directory.name} trains in the background (pid {pid})")
-        say(f"follow it with: workbench watch {shown(directory, settings)}")
-        say(f"end it with:    workbench stop {shown(directory, settings)}")
+        say(f"follow it with: workbench watch {name_to_type(directory, settings)}")
+        say(f"end it with:    workbench stop {name_to_type(directory, settings)}")
     else:
         say(directory.name)
-        complain(f"follow it with: workbench watch {shown(directory, settings)}")
+        complain(f"follow it with: workbench watch {name_to_type(directory, settings)}")
 
 
 def _absolute(paths: list[Path]) -> list[Path]:

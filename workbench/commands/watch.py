@@ -14,7 +14,7 @@ from workbench.commands.errors import FAILED
 from workbench.commands.options import settings_of
 from workbench.commands.output import complain, on_terminal, say
 from workbench.commands.streams import Streams
-from workbench.commands.training import shown
+from workbench.commands.training import name_to_type
 from workbench.recipe.errors import InputError
 from workbench.runs.errors import RunError
 from workbench.runs.find.listing import find_run, holds_run, newest_live_run
@@ -61,7 +61,7 @@ def watch(
     if on_terminal() and not as_json:
         options.open_screens(settings, watch=directory)
         return
-    state = follow(directory, shown(directory, settings), as_json=as_json)
+    state = follow(directory, name_to_type(directory, settings), as_json=as_json)
     if state not in ("finished", "stopped"):
         raise typer.Exit(FAILED)
 

@@ -76,40 +76,40 @@ class Plan:
             f"{epochs:g}; learning rate: {schedule}, {MEANINGS[schedule]}.",
             NOT_THE_SAME.format(epochs=epochs, done=self.done, planned=planned),
         ]
-        if max(self.rates(schedule, self.places(SAMPLED))) <= NEXT_TO_NOTHING * (self.how.rate or 1.0):
+        if max(self.rates(schedule, self.sampled_steps(SAMPLED))) <= NEXT_TO_NOTHING * (self.how.rate or 1.0):
             said.append(
                 f"With {schedule} the learning rate stays below a thousandth of the recipe's: hardly anything "
                 f"would be learned; choose {' or '.join(name for name in SCHEDULES if name != schedule)}."
             )
         return said
 
-    def places(self, most: int) -> list[int]:
+    def sampled_steps(self, most: int) -> list[int]:
         """Steps that are still to be done: the first, the first of epochs, at most so many of them, and the last."""
         first, per = self.how.step, self.how.steps_per_epoch
         epochs = range(first // per + 1, -(-self.steps // per))
         every = max(1, -(-len(epochs) // most))
         return sorted({first, *(epoch * per for epoch in epochs[every - 1 :: every]), self.steps - 1})
 
-    def rates(self, schedule: Schedule, places: Sequence[int]) -> list[float]:
+    def rates(self, schedule: Schedule, steps: Sequence[int]) -> list[float]:
         """The learning rate at some steps under a way to go on; its share of the recipe's where that is not known."""
         factor = continued(
             schedule_of(self.recipe, len(self.started.classes)), dataclasses.replace(self.how, schedule=schedule)
         )
         unit = self.how.rate or 1.0
-        return [unit * factor_at(factor, step, self.steps, self.how.steps_per_epoch) for step in places]
+        return [unit * factor_at(factor, step, self.steps, self.how.steps_per_epoch) for step in steps]
 
     def table(self, rows: int = 12) -> list[list[str]]:
         """Rows of epoch and rate under each way to go on, the chosen one marked in the heading, which is the first."""
         heading = ["epoch", *(f"{name} ←" if name == self.how.schedule else name for name in SCHEDULES)]
-        places = self.places(rows)
-        columns = [self.rates(schedule, places) for schedule in SCHEDULES]
+        steps = self.sampled_steps(rows)
+        columns = [self.rates(schedule, steps) for schedule in SCHEDULES]
         before = f"{self.how.last * (self.how.rate or 1.0):.3g}"
         return [
             heading,
             [f"{self.done:g}, trained", *[before] * len(SCHEDULES)],
             *(
                 [f"{round(step / self.how.steps_per_epoch, 2):g}", *(f"{column[i]:.3g}" for column in columns)]
-                for i, step in enumerate(places)
+                for i, step in enumerate(steps)
             ),
         ]
 

@@ -7,7 +7,7 @@ import pytest
 from tests.runs.helpers import SMALL, bare_run
 from workbench.recipe import RecipeError, read_recipe, save_recipe
 from workbench.runs.find.catalog import Catalog, Entry
-from workbench.runs.find.compare import METRICS, Facts, Recipes, changes, compare, in_few_words, metric_change
+from workbench.runs.find.compare import METRICS, Facts, RecipeCache, changes, compare, in_few_words, metric_change
 from workbench.runs.store.status import Status, write_status
 
 CUTOUT = SMALL + "[techniques.cutout]\nsize = 4\n"
@@ -55,7 +55,7 @@ def test_runs_are_compared_with_the_recipe_of_their_name_or_with_the_baseline(
     plain = made(root, "20261120-000000-small-0001", SMALL)
     cut = made(root, "20261120-000000-small-0002", CUTOUT.replace("seed = 3", "seed = 7"))
     other = made(root, "20261120-000000-unheard_of-0003", SMALL)
-    recipes = Recipes()
+    recipes = RecipeCache()
     found = recipes.facts([plain, cut, other], None)
     assert found == {plain.name: Facts("", 3), cut.name: Facts("+cutout", 7), other.name: Facts("", 3)}
     found = recipes.facts([plain, cut], cut.run.recipe_file)
@@ -72,7 +72,7 @@ def test_several_runs_beside_the_first(tmp_path: Path) -> None:
         made(tmp_path, "b", SMALL.replace("0.05", "0.1"), test_accuracy=0.95, seconds=150.0),
         made(tmp_path, "c", CUTOUT.replace("size = 4", "size = 6").replace("seed = 3", "seed = 4")),
     ]
-    found = compare(runs, Recipes())
+    found = compare(runs, RecipeCache())
     assert dict(found.recipe) == {
         "seed": (3, 3, 4),
         "techniques.cutout": ("on", "—", "on"),
@@ -84,7 +84,7 @@ def test_several_runs_beside_the_first(tmp_path: Path) -> None:
     assert "test loss" not in figures
     runs[1].run.recipe_file.unlink()
     with pytest.raises(RecipeError):
-        compare(runs, Recipes())
+        compare(runs, RecipeCache())
 
 
 def test_differences_of_figures() -> None:

@@ -45,12 +45,12 @@ def test_order_and_places(tmp_path: Path) -> None:
     assert names(tmp_path) == ["0", "1", "2"] and jobs.position(b) == 2
     assert {state_of(run) for run in (a, b, c)} == {"queued"}
     assert not any(summary(run).live for run in (a, b, c))
-    assert jobs.first(c) and names(tmp_path) == ["2", "0", "1"]
-    assert jobs.first(c) and jobs.first(b) and names(tmp_path) == ["1", "2", "0"]
+    assert jobs.move_to_front(c) and names(tmp_path) == ["2", "0", "1"]
+    assert jobs.move_to_front(c) and jobs.move_to_front(b) and names(tmp_path) == ["1", "2", "0"]
     assert jobs.add(a, "auto") == 3  # keeps its place, is started as asked for last
     assert jobs.entries(tmp_path)[2].job.device == "auto"
     assert jobs.remove(c) and names(tmp_path) == ["1", "0"] and jobs.position(c) is None
-    assert not jobs.remove(c) and not jobs.first(c)
+    assert not jobs.remove(c) and not jobs.move_to_front(c)
 
 
 def test_a_run_that_is_taken_out_is_what_it_was(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_files_that_are_no_requests_are_left_alone(tmp_path: Path) -> None:
 def test_no_queue_is_empty_and_makes_no_folder(tmp_path: Path) -> None:
     (run,) = runs(tmp_path, 1)
     assert jobs.entries(tmp_path / "nowhere") == [] and jobs.position(run) is None
-    assert not jobs.remove(run) and not jobs.first(run) and not worker_lives(tmp_path)
+    assert not jobs.remove(run) and not jobs.move_to_front(run) and not worker_lives(tmp_path)
     assert worker.ensure_worker(tmp_path) is None
     assert not jobs.folder_of(tmp_path).exists()
 

@@ -13,7 +13,7 @@ from workbench.runs.find.listing import list_runs
 from workbench.runs.store import trash
 from workbench.runs.store.notes import baseline, pin
 from workbench.runs.store.status import Status, new_status, write_status
-from workbench.runs.store.trash import deletions, refusal, remove, size, tidy
+from workbench.runs.store.trash import deletions, remove, size, tidy, undeletable
 from workbench.runs.training.writer import RunWriter
 
 
@@ -48,18 +48,18 @@ def test_a_live_run_is_refused(tmp_path: Path, state: str) -> None:
 def test_a_stalled_run_and_one_at_work_elsewhere_are_refused(tmp_path: Path) -> None:
     run = bare_run(tmp_path, "alive")
     write_status(run, dataclasses.replace(new_status("running"), heartbeat=time.time() - 60))
-    assert "is stalled" in refusal(run)
+    assert "is stalled" in undeletable(run)
     write_status(run, Status("running", pid=1, host="elsewhere", heartbeat=time.time()))
-    assert "at work on elsewhere" in refusal(run)
+    assert "at work on elsewhere" in undeletable(run)
     write_status(run, Status("running", pid=1, host="elsewhere", heartbeat=time.time() - 3600))
-    assert refusal(run) == ""
+    assert undeletable(run) == ""
 
 
 def test_who_holds_the_lock_holds_the_run(tmp_path: Path) -> None:
     run = bare_run(tmp_path, "held")
     with RunWriter(run) as writer:
         writer.write(Stopped(step=1))  # says that it is over, and has not left yet
-        assert refusal(run) == ""
+        assert undeletable(run) == ""
         with pytest.raises(RunError, match="held by another process"):
             remove(run)
         assert run.exists()

@@ -76,7 +76,7 @@ class Facts:
     problem: str = ""
 
 
-class Recipes:
+class RecipeCache:
     """Recipes of runs and those that they are compared with; a file is read again only when it has changed."""
 
     def __init__(self) -> None:
@@ -183,7 +183,7 @@ class Comparison:
     metrics: tuple[tuple[Metric, tuple[float | None, ...]], ...]
 
 
-def compare(entries: Sequence[Entry], recipes: Recipes) -> Comparison:
+def compare(entries: Sequence[Entry], recipes: RecipeCache) -> Comparison:
     """Compare runs with the first of them: the keys in which a recipe differs, and the figures that any of them has.
 
     Raises RecipeError where a recipe cannot be read.

@@ -184,7 +184,7 @@ def remove(run: RunDirectory) -> bool:
     return bool(found)
 
 
-def first(run: RunDirectory) -> bool:
+def move_to_front(run: RunDirectory) -> bool:
     """Move a run to the front of the queue; False if it is not in it. Raises RunError if it cannot be written."""
     root = run.path.parent
     if not folder_of(root).is_dir():

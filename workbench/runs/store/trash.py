@@ -52,7 +52,7 @@ def new_deletion(root: Path) -> Path:
     return root / FOLDER / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
 
 
-def take(run: RunDirectory, deletion: Path) -> None:
+def _take(run: RunDirectory, deletion: Path) -> None:
     """Move a run into the folder of a deletion, in one step; a baseline loses its pin. Raises OSError and RunError."""
     root = run.path.parent
     pinned = baseline(root) == run.name
@@ -119,10 +119,10 @@ def tidy(root: Path, now: float | None = None, *, everything: bool = False) -> i
     """Remove for good what is kept no longer, or everything; returns how many runs that were. Reads many files."""
     now = time.time() if now is None else now
     gone, held = 0, 0
-    for place, deletion in enumerate(deletions(root)):
+    for number, deletion in enumerate(deletions(root)):
         held += size(deletion.runs) if not everything else 0
         old = now - deletion.deleted > KEEP_DAYS * 24 * 3600
-        if everything or old or (place > 0 and held > KEEP_BYTES):
+        if everything or old or (number > 0 and held > KEEP_BYTES):
             aside = root / f"{ASIDE}{deletion.path.name}"
             with contextlib.suppress(OSError):  # somebody else was faster
                 deletion.path.rename(aside)
@@ -187,7 +187,7 @@ def _forget(deletion: Path) -> None:
             deletion.parent.rmdir()
 
 
-def refusal(run: RunDirectory) -> str:
+def undeletable(run: RunDirectory) -> str:
     """Why a run may not be deleted now and what to do, in one line; "" if nothing speaks against it."""
     found = summary(run)
     if not found.live:
@@ -208,7 +208,7 @@ def remove(run: RunDirectory, deletion: Path | None = None) -> None:
         raise RunError(f"{run.path}: there is no run here")
     if run.path.parent.parent.name == FOLDER:
         raise RunError(f"{run.path}: is deleted already; workbench delete --empty removes what was deleted for good")
-    if reason := refusal(run):
+    if reason := undeletable(run):
         raise RunError(reason)
     try:
         claim = Claim(run.lock_file)
@@ -217,7 +217,7 @@ def remove(run: RunDirectory, deletion: Path | None = None) -> None:
     try:
         if not claim.take():
             raise RunError(f"run '{run.name}' is held by another process; stop it first: workbench stop {run.name}")
-        take(run, deletion or new_deletion(run.path.parent))
+        _take(run, deletion or new_deletion(run.path.parent))
     except OSError as error:
         raise _cannot_delete(run, error) from error
     finally:

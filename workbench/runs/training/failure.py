@@ -7,7 +7,7 @@ from pathlib import Path
 from workbench.device_lost import ASSERT, lost, may_be_lost, remedy
 from workbench.devices import DeviceError
 from workbench.filesystem import FULL
-from workbench.format import gib
+from workbench.format import gib_of
 from workbench.out_of_memory import TooLarge, out_of_memory, with_causes
 from workbench.recipe import Recipe, RecipeError
 from workbench.recipe.execution import part_setting
@@ -113,4 +113,4 @@ def _free(device: str) -> str:
     import torch
 
     free, total = torch.cuda.mem_get_info(device)
-    return f" ({device} has {gib(free, 2)} of {gib(total, 2)} free)"
+    return f" ({device} has {gib_of(free, total, 2)} free)"

@@ -44,9 +44,9 @@ class Anchor:
         """
         try:
             if not os.path.samestat(os.stat(self.run.path), os.fstat(self._directory)):
-                return f"was renamed to {now}, another is in its place" if (now := self.place()) else "was replaced"
+                return f"was renamed to {now}, another is in its place" if (now := self.path_now()) else "was replaced"
         except (FileNotFoundError, NotADirectoryError):
-            return f"was renamed to {now}" if (now := self.place()) else "was deleted"
+            return f"was renamed to {now}" if (now := self.path_now()) else "was deleted"
         except OSError:
             return ""
         try:
@@ -60,11 +60,11 @@ class Anchor:
         self._remember()
         return ""
 
-    def place(self) -> Path | None:
+    def path_now(self) -> Path | None:
         """Where the directory is now, if it is still anywhere and the system says so."""
         try:
-            place = Path(os.readlink(f"/proc/self/fd/{self._directory}"))
-            return place if os.path.samestat(os.stat(place), os.fstat(self._directory)) else None
+            path = Path(os.readlink(f"/proc/self/fd/{self._directory}"))
+            return path if os.path.samestat(os.stat(path), os.fstat(self._directory)) else None
         except OSError:
             return None
 
@@ -93,7 +93,7 @@ class Anchor:
                 at += len(block)
             file.flush()
             os.fsync(file.fileno())
-        old = self.place()
+        old = self.path_now()
         if old is not None:
             self._link_checkpoints(old, rescued)
         self._copy_plugins(old, rescued)

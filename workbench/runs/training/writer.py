@@ -180,7 +180,7 @@ class RunWriter:
     def _move(self, rescued: RunDirectory, trouble: str) -> None:
         """Go on writing in another directory; the old one, if it is only elsewhere, says where."""
         self.trouble = f"{trouble}; what it had is in {rescued.path}"
-        if (old := self._anchor.place()) is not None:
+        if (old := self._anchor.path_now()) is not None:
             with contextlib.suppress(OSError, RunError):
                 ended = dataclasses.replace(self.status, state="stopped", message=self.trouble)
                 write_status(RunDirectory(old), ended)
