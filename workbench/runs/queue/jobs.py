@@ -1,6 +1,6 @@
-"""Runs that wait for their turn: a folder of requests beside the runs, which outlives whoever wrote them.
+"""Runs that wait for their turn: a folder of jobs beside the runs, which outlives whoever wrote them.
 
-The folder is ``.queue`` in the folder of runs. Each request is a file that names a run, whose directory exists already
+The folder is ``.queue`` in the folder of runs. Each job is a file that names a run, whose directory exists already
 with its recipe resolved, and says how to start it. The order of the file names is the order of the queue. Who starts
 the runs is :mod:`workbench.runs.queue.worker`.
 """
@@ -31,7 +31,7 @@ from workbench.storage.values import Moment
 
 FILE = re.compile(r"^(\d{10})-(.+)\.json$")
 MIDDLE = 5_000_000_000
-"""The number of the first request: there is room before it."""
+"""The number of the first job: there is room before it."""
 
 ACCESS = os.R_OK | os.W_OK | os.X_OK
 
@@ -41,7 +41,7 @@ FROM_THE_SHELL = (*VARIABLES, "PYTHONPATH")
 
 @dataclass(frozen=True)
 class Job:
-    """What stands in a request's file: how to start a run.
+    """What stands in a job's file: how to start a run.
 
     device: as ``--device`` has it. folder: where the run was asked for, and will be started. variables: those
     environment variables of FROM_THE_SHELL that were set there. host: whose turn it is. before: the run's state when it
@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(frozen=True)
 class QueuedRun:
-    """A request in its place: its file and its run. ``place`` counts from 1."""
+    """A job in its place: its file and its run. ``place`` counts from 1."""
 
     file: Path
     run: RunDirectory
@@ -89,12 +89,12 @@ _ADAPTER = TypeAdapter(Job)
 
 
 def folder_of(root: Path) -> Path:
-    """The folder of requests of a folder of runs; it need not exist."""
+    """The folder of jobs of a folder of runs; it need not exist."""
     return root / ".queue"
 
 
 def entries(root: Path) -> list[QueuedRun]:
-    """The requests in their order. Files that cannot be read as one are left out: see :func:`unreadable`."""
+    """The jobs in their order. Files that cannot be read as one are left out: see :func:`unreadable`."""
     found: list[QueuedRun] = []
     for path in _files(root):
         job = _read(path)
@@ -104,7 +104,7 @@ def entries(root: Path) -> list[QueuedRun]:
 
 
 def unreadable(root: Path) -> list[tuple[Path, str]]:
-    """The files in the queue's folder that are no requests, each with the reason; they are left where they are.
+    """The files in the queue's folder that are no jobs, each with the reason; they are left where they are.
 
     Of a folder that cannot be read, that alone.
     """
@@ -263,7 +263,7 @@ def _waiting(run: RunDirectory) -> Status:
 
 
 def _read(path: Path) -> Job | str:
-    """A request, or why there is none."""
+    """A job, or why there is none."""
     try:
         job = _ADAPTER.validate_json(read_bytes(path), strict=True)
     except OSError as error:

@@ -73,7 +73,7 @@ class Worker:
         self._starting: dict[str, int] = {}
 
     def work(self, leave: Callable[[], object]) -> None:
-        """Until nothing waits and what was started lives; ``leave`` is called when no later request was overlooked."""
+        """Until nothing waits and what was started lives; ``leave`` is called when no later job was overlooked."""
         while folder_of(self.root).is_dir():
             try:
                 self.turn()
@@ -159,7 +159,7 @@ def _fail(run: RunDirectory, reason: str) -> None:
 
 
 def _environment(variables: dict[str, str] | None) -> dict[str, str]:
-    """This process's environment with what the request brought from its shell instead of ours."""
+    """This process's environment with what the job brought from its shell instead of ours."""
     own = {name: value for name, value in os.environ.items() if name not in FROM_THE_SHELL}
     return own | (variables or {})
 
