@@ -67,7 +67,7 @@ def test_means_are_over_the_steps_since_the_last_line() -> None:
 
 def test_what_is_unknown_or_absurd_stays_readable() -> None:
     odd = dataclasses.replace(trained(5), loss=2.75e20, accuracy=NAN, images_per_second=0.0)
-    assert told(started(), odd, evaluated(5))[1] == "epoch 1/4  step 5  loss 2.75e+20  train —  test 50.00 %"
+    assert told(started(), odd, evaluated(5))[1] == "epoch 1/4  step 5  loss 2.75e+20  train –  test 50.00 %"
     assert told(evaluated(5)) == ["epoch 1  step 5  test 50.00 %"]
 
 
@@ -88,7 +88,7 @@ def test_every_end_says_what_to_do() -> None:
     assert told(started(), Paused(step=3), Continued(step=3))[1:] == ["paused after step 3 of 20", "continues"]
     end = Finished(step=20, seconds=3700, test_loss=NAN, test_accuracy=0.5, best_validation_accuracy=0.6)
     assert told(end) == [
-        "finished: test accuracy 50.00 %, loss —, best validation accuracy 60.00 %; 20 steps in 1:01:40"
+        "finished: test accuracy 50.00 %, loss –, best validation accuracy 60.00 %; 20 steps in 1:01:40"
     ]
 
 
@@ -132,8 +132,8 @@ def test_the_end_names_the_checks_that_failed_at_last() -> None:
 
 
 def test_figures() -> None:
-    assert (percent(0.98765), percent(None), percent(NAN)) == ("98.77 %", "—", "—")
-    assert (figure(1.23456), figure(None), figure(float("inf"))) == ("1.2346", "—", "inf")
+    assert (percent(0.98765), percent(None), percent(NAN)) == ("98.77 %", "–", "–")
+    assert (figure(1.23456), figure(None), figure(float("inf"))) == ("1.2346", "–", "inf")
     assert [duration(s) for s in (-1, 59.6, 3661, 200_000)] == ["0:00", "1:00", "1:01:01", "2 d 07 h"]
     assert [age(s) for s in (-5, 59, 60, 7199, 7200, 86400, 172800)] == [
         "0 s",

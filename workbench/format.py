@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.visible import in_quotes
 
-UNKNOWN = "—"
+UNKNOWN = "–"
 GIB = 2**30
 
 
@@ -51,15 +51,18 @@ def age(seconds: float) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """``12.34 ms``, ``345 ms``."""
-    return f"{1000 * seconds:,.2f} ms" if seconds < 0.1 else f"{1000 * seconds:,.0f} ms"
+    """``0.41 ms``, ``12.3 ms``, ``212 ms``, ``3.20 s``."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    value = 1000 * seconds
+    return f"{value:.0f} ms" if value >= 99.95 else f"{value:.1f} ms" if value >= 0.995 else f"{value:.2f} ms"
 
 
 def file_size(count: int) -> str:
     """Bytes on a disk: ``312 bytes``, ``45.1 MB``."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= factor:
-            return f"{count / factor:.1f} {unit}"
+            return f"{count / factor:,.1f} {unit}"
     return f"{count} bytes"
 
 

@@ -14,7 +14,7 @@ from workbench.commands import options
 from workbench.commands.options import settings_of
 from workbench.commands.output import VisibleConsole, complain, on_terminal, say, say_json, say_pairs, say_table
 from workbench.data.base import DataError, Source
-from workbench.format import percent, toml
+from workbench.format import UNKNOWN, percent, toml
 from workbench.recipe.cards import Card, Registry
 from workbench.recipe.errors import InputError
 from workbench.recipe.parameters import Parameter, parameters
@@ -224,7 +224,7 @@ def _parameter_row(parameter: Parameter) -> tuple[str, str, str, str, str]:
     if parameter.required:
         default = "required"
     else:
-        default = "—" if parameter.default is None else toml(parameter.default)
+        default = UNKNOWN if parameter.default is None else toml(parameter.default)
     return parameter.name, default, parameter.expected, parameter.unit, parameter.description
 
 

@@ -14,7 +14,7 @@ from workbench.commands import options
 from workbench.commands.options import settings_of
 from workbench.commands.output import complain, on_terminal, say, say_json, say_table
 from workbench.filesystem import absolute
-from workbench.format import bare, duration, figure, file_size, percent
+from workbench.format import UNKNOWN, bare, duration, figure, percent
 from workbench.recipe import RecipeError
 from workbench.recipe.errors import InputError
 from workbench.runs.errors import RunError
@@ -166,7 +166,7 @@ def _agreed(runs: Sequence[RunDirectory], how: str = "") -> bool:
     for run in runs:
         say(run.name)
     return typer.confirm(
-        f"Delete {'it' if len(runs) == 1 else f'these {len(runs)} runs'}{how} ({file_size(size(runs))})?"
+        f"Delete {'it' if len(runs) == 1 else f'these {len(runs)} runs'}{how} ({size(runs) / 1_000_000:,.1f} MB)?"
     )
 
 
@@ -228,7 +228,7 @@ def _row(metric: Metric, values: Sequence[float | None]) -> list[str]:
 
 def _figure(metric: Metric, value: float | None) -> str:
     if value is None:
-        return "—"
+        return UNKNOWN
     match metric.kind:
         case "share":
             return percent(value)

@@ -11,7 +11,7 @@ import typer
 from workbench.commands import options
 from workbench.commands.options import settings_of
 from workbench.commands.output import complain, say_json, say_table
-from workbench.format import age, percent
+from workbench.format import UNKNOWN, age, percent
 from workbench.recipe.errors import InputError
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Catalog, Entry
@@ -121,8 +121,8 @@ def _row(found: Entry) -> list[str]:
         found.state,
         found.run.name,
         found.recipe,
-        percent(status.test_accuracy) if status else "—",
+        percent(status.test_accuracy) if status else UNKNOWN,
         percent(status.best) if status and status.best is not None else "",
-        f"{status.step:,}/{status.steps:,}" if status and status.steps else "—",
+        f"{status.step:,}/{status.steps:,}" if status and status.steps else UNKNOWN,
         age(time.time() - found.created),
     ]

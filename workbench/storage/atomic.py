@@ -13,13 +13,14 @@ from workbench.storage.regular import open_regular
 
 
 @contextlib.contextmanager
-def written_aside(path: Path, *, flush: bool = False) -> Iterator[Path]:
+def written_aside(path: Path, *, flush: bool = False, partial: Path | None = None) -> Iterator[Path]:
     """A path beside ``path`` to write to, which takes its place when the block ends, and is removed if it fails.
 
-    flush: have file and name on the disk before and after: what was there survives a machine that goes down meanwhile.
-    Without it a crash of the machine, not of the process, may leave an empty file. Raises OSError.
+    partial: that path, where those of killed processes must not add up; one of this thread's own if left out. flush:
+    have file and name on the disk: what was there survives a machine that goes down meanwhile. Without it a crash of
+    the machine, not of the process, may leave an empty file. Raises OSError.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+    partial = partial or path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
     try:
         yield partial
         if flush:
