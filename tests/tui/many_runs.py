@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from workbench.runs.directory import RunDirectory
-from workbench.runs.notes import write_note, write_tags
-from workbench.runs.status import Status, write_status
-
 from tests.tui.fakes import RECIPE
 from workbench.events import Diverged, Evaluated, Event, Finished, RunStarted, Stopped, Trained, to_json
 from workbench.recipe import Recipe, read_recipe, save_recipe
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.notes import write_note, write_tags
+from workbench.runs.store.status import Status, write_status
 
 STEPS_PER_EPOCH = 23
 VARIANTS = (

@@ -11,14 +11,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from workbench.runs.directory import RunDirectory
-from workbench.runs.writer import RunWriter
-
 from tests.tui.broken import plant
 from tests.tui.fakes import CHECKS, FAKE_PREVIEW, started, trained
 from workbench.commands.errors import report
 from workbench.control import Control
 from workbench.events import Finished, Stopped
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.training.writer import RunWriter
 from workbench.tui.app import lifecycle, training
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.compose import preview_client

@@ -6,10 +6,9 @@ import math
 import re
 from array import array
 
-from workbench.runs.machine import Sample
-
 from tests.tui.fakes import NOW, history, started, trained
 from workbench.events import Resumed
+from workbench.runs.store.machine import Sample
 from workbench.tui.charts.plot import Plot, Series
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Palette

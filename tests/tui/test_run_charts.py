@@ -9,7 +9,6 @@ from rich.console import Console
 from textual._compositor import ChopsUpdate
 from textual.geometry import Region
 from textual.strip import Strip
-from workbench.runs.directory import RunDirectory
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, history, started, trained, written
@@ -18,6 +17,7 @@ from tests.tui.test_run import head
 from tests.waiting import at_rest, until
 from workbench.events import to_json
 from workbench.recipe import Recipe
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.widgets import Line, Pane

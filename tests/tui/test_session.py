@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from workbench.runs.status import write_status
-
 from tests.runs.helpers import lasting
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
 from tests.tui.test_compose import go_to
 from tests.waiting import until
 from workbench.recipe import Recipe, save_recipe
+from workbench.runs.store.status import write_status
 from workbench.settings import Screens
 from workbench.tui.app.session import (
     NO_SESSION,

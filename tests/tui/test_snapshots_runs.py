@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workbench.runs.notes import pin
 
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import NOW, RECIPE
@@ -15,6 +14,7 @@ from tests.tui.many_runs import many_runs
 from tests.tui.test_compose import TestPilot, type_
 from tests.tui.test_runs import read
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
+from workbench.runs.store.notes import pin
 from workbench.tui.app.workbench import Workbench
 
 

@@ -13,7 +13,7 @@ from workbench.recipe import Change, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.execution import IN_WORDS, Execution
 from workbench.recipe.registries import TECHNIQUES
-from workbench.runs.speed import Estimate
+from workbench.runs.find.speed import Estimate
 from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
 from workbench.tui.common.words import change, large, rate, rough, shown
 from workbench.tui.compose.forms import Subject, subject

@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from workbench.profiling.stack_tree import Frame, StackWindow, own_code
-from workbench.runs.requests import Action
+from workbench.runs.store.control_file import Action
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import CursorLines, Line, Text
 from workbench.tui.common.words import cut

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from workbench.events import Event, Resumed
 from workbench.profiling.saved import Saved, SavedReader
-from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
-from workbench.runs.folder import holds_run
-from workbench.runs.machine import MachineReader, Sample
-from workbench.runs.occupancy import LiveRuns
-from workbench.runs.reader import EventReader, what_counts
-from workbench.runs.status import Status, honest_state, read_status
+from workbench.runs.find.listing import holds_run
+from workbench.runs.queue import jobs
+from workbench.runs.queue.held_devices import LiveRuns
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.events import EventReader, what_counts
+from workbench.runs.store.machine import MachineReader, Sample
+from workbench.runs.store.status import Status, read_status, state_of
 from workbench.storage.regular import open_regular
 from workbench.tui.common.background import start_thread
 from workbench.tui.run.view import RunView
@@ -104,7 +104,7 @@ class Follower:
                 events = self._reader.read_new()
             events, fresh = what_counts(events), True
         self._first = False
-        state, status, lines = honest_state(self.run), read_status(self.run), self._new_log()
+        state, status, lines = state_of(self.run), read_status(self.run), self._new_log()
         problem, left_out = self._reader.blocked, self._reader.left_out
         if holds_run(self.run.path) is False:
             state, problem = "lost", f"{self.run.path}: is gone: deleted, renamed or replaced"
@@ -125,10 +125,10 @@ class Follower:
     def _waiting(self, state: str, status: Status | None) -> Waiting | None:
         if state != "queued" or (status is not None and status.pid):
             return None
-        entries = queue.entries(self.run.path.parent)
+        entries = jobs.entries(self.run.path.parent)
         for number, entry in enumerate(entries):
             if entry.run.name == self.run.name:
-                return Waiting(entry.place, queue.waits_for(entry, self._live.find(), entries[:number]))
+                return Waiting(entry.place, jobs.waits_for(entry, self._live.find(), entries[:number]))
         return None
 
     def _work(self) -> None:

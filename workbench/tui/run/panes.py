@@ -18,9 +18,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import RichLog
 
+from workbench.evaluation.fit import Fit
 from workbench.events import CheckFinished, Finished
-from workbench.runs.fit import Fit
-from workbench.runs.machine import Sample
+from workbench.runs.store.machine import Sample
 from workbench.tui.charts.columns import HALF_LIVES
 from workbench.tui.charts.viewport import Viewport
 from workbench.tui.common.texts import MUTED, NOTHING, SIGNS, STATES, Part

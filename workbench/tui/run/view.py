@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from workbench.evaluation.chance import reach_of_chance
+from workbench.evaluation.fit import Fit, read_fit
 from workbench.events import (
     CheckFinished,
     CheckpointSaved,
@@ -24,9 +26,7 @@ from workbench.events import (
     Stopped,
     Trained,
 )
-from workbench.runs.fit import Fit, read_fit
-from workbench.runs.guessing import reach_of_chance
-from workbench.runs.machine import Sample
+from workbench.runs.store.machine import Sample
 from workbench.sentences import Sentence, sentence
 from workbench.tui.charts.columns import Curve, at_step
 

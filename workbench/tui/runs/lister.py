@@ -14,12 +14,12 @@ from pathlib import Path
 from textual.message import Message
 
 from workbench.events import Evaluated, Event, Finished, Resumed, RunStarted, Trained
-from workbench.places import known_recipes
+from workbench.paths import known_recipes
 from workbench.recipe import Change, RecipeError
-from workbench.runs.catalog import NOTHING, Catalog, Entry, Listing
-from workbench.runs.compare import Comparison, Facts, Recipes, changes, compare
-from workbench.runs.directory import RunDirectory
-from workbench.runs.reader import EventReader, what_counts
+from workbench.runs.find.catalog import NOTHING, Catalog, Entry, Listing
+from workbench.runs.find.compare import Comparison, Facts, RecipeCache, changes, compare
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.events import EventReader, what_counts
 from workbench.tui.charts.columns import Curve, thin
 from workbench.tui.charts.drawing import Point
 from workbench.tui.common.background import start_thread
@@ -69,7 +69,7 @@ class RunLister:
         self, root: Path, hear: Callable[[Reading], object], interval: Callable[[], float] = lambda: 1.0
     ) -> None:
         self._catalog = Catalog(root)
-        self._recipes = Recipes()
+        self._recipes = RecipeCache()
         self._hear = hear
         self._interval = interval
         self._wanted = Wanted()
