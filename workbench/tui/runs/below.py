@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from workbench.format import bare
+from workbench.format import bare, duration
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import Metric, metric_change
 from workbench.tui.common.texts import MUTED, STATES, Part, diff
 from workbench.tui.common.widgets import Pane, Text
-from workbench.tui.common.words import cut, duration
+from workbench.tui.common.words import cut
 from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import METRICS, XS, Details
 from workbench.tui.runs.overlay import Look, OverlayPane

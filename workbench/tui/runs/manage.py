@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from workbench.format import file_size
 from workbench.recipe import Recipe, RecipeError
 from workbench.runs.errors import RunError
 from workbench.runs.extend import Plan, length_and_schedule, plan
@@ -15,7 +16,6 @@ from workbench.runs.store.trash import RULE, bring_back, new_deletion, remove, s
 from workbench.tui.common.background import aside
 from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.services import Services
-from workbench.tui.common.words import size as size_in_words
 
 Then = Callable[[], object]
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def delete(
 
     def measured() -> tuple[str, str]:
         reason = next(filter(None, map(undeletable, runs)), "")
-        return reason, "" if reason else size_in_words(size(runs))
+        return reason, "" if reason else file_size(size(runs))
 
     def known(found: tuple[str, str]) -> None:
         reason, bytes_ = found
