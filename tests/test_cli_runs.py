@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import diverged, execute, started, trained
-from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, lasting, start
+from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, lasting, start, state_of
 from tests.waiting import GIVE_UP, wait_for
 from workbench.commands import training
 from workbench.events import Noted, Stopped, from_json
@@ -27,7 +27,7 @@ from workbench.runs.errors import RunError
 from workbench.runs.find.listing import find_run
 from workbench.runs.launch import detach
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.status import read_status, state_of, write_status
+from workbench.runs.store.status import read_status, write_status
 from workbench.runs.training.writer import RunWriter
 
 

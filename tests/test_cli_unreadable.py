@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import SMALL, Command, bare_run, invoke
+from tests.runs.helpers import SMALL, Command, bare_run, invoke, state_of
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Catalog
@@ -21,7 +21,7 @@ from workbench.runs.find.listing import find_run, list_runs, look_into
 from workbench.runs.queue import jobs, worker
 from workbench.runs.queue.worker import Worker, ensure_worker
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.status import new_status, state_of, write_status
+from workbench.runs.store.status import new_status, write_status
 
 FIRST, LAST, SECRET, HALF = (
     "20261120-142501-small-0001",

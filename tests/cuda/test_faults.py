@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.runs.helpers import state_of
 from tests.runs.training.test_faults import new_run, same
 from workbench.device_lost import lost, remedy
 from workbench.engine import recorder
@@ -23,7 +24,7 @@ from workbench.engine.state import Checkpoints
 from workbench.events import CheckFinished, Evaluated, Event, Failed, Noted, RunStarted, Trained
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.events import read_events
-from workbench.runs.store.status import read_status, state_of
+from workbench.runs.store.status import read_status
 from workbench.runs.training.execute import execute
 from workbench.tui.app.training import Training
 

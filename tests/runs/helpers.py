@@ -22,7 +22,7 @@ from workbench.recipe import Recipe, read_recipe, write_recipe
 from workbench.runs.queue import jobs
 from workbench.runs.queue.worker import _lock_file
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.status import Status, new_status
+from workbench.runs.store.status import Status, effective_state, new_status, read_status
 from workbench.storage.locks import Claim
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -63,6 +63,11 @@ def lasting(state: str = "running") -> Status:
     """The status of a run that this process has at work, which nobody renews and no slow test finds stalled."""
     status = new_status(state)
     return dataclasses.replace(status, heartbeat=status.heartbeat + 3600)
+
+
+def state_of(run: RunDirectory) -> str:
+    """What to believe of a run's state now."""
+    return effective_state(read_status(run))
 
 
 def worker_lives(root: Path) -> bool:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.runs.fake_engine import diverged, started, trained
-from tests.runs.helpers import bare_run, lasting
+from tests.runs.helpers import bare_run, lasting, state_of
 from tests.storage.odd_files import ODD
 from workbench.commands.evaluation import say_confusion, say_mistakes
 from workbench.commands.profile_text import read_phases, step_lines
@@ -41,7 +41,7 @@ from workbench.runs.store.events import LONGEST, EventReader, what_counts
 from workbench.runs.store.machine import MachineReader, Sampler
 from workbench.runs.store.notes import baseline, read_notes
 from workbench.runs.store.results import load_results
-from workbench.runs.store.status import Status, read_status, state_of, write_status
+from workbench.runs.store.status import Status, read_status, write_status
 from workbench.settings import SettingsError, read_settings
 from workbench.tui.app.session import read_session
 from workbench.tui.run.follower import Follower

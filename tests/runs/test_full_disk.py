@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import started, trained
-from tests.runs.helpers import bare_run, lasting
+from tests.runs.helpers import bare_run, lasting, state_of
 from workbench.events import CheckpointSaved, Failed, Finished
 from workbench.runs import errors
 from workbench.runs.errors import CannotWrite
 from workbench.runs.store.events import read_events
-from workbench.runs.store.status import new_status, read_status, state_of, write_status
+from workbench.runs.store.status import new_status, read_status, write_status
 from workbench.runs.training.writer import RunWriter
 from workbench.storage import atomic
 

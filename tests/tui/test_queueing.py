@@ -11,7 +11,7 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.widgets import Button
 
-from tests.runs.helpers import lasting
+from tests.runs.helpers import lasting, state_of
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining, written
 from tests.tui.test_run import head
@@ -20,7 +20,7 @@ from workbench.devices import Gpu
 from workbench.recipe import Recipe
 from workbench.runs.queue import held_devices, jobs
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.status import new_status, state_of, write_status
+from workbench.runs.store.status import new_status, write_status
 from workbench.tui.app import leaving, queueing
 from workbench.tui.app.queueing import QueueWatcher
 from workbench.tui.app.workbench import Workbench

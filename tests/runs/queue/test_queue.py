@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import started
-from tests.runs.helpers import SMALL, bare_run, lasting, worker_lives
+from tests.runs.helpers import SMALL, bare_run, lasting, state_of, worker_lives
 from workbench.devices import Gpu
 from workbench.events import to_json
 from workbench.runs.errors import RunError
@@ -21,7 +21,7 @@ from workbench.runs.queue import held_devices, jobs, worker
 from workbench.runs.queue.held_devices import ANY, LiveRuns, free_device, gpu_numbers, holders
 from workbench.runs.queue.worker import Worker
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.status import RunSummary, new_status, read_status, state_of, summary, write_status
+from workbench.runs.store.status import RunSummary, new_status, read_status, summary, write_status
 
 
 def runs(root: Path, count: int) -> list[RunDirectory]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import bare_run
+from tests.runs.helpers import bare_run, state_of
 from tests.waiting import wait_for
 from workbench.runs.store import status as module
 from workbench.runs.store.status import (
@@ -18,7 +18,6 @@ from workbench.runs.store.status import (
     new_status,
     process_started,
     read_status,
-    state_of,
     write_status,
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.runs.helpers import SMALL, Command, invoke
+from tests.runs.helpers import SMALL, Command, invoke, state_of
 from workbench.control import Control
 from workbench.engine.state import Checkpoints
 from workbench.events import CheckpointSaved, Evaluated, Event, Finished, Noted, Trained
@@ -19,7 +19,7 @@ from workbench.recipe import read_recipe
 from workbench.runs.errors import RunError
 from workbench.runs.store.directory import RunDirectory, create_run
 from workbench.runs.store.events import read_events
-from workbench.runs.store.status import read_status, state_of
+from workbench.runs.store.status import read_status
 from workbench.runs.training.execute import execute
 
 RECIPE = SMALL.replace("epochs = 1", "epochs = 2\nthreads = 1\nlog_every = 1\ncheckpoint_every = 0.5")

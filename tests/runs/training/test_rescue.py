@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import started, trained
-from tests.runs.helpers import bare_run, wait_for
+from tests.runs.helpers import bare_run, state_of, wait_for
 from workbench.control import Control
 from workbench.events import Noted, Stopped
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.events import read_events
-from workbench.runs.store.status import read_status, state_of
+from workbench.runs.store.status import read_status
 from workbench.runs.training import rescue
 from workbench.runs.training import writer as module
 from workbench.runs.training.writer import RunWriter

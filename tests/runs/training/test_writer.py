@@ -16,7 +16,7 @@ from types import FrameType
 import pytest
 
 from tests.runs.fake_engine import diverged, started, trained
-from tests.runs.helpers import bare_run, environment
+from tests.runs.helpers import bare_run, environment, state_of
 from tests.waiting import quickest, wait_for
 from workbench.control import Control
 from workbench.events import (
@@ -38,7 +38,7 @@ from workbench.runs.store import status as status_module
 from workbench.runs.store.control_file import ask, take_requests
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.events import read_events
-from workbench.runs.store.status import Status, new_status, read_status, state_of, write_status
+from workbench.runs.store.status import Status, new_status, read_status, write_status
 from workbench.runs.training import writer as module
 from workbench.runs.training.writer import RunWriter
 from workbench.storage import atomic, locks

@@ -22,11 +22,11 @@ from workbench.events import (
 )
 from workbench.runs.errors import Tell
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.events import EventReader
+from workbench.runs.store.events import read_events
 
 
 class RunHistory:
-    """What a run has said so far. Feed it only what counts: :meth:`EventReader.read` says when to begin anew.
+    """What a run has said so far. Feed it only what counts: ``EventReader.read`` says when to begin anew.
 
     ended: the event that ended it; None while it is at work, or goes on. checks: the last result of each, by name.
     evaluations: in their order; evaluated: the same by split. checkpoints: how many were saved.
@@ -101,8 +101,4 @@ class RunHistory:
 
 def read_history(run: RunDirectory, tell: Tell = lambda line: None) -> RunHistory:
     """All that a run has said and that counts. tell: hears what of it cannot be read."""
-    reader = EventReader(run)
-    history = RunHistory(reader.read()[0])
-    if reader.problem:
-        tell(reader.problem)
-    return history
+    return RunHistory(read_events(run, tell))

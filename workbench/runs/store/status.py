@@ -129,11 +129,6 @@ def read_status(run: RunDirectory) -> Status | None:
         return Status("unknown", message=f"{run.status_file.name} cannot be read: {why(error, run.status_file)}")
 
 
-def state_of(run: RunDirectory) -> str:
-    """The effective state of a run."""
-    return effective_state(read_status(run))
-
-
 def effective_state(status: Status | None) -> str:
     """What to believe of a status: queued, running, paused, finished, stopped, diverged, failed, stalled, lost or
     unknown.
