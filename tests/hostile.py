@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.tui.fakes import NOW, RECIPE, evaluated, profiled, started, trained, written
+from workbench.evaluation.results import Mistake, Results, write_results
 from workbench.events import CheckFinished, Diverged, Event, Failed, Noted
 from workbench.profiling.operators import table_of, write_operators
 from workbench.profiling.stack_tree import Frame, StackWindow, write_stacks
 from workbench.recipe import read_recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.results import Mistake, Results, write_results
+from workbench.runs.store.directory import RunDirectory
 
 CLIPBOARD, ASK, COLOUR = "\x1b]52;c;ZXZpbA==\x07", "\x1b[6n", "\x1b[5;41m"
 """Writes the user's clipboard; lets the terminal type an answer; blinks."""

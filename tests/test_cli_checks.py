@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.runs.helpers import Command, invoke
-from workbench.commands.range_chart import range_chart
+from workbench.commands.check import range_chart
+from workbench.evaluation.results import Mistake, Results, write_results
 from workbench.recipe.registries import CHECKS
-from workbench.runs.directory import RunDirectory
-from workbench.runs.results import Mistake, Results, write_results
+from workbench.runs.store.directory import RunDirectory
 
 PLUGIN = """
 from workbench.checks.base import Check, Result

@@ -9,9 +9,9 @@ import pytest
 
 from tests.runs.helpers import SMALL, Command, bare_run, invoke
 from workbench import devices, nvml
-from workbench.runs import queue, worker
-from workbench.runs.status import read_status
-from workbench.runs.worker import Worker
+from workbench.runs.queue import jobs, worker
+from workbench.runs.queue.worker import Worker
+from workbench.runs.store.status import read_status
 
 REASON = "the driver was upgraded while the machine ran; restart it"
 WITHOUT = "or go on without the GPU: --device cpu"
@@ -67,7 +67,7 @@ def test_a_run_that_goes_on_is_refused_too(workbench: Command, mismatch: None) -
     for more in ((), ("--detach",), ("--queue",)):
         result = workbench("run", "--resume", "last", *more)
         assert result.code == 2 and REASON in result.err
-    assert read_status(run) is None and queue.entries(Path("runs")) == []
+    assert read_status(run) is None and jobs.entries(Path("runs")) == []
 
 
 def test_the_user_may_go_on_without(workbench: Command, mismatch: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,14 +81,14 @@ def test_a_queued_run_fails_with_the_reason_instead_of_taking_the_cpu(
 ) -> None:
     monkeypatch.setattr(worker, "detach", lambda *_, **__: pytest.fail("nothing may be started"))
     first, hidden = (bare_run(tmp_path, f"20261120-14250{number}-small-000{number}") for number in (0, 1))
-    queue.add(first, "auto", variables={})
+    jobs.add(first, "auto", variables={})
     Worker(tmp_path).turn()
     status = read_status(first)
     assert status is not None and status.state == "failed"
-    assert REASON in status.message and WITHOUT in status.message and queue.entries(tmp_path) == []
+    assert REASON in status.message and WITHOUT in status.message and jobs.entries(tmp_path) == []
 
     begun = []
     monkeypatch.setattr(worker, "detach", lambda run, device, *_, **__: begun.append((run, device)) or 1)
-    queue.add(hidden, "auto", variables={"CUDA_VISIBLE_DEVICES": ""})  # without GPUs on purpose
+    jobs.add(hidden, "auto", variables={"CUDA_VISIBLE_DEVICES": ""})  # without GPUs on purpose
     Worker(tmp_path).turn()
     assert begun == [(hidden, "cpu")]

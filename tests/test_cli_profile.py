@@ -17,12 +17,12 @@ from workbench.events import PhasesMeasured
 from workbench.profiling.report import Phases, Rate, Report, Suggestion, Transform, from_plain
 from workbench.recipe import read_recipe, read_recipe_file
 from workbench.recipe.registries import TECHNIQUES
-from workbench.runs.directory import create_run
 from workbench.runs.errors import RunError
-from workbench.runs.execute import execute
-from workbench.runs.reader import read_events
-from workbench.runs.requests import ask
-from workbench.runs.status import read_status
+from workbench.runs.store.control_file import ask
+from workbench.runs.store.directory import create_run
+from workbench.runs.store.events import read_events
+from workbench.runs.store.status import read_status
+from workbench.runs.training.execute import execute
 
 PROFILE = ("profile", "small.toml", "--device", "cpu", "--seconds", "0.2")
 

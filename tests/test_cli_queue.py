@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, invoke
+from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, invoke, worker_lives
 from tests.waiting import wait_for
 from workbench.recipe import plugins
-from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
-from workbench.runs.listing import list_runs, summary
-from workbench.runs.worker import worker_lives
+from workbench.runs.find.listing import list_runs
+from workbench.runs.queue import jobs
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import summary
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +129,7 @@ def test_what_cannot_be_started_says_why_and_the_next_one_trains(folder: Path, w
 def kill_worker(root: Path) -> None:
     """Kill -9 whoever looks after the queue of this test."""
     for process in psutil.process_iter(["cmdline"]):
-        if {"workbench.runs.worker", str(root.resolve())} <= set(process.info["cmdline"] or []):
+        if {"workbench.runs.queue.worker", str(root.resolve())} <= set(process.info["cmdline"] or []):
             os.kill(process.pid, signal.SIGKILL)
             wait_for(lambda process=process: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
@@ -168,7 +168,7 @@ def test_a_queue_without_its_process_goes_on_when_it_is_looked_at(
     kill_worker(root)
     os.kill(at_work.pid, signal.SIGKILL)
     wait_for(lambda: not worker_lives(root))
-    assert queue.position(RunDirectory(root / name)) == 1
+    assert jobs.position(RunDirectory(root / name)) == 1
     assert "nothing was looking after the queue; it goes on now" in workbench("queue").err
     wait_for(lambda: state(root, name) == "finished")
     assert len(list_runs(root)) == 2

@@ -18,17 +18,17 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import diverged, execute, started, trained
-from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, lasting, start
+from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, lasting, start, state_of
 from tests.waiting import GIVE_UP, wait_for
 from workbench.commands import training
 from workbench.events import Noted, Stopped, from_json
 from workbench.recipe import plugins
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
+from workbench.runs.find.listing import find_run
 from workbench.runs.launch import detach
-from workbench.runs.listing import find_run
-from workbench.runs.status import honest_state, read_status, write_status
-from workbench.runs.writer import RunWriter
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import read_status, write_status
+from workbench.runs.training.writer import RunWriter
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_a_piped_run_prints_a_line_an_epoch(workbench: Command, folder: Path) ->
     assert epochs[0] == "epoch 1/4  step 5  loss 0.4567  train 80.00 %  640 img/s  test 90.00 %"
     assert lines[-1] == "finished: test accuracy 90.00 %, loss 0.0500; 20 steps in 0:12"
     assert "two files were left out\n" in result.err
-    assert run.recipe().seed == 3 and honest_state(run) == "finished"
+    assert run.recipe().seed == 3 and state_of(run) == "finished"
 
 
 def test_json_is_events_and_nothing_else(workbench: Command) -> None:
@@ -107,7 +107,7 @@ def test_a_bad_end_is_exit_code_1_and_said_on_stderr(
     monkeypatch.setenv("FAKE_END", end)
     result = workbench(*SMALL_RUN)
     assert result.code == 1 and message in result.err and message not in result.out
-    assert honest_state(last(folder)) == end
+    assert state_of(last(folder)) == end
     shown = workbench("show", "last")
     assert shown.code == 0 and ("go on with" in shown.out) == (end == "failed")  # what diverged diverges again
     followed = workbench("watch", "last")
@@ -136,7 +136,7 @@ def test_ctrl_c_once_stops_and_the_run_can_go_on(folder: Path, workbench: Comman
     step = int((run.checkpoints / "last.pt").read_text())
     assert f"stopped after step {step} of 20; go on with: workbench run --resume {run.name} --plugin " in out
     assert "stopping after this step" in err and "Traceback" not in err
-    assert honest_state(run) == "stopped"
+    assert state_of(run) == "stopped"
     result = workbench("run", "--resume", run.name, "--device", "cpu")
     assert result.code == 0 and f"goes on after step {step}" in result.err
     assert len(json.loads(run.env_file.read_text())["resumed"]) == 1
@@ -155,7 +155,7 @@ def test_ctrl_c_twice_leaves_at_once(folder: Path) -> None:
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=GIVE_UP)  # the step would take far longer
     assert child.returncode == 130 and "Traceback" not in err
-    assert honest_state(last(folder)) == "stopped"
+    assert state_of(last(folder)) == "stopped"
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.004, 0.3, 1.0])
@@ -168,7 +168,7 @@ def test_ctrl_c_twice_within_ten_milliseconds_never_leaves_it_lost(folder: Path,
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=30)
     assert child.returncode in (0, 130) and "Traceback" not in err
-    assert honest_state(last(folder)) in ("stopped", "finished")
+    assert state_of(last(folder)) in ("stopped", "finished")
 
 
 def test_output_that_has_no_room_is_said(folder: Path) -> None:
@@ -191,7 +191,7 @@ def test_sigterm_stops_like_ctrl_c(folder: Path) -> None:
         run = wait_for(lambda: _running(folder))
         child.terminate()
         child.communicate(timeout=GIVE_UP)
-    assert child.returncode == 0 and honest_state(run) == "stopped"
+    assert child.returncode == 0 and state_of(run) == "stopped"
 
 
 def _running(folder: Path) -> RunDirectory | None:
@@ -206,7 +206,7 @@ def test_a_reader_that_has_seen_enough_stops_the_run(folder: Path) -> None:
         child.stdout.close()
         err = child.stderr.read()
         child.wait(timeout=GIVE_UP)
-    assert honest_state(last(folder)) == "stopped"
+    assert state_of(last(folder)) == "stopped"
     assert "Traceback" not in err and "Exception" not in err
 
 
@@ -231,7 +231,7 @@ def test_a_detached_run_outlives_the_command(folder: Path, workbench: Command) -
     told = json.loads(result.out)
     run = RunDirectory(Path(told["path"]))
     assert run.name == told["run"] and os.getsid(told["pid"]) == told["pid"] != os.getsid(0)
-    assert honest_state(run) in ("queued", "running", "finished")
+    assert state_of(run) in ("queued", "running", "finished")
     followed = workbench("watch", run.name)
     assert followed.code == 0 and "finished: test accuracy" in followed.out
     log = run.log_file.read_text()
@@ -250,7 +250,7 @@ def test_stop_reaches_a_run_from_another_process(
     assert workbench("checkpoint", name).out == f"{name} saves a checkpoint after its step\n"
     assert workbench("stop", "last").code == 0
     assert workbench("watch").out.splitlines()[-1].startswith("stopped after step")
-    assert honest_state(run) == "stopped"
+    assert state_of(run) == "stopped"
     again = workbench("stop", "last")
     assert (again.code, again.err) == (1, f"run '{name}' is stopped: there is no process to stop\n")
 
@@ -274,7 +274,7 @@ def test_a_detached_run_that_cannot_start_is_lost_and_says_why(folder: Path, wor
     run = bare_run(folder / "runs")
     run.recipe_file.write_text("seed = -1")
     detach(run, "cpu")
-    wait_for(lambda: honest_state(run) == "lost")
+    wait_for(lambda: state_of(run) == "lost")
     assert "seed: expected a whole number" in run.log_file.read_text()
     result = workbench("watch", run.name)
     assert result.code == 1 and "lost: the run's process is gone" in result.err

@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.helpers import SMALL, Command, bare_run, invoke
+from tests.runs.helpers import SMALL, Command, bare_run, invoke, state_of
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
-from workbench.runs import queue, worker
-from workbench.runs.catalog import Catalog
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.folder import look_into
-from workbench.runs.listing import find_run, list_runs
-from workbench.runs.status import honest_state, new_status, write_status
-from workbench.runs.worker import Worker, ensure_worker
+from workbench.runs.find.catalog import Catalog
+from workbench.runs.find.listing import find_run, list_runs, look_into
+from workbench.runs.queue import jobs, worker
+from workbench.runs.queue.worker import Worker, ensure_worker
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import new_status, write_status
 
 FIRST, LAST, SECRET, HALF = (
     "20261120-142501-small-0001",
@@ -138,7 +137,7 @@ def test_a_run_that_is_meant_and_cannot_be_read_says_why(workbench: Command) -> 
 
 def test_single_files_that_cannot_be_read_are_said(workbench: Command) -> None:
     half = RunDirectory(Path("runs") / HALF)
-    assert honest_state(half) == "unknown"
+    assert state_of(half) == "unknown"
     result = workbench("show", "halfopen")
     assert result.code == 0 and f"events.jsonl: cannot be read: {DENIED}" in result.err
     assert f"message  status.json cannot be read: {DENIED}" in result.out and "process" not in result.out
@@ -248,17 +247,17 @@ def test_another_users_request_waits_for_its_owner(tmp_path: Path, monkeypatch: 
     """A worker neither starts nor drops what its user may not train, and goes on with the rest."""
     theirs, ours = bare_run(tmp_path, FIRST), bare_run(tmp_path, LAST)
     for run in (theirs, ours):
-        queue.add(run, "cpu")
+        jobs.add(run, "cpu")
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != FIRST)
     begun: list[str] = []
     monkeypatch.setattr(worker, "detach", lambda run, *_, **__: begun.append(run.name) or 1)
-    first = queue.entries(tmp_path)[0]
+    first = jobs.entries(tmp_path)[0]
     assert first.here and not first.mine
-    assert queue.waits_for(first, []).endswith("who alone may start it")
+    assert jobs.waits_for(first, []).endswith("who alone may start it")
     work = Worker(tmp_path)
     work.turn()
-    assert begun == [LAST] and [entry.run.name for entry in queue.entries(tmp_path)] == [FIRST]
-    assert honest_state(theirs) == "queued" and ensure_worker(tmp_path) is None
+    assert begun == [LAST] and [entry.run.name for entry in jobs.entries(tmp_path)] == [FIRST]
+    assert state_of(theirs) == "queued" and ensure_worker(tmp_path) is None
     left: list[int] = []
     work._starting.clear()
     work.work(lambda: left.append(1))  # nobody waits for this user any more

@@ -17,22 +17,24 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 FLOORS = {
     "visible": set(),
     "printing": {"visible"},
-    "recipe": {"filesystem", "storage", "visible"},
+    "format": {"visible"},
+    "filesystem": {"format"},
+    "storage": {"filesystem", "format", "visible"},
+    "recipe": {"filesystem", "format", "storage", "visible"},
     "step": set(),
     "randomness": {"torch_compat"},
     "events": {"storage"},
     "control": set(),
     "cores": set(),
-    "figures": set(),
     "memory": set(),
     "out_of_memory": set(),
     "device_lost": {"out_of_memory"},
-    "storage": set(),
-    "sentences": {"events", "figures"},
     "torch_compat": set(),
     "precision": {"torch_compat"},
     "tensors": {"torch_compat"},
     "hooks": {"device_lost", "models", "out_of_memory", "precision", "randomness", "recipe", "step"},
+    "sentences": {"events", "format"},
+    "evaluation": {"filesystem", "format", "storage"},
     "models": {"recipe", "device_lost", "out_of_memory"},
     "image_operations": {"randomness"},
     "optimizers": {"torch_compat"},
@@ -76,19 +78,7 @@ FLOORS = {
         "device_lost",
         "out_of_memory",
     },
-    "checks": {
-        "recipe",
-        "torch_compat",
-        "events",
-        "step",
-        "data",
-        "engine",
-        "runs.errors",
-        "runs.fit",
-        "runs.guessing",
-        "runs.results",
-        "device_lost",
-    },
+    "checks": {"recipe", "torch_compat", "events", "step", "data", "engine", "evaluation", "device_lost"},
     "profiling": {
         "cores",
         "recipe",
@@ -106,38 +96,55 @@ FLOORS = {
         "out_of_memory",
         "device_lost",
     },
-    "places": {"recipe", "runs", "storage", "filesystem"},
-    "filesystem": set(),
+    "paths": {"recipe", "storage", "filesystem"},
     "nvml": set(),
     "gpu_signs": {"nvml"},
-    "devices": {"filesystem", "nvml", "gpu_signs"},
+    "devices": {"filesystem", "format", "nvml", "gpu_signs"},
     "first_frame": set(),
     "entry": {"first_frame", "cli", "tui", "commands", "memory"},
     "settings": {"filesystem", "recipe", "storage", "devices"},
     "runs": {
         "cores",
         "filesystem",
+        "format",
         "out_of_memory",
         "recipe",
         "storage",
         "events",
         "control",
         "hooks",
+        "evaluation",
         "engine",
         "checks",
         "data",
-        "places",
+        "paths",
         "devices",
         "profiling",
         "visible",
         "device_lost",
     },
+    "runs/store": {
+        "cores",
+        "devices",
+        "engine",
+        "evaluation",
+        "events",
+        "filesystem",
+        "format",
+        "recipe",
+        "runs.errors",
+        "storage",
+        "visible",
+    },
+    "runs/find": {"events", "filesystem", "format", "paths", "recipe", "runs.errors", "runs.store", "storage"},
+    "runs/queue": {"devices", "filesystem", "runs.errors", "runs.find", "runs.launch", "runs.store", "storage"},
     "doctor": {
         "cores",
         "memory",
         "out_of_memory",
         "printing",
         "filesystem",
+        "format",
         "nvml",
         "gpu_signs",
         "devices",
@@ -159,11 +166,12 @@ FLOORS = {
         "recipe",
         "storage",
         "runs",
-        "places",
+        "paths",
         "devices",
         "settings",
         "events",
-        "figures",
+        "format",
+        "evaluation",
         "sentences",
         "control",
         "data",
@@ -174,10 +182,12 @@ FLOORS = {
         "first_frame",
         "device_lost",
     },
-    "preview": {"memory", "recipe", "events", "engine", "checks", "data", "places", "devices", "models"},
+    "preview": {"memory", "recipe", "events", "engine", "checks", "data", "paths", "devices", "models"},
     "tui": {
         "doctor",
         "filesystem",
+        "format",
+        "evaluation",
         "visible",
         "printing",
         "recipe",
@@ -187,7 +197,7 @@ FLOORS = {
         "sentences",
         "runs",
         "control",
-        "places",
+        "paths",
         "devices",
         "settings",
         "preview",
@@ -220,8 +230,11 @@ MAY_IMPORT_TORCH_EARLY = (
 )
 
 
-def imports(path: Path, *, early: bool) -> set[str]:
-    """Names of the modules that a file imports; ``early`` leaves out functions and TYPE_CHECKING blocks."""
+def imports(path: Path, *, early: bool, members: bool = False) -> set[str]:
+    """Names of the modules that a file imports; ``early`` leaves out functions, TYPE_CHECKING blocks are always.
+
+    members: with what is imported from them, as ``module.name``.
+    """
     found: set[str] = set()
 
     def walk(node: ast.AST) -> None:
@@ -233,7 +246,8 @@ def imports(path: Path, *, early: bool) -> set[str]:
             if isinstance(child, ast.Import):
                 found.update(alias.name for alias in child.names)
             elif isinstance(child, ast.ImportFrom) and child.module:
-                found.add(child.module)
+                whole = [f"{child.module}.{alias.name}" for alias in child.names]
+                found.update(whole if members or child.module == "workbench" else [child.module])
             walk(child)
 
     walk(ast.parse(path.read_text()))
@@ -247,13 +261,57 @@ def files(floor: str) -> list[Path]:
 
 @pytest.mark.parametrize("floor", FLOORS)
 def test_a_floor_imports_only_what_lies_below(floor: str) -> None:
-    allowed = FLOORS[floor] | {floor}
+    allowed = FLOORS[floor] | {floor.replace("/", ".")}
     for path in files(floor):
         for module in imports(path, early=False):
             if not module.startswith("workbench."):
                 continue
             target = module.removeprefix("workbench.")
+            if target == "__version__":
+                continue
             assert any(target == a or target.startswith(a + ".") for a in allowed), f"{path} imports {module}"
+
+
+def modules() -> dict[str, set[str]]:
+    """Every module of the package with those of it that it imports, at any level of its code."""
+    names = {
+        ".".join(("workbench", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        of = imports(path, early=False, members=True)
+        # ``from package import module`` imports the module; ``from module import name`` is the module itself.
+        found[name] = {module if module in names else module.rpartition(".")[0] for module in of} & names.keys()
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The modules that reach themselves by way of others, each group once."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        ahead = list(graph[start])
+        while ahead:
+            if (module := ahead.pop()) not in seen:
+                seen.add(module)
+                ahead += graph.get(module, ())
+        return seen
+
+    known = {module: reached(module) for module in graph}
+    groups = {frozenset(o for o in known[m] if m in known.get(o, ())) for m in graph if m in known[m]}
+    return sorted(sorted(group) for group in groups)
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    graph = modules()
+    assert len(graph) > 300
+    assert circles(graph) == []
+
+
+def test_circles_are_found() -> None:
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"e"}, "e": set(), "f": {"f"}}
+    assert circles(graph) == [["a", "b", "c"], ["f"]]
 
 
 def test_torch_and_textual_are_imported_late() -> None:
@@ -277,7 +335,7 @@ def test_the_training_loop_knows_no_technique() -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import workbench.recipe, workbench.events, workbench.runs.execute",
+        "import workbench.recipe, workbench.events, workbench.runs.training.execute",
         "from workbench.recipe.registries import *; [list(r) for r in (TECHNIQUES, MODELS, SOURCES, CHECKS)]",
         "import workbench.cli",
     ],
@@ -295,7 +353,7 @@ def _statements(folder: str) -> Iterator[tuple[str, ast.AST]]:
 
 def test_everything_printed_passes_the_gate() -> None:
     """What is not ours must not command a terminal: see workbench.printing."""
-    of_its_own = ("preview/", "runs/execute.py", "tui/app/training.py")  # what they print goes to a log
+    of_its_own = ("preview/", "runs/training/execute.py", "tui/app/training.py")  # what they print goes to a log
     for name, node in _statements("."):
         if isinstance(node, ast.Call) and not name.startswith(of_its_own):
             called = ast.unparse(node.func)

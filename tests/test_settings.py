@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.settings import Places, Screens, SettingsError, read_settings, settings_file
+from workbench.settings import Defaults, Screens, SettingsError, read_settings, settings_file
 
 WHOLE = """
 runs = "~/runs"
@@ -40,15 +40,15 @@ def problems(folder: Path, text: str) -> list[str]:
 
 def test_without_a_file_everything_has_its_default(tmp_path: Path) -> None:
     found = read_settings(tmp_path / "settings.toml")
-    assert found.places == Places()
+    assert found.defaults == Defaults()
     assert found.screens == Screens()
     assert found.keys == {}
 
 
 def test_everything_can_be_said(tmp_path: Path) -> None:
     found = read_settings(settings(tmp_path, WHOLE))
-    assert found.places.runs == "~/runs"
-    assert found.places.plugins == ("mine.py",)
+    assert found.defaults.runs == "~/runs"
+    assert found.defaults.plugins == ("mine.py",)
     assert (found.screens.theme, found.screens.charts, found.screens.restore) == ("nord", "ascii", False)
     assert found.keys == {"compose": {"run": "f5"}}
 

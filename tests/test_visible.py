@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.runs.json_text import dumps
+from workbench.storage.json_text import dumps
 from workbench.visible import HOSTILE, OBEYED, in_quotes, shortened, visible, visible_places
 
 

@@ -14,24 +14,26 @@ from workbench import __version__, first_frame
 from workbench.commands import (
     bench,
     cards,
+    check,
     doctor,
-    keeping,
+    manage,
     options,
     profile,
     queue,
     recipes,
-    run_list,
+    run,
     runs,
     screens,
-    training,
+    show,
+    watch,
 )
 from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, say
-from workbench.places import resolve_recipe
 from workbench.printing import write
 from workbench.recipe import read_recipe_file
 from workbench.recipe.errors import InputError
+from workbench.runs.find.resolve import resolve_recipe
 
 app = typer.Typer(
     name="workbench",
@@ -42,8 +44,8 @@ app = typer.Typer(
 
 TRAIN, LOOK_UP, LOOK_AFTER, KEEP = "Train", "Look up", "Look after runs", "Keep order among runs"
 
-app.command("run", rich_help_panel=TRAIN)(training.run)
-app.command("check", rich_help_panel=TRAIN)(recipes.check)
+app.command("run", rich_help_panel=TRAIN)(run.run)
+app.command("check", rich_help_panel=TRAIN)(check.check)
 app.command("profile", rich_help_panel=TRAIN)(profile.profile_command)
 app.command("bench", rich_help_panel=TRAIN)(bench.bench)
 app.command("doctor", rich_help_panel=LOOK_UP)(doctor.doctor)
@@ -55,18 +57,18 @@ app.add_typer(cards.data_app, name="data", rich_help_panel=LOOK_UP)
 app.command("diff", rich_help_panel=LOOK_UP)(recipes.diff)
 app.command("keys", rich_help_panel=LOOK_UP)(screens.keys_command)
 app.command("settings", rich_help_panel=LOOK_UP)(screens.settings_command)
-app.command("runs", rich_help_panel=LOOK_AFTER)(run_list.runs_command)
+app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
 app.command("queue", rich_help_panel=LOOK_AFTER)(queue.queue_command)
-app.command("show", rich_help_panel=LOOK_AFTER)(runs.show)
-app.command("watch", rich_help_panel=LOOK_AFTER)(runs.watch)
-app.command("stop", rich_help_panel=LOOK_AFTER)(runs.stop)
-app.command("pause", rich_help_panel=LOOK_AFTER)(runs.pause)
-app.command("continue", rich_help_panel=LOOK_AFTER)(runs.go_on)
-app.command("checkpoint", rich_help_panel=LOOK_AFTER)(runs.checkpoint)
-app.command("compare", rich_help_panel=KEEP)(keeping.compare_command)
-app.command("tag", rich_help_panel=KEEP)(keeping.tag)
-app.command("note", rich_help_panel=KEEP)(keeping.note)
-app.command("delete", rich_help_panel=KEEP)(keeping.delete)
+app.command("show", rich_help_panel=LOOK_AFTER)(show.show)
+app.command("watch", rich_help_panel=LOOK_AFTER)(watch.watch)
+app.command("stop", rich_help_panel=LOOK_AFTER)(watch.stop)
+app.command("pause", rich_help_panel=LOOK_AFTER)(watch.pause)
+app.command("continue", rich_help_panel=LOOK_AFTER)(watch.go_on)
+app.command("checkpoint", rich_help_panel=LOOK_AFTER)(watch.checkpoint)
+app.command("compare", rich_help_panel=KEEP)(manage.compare_command)
+app.command("tag", rich_help_panel=KEEP)(manage.tag)
+app.command("note", rich_help_panel=KEEP)(manage.note)
+app.command("delete", rich_help_panel=KEEP)(manage.delete)
 
 
 def _version(asked: bool) -> None:

@@ -8,10 +8,9 @@ import warnings
 from collections.abc import Mapping
 
 from workbench.filesystem import gone
+from workbench.format import GIB, gib_of
 from workbench.gpu_signs import Trouble, look, missing, trouble
 from workbench.nvml import Driver, Gpu, GpuProcess, GpuUse, driver, gpu_use, list_gpus, neighbours
-
-GIB = 2**30
 
 __all__ = [
     "GIB", "DeviceError", "Driver", "Gpu", "GpuProcess", "GpuUse", "Trouble",
@@ -90,9 +89,7 @@ def busy(device: str, gpus: list[Gpu] | None = None) -> str | None:
         return None
     others = "1 other process" if len(gpu.processes) == 1 else f"{len(gpu.processes)} other processes"
     names = ", ".join(map(named, gpu.processes[:5]))
-    free = (
-        "" if gpu.free is None or gpu.total is None else f"; {gpu.free / GIB:.1f} of {gpu.total / GIB:.1f} GiB are free"
-    )
+    free = "" if gpu.free is None or gpu.total is None else f"; {gib_of(gpu.free, gpu.total)} are free"
     return f"{device} ({gpu.name}) is also used by {others}: {names}{free}"
 
 

@@ -6,13 +6,19 @@ import contextlib
 import errno
 import os
 import pwd
+import shutil
 from pathlib import Path
+
+from workbench.format import file_size
 
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL})
 """Errors that mean that there is no such file, and not that it may not be looked at."""
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors that mean that there is no room."""
+
+ELSEWHERE = "choose another folder with --runs"
+"""What to do where a folder of runs does not serve."""
 
 
 def current_folder() -> Path:
@@ -68,6 +74,30 @@ def why(error: OSError, path: Path) -> str:
 def room(error: OSError) -> str:
     """The first half of a remedy where a disk is full: "make room there, or ", else ""."""
     return "make room there, or " if error.errno in FULL else ""
+
+
+def not_written(path: Path, error: OSError, needed: int | None = None) -> str:
+    """One line for a file of a run that could not be written: why, and what to do.
+
+    needed: the bytes for which there was no room.
+    """
+    reason = why(error, path)
+    if reason == gone():
+        return reason
+    if error.errno in FULL:
+        free = _free(path)
+        figures = [f"{file_size(needed)} needed"] if needed is not None else []
+        figures += [f"{file_size(free)} free"] if free is not None else []
+        reason += f" ({', '.join(figures)})" if figures else ""
+    return f"{path}: cannot be written: {reason}; {room(error)}{ELSEWHERE}"
+
+
+def _free(path: Path) -> int | None:
+    """Bytes that the disk of a file has left; None if it does not say."""
+    for folder in path.parents:
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(folder).free
+    return None
 
 
 def exists(path: Path) -> bool:

@@ -20,7 +20,7 @@ from workbench.events import (
     RunStarted,
     Stopped,
 )
-from workbench.figures import duration, figure, percent, short
+from workbench.format import duration, figure, percent, short
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class SettingsError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class Places(Table):
+class Defaults(Table):
     """What the command line takes where neither an option nor a variable says otherwise."""
 
     runs: str = parameter("", description="folder of runs; else ./runs")
@@ -62,7 +62,7 @@ class UserSettings:
     """Everything that the file says. keys: the tables under ``[keys]``, checked by whoever knows the actions."""
 
     path: Path
-    places: Places = field(default_factory=Places)
+    defaults: Defaults = field(default_factory=Defaults)
     screens: Screens = field(default_factory=Screens)
     keys: dict[str, Any] = field(default_factory=dict)
     lines: Lines = field(default_factory=lambda: Lines(""))
@@ -116,13 +116,13 @@ def read_settings(path: Path | None = None, judges: Iterable[Judge] = ()) -> Use
         return {}
 
     top = {key: value for key, value in tables.items() if key not in ("screens", "keys")}
-    places = _usable(Places, "", top, complain, ("screens", "keys"))
+    defaults = _usable(Defaults, "", top, complain, ("screens", "keys"))
     screens = _usable(Screens, "screens", table("screens"), complain)
     try:
-        parse_device(places.device)
+        parse_device(defaults.device)
     except DeviceError as error:
         complain("device", str(error).replace("--device ", ""))
-    found = UserSettings(path, places, screens, table("keys"), found.lines)
+    found = UserSettings(path, defaults, screens, table("keys"), found.lines)
     problems += [problem for judge in judges for problem in judge(found)]
     if problems:
         raise SettingsError(sorted(problems, key=lambda problem: problem.line or 0))
@@ -146,6 +146,6 @@ def _usable(kind: type[T], path: str, values: dict[str, Any], complain: Complain
 
 def _at_home(key: str) -> str:
     """Where a key that stands in the wrong table belongs."""
-    if key in Places.model_fields:
+    if key in Defaults.model_fields:
         return "; it belongs at the top of the file, above every table"
     return "; it belongs in [screens]" if key in Screens.model_fields else ""

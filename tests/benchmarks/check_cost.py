@@ -31,8 +31,9 @@ from workbench.engine.backend import backend
 from workbench.engine.build import build
 from workbench.engine.train import train
 from workbench.events import Trained
-from workbench.places import data_root, resolve_recipe
+from workbench.paths import data_root
 from workbench.recipe import read_recipe_file
+from workbench.runs.find.resolve import resolve_recipe
 from workbench.step import Moment
 
 spent: Counter[str] = Counter()

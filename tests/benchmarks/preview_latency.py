@@ -18,8 +18,9 @@ from pathlib import Path
 
 from textual import events
 
-from workbench.places import data_root, resolve_recipe
+from workbench.paths import data_root
 from workbench.recipe import read_recipe_file
+from workbench.runs.find.resolve import resolve_recipe
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings

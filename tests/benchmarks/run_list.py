@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.tui.fakes import RECIPE
 from tests.tui.many_runs import many_runs
 from workbench.recipe import read_recipe
-from workbench.runs.catalog import Catalog
-from workbench.runs.query import parse
+from workbench.runs.find.catalog import Catalog
+from workbench.runs.find.query import parse
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings

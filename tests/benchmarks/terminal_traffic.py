@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.tui.fakes import CHECKS, FAKE_PREVIEW, RECIPE, phases, started
 from workbench.events import Evaluated, Event, Finished, PhasesMeasured, RunStarted, Trained, to_json
 from workbench.recipe import read_recipe, save_recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.writer import RunWriter
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.training.writer import RunWriter
 
 WIDTH, HEIGHT, SECONDS, SETTLE = 160, 48, 30.0, 8.0
 TOTAL, EPOCH = 64_000, 390

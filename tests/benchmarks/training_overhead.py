@@ -21,8 +21,8 @@ from pathlib import Path
 
 from tests.benchmarks.terminal_latency import Terminal
 from workbench.events import Finished, Trained
-from workbench.runs.directory import RunDirectory
-from workbench.runs.reader import read_events
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.events import read_events
 
 TINY = """
 name = "tiny"

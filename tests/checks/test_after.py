@@ -13,9 +13,10 @@ import torch
 
 from tests.checks.conftest import Make, digits, said, small_digits, split_of, whole_run, wrong
 from workbench.checks.outcome import still_rising
+from workbench.evaluation.results import half_blocks, write_results
 from workbench.events import Finished
 from workbench.runs.errors import RunError
-from workbench.runs.results import half_blocks, read_results, write_results
+from workbench.runs.store.results import load_results
 
 AFTER = {"expected_accuracy", "fit", "class_accuracy"}
 
@@ -73,8 +74,8 @@ def test_the_rise_of_a_curve() -> None:
 def test_the_results_are_those_of_the_last_evaluation(make: Make, tmp_path: Path) -> None:
     build = make()
     end = whole_run(build, tmp_path, checks=False)[-1]
-    results = read_results(tmp_path / "evaluation.json")
-    assert results is not None and isinstance(end, Finished)
+    results = load_results(tmp_path / "evaluation.json")
+    assert isinstance(end, Finished)
     assert (results.images, results.step) == (359, end.step)
     assert results.accuracy == end.test_accuracy
     right = sum(row[label] for label, row in enumerate(results.confusion))
@@ -99,24 +100,25 @@ def test_the_results_are_those_of_the_last_evaluation(make: Make, tmp_path: Path
 def test_results_are_written_and_read_without_torch(make: Make, tmp_path: Path) -> None:
     whole_run(make(), tmp_path, checks=False)
     path = tmp_path / "evaluation.json"
-    results = read_results(path)
-    assert results is not None
+    results = load_results(path)
     write_results(tmp_path / "again.json", results)
-    assert read_results(tmp_path / "again.json") == results
-    with pytest.raises(RunError, match=r"gone/again\.json: cannot be written"):
+    assert load_results(tmp_path / "again.json") == results
+    with pytest.raises(OSError, match=r"gone/again\.json: cannot be written"):
         write_results(tmp_path / "gone" / "again.json", results)
     code = f"""
 import sys
 from pathlib import Path
 from workbench.runs.errors import RunError
-from workbench.runs.results import read_results
-assert read_results(Path({str(path)!r})).images == 359
+from workbench.runs.store.results import load_results
+assert load_results(Path({str(path)!r})).images == 359
 assert 'torch' not in sys.modules and 'numpy' not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     path.write_text(path.read_text()[:-20])
-    assert read_results(path) is None
-    assert read_results(tmp_path / "nowhere.json") is None
+    with pytest.raises(RunError, match="is damaged"):
+        load_results(path)
+    with pytest.raises(RunError, match="is not there"):
+        load_results(tmp_path / "nowhere.json")
 
 
 def test_half_blocks_are_pairs_of_rows() -> None:

@@ -31,7 +31,7 @@ from workbench.engine.build import Build, build
 from workbench.engine.suited import suited
 from workbench.engine.train import train
 from workbench.events import Noted, Trained
-from workbench.places import natural, packaged_recipes
+from workbench.paths import natural, packaged_recipes
 from workbench.recipe import Recipe, read_recipe
 from workbench.step import Batch, Moment, Repeated, as_written
 

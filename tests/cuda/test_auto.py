@@ -29,8 +29,8 @@ from workbench.engine.state import Checkpoints
 from workbench.engine.train_state import TrainState
 from workbench.events import Evaluated, Event, Noted, RunStarted, Stopped, Trained
 from workbench.recipe import Recipe, read_recipe, read_recipe_file
-from workbench.runs.directory import create_run
-from workbench.runs.execute import execute
+from workbench.runs.store.directory import create_run
+from workbench.runs.training.execute import execute
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("standin")]
 

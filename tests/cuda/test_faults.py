@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 import torch
 
-from tests.runs.test_faults import new_run, same
+from tests.runs.helpers import state_of
+from tests.runs.training.test_faults import new_run, same
 from workbench.device_lost import lost, remedy
 from workbench.engine import recorder
 from workbench.engine.state import Checkpoints
 from workbench.events import CheckFinished, Evaluated, Event, Failed, Noted, RunStarted, Trained
-from workbench.runs.directory import RunDirectory
-from workbench.runs.execute import execute
-from workbench.runs.reader import read_events
-from workbench.runs.status import honest_state, read_status
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.events import read_events
+from workbench.runs.store.status import read_status
+from workbench.runs.training.execute import execute
 from workbench.tui.app.training import Training
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("standin")]
@@ -97,7 +98,7 @@ def failure(run: RunDirectory) -> Failed:
     assert isinstance(events[-1], Failed)
     assert not [e for e in events if isinstance(e, Noted) and "recorded" in e.message]
     assert not [e for e in events if isinstance(e, CheckFinished) and "itself failed" in e.reason]
-    assert honest_state(run) == "failed"
+    assert state_of(run) == "failed"
     status = read_status(run)
     assert status is not None and status.message == events[-1].error
     return events[-1]

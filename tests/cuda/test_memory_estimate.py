@@ -32,7 +32,7 @@ from workbench.engine.suited import suited
 from workbench.engine.train import train
 from workbench.events import Noted, Trained
 from workbench.out_of_memory import TooLarge
-from workbench.places import packaged_recipes
+from workbench.paths import packaged_recipes
 from workbench.recipe import read_recipe
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("standin")]

@@ -21,8 +21,8 @@ from workbench.data.splits import ArraySplit
 from workbench.engine import recorder
 from workbench.engine.build import Build
 from workbench.events import Evaluated, Event, Failed, Finished, Noted, Trained
-from workbench.runs.directory import RunDirectory
-from workbench.runs.reader import read_events
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.events import read_events
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("standin")]
 

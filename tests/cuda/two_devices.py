@@ -17,11 +17,11 @@ from workbench.cli import main as command_line
 from workbench.control import Control
 from workbench.doctor.selftest import TESTS, perform
 from workbench.events import Event, Finished, Trained
-from workbench.places import packaged_recipes
+from workbench.paths import packaged_recipes
 from workbench.recipe import read_recipe
-from workbench.runs.directory import RunDirectory, create_run
-from workbench.runs.execute import execute
-from workbench.runs.reader import read_events
+from workbench.runs.store.directory import RunDirectory, create_run
+from workbench.runs.store.events import read_events
+from workbench.runs.training.execute import execute
 from workbench.tui.app.training import Training
 
 SMALL = (

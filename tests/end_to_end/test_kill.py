@@ -80,8 +80,8 @@ KILLED = """
 import json, os, signal, sys
 from workbench.entry import main
 from workbench.events import CheckpointSaved, Trained
-from workbench.runs import execute
-from workbench.runs.writer import RunWriter
+from workbench.runs.training import execute
+from workbench.runs.training.writer import RunWriter
 import workbench.checks.run_checks, workbench.engine.train
 
 write, saved = RunWriter.write, 0

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.test_terminal import Terminal, losses, pytestmark, terminals, wait_until  # noqa: F401
-from workbench.places import packaged_recipes
-from workbench.runs.listing import RunSummary, list_runs
-from workbench.runs.worker import worker_lives
+from tests.runs.helpers import worker_lives
+from workbench.paths import packaged_recipes
+from workbench.runs.find.listing import list_runs
+from workbench.runs.store.status import RunSummary
 
 WORKBENCH = f"{sys.executable} -m workbench"
 

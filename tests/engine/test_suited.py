@@ -13,8 +13,8 @@ from workbench.control import Control
 from workbench.engine.suited import suited
 from workbench.precision import native_formats
 from workbench.recipe import Recipe, conflicts, read_recipe
-from workbench.runs.directory import create_run
-from workbench.runs.execute import execute
+from workbench.runs.store.directory import create_run
+from workbench.runs.training.execute import execute
 
 CPU = torch.device("cpu")
 

@@ -14,8 +14,8 @@ from tests.engine.conftest import Make
 from workbench.engine import threads
 from workbench.engine.threads import ThreadChoice, choose_threads, fastest, measure
 from workbench.recipe import read_recipe, read_recipe_file
-from workbench.runs.directory import create_run
-from workbench.runs.execute import execute
+from workbench.runs.store.directory import create_run
+from workbench.runs.training.execute import execute
 
 
 def test_the_smallest_count_that_is_hardly_slower_is_chosen() -> None:

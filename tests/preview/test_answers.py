@@ -14,16 +14,26 @@ from typing import Any
 import pytest
 
 from tests.waiting import GIVE_UP
-from workbench.places import resolve_recipe
 from workbench.preview.answers import Answers, sample_steps
-from workbench.preview.protocol import STAGES, Checks, Refused, Request, Samples, Stage, Static, read_reply, to_line
+from workbench.preview.protocol import (
+    STAGES,
+    Checks,
+    PreviewRequest,
+    Refused,
+    Samples,
+    Stage,
+    Static,
+    read_reply,
+    to_line,
+)
 from workbench.recipe import RecipeError, read_recipe_file, write_recipe
+from workbench.runs.find.resolve import resolve_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def asked(stage: Stage, recipe: str, root: Path, number: int = 1, **more: Any) -> Request:
-    return Request(number, stage, recipe, str(root), **more)
+def asked(stage: Stage, recipe: str, root: Path, number: int = 1, **more: Any) -> PreviewRequest:
+    return PreviewRequest(number, stage, recipe, str(root), **more)
 
 
 def test_numbers_of_a_recipe(digits_recipe: str, tmp_path: Path) -> None:

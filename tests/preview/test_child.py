@@ -12,9 +12,9 @@ from tests.waiting import GIVE_UP, wait_for
 from workbench.preview.child import Answer, Newest, _answered, one_line, serve
 from workbench.preview.protocol import (
     Checks,
+    PreviewRequest,
     Refused,
     Reply,
-    Request,
     Samples,
     Stage,
     Static,
@@ -25,8 +25,8 @@ from workbench.preview.protocol import (
 from workbench.recipe import Problem, RecipeError
 
 
-def request(number: int, stage: Stage = "static") -> Request:
-    return Request(number, stage, "", "data", ("plugin.py",))
+def request(number: int, stage: Stage = "static") -> PreviewRequest:
+    return PreviewRequest(number, stage, "", "data", ("plugin.py",))
 
 
 def static(number: int) -> Static:
@@ -90,7 +90,7 @@ def test_the_end_of_input_ends_it_and_nonsense_does_not() -> None:
 def test_a_stage_that_takes_long_delays_no_other() -> None:
     go_on = threading.Event()
 
-    def answer(asked: Request) -> Reply:
+    def answer(asked: PreviewRequest) -> Reply:
         if asked.stage == "checks":
             assert go_on.wait(GIVE_UP)
         return static(asked.id)
@@ -108,7 +108,7 @@ def test_a_stage_that_takes_long_delays_no_other() -> None:
 def test_a_newer_request_of_a_stage_makes_the_older_ones_void() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def answer(asked: Request) -> Reply:
+    def answer(asked: PreviewRequest) -> Reply:
         if asked.id == 1:
             begun.set()
             assert go_on.wait(GIVE_UP)
@@ -126,7 +126,7 @@ def test_a_newer_request_of_a_stage_makes_the_older_ones_void() -> None:
 
 
 def test_what_goes_wrong_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    def answer(asked: Request) -> Reply:
+    def answer(asked: PreviewRequest) -> Reply:
         raise KeyError("x")
 
     assert _answered(request(4), answer) == Refused(4, "KeyError: 'x'")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from workbench.places import resolve_recipe
 from workbench.recipe import Recipe, conflicts, read_recipe_file
 from workbench.recipe.fixes import fixes
 from workbench.recipe.registries import MODELS, TECHNIQUES
+from workbench.runs.find.resolve import resolve_recipe
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from workbench.events import (
     Stopped,
     Trained,
 )
-from workbench.runs.directory import RunDirectory
-from workbench.runs.writer import RunWriter
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.training.writer import RunWriter
 
 STEPS, STEPS_PER_EPOCH = 20, 5
 

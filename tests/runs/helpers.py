@@ -19,8 +19,11 @@ import pytest
 from tests.waiting import wait_for as wait_for
 from workbench.cli import main
 from workbench.recipe import Recipe, read_recipe, write_recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.status import Status, new_status
+from workbench.runs.queue import jobs
+from workbench.runs.queue.worker import _lock_file
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import Status, effective_state, new_status, read_status
+from workbench.storage.locks import Claim
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
@@ -60,6 +63,23 @@ def lasting(state: str = "running") -> Status:
     """The status of a run that this process has at work, which nobody renews and no slow test finds stalled."""
     status = new_status(state)
     return dataclasses.replace(status, heartbeat=status.heartbeat + 3600)
+
+
+def state_of(run: RunDirectory) -> str:
+    """What to believe of a run's state now."""
+    return effective_state(read_status(run))
+
+
+def worker_lives(root: Path) -> bool:
+    """Whether a worker of this host is at work on the queue of a folder of runs."""
+    if not jobs.folder_of(root).is_dir():
+        return False
+    with jobs.changing(root):
+        claim = Claim(_lock_file(root))
+        try:
+            return not claim.take()
+        finally:
+            claim.give_back()
 
 
 def outline_checkpoint(run: RunDirectory, step: int, name: str = "last") -> None:

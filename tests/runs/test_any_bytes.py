@@ -17,30 +17,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.runs.fake_engine import diverged, started, trained
-from tests.runs.helpers import bare_run, lasting
+from tests.runs.helpers import bare_run, lasting, state_of
 from tests.storage.odd_files import ODD
 from workbench.commands.evaluation import say_confusion, say_mistakes
-from workbench.commands.narration import Narrator
 from workbench.commands.profile_text import read_phases, step_lines
+from workbench.commands.reporter import Reporter
+from workbench.evaluation.results import Mistake, Results, write_results
 from workbench.events import Evaluated, Event, Finished, Noted, PhasesMeasured, Resumed, to_json
 from workbench.profiling.operators import Operator, OperatorTable, read_operators, write_operators
 from workbench.profiling.stack_tree import Frame, StackWindow, read_stacks, write_stacks
 from workbench.recipe import RecipeError, read_recipe_file
-from workbench.runs import queue
-from workbench.runs.catalog import Catalog
-from workbench.runs.continuation import read_continuation
-from workbench.runs.directory import RunDirectory
-from workbench.runs.environment import note_resume
 from workbench.runs.errors import RunError
+from workbench.runs.find.catalog import Catalog
+from workbench.runs.find.listing import list_runs
+from workbench.runs.find.speed import Speeds
 from workbench.runs.launch import last_words
-from workbench.runs.listing import list_runs
-from workbench.runs.machine import MachineReader, Sampler
-from workbench.runs.notes import baseline, read_notes
-from workbench.runs.reader import LONGEST, EventReader, what_counts
-from workbench.runs.requests import take_requests
-from workbench.runs.results import Mistake, Results, load_results, write_results
-from workbench.runs.speed import Speeds
-from workbench.runs.status import Status, honest_state, read_status, write_status
+from workbench.runs.queue import jobs
+from workbench.runs.store.continuation import read_continuation
+from workbench.runs.store.control_file import take_requests
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.environment import note_resume
+from workbench.runs.store.events import LONGEST, EventReader, what_counts
+from workbench.runs.store.machine import MachineReader, Sampler
+from workbench.runs.store.notes import baseline, read_notes
+from workbench.runs.store.results import load_results
+from workbench.runs.store.status import Status, read_status, write_status
 from workbench.settings import SettingsError, read_settings
 from workbench.tui.app.session import read_session
 from workbench.tui.run.follower import Follower
@@ -67,10 +68,10 @@ QUIET = settings(max_examples=40, deadline=None, suppress_health_check=list(Heal
 
 def digest(events: list[Event]) -> None:
     """All that is made of events: the words of the command line, and the picture of the screens."""
-    narrator, view = Narrator("run"), RunView()
+    reporter, view = Reporter("run"), RunView()
     counted = what_counts(events)
     for event in events:
-        narrator.take(event)
+        reporter.take(event)
     view.feed(counted)
     view.loss.smoothed()
     view.accuracy.smoothed()
@@ -86,7 +87,7 @@ def read_the_events(run: RunDirectory) -> None:
 
 def read_the_state(run: RunDirectory) -> None:
     read_status(run)
-    honest_state(run)
+    state_of(run)
     list_runs(run.path.parent)
     Catalog(run.path.parent).refresh()
 
@@ -131,7 +132,7 @@ def read_the_settings(run: RunDirectory) -> None:
 
 def read_the_queue(run: RunDirectory) -> None:
     root = run.path.parent
-    assert len(queue.entries(root)) + len(queue.unreadable(root)) <= 1
+    assert len(jobs.entries(root)) + len(jobs.unreadable(root)) <= 1
 
 
 def read_the_phases(run: RunDirectory) -> None:

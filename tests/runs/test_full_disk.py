@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.runs.fake_engine import started, trained
-from tests.runs.helpers import bare_run, lasting
+from tests.runs.helpers import bare_run, lasting, state_of
 from workbench.events import CheckpointSaved, Failed, Finished
-from workbench.runs import files
+from workbench.runs import errors
 from workbench.runs.errors import CannotWrite
-from workbench.runs.reader import read_events
-from workbench.runs.status import honest_state, new_status, read_status, write_status
-from workbench.runs.writer import RunWriter
+from workbench.runs.store.events import read_events
+from workbench.runs.store.status import new_status, read_status, write_status
+from workbench.runs.training.writer import RunWriter
+from workbench.storage import atomic
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_the_status_is_written_on_a_full_disk(small_disk: Path) -> None:
         CannotWrite, match=r"status\.json: cannot be written: No space left on device \(\d.* needed, 0 bytes"
     ):
         write_status(run, status.__class__(**{**vars(status), "device": "a" * 90_000}))
-    assert honest_state(run) == "failed"
+    assert state_of(run) == "failed"
     write_status(run, status.__class__(**{**vars(status), "message": "a" * 90_000}))
     assert read_status(run) == status.__class__(**{**vars(status), "message": "a" * 1000 + "…"})
     assert [path.name for path in run.path.iterdir() if "partial" in path.name] == []
@@ -90,13 +91,13 @@ def test_an_end_that_cannot_be_written_is_in_the_status(small_disk: Path) -> Non
         writer.write(started())
         fill(small_disk)
         writer.write(Failed(error="out of memory" + "!" * 5000))
-    assert honest_state(run) == "failed"
+    assert state_of(run) == "failed"
 
 
 def test_what_is_no_lack_of_room_is_not_called_so(tmp_path: Path) -> None:
-    said = str(files.cannot_write(tmp_path / "a", OSError(errno.EACCES, "Permission denied"), 3))
+    said = str(errors.cannot_write(tmp_path / "a", OSError(errno.EACCES, "Permission denied"), 3))
     assert said == f"{tmp_path / 'a'}: cannot be written: Permission denied; choose another folder with --runs"
-    said = str(files.cannot_write(tmp_path / "none" / "a", OSError(errno.EDQUOT, "Disk quota exceeded"), 45_100_000))
+    said = str(errors.cannot_write(tmp_path / "none" / "a", OSError(errno.EDQUOT, "Disk quota exceeded"), 45_100_000))
     assert "Disk quota exceeded (45.1 MB needed, " in said
     assert " free); make room there, or choose another folder with --runs" in said
 
@@ -105,11 +106,11 @@ def test_writing_over_needs_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def full(path: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files.Path, "write_bytes", full)
+    monkeypatch.setattr(atomic.Path, "write_bytes", full)
     with pytest.raises(CannotWrite):
-        files.replace_text(tmp_path / "a", "text", last_resort=True)
+        errors.replace_text(tmp_path / "a", "text", last_resort=True)
     (tmp_path / "a").write_text("longer than that")
-    files.replace_text(tmp_path / "a", "text", last_resort=True)
+    errors.replace_text(tmp_path / "a", "text", last_resort=True)
     assert (tmp_path / "a").read_text() == "text" + " " * 12
     with pytest.raises(CannotWrite):
-        files.replace_text(tmp_path / "a", "more", last_resort=False)
+        errors.replace_text(tmp_path / "a", "more", last_resort=False)

@@ -12,7 +12,7 @@ from tests.runs.helpers import bare_run
 from tests.waiting import GIVE_UP
 from workbench.runs.errors import RunError
 from workbench.runs.launch import await_heartbeat, detach, last_words
-from workbench.runs.status import going_on, new_status, write_status
+from workbench.runs.store.status import going_on, new_status, write_status
 
 
 def test_the_first_status_of_the_new_process_ends_the_wait(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.storage.odd_files import ODD
-from workbench.storage.regular import in_bytes, open_appending, read_bytes, read_text
+from workbench.format import file_size
+from workbench.storage.regular import open_appending, read_bytes, read_text
 
 
 def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
@@ -75,4 +76,4 @@ def test_appending_never_waits_either(tmp_path: Path) -> None:
 
 
 def test_sizes_in_words() -> None:
-    assert [in_bytes(n) for n in (0, 312, 45_100_000, 10**10)] == ["0 bytes", "312 bytes", "45.1 MB", "10.0 GB"]
+    assert [file_size(n) for n in (0, 312, 45_100_000, 10**10)] == ["0 bytes", "312 bytes", "45.1 MB", "10.0 GB"]

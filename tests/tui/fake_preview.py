@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from workbench.preview.child import serve
-from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
+from workbench.preview.protocol import Checks, PreviewRequest, Reply, Samples, Static
 from workbench.recipe import read_recipe
 from workbench.recipe.plugins import load_plugin
 
@@ -32,7 +32,7 @@ def picture(number: int, side: int, roll: int) -> bytes:
     return bytes(pixels)
 
 
-def answer(request: Request) -> Reply:
+def answer(request: PreviewRequest) -> Reply:
     for plugin in request.plugins:
         load_plugin(Path(plugin))
     recipe = read_recipe(request.recipe, consistent=False)

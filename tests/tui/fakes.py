@@ -28,9 +28,9 @@ from workbench.events import (
 from workbench.profiling.operators import table_of, write_operators
 from workbench.profiling.stack_tree import Frame, StackWindow, write_stacks
 from workbench.recipe import Recipe, save_recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.status import write_status
-from workbench.runs.writer import RunWriter
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import write_status
+from workbench.runs.training.writer import RunWriter
 
 HERE = Path(__file__).resolve().parent
 FAKE_PREVIEW = [sys.executable, str(HERE / "fake_preview.py")]

@@ -10,7 +10,7 @@ from tests.hostile import EVIL
 from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE
 from workbench.recipe import read_recipe_file
 from workbench.recipe.plugins import load_plugin
-from workbench.runs.directory import RunDirectory
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app import lifecycle
 from workbench.tui.app.workbench import Workbench
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from tests.tui.fakes import RECIPE
 from workbench.events import Diverged, Evaluated, Event, Finished, RunStarted, Stopped, Trained, to_json
 from workbench.recipe import Recipe, read_recipe, save_recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.notes import write_note, write_tags
-from workbench.runs.status import Status, write_status
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.notes import write_note, write_tags
+from workbench.runs.store.status import Status, write_status
 
 STEPS_PER_EPOCH = 23
 VARIANTS = (

@@ -16,8 +16,8 @@ from tests.tui.fakes import CHECKS, FAKE_PREVIEW, started, trained
 from workbench.commands.errors import report
 from workbench.control import Control
 from workbench.events import Finished, Stopped
-from workbench.runs.directory import RunDirectory
-from workbench.runs.writer import RunWriter
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.training.writer import RunWriter
 from workbench.tui.app import lifecycle, training
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.compose import preview_client

@@ -26,7 +26,7 @@ from tests.hostile import EVIL, MARKUP, hostile_folder, not_ours
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import history, written
 from workbench.recipe import Recipe
-from workbench.runs.directory import RunDirectory
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.common.clipboard import rerun_command
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import cells

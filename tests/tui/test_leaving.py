@@ -10,10 +10,10 @@ import pytest
 from tests.runs.helpers import lasting
 from tests.tui.fakes import history, written
 from workbench.recipe import Recipe
-from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.status import new_status, write_status
+from workbench.runs.queue import jobs
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import new_status, write_status
 from workbench.tui.app import lifecycle
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.services import Settings
@@ -83,7 +83,7 @@ def test_waiting_runs_are_mentioned(run: RunDirectory, recipe: Recipe, capsys: p
     for name in ("a", "b"):
         later = written(Path("runs").resolve() / name, recipe, [])
         later.status_file.unlink()
-        queue.add(later)
+        jobs.add(later)
     goodbye(Left(run), "stop")
     assert capsys.readouterr().out.splitlines() == [
         "mine stopped at a checkpoint; go on with: workbench run --resume mine",

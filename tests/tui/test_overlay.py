@@ -13,8 +13,8 @@ from tests.tui.fakes import NOW, evaluated, started, trained
 from tests.tui.many_runs import many_runs
 from tests.tui.test_charts import plain
 from workbench.events import Resumed, to_json
-from workbench.runs.catalog import Catalog
-from workbench.runs.directory import RunDirectory
+from workbench.runs.find.catalog import Catalog
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.common.palette import Palette
 from workbench.tui.runs.columns import COLUMNS, Context, cells, fitting
 from workbench.tui.runs.lister import METRICS, XS, CurveReader, Curves

@@ -8,7 +8,7 @@ from array import array
 
 from tests.tui.fakes import NOW, history, started, trained
 from workbench.events import Resumed
-from workbench.runs.machine import Sample
+from workbench.runs.store.machine import Sample
 from workbench.tui.charts.plot import Plot, Series
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Palette

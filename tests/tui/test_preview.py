@@ -11,7 +11,7 @@ import pytest
 
 from tests.tui.fakes import FAKE_PREVIEW
 from tests.waiting import GIVE_UP, wait_for
-from workbench.preview.protocol import Checks, Refused, Reply, Request, Samples, Stage, Static
+from workbench.preview.protocol import Checks, PreviewRequest, Refused, Reply, Samples, Stage, Static
 from workbench.recipe import Recipe, read_recipe, write_recipe
 from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.compose import texts
@@ -19,7 +19,7 @@ from workbench.tui.compose.preview_client import QUIET, PreviewClient, PreviewEn
 from workbench.tui.compose.preview_state import PreviewState
 
 
-class Asked(list[Request]):
+class Asked(list[PreviewRequest]):
     """Requests that were asked."""
 
     def last(self, stage: Stage) -> int:
@@ -145,7 +145,7 @@ def test_samples_are_asked_for_when_they_can_be_seen_and_look_different(recipe: 
     assert state.picture.samples_error and not state.picture.error
 
 
-def heard(client_asks: list[Request], wanted: int) -> list[Reply | PreviewEnded]:
+def heard(client_asks: list[PreviewRequest], wanted: int) -> list[Reply | PreviewEnded]:
     """Start a client on the fake process, ask, and wait for so many replies."""
     found: list[Reply | PreviewEnded] = []
     enough = threading.Event()
@@ -168,9 +168,9 @@ def heard(client_asks: list[Request], wanted: int) -> list[Reply | PreviewEnded]
 
 def test_only_the_newest_question_is_answered(recipe: Recipe) -> None:
     text = write_recipe(recipe)
-    questions = [Request(n, "static", text, "data") for n in range(1, 10)]
-    questions += [Request(n, "baseline", text, "data") for n in range(11, 20)]
-    questions += [Request(n, "checks", text, "data") for n in range(21, 30)]
+    questions = [PreviewRequest(n, "static", text, "data") for n in range(1, 10)]
+    questions += [PreviewRequest(n, "baseline", text, "data") for n in range(11, 20)]
+    questions += [PreviewRequest(n, "checks", text, "data") for n in range(21, 30)]
     found = heard(questions, wanted=3)
     kinds = {reply.id: type(reply) for reply in found if not isinstance(reply, PreviewEnded)}
     assert kinds == {9: Static, 19: Static, 29: Checks}
@@ -183,12 +183,12 @@ def test_what_takes_long_waits_for_quiet_and_the_rest_does_not(recipe: Recipe) -
         lambda reply: heard_at.setdefault(getattr(reply, "id", 0), time.monotonic()), None, FAKE_PREVIEW
     )
     client.start()
-    client.ask(Request(1, "static", text, "data"))
+    client.ask(PreviewRequest(1, "static", text, "data"))
     wait_for(lambda: 1 in heard_at)
     for number in (2, 4, 6):
         asked = time.monotonic()
-        client.ask(Request(number + 1, "checks", text, "data"))
-        client.ask(Request(number, "static", text, "data"))
+        client.ask(PreviewRequest(number + 1, "checks", text, "data"))
+        client.ask(PreviewRequest(number, "static", text, "data"))
         wait_for(lambda number=number: number in heard_at)  # type: ignore[misc]
         time.sleep(QUIET["checks"] / 2)
     wait_for(lambda: 7 in heard_at)

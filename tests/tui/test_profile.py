@@ -16,8 +16,8 @@ from tests.tui.fakes import CHECKS, NOW, history, phases, profiled, started, tra
 from tests.waiting import at_rest, until, wait_for
 from workbench.events import Finished, to_json
 from workbench.recipe import Recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.requests import take_requests
+from workbench.runs.store.control_file import take_requests
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app.help import HelpScreen
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.widgets import Line, Pane, Text

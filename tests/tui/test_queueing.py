@@ -11,16 +11,16 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.widgets import Button
 
-from tests.runs.helpers import lasting
+from tests.runs.helpers import lasting, state_of
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining, written
 from tests.tui.test_run import head
 from tests.waiting import GIVE_UP, until
 from workbench.devices import Gpu
 from workbench.recipe import Recipe
-from workbench.runs import occupancy, queue
-from workbench.runs.directory import RunDirectory
-from workbench.runs.status import honest_state, new_status, write_status
+from workbench.runs.queue import held_devices, jobs
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import new_status, write_status
 from workbench.tui.app import leaving, queueing
 from workbench.tui.app.queueing import QueueWatcher
 from workbench.tui.app.workbench import Workbench
@@ -40,7 +40,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     found = [Gpu(number, f"GPU-{number}", "a GPU", 70, 80) for number in range(count)]
-    monkeypatch.setattr(occupancy, "list_gpus", lambda: found)
+    monkeypatch.setattr(held_devices, "list_gpus", lambda: found)
 
 
 def notices(app: Workbench) -> str:
@@ -68,12 +68,12 @@ async def test_a_second_run_is_queued(make_app: AppFactory, workers: list[Path])
         assert answers(app) == ["Queue it: it begins when its device is free", "Cancel"]
         await pilot.press("escape", "r")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        assert queue.entries(Path("runs")) == []
+        assert jobs.entries(Path("runs")) == []
         await pilot.press("enter")
         await until(pilot, lambda: "is queued, place 1" in notices(app))
-        (entry,) = queue.entries(Path("runs"))
-        assert entry.request.device == "cpu" and entry.run.recipe().name == app.editor.recipe.name
-        assert honest_state(entry.run) == "queued" and workers[-1] == Path("runs")
+        (entry,) = jobs.entries(Path("runs"))
+        assert entry.job.device == "cpu" and entry.run.recipe().name == app.editor.recipe.name
+        assert state_of(entry.run) == "queued" and workers[-1] == Path("runs")
         assert isinstance(app.screen, ComposeScreen)  # nothing was switched
     assert len(training.calls) == 1
     hold.set()
@@ -120,7 +120,7 @@ async def test_a_queued_run_says_what_it_waits_for_and_can_be_taken_out(
     write_status(busy, replace(lasting("running"), device="cpu"))
     run = written(tmp_path / "runs" / "later", recipe, [])
     run.status_file.unlink()
-    queue.add(run, "cpu")
+    jobs.add(run, "cpu")
     app = make_app(watch=run)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "place 1: waits for busy" in head(app))
@@ -131,7 +131,7 @@ async def test_a_queued_run_says_what_it_waits_for_and_can_be_taken_out(
         assert "Take it out" in answers(app)[0]
         await pilot.press("up", "enter")
         await until(pilot, lambda: "stopped" in head(app))
-    assert queue.entries(tmp_path / "runs") == []
+    assert jobs.entries(tmp_path / "runs") == []
 
 
 async def test_what_the_queue_begins_is_told(make_app: AppFactory, tmp_path: Path, recipe: Recipe) -> None:
@@ -139,19 +139,19 @@ async def test_what_the_queue_begins_is_told(make_app: AppFactory, tmp_path: Pat
     a, b, c = (written(root / name, recipe, []) for name in "abc")
     for run in (a, b, c):
         run.status_file.unlink()
-        queue.add(run, "cpu")
+        jobs.add(run, "cpu")
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         watcher = app._queue
         await until(pilot, lambda: len(watcher._waiting) == 3)
-        queue.drop(queue.entries(root)[0])
+        jobs.drop(jobs.entries(root)[0])
         write_status(a, lasting("running"))
         await until(pilot, lambda: "a begins" in notices(app))
         assert isinstance(app.screen, ComposeScreen)
-        queue.drop(queue.entries(root)[0])
+        jobs.drop(jobs.entries(root)[0])
         write_status(b, replace(new_status("failed", 0), message="no such plugin"))
         await until(pilot, lambda: "b could not begin: no such plugin" in notices(app))
-        queue.remove(c)  # nothing to tell
+        jobs.remove(c)  # nothing to tell
         await until(pilot, lambda: not watcher._waiting)
         await pilot.pause(0.6)
         assert len(list(app._notifications)) == 2
@@ -182,7 +182,7 @@ async def test_going_on_in_the_background_keeps_the_queue_from_the_device(make_a
         await pilot.press("q", "enter")
         await until(pilot, lambda: app._exit)
     assert app.return_value == "background" and app.queue_hold is not None
-    another = queue.Claim(queue.hold_file(Path("runs")))
+    another = jobs.Claim(jobs.hold_file(Path("runs")))
     assert not another.take()
     app.queue_hold.give_back()
     assert another.take()

@@ -13,10 +13,10 @@ from tests.tui.test_compose import TestPilot
 from tests.tui.test_run import head
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
 from tests.waiting import until
+from workbench.evaluation.results import Mistake, Results, write_results
 from workbench.events import Finished
 from workbench.recipe import Recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.results import Mistake, Results, write_results
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.widgets import Text
 from workbench.tui.run.results import ResultsScreen, classes, pictures

@@ -15,7 +15,7 @@ from tests.tui.fakes import CHECKS, NOW, FakeTraining, history, started, trained
 from tests.waiting import GIVE_UP, at_rest, until
 from workbench.events import Diverged, Event, Finished, Noted, to_json
 from workbench.recipe import Recipe
-from workbench.runs.requests import take_requests
+from workbench.runs.store.control_file import take_requests
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Pane, Text
@@ -238,7 +238,7 @@ async def test_leaving_never_hangs(make_app: AppFactory) -> None:
 
 
 def test_elapsed_counts_from_the_start_of_the_process_before_there_are_events(tmp_path: Path, recipe: Recipe) -> None:
-    from workbench.runs.status import new_status
+    from workbench.runs.store.status import new_status
     from workbench.tui.run.tracking import Tracked
 
     tracked = Tracked(written(tmp_path / "run", recipe, []))

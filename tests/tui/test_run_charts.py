@@ -17,7 +17,7 @@ from tests.tui.test_run import head
 from tests.waiting import at_rest, until
 from workbench.events import to_json
 from workbench.recipe import Recipe
-from workbench.runs.directory import RunDirectory
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.widgets import Line, Pane

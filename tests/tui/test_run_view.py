@@ -22,8 +22,9 @@ from workbench.events import (
     Verdict,
     to_json,
 )
+from workbench.format import duration
 from workbench.recipe import Recipe
-from workbench.tui.common.words import duration, place
+from workbench.tui.common.words import place
 from workbench.tui.run.follower import Follower
 from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView

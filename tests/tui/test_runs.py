@@ -16,10 +16,10 @@ from tests.tui.many_runs import many_runs
 from tests.tui.test_compose import TestPilot, type_
 from tests.waiting import at_rest, until
 from workbench.events import to_json
-from workbench.runs.continuation import parent_name
-from workbench.runs.directory import RunDirectory
-from workbench.runs.notes import baseline, pin, read_notes
-from workbench.runs.status import read_status, write_status
+from workbench.runs.store.continuation import parent_name
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.notes import baseline, pin, read_notes
+from workbench.runs.store.status import read_status, write_status
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.widgets import Pane, Text

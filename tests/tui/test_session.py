@@ -11,7 +11,7 @@ from tests.tui.fakes import history, written
 from tests.tui.test_compose import go_to
 from tests.waiting import until
 from workbench.recipe import Recipe, save_recipe
-from workbench.runs.status import write_status
+from workbench.runs.store.status import write_status
 from workbench.settings import Screens
 from workbench.tui.app.session import (
     NO_SESSION,

@@ -11,8 +11,8 @@ from tests.tui.test_run import head
 from tests.tui.test_snapshots import LARGE, RUN, SMALL, Compare
 from tests.waiting import until
 from workbench.recipe import Recipe
-from workbench.runs.json_text import dumps
-from workbench.runs.machine import Sample
+from workbench.runs.store.machine import Sample
+from workbench.storage.json_text import dumps
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.palette import Palette
 

@@ -14,8 +14,8 @@ from tests.tui.test_profile import verdict
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
 from tests.waiting import until
 from workbench.recipe import Recipe
-from workbench.runs.json_text import dumps
-from workbench.runs.machine import Sample
+from workbench.runs.store.machine import Sample
+from workbench.storage.json_text import dumps
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.profile.widgets import StepBar
 

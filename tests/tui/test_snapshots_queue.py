@@ -16,9 +16,9 @@ from tests.tui.test_run import head
 from tests.tui.test_snapshots import LARGE, SMALL, Compare, only_these_techniques  # noqa: F401
 from tests.waiting import until
 from workbench.recipe import Recipe
-from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
-from workbench.runs.status import write_status
+from workbench.runs.queue import jobs
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import write_status
 from workbench.tui.app import queueing, training_app
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.run.screen import RunScreen
@@ -36,7 +36,7 @@ def test_queued_run(snap_compare: Compare, make_app: AppFactory, recipe: Recipe,
     busy, later = written(BUSY, recipe, history(50)), written(LATER, recipe, [])
     write_status(busy, replace(lasting("running"), device="cpu"))
     later.status_file.unlink()
-    queue.add(later, "cpu")
+    jobs.add(later, "cpu")
     app = make_app(watch=later, now=lambda: NOW)
 
     async def read(pilot: TestPilot) -> None:

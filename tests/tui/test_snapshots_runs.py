@@ -14,7 +14,7 @@ from tests.tui.many_runs import many_runs
 from tests.tui.test_compose import TestPilot, type_
 from tests.tui.test_runs import read
 from tests.tui.test_snapshots import LARGE, SMALL, Compare
-from workbench.runs.notes import pin
+from workbench.runs.store.notes import pin
 from workbench.tui.app.workbench import Workbench
 
 

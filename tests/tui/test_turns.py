@@ -20,9 +20,9 @@ from tests.tui.conftest import AppFactory
 from tests.tui.many_runs import many_runs
 from tests.waiting import until
 from workbench.devices import Gpu
+from workbench.evaluation.results import Results
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.results import Results
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app import terminal_app, training_app
 from workbench.tui.app.help import HelpScreen
 from workbench.tui.app.workbench import Workbench

@@ -12,9 +12,9 @@ import pytest
 from tests.tui.many_runs import many_runs
 from tests.tui.test_terminal import Terminal
 from workbench.recipe import Recipe, read_recipe_file
-from workbench.runs.directory import RunDirectory
-from workbench.runs.notes import read_notes
-from workbench.runs.trash import deletions
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.notes import read_notes
+from workbench.runs.store.trash import deletions
 
 pytestmark = pytest.mark.terminal
 

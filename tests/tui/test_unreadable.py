@@ -13,7 +13,7 @@ from tests.runs.helpers import bare_run
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining
 from tests.tui.test_compose import until
-from workbench.runs.status import new_status, write_status
+from workbench.runs.store.status import new_status, write_status
 from workbench.tui.app.session import write_session
 from workbench.tui.compose.files import OpenScreen, SaveScreen
 from workbench.tui.runs.table import RunTable

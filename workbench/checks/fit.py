@@ -30,8 +30,8 @@ class FitCheck(Check):
     def review(self, outcome: Outcome) -> Result:
         """Evaluates a sample of the training split."""
         from workbench.checks.outcome import still_rising
-        from workbench.runs.fit import read_fit
-        from workbench.runs.guessing import reach_of_chance
+        from workbench.evaluation.chance import reach_of_chance
+        from workbench.evaluation.fit import read_fit
 
         train, test = outcome.clean(self.images)[1], outcome.results.accuracy
         sizes = [sum(row) for row in outcome.results.confusion]

@@ -8,9 +8,9 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, Watch, not_judged
+from workbench.evaluation.chance import TOLD, beyond_chance, enough, reach_of_chance, recognises, way
 from workbench.events import Verdict
 from workbench.recipe.cards import parameter
-from workbench.runs.guessing import TOLD, beyond_chance, enough, reach_of_chance, recognises, way
 
 if TYPE_CHECKING:
     from workbench.checks.outcome import Outcome

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workbench.runs.results import Mistake, Results
+from workbench.evaluation.results import Mistake, Results
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,9 +11,8 @@ from workbench.checks.outcome import Outcome, Predictions
 from workbench.checks.preflight import preflight
 from workbench.checks.watching import Watching
 from workbench.engine.observer import Observer
+from workbench.evaluation.results import write_results
 from workbench.events import CheckFinished, Evaluated, Noted, Trained
-from workbench.runs.errors import RunError
-from workbench.runs.results import write_results
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +67,7 @@ class RunChecks(Observer):
         if self._folder is not None:
             try:
                 write_results(self._folder / "evaluation.json", results)
-            except RunError as error:  # the weights are worth more, and are still to be saved
+            except OSError as error:  # the weights are worth more, and are still to be saved
                 yield Noted(message=str(error))
         outcome = Outcome(self._build, results, tuple(self._history))
         yield from self._watching.review(outcome)

@@ -13,9 +13,10 @@ from workbench.commands.errors import CHECK_FAILED
 from workbench.commands.options import settings_of
 from workbench.commands.output import complain, say, say_json, say_table
 from workbench.devices import choose
-from workbench.places import resolve_recipe
+from workbench.format import percent
 from workbench.recipe import Recipe, read_recipe_file
 from workbench.recipe.errors import InputError
+from workbench.runs.find.resolve import resolve_recipe
 
 if TYPE_CHECKING:
     from workbench.profiling.bench import Bench
@@ -79,7 +80,7 @@ def bench(
 
     for found in bench(wanted, chosen, settings.data_root, seconds, modes, pipelines):
         if not isinstance(found, Bench):
-            _progress(f"{found.share:4.0%}  {found.message}")
+            _progress(f"{percent(found.share, 0):>5}  {found.message}")
         elif as_json:
             say_json(asdict(found))
         else:
@@ -105,7 +106,7 @@ def _say_bench(found: Bench) -> None:
     rows = []
     for variant in found.variants:
         spread = f"{variant.rate.low:,.0f}–{variant.rate.high:,.0f}"
-        share = "" if variant.floor_share is None else f"{variant.floor_share:.0%}"
+        share = "" if variant.floor_share is None else percent(variant.floor_share, 0)
         rate, step = f"{variant.rate.images_per_second:,.0f}", f"{variant.milliseconds:.2f}"
         rows.append([variant.compile, variant.pipeline, rate, spread, step, share])
     say_table(["compile", "pipeline", "images/s", "lowest–highest", "ms/step", "floor/step"], rows)
@@ -128,7 +129,7 @@ def _time_to(target: float, recipe: Recipe, device: str, settings: options.Setti
     for found in time_to(target, recipe, device, settings.data_root, seeds):
         if not isinstance(found, TimeTo):
             if not as_json:
-                say(f"seed {found.seed}: {found.accuracy:.2%} after {found.seconds:.2f} s")
+                say(f"seed {found.seed}: {percent(found.accuracy)} after {found.seconds:.2f} s")
             continue
         if as_json:
             figures = {"accuracy": found.accuracy, "deviation": found.deviation, "seconds": found.seconds}
@@ -143,7 +144,6 @@ def _say_time(found: TimeTo) -> None:
     verdict = "reached" if found.reached else "not reached"
     for note in found.notes:
         say(note)
-    say(
-        f"{found.accuracy:.2%} ± {found.deviation:.2%} in {found.seconds:.2f} s (mean of {len(found.runs)} seeds, "
-        f"standard error {found.error:.2%}): {found.target:.2%} {verdict}"
-    )
+    mean = f"{percent(found.accuracy)} ± {percent(found.deviation)} in {found.seconds:.2f} s"
+    of = f"mean of {len(found.runs)} seeds, standard error {percent(found.error)}"
+    say(f"{mean} ({of}): {percent(found.target)} {verdict}")

@@ -14,6 +14,7 @@ from workbench.commands import options
 from workbench.commands.options import settings_of
 from workbench.commands.output import VisibleConsole, complain, on_terminal, say, say_json, say_pairs, say_table
 from workbench.data.base import DataError, Source
+from workbench.format import UNKNOWN, percent, toml
 from workbench.recipe.cards import Card, Registry
 from workbench.recipe.errors import InputError
 from workbench.recipe.parameters import Parameter, parameters
@@ -186,7 +187,7 @@ class _Lines:
     def __call__(self, text: str, share: float) -> None:
         now = time.monotonic()
         if text != self._text or now - self._when >= 10 or (share >= 1 and self._when):
-            complain(f"{text}: {100 * share:.0f} %")
+            complain(f"{text}: {percent(share, 0)}")
             self._text, self._when = text, now if share < 1 else 0.0
 
 
@@ -223,17 +224,8 @@ def _parameter_row(parameter: Parameter) -> tuple[str, str, str, str, str]:
     if parameter.required:
         default = "required"
     else:
-        default = "—" if parameter.default is None else _written(parameter.default)
+        default = UNKNOWN if parameter.default is None else toml(parameter.default)
     return parameter.name, default, parameter.expected, parameter.unit, parameter.description
-
-
-def _written(value: Any) -> str:
-    """A value as it would stand in a recipe."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_written, value))}]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _card(card: type[Card]) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
 
-from workbench.commands.narration import Line, Narrator
 from workbench.commands.output import VisibleConsole
+from workbench.commands.reporter import Line, Reporter
 from workbench.commands.streams import Streams
 from workbench.events import Continued, Event, Resumed, RunStarted, Trained, to_json
-from workbench.figures import duration, figure, short
+from workbench.format import duration, figure, percent, short
 from workbench.printing import write
 from workbench.visible import shortened, visible
 
@@ -66,7 +66,7 @@ class _Plain:
 
     def __init__(self, streams: Streams, name: str) -> None:
         self.streams = streams
-        self.narrator = Narrator(name)
+        self.reporter = Reporter(name)
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +93,7 @@ class LineDisplay(_Plain):
         self.quiet = quiet
 
     def take(self, event: Event) -> None:
-        for line in self.narrator.take(event):
+        for line in self.reporter.take(event):
             if line.kind in ("note", "error") and not (self.quiet and line.kind == "note"):
                 write(self.streams.err, _message(line.text))
             elif line.kind == "end" or not self.quiet:
@@ -105,7 +105,7 @@ class JsonDisplay(_Plain):
 
     def take(self, event: Event) -> None:
         write(self.streams.out, to_json(event))
-        for line in self.narrator.take(event):
+        for line in self.reporter.take(event):
             if line.kind in ("error", "end"):
                 write(self.streams.err, _message(line.text))
 
@@ -114,7 +114,7 @@ class BarDisplay:
     """Lines above a bar that shows the present step, figures and the time left."""
 
     def __init__(self, streams: Streams, name: str) -> None:
-        self.narrator = Narrator(name)
+        self.reporter = Reporter(name)
         self.console = VisibleConsole(streams.out)
         self.notice = ""
         self.task: Any = None
@@ -151,7 +151,7 @@ class BarDisplay:
         self.notice = "stopping; Ctrl-C again leaves at once"
 
     def take(self, event: Event) -> None:
-        for line in self.narrator.take(event):
+        for line in self.reporter.take(event):
             self.console.print(_styled(line))
         if isinstance(event, RunStarted):
             self.progress.update(self.task, total=event.steps, description="epoch 0")
@@ -159,10 +159,10 @@ class BarDisplay:
             self.pace = Pace()
             self.progress.update(self.task, completed=event.step)
         elif isinstance(event, Trained):
-            started = self.narrator.started
+            started = self.reporter.started
             total = started.steps if started else event.step
             self.pace.add(event.time, event.step)
-            accuracy = "" if event.accuracy != event.accuracy else f"acc {100 * event.accuracy:.1f} %  "
+            accuracy = "" if event.accuracy != event.accuracy else f"acc {percent(event.accuracy, 1)}  "
             self.progress.update(
                 self.task,
                 completed=event.step,

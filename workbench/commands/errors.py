@@ -13,7 +13,7 @@ from workbench.data.base import DataError
 from workbench.device_lost import lost, remedy
 from workbench.devices import DeviceError
 from workbench.filesystem import FULL, gone, why
-from workbench.places import recipe_places
+from workbench.paths import recipe_folders
 from workbench.recipe import RecipeError
 from workbench.recipe.cards import CardError
 from workbench.recipe.errors import InputError
@@ -67,7 +67,7 @@ def _meant_as_recipe(message: str) -> str:
     if found is None:
         return ""
     name = found[1]
-    if name.endswith(".toml") or any(name in place.recipes for place in recipe_places()):
+    if name.endswith(".toml") or any(name in place.recipes for place in recipe_folders()):
         return f"'workbench run {name}' trains that recipe, 'workbench --recipe {name}' opens the screens on it"
     return ""
 

@@ -9,11 +9,12 @@ from rich.style import Style
 from rich.text import Text
 
 from workbench.commands.output import VisibleConsole, on_terminal, say, say_table, terminal_width
-from workbench.figures import percent
+from workbench.evaluation.results import Mistake, Results, half_blocks
 from workbench.filesystem import exists
-from workbench.runs.directory import RunDirectory
+from workbench.format import percent
 from workbench.runs.errors import RunError
-from workbench.runs.results import Mistake, Results, half_blocks, load_results
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.results import load_results
 
 MANY = 20
 """Beyond so many classes a matrix is unreadable, and the most frequent confusions are listed instead."""
@@ -79,7 +80,7 @@ def _thin(results: Results) -> int:
 def _say_row(results: Results, mistakes: Sequence[Mistake]) -> None:
     console, columns = VisibleConsole(), _columns(results)
     captions = [
-        (f"{results.classes[m.label]} #{m.index}", f"→ {results.classes[m.predicted]} {m.probability:.1%}")
+        (f"{results.classes[m.label]} #{m.index}", f"→ {results.classes[m.predicted]} {percent(m.probability, 1)}")
         for m in mistakes
     ]
     for line in range(2):

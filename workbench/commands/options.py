@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from workbench import places
+from workbench import paths
 from workbench.devices import parse
 from workbench.recipe import Recipe
 from workbench.recipe.plugins import load_plugin, load_plugins
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
-from workbench.runs.directory import RunDirectory
+from workbench.runs.store.directory import RunDirectory
 from workbench.settings import SettingsError, UserSettings, read_settings
 from workbench.visible import visible
 
@@ -33,12 +33,12 @@ class Settings:
     @property
     def runs(self) -> Path:
         """The folder of runs."""
-        return places.runs_root(self.runs_option, self.user.places.runs)
+        return paths.runs_root(self.runs_option, self.user.defaults.runs)
 
     @property
     def data_root(self) -> Path:
         """The folder of data sets."""
-        return places.data_root(self.data_option, self.user.places.data_root)
+        return paths.data_root(self.data_option, self.user.defaults.data_root)
 
 
 def settings_of(
@@ -75,7 +75,7 @@ def _of_the_user() -> Settings:
         from workbench.tui.app.opening import read_user
 
         user = read_user()
-    return Settings(user, device=parse(user.places.device), plugins=load_plugins(user.places.plugins))
+    return Settings(user, device=parse(user.defaults.device), plugins=load_plugins(user.defaults.plugins))
 
 
 def open_screens(
@@ -96,7 +96,7 @@ def open_screens(
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Names of recipes and runs that begin with what was typed."""
-    return _beginning((*places.known_recipes(), *_run_names()), incomplete)
+    return _beginning((*paths.known_recipes(), *_run_names()), incomplete)
 
 
 def complete_run(incomplete: str) -> list[str]:
@@ -137,9 +137,9 @@ def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _run_names() -> list[str]:
-    from workbench.runs.folder import look_into
+    from workbench.runs.find.listing import look_into
 
-    return sorted(look_into(places.runs_root()).names, reverse=True)
+    return sorted(look_into(paths.runs_root()).names, reverse=True)
 
 
 SHARED = "Shared options, before or after a command"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from workbench.printing import complain as complain
 from workbench.printing import say as say
-from workbench.runs.json_text import dumps
+from workbench.storage.json_text import dumps
 from workbench.visible import OBEYED, visible
 
 STATE_STYLES = {
@@ -89,11 +89,3 @@ def say_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         say(f"{name:<{width}}  {value}".rstrip())
-
-
-def age(seconds: float) -> str:
-    """How long ago: ``12 s``, ``5 min``, ``3 h``, ``9 d``."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length or (unit == "min" and seconds >= length):
-            return f"{int(seconds // length)} {unit}"
-    return f"{max(0, int(seconds))} s"

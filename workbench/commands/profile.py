@@ -21,14 +21,16 @@ from workbench.commands.profile_text import lines
 from workbench.cores import usable_cores
 from workbench.devices import choose
 from workbench.filesystem import why
-from workbench.places import resolve_recipe, saved_recipes
+from workbench.format import percent
+from workbench.paths import saved_recipes
 from workbench.printing import write
 from workbench.profiling.report import Progress, Report, from_plain, to_plain
 from workbench.profiling.suggestions import changed
 from workbench.recipe import Recipe, RecipeError, read_recipe_file, save_recipe
 from workbench.recipe.errors import InputError, Problem
-from workbench.runs.environment import cpu_name
-from workbench.runs.json_text import dumps
+from workbench.runs.find.resolve import resolve_recipe
+from workbench.runs.store.environment import cpu_name
+from workbench.storage.json_text import dumps
 from workbench.storage.regular import MIDDLING, read_bytes
 from workbench.visible import visible
 
@@ -110,7 +112,7 @@ def _follow(items: Iterable[Progress | Report], out: TextIO, *, json_lines: bool
             elif json_lines:
                 write(out, dumps({"kind": "progress", **to_plain(item)}))
             elif status is not None:
-                status.update(Text(f"{100 * item.share:.0f} %  {visible(item.message)}"))
+                status.update(Text(f"{percent(item.share, 0)}  {visible(item.message)}"))
     assert report is not None
     return report
 

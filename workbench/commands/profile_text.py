@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.events import PhasesMeasured, from_json
+from workbench.format import bare, gib, milliseconds, percent
 from workbench.profiling.report import LETTERS, PHASES, Phases, Rate, Report
 from workbench.storage.digest import unseal
 from workbench.storage.regular import read_bytes
@@ -53,16 +54,16 @@ def step_lines(phases: Phases, width: int) -> Iterator[str]:
     parts: dict[str, float] = {phase: phases.seconds.get(phase, 0.0) for phase in PHASES}
     parts["unexplained"] = max(0.0, phases.step_seconds - sum(parts.values()))
     whole = sum(parts.values())
-    measured = f"{phases.samples} steps, 1 in {phases.every}; measuring took {100 * phases.cost:.2f} %"
-    yield f"a step takes {_milliseconds(phases.step_seconds)} ({measured})"
+    measured = f"{phases.samples} steps, 1 in {phases.every}; measuring took {percent(phases.cost)}"
+    yield f"a step takes {milliseconds(phases.step_seconds)} ({measured})"
     if phases.recorded_seconds:
         ratio = phases.step_seconds / phases.recorded_seconds
-        recorded = _milliseconds(phases.recorded_seconds)
+        recorded = milliseconds(phases.recorded_seconds)
         yield f"  it ran without its graph; a recorded step takes {recorded}, {ratio:.1f} times as fast"
     yield f"  [{bar({LETTERS[name]: seconds / whole for name, seconds in parts.items()}, max(10, width - 4))}]"
     for name, seconds in parts.items():
         if seconds / whole >= 0.0005:
-            yield f"  {LETTERS[name]} {name:<12}{_milliseconds(seconds):>10}{100 * seconds / whole:>7.1f} %"
+            yield f"  {LETTERS[name]} {name:<12}{milliseconds(seconds):>10}{percent(seconds / whole, 1):>9}"
 
 
 def bar(shares: dict[str, float], width: int) -> str:
@@ -87,15 +88,15 @@ def _ceilings(report: Report, width: int) -> Iterator[str]:
 
 def _machine(report: Report) -> Iterator[str]:
     if report.transforms:
-        costs = (f"{t.name} {1e6 * t.seconds_per_image:,.1f} µs ({100 * t.share:.0f} %)" for t in report.transforms)
+        costs = (f"{t.name} {1e6 * t.seconds_per_image:,.1f} µs ({percent(t.share, 0)})" for t in report.transforms)
         yield f"an image in the making: {', '.join(costs)}"
     if report.processes:
         yield "cores busy: " + ", ".join(f"{p.name} {p.cores:.2f}" for p in report.processes)
     if (gpu := report.gpu) is not None:
-        busy = "" if gpu.utilisation is None else f"{100 * gpu.utilisation:.0f} % of the time busy, "
-        memory = f"memory at most {_gib(gpu.peak)}, {_gib(gpu.reserved)} reserved of {_gib(gpu.total)}"
+        busy = "" if gpu.utilisation is None else f"{percent(gpu.utilisation, 0)} of the time busy, "
+        memory = f"memory at most {gib(gpu.peak)}, {gib(gpu.reserved)} reserved of {gib(gpu.total)}"
         yield f"{gpu.name}: {busy}{memory}"
-    yield f"evaluations: {100 * report.evaluation_share:.1f} % of a whole run"
+    yield f"evaluations: {percent(report.evaluation_share, 1)} of a whole run"
 
 
 def _predicted(report: Report) -> str:
@@ -108,10 +109,7 @@ def _predicted(report: Report) -> str:
 
 
 def _settings(changes: dict[str, object]) -> str:
-    def shown(value: object) -> str:
-        return str(value).lower() if isinstance(value, bool) else str(value)
-
-    return " ".join(f"--set {path}={shown(value)}" for path, value in changes.items())
+    return " ".join(f"--set {path}={bare(value)}" for path, value in changes.items())
 
 
 def _workers(count: int) -> str:
@@ -120,11 +118,3 @@ def _workers(count: int) -> str:
 
 def _span(rate: Rate) -> str:
     return f"({rate.low:,.0f} to {rate.high:,.0f})"
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:,.2f} ms" if seconds < 0.1 else f"{1000 * seconds:,.0f} ms"
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"

@@ -10,15 +10,15 @@ import typer
 
 from workbench.commands import options
 from workbench.commands.options import Settings, settings_of
-from workbench.commands.output import age, complain, on_terminal, say, say_json, say_table
+from workbench.commands.output import complain, on_terminal, say, say_json, say_table
+from workbench.format import age
 from workbench.recipe.errors import InputError
-from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.folder import look_into
-from workbench.runs.listing import find_run
-from workbench.runs.occupancy import LiveRuns
-from workbench.runs.worker import ensure_worker
+from workbench.runs.find.listing import find_run, look_into
+from workbench.runs.queue import jobs
+from workbench.runs.queue.held_devices import LiveRuns
+from workbench.runs.queue.worker import ensure_worker
+from workbench.runs.store.directory import RunDirectory
 
 
 def queue_command(
@@ -56,7 +56,7 @@ def queue_command(
         raise InputError("--first and --remove are two commands; give one of them")
     if (named := first or remove) is not None:
         run = find_run(settings.runs, named, complain)
-        if not (queue.first(run) if first is not None else queue.remove(run)):
+        if not (jobs.move_to_front(run) if first is not None else jobs.remove(run)):
             raise InputError(f"run '{run.name}' is not in the queue; workbench queue lists what is")
     folder = look_into(settings.runs)
     if folder.problem:
@@ -65,7 +65,7 @@ def queue_command(
         complain(folder.left_out)
     if pid := ensure_worker(settings.runs):
         complain(f"nothing was looking after the queue; it goes on now (pid {pid})")
-    closed = queue.unreadable(settings.runs)
+    closed = jobs.unreadable(settings.runs)
     for path, reason in closed:
         complain(f"{path}: {reason}; left out")
     found = described(settings.runs)
@@ -86,16 +86,16 @@ def queue_command(
 
 def described(root: Path) -> list[dict[str, Any]]:
     """The queue as plain values, with what each entry waits for."""
-    entries, live = queue.entries(root), LiveRuns(root).find()
+    entries, live = jobs.entries(root), LiveRuns(root).find()
     return [
         {
             "place": entry.place,
             "name": entry.run.name,
             "path": entry.run.path.resolve(),
-            "device": entry.request.device,
-            "host": entry.request.host,
-            "queued": entry.request.queued,
-            "waits_for": queue.waits_for(entry, live, entries[:number]),
+            "device": entry.job.device,
+            "host": entry.job.host,
+            "queued": entry.job.queued,
+            "waits_for": jobs.waits_for(entry, live, entries[:number]),
         }
         for number, entry in enumerate(entries)
     ]
@@ -103,7 +103,7 @@ def described(root: Path) -> list[dict[str, Any]]:
 
 def enqueue(run: RunDirectory, settings: Settings, name: str, as_json: bool, *, checks: bool = True) -> None:
     """Queue a run and say where it stands. name: what to type for it."""
-    queue.add(run, settings.device, settings.data_root, settings.plugins, checks=checks)
+    jobs.add(run, settings.device, settings.data_root, settings.plugins, checks=checks)
     ensure_worker(run.path.parent)
     found = next((e for e in described(run.path.parent) if e["name"] == run.name), None)
     if as_json:

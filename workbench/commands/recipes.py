@@ -1,27 +1,31 @@
-"""Commands about recipes: list, check, compare."""
+"""``workbench recipes`` and ``diff``: which recipes there are, what was measured of them, how two of them differ."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from workbench.commands import options
-from workbench.commands.errors import CHECK_FAILED
-from workbench.commands.narration import check_line
 from workbench.commands.options import settings_of
-from workbench.commands.output import complain, on_terminal, say, say_json, say_pairs, say_table, terminal_width
-from workbench.commands.range_chart import range_chart
-from workbench.commands.recipe_table import in_words, markdown, measurements, seeds
-from workbench.devices import choose
-from workbench.events import CheckFinished
-from workbench.figures import figure, short
-from workbench.places import RecipePlace, known_recipes, natural, packaged_recipes, recipe_places, resolve_recipe
+from workbench.commands.output import complain, on_terminal, say, say_json, say_table, terminal_width
+from workbench.format import short
+from workbench.paths import RecipeFolder, known_recipes, natural, packaged_recipes, recipe_folders
 from workbench.recipe import Recipe, RecipeError, difference, read_recipe_file
-from workbench.recipe.errors import InputError
-from workbench.recipe.registries import CHECKS
+from workbench.runs.find.resolve import resolve_recipe
+
+MEASURED = "measured.jsonl"
+"""Beside the packaged recipes: one measurement a line.
+
+recipe; epochs (how many of the recipe's were trained), or steps where it was less than a useful part of one; ours and,
+if a plain PyTorch script was measured beside it, plain: mean and std of the test accuracy after the epochs (as shares
+of 1), or of the training loss over the second half of the steps (nats), and seeds; off: techniques that were switched
+off in both; machine, versions, date.
+"""
+
 
 WIDE = 120
 """Columns from which on a terminal has room for the whole table of recipes."""
@@ -45,13 +49,13 @@ def recipes(
     """
     settings_of(context, plugin=plugin, debug=debug)
     if as_markdown:
-        packaged = next(place for place in recipe_places() if place.kind == "packaged")
+        packaged = next(folder for folder in recipe_folders() if folder.kind == "packaged")
         names = sorted(packaged.recipes, key=natural)
         say(markdown(read_recipe_file(packaged.recipes[name]) for name in names))
         return
-    for place in recipe_places():
-        if place.problem:
-            complain(place.problem)
+    for folder in recipe_folders():
+        if folder.problem:
+            complain(folder.problem)
     measured = measurements()
     found = [_described(name, path, measured) for name, path in known_recipes().items()]
     if as_json:
@@ -65,7 +69,7 @@ def recipes(
     say_table(columns, rows, wrap=("claim", "measured here", "about"))
     if on_terminal():
         say()
-        say("from " + ", ".join(map(_place, recipe_places())))
+        say("from " + ", ".join(map(_place, recipe_folders())))
         say("mean ± standard deviation of the test accuracy; workbench recipes --json says on which machine")
 
 
@@ -101,100 +105,8 @@ def _row(recipe: dict[str, Any]) -> list[str]:
     return [recipe["name"], recipe["dataset"], epochs, parameters, recipe["claim"], measured, recipe["about"]]
 
 
-def _place(place: RecipePlace) -> str:
+def _place(place: RecipeFolder) -> str:
     return f"{place.folder} ({place.kind}, {len(place.recipes)})"
-
-
-def check(
-    context: typer.Context,
-    recipe: options.RecipeArgument,
-    changes: options.Overrides = None,
-    seed: options.Seed = None,
-    everything: Annotated[bool, typer.Option("--all", help="Make the checks that take longer, too.")] = False,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--only", metavar="NAME", help="Make this check; repeatable.", autocompletion=options.complete_check
-        ),
-    ] = None,
-    range_test: Annotated[
-        bool, typer.Option("--range-test", help="Find out which learning rates suit: a chart and a suggestion.")
-    ] = False,
-    as_json: options.Json = False,
-    device: options.Device = None,
-    runs: options.Runs = None,
-    data_root: options.DataRoot = None,
-    plugin: options.PluginFiles = None,
-    debug: options.Debug = False,
-) -> None:
-    """Build a recipe and check it without training; workbench checks lists what is checked.
-
-    \b
-    Exit codes:
-      0 no check failed, 1 it cannot be built, 2 wrong input, 3 a check failed
-
-    \b
-    Examples:
-      workbench check v1
-      workbench check v1 --set data.normalise=none
-      workbench check v1 --all
-      workbench check v1 --range-test
-      workbench check v1 --only overfit_batch --only zero_input
-      workbench check recipes/mine.toml --json
-    """
-    settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
-    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), options.overrides(changes, seed))
-    chosen = choose(settings.device)
-
-    names = _asked(only or (), range_test)
-    if everything and names:
-        raise InputError("--all makes every check; leave out --only and --range-test")
-
-    from workbench.checks.preflight import preflight_report
-
-    report = preflight_report(wanted, chosen, settings.data_root, names, everything=everything)
-    if as_json:
-        say_json(report)
-    else:
-        _say_report(wanted, report)
-    if any(found["verdict"] == "fail" for found in report["checks"]):
-        raise typer.Exit(CHECK_FAILED)
-
-
-def _asked(only: Sequence[str], range_test: bool) -> list[str]:
-    """The names of the checks asked for. Raises InputError for one that there is not, or that belongs to a run."""
-    for name in only:
-        if name not in CHECKS:
-            raise InputError(CHECKS.unknown(name))
-        if CHECKS[name].when != "before":
-            raise InputError(f"check '{name}' is made {CHECKS[name].when} a run: workbench run")
-    return [*only, *(["learning_rate_range"] if range_test else [])]
-
-
-def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
-    pairs = [("recipe", recipe.name)]
-    if report["parameters"] is not None:  # None: what it takes data to know
-        pairs.append(("parameters", f"{report['parameters']:,}"))
-    pairs += [(f"  {name}", f"{count:,}") for name, count in report["parameters_by_part"].items()]
-    if report["multiply_adds"] is not None:
-        pairs.append(("multiply-adds", f"{report['multiply_adds']:,} an image"))
-    if report["steps"] is not None:
-        pairs.append(("steps", f"{report['steps']:,}, {report['steps_per_epoch']:,} an epoch"))
-    pairs.append(("executed", report["execution"]["in_words"]))
-    if report["initial_loss"] is not None:
-        pairs += [
-            ("initial loss", figure(report["initial_loss"])),
-            ("expected", figure(report["expected_initial_loss"])),
-        ]
-    say_pairs(pairs)
-    for note in report["notes"]:
-        say(note)
-    for found in report["checks"]:
-        say(check_line(CheckFinished(**found)))
-    if tested := report.get("figures", {}).get("learning_rate_range"):
-        say()
-        for line in range_chart(tested["points"], tested["suggestion"]):
-            say(line)
 
 
 def diff(
@@ -227,3 +139,73 @@ def diff(
         say(str(change))
     if not changes:
         say("no difference")
+
+
+def measurements(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
+    """Every measurement by the name of its recipe, the longest trainings first."""
+    file = (folder or packaged_recipes()) / MEASURED
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        measured = json.loads(line)
+        found.setdefault(measured["recipe"], []).append(measured)
+    for several in found.values():
+        several.sort(key=lambda measured: -measured.get("epochs", 0))
+    return found
+
+
+def in_words(measured: dict[str, Any], epochs: float) -> str:
+    """What was found, and after which part of the recipe's epochs if it was not the whole."""
+    plain = measured.get("plain")
+    if steps := measured.get("steps"):
+        theirs = f" (plain script: {_loss(plain)})" if plain else ""
+        return f"training loss {_loss(measured['ours'])} over steps {steps // 2 + 1}–{steps}{theirs}"
+    text = _accuracy(measured["ours"])
+    if measured["epochs"] < epochs:
+        text += f" after {short(measured['epochs'])} of {short(epochs)} epochs"
+    if plain:
+        text += f" (plain script: {_accuracy(plain)})"
+    return text
+
+
+def on_what(measured: dict[str, Any]) -> str:
+    """The machine, what was switched off, the versions and the date."""
+    off = f"without {' and '.join(measured['off'])}; " if measured.get("off") else ""
+    return f"{measured['machine']}; {off}{measured['versions']}; {measured['date']}"
+
+
+def seeds(measured: dict[str, Any]) -> str:
+    """``42–46``, ``7`` or ``1, 3``."""
+    numbers = measured["ours"]["seeds"]
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]}–{numbers[-1]}"
+    return ", ".join(map(str, numbers))
+
+
+def markdown(recipes: Iterable[Recipe]) -> str:
+    """The table of recipes/README.md."""
+    found = measurements()
+    columns = ("recipe", "what it is", "parameters", "claim of its source", "measured here", "on what", "seeds")
+    lines = [f"| {' | '.join(columns)} |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for recipe in recipes:
+        several = found.get(recipe.name, [])
+        cells = [
+            f"`{recipe.name}`",
+            recipe.about,
+            f"{recipe.expect.parameters:,}" if recipe.expect.parameters else "",
+            recipe.expect.claim,
+            "<br>".join(in_words(measured, recipe.train.epochs) for measured in several) or "–",
+            "<br>".join(on_what(measured) for measured in several),
+            "<br>".join(seeds(measured) for measured in several),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _accuracy(part: dict[str, Any]) -> str:
+    mean, std = 100 * part["mean"], 100 * part["std"]
+    return f"{mean:.1f} ± {std:.1f} %" if len(part["seeds"]) > 1 else f"{mean:.1f} %"
+
+
+def _loss(part: dict[str, Any]) -> str:
+    return f"{part['mean']:.2f} ± {part['std']:.2f}" if len(part["seeds"]) > 1 else f"{part['mean']:.2f}"

@@ -6,8 +6,9 @@ from typing import get_args
 
 from workbench.commands import options
 from workbench.commands.output import say, say_json, say_table
+from workbench.format import toml
 from workbench.recipe.parameters import parameters
-from workbench.settings import Places, Screens
+from workbench.settings import Defaults, Screens
 
 
 def keys_command(as_json: options.Json = False, debug: options.Debug = False) -> None:
@@ -52,25 +53,19 @@ def settings_command(as_json: options.Json = False, debug: options.Debug = False
 
     user = read_user()
     if as_json:
-        values = user.places.model_dump() | {"screens": user.screens.model_dump(), "keys": user.keys}
+        values = user.defaults.model_dump() | {"screens": user.screens.model_dump(), "keys": user.keys}
         say_json({"file": user.path, "exists": user.path.exists()} | values)
         return
     say(f"# {user.path}{'' if user.path.exists() else ' (not there yet: these are the defaults)'}")
-    for kind, table in ((Places, user.places), (Screens, user.screens)):
+    for kind, table in ((Defaults, user.defaults), (Screens, user.screens)):
         if kind is Screens:
             say("\n[screens]")
         for name, parameter in parameters(kind).items():
             choices = f" ({', '.join(parameter.choices)})" if parameter.choices else ""
             say(f"# {parameter.description}{choices}")
-            say(f"{name} = {_toml(getattr(table, name))}")
+            say(f"{name} = {toml(getattr(table, name))}")
     say('\n# other keys, by the names that workbench keys lists, such as [keys.compose] run = "f5"')
     for where, table_of in user.keys.items():
         say(f"[keys.{where}]")
         for name, keys in table_of.items():
-            say(f"{name} = {_toml(keys)}")
-
-
-def _toml(value: object) -> str:
-    import tomli_w
-
-    return tomli_w.dumps({"v": list(value) if isinstance(value, tuple) else value}).partition("= ")[2].strip()
+            say(f"{name} = {toml(keys)}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workbench.doctor.finding import Finding, Level
 from workbench.doctor.worker import Failure
-from workbench.storage.regular import in_bytes
+from workbench.format import file_size
 
 GROUP = "disks"
 
@@ -123,7 +123,7 @@ def judge(found: Disk | Failure, name: str, folder: str, option: str) -> list[Fi
         return [Finding(GROUP, name, "broken", f"{folder}: {found.reason}", meaning, remedy)]
     there = folder if found.exists else f"{folder} (not there yet, above it {found.where})"
     kind = f", {found.kind}" if found.kind else ""
-    space = f"{in_bytes(found.free)} of {in_bytes(found.total)} free"
+    space = f"{file_size(found.free)} of {file_size(found.total)} free"
     other = f"take another folder: {option}"
     if found.error:
         what = f"{there}: nothing can be written: {found.error}"

@@ -9,10 +9,10 @@ from typing import Any
 
 from workbench.doctor.finding import Finding
 from workbench.doctor.worker import Failure
+from workbench.format import gib, gib_of
 from workbench.nvml import Gpu, ask, slowing, start
 
 GROUP = "GPUs"
-GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,12 @@ def _memory(health: Health) -> Finding:
     name = f"GPU {gpu.index}"
     text = gpu.name
     if gpu.free is not None and gpu.total is not None:
-        text += f", {gpu.free / GIB:.1f} of {gpu.total / GIB:.1f} GiB free"
+        text += f", {gib_of(gpu.free, gpu.total)} free"
     if not gpu.processes:
         return Finding(GROUP, name, "ok", text, "nobody else uses it")
     who = []
     for process in gpu.processes[:4]:
-        memory = f" {process.memory / GIB:.1f} GiB" if process.memory is not None else ""
+        memory = f" {gib(process.memory)}" if process.memory is not None else ""
         who.append(f"{process.name or 'a process'} (pid {process.pid}){memory}")
     more = f" and {len(gpu.processes) - 4} more" if len(gpu.processes) > 4 else ""
     scarce = gpu.free is not None and gpu.total is not None and gpu.free < gpu.total / 2

@@ -10,10 +10,10 @@ from workbench.cores import usable_cores
 from workbench.data.shared_memory import megabytes, room, wanted
 from workbench.doctor.finding import Finding, Level
 from workbench.doctor.worker import Failure
+from workbench.format import GIB, gib_of
 from workbench.recipe.schema import Data
 
 GROUP = "cores and memory"
-GIB = 2**30
 
 PHOTOGRAPH = 3 * 224 * 224
 """Bytes of one as it is usually cut: what a loader's batches are reckoned in."""
@@ -140,10 +140,8 @@ def _load(host: Host) -> Finding:
 
 
 def _memory(host: Host) -> Finding:
-    text = f"{host.available / GIB:.1f} of {(host.limit or host.memory) / GIB:.1f} GiB free"
-    limited = (
-        f"; the container or job may have {host.limit / GIB:.1f} of {host.memory / GIB:.1f} GiB" if host.limit else ""
-    )
+    text = f"{gib_of(host.available, host.limit or host.memory)} free"
+    limited = f"; the container or job may have {gib_of(host.limit, host.memory)}" if host.limit else ""
     level: Level = "warn" if host.available < 2 * GIB else "ok"
     meaning = "torch and CIFAR need about 2 GiB: the system may kill a run" if level == "warn" else ""
     remedy = "end what else runs here, or ask for more memory (docker run --memory)" if level == "warn" else ""

@@ -11,6 +11,7 @@ from workbench.doctor.datasheets import sheet
 from workbench.doctor.finding import Finding, Level
 from workbench.doctor.health import Health
 from workbench.doctor.worker import Failure
+from workbench.format import percent
 from workbench.nvml import slowing
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def judge(found: Speeds | Failure, device: str, *, shared: bool = False) -> list
     else:
         shares = {k: r / (what.rate(k) * 1e12) for k, r in found.products.items() if what.rate(k)}
         worst = min(shares, key=lambda kind: shares[kind], default="")
-        meaning = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in shares.items()) + f" of {what.source}"
+        meaning = ", ".join(f"{kind} {percent(share, 0)}" for kind, share in shares.items()) + f" of {what.source}"
         if worst and shares[worst] < SLOW_PRODUCT and not shared:
             level, remedy = "warn", "see GPUs above for power cap, heat and other users; time it again when it is idle"
     lines.append(Finding(GROUP, f"{device} products", level, ", ".join(rates), meaning, remedy))
@@ -192,7 +193,7 @@ def _memory(found: Speeds, device: str, promised: float, *, shared: bool) -> Fin
         return Finding(GROUP, f"{device} memory", "ok", text, "a large copy within it")
     share = found.memory / (promised * 1e9)
     slow = share < SLOW_MEMORY and not shared
-    meaning = f"{100 * share:.0f} % of the data sheet's {promised:,.0f} GB/s"
+    meaning = f"{percent(share, 0)} of the data sheet's {promised:,.0f} GB/s"
     remedy = "see GPUs above for ECC, clocks and other users; time it again when it is idle" if slow else ""
     return Finding(GROUP, f"{device} memory", "warn" if slow else "ok", text, meaning, remedy)
 

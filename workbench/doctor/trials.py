@@ -18,6 +18,7 @@ from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
 from workbench.engine.train_state import TrainState
 from workbench.events import Event, Finished, Noted, Trained
+from workbench.format import percent
 from workbench.out_of_memory import out_of_memory as is_out_of_memory
 from workbench.precision import native_formats
 from workbench.recipe import read_recipe
@@ -82,7 +83,7 @@ def learns(device: str) -> str:
                 raise Wrong(f"the two pipelines augment the images of step {step} differently")
         for name, each in (("device", one), ("loader", two)):
             shares[name] = _learned(each, f"{name} pipeline")
-    return ", ".join(f"{name} pipeline {100 * share:.1f} %" for name, share in shares.items())
+    return ", ".join(f"{name} pipeline {percent(share, 1)}" for name, share in shares.items())
 
 
 def precision(device: str) -> str:
@@ -98,7 +99,7 @@ def precision(device: str) -> str:
     for name, changes in wanted.items():
         with _built(device, *changes) as each:
             shares[name] = _learned(each, name)
-    text = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    text = ", ".join(f"{name} {percent(share, 1)}" for name, share in shares.items())
     return text if formats else f"{text}; the device has no 16-bit format of its own"
 
 
@@ -245,7 +246,7 @@ def _learned(each: Build, what: str) -> float:
     if not isinstance(end, Finished):
         raise Wrong(f"{what}: the training ended with {type(end).__name__.lower()}")
     if end.test_accuracy < LEARNED:
-        raise Wrong(f"{what}: {100 * end.test_accuracy:.1f} % of the test images right after three epochs")
+        raise Wrong(f"{what}: {percent(end.test_accuracy, 1)} of the test images right after three epochs")
     return end.test_accuracy
 
 

@@ -15,7 +15,7 @@ from workbench.engine.cost import multiply_adds_of_last
 from workbench.engine.outline import Outline, outline
 from workbench.engine.samples import samples
 from workbench.engine.suited import suited
-from workbench.preview.protocol import Checks, Reply, Request, Samples, Static
+from workbench.preview.protocol import Checks, PreviewRequest, Reply, Samples, Static
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.plugins import load_plugin
 from workbench.recipe.registries import TECHNIQUES
@@ -36,7 +36,7 @@ class Answers:
         self._source: _Remembered | None = None
         self._counted: dict[str, int | None] = {}
 
-    def __call__(self, request: Request) -> Reply:
+    def __call__(self, request: PreviewRequest) -> Reply:
         """Answer. Raises what reading, loading and building raise."""
         with self._lock:
             for plugin in request.plugins:
@@ -131,7 +131,7 @@ def _warm_up(recipe: Recipe, root: Path) -> None:
             outline(recipe.with_technique(card()), root)
 
 
-def _checks(request: Request, recipe: Recipe, root: Path) -> Checks:
+def _checks(request: PreviewRequest, recipe: Recipe, root: Path) -> Checks:
     recipe, notes = suited(recipe, request.device)
     built = build(recipe, request.device, root)
     try:

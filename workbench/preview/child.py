@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from workbench.preview.beside import Beside
-from workbench.preview.protocol import STAGES, Refused, Reply, Request, Stage, read_request, to_line
+from workbench.preview.protocol import STAGES, PreviewRequest, Refused, Reply, Stage, read_request, to_line
 
-Answer = Callable[[Request], Reply]
+Answer = Callable[[PreviewRequest], Reply]
 """Replies to a request; what it raises is refused with one line. Called in a thread for each stage, at once."""
 
 
@@ -22,11 +22,11 @@ class Newest:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._request: Request | None = None
+        self._request: PreviewRequest | None = None
         self._newest = 0
         self._closed = False
 
-    def put(self, request: Request) -> None:
+    def put(self, request: PreviewRequest) -> None:
         """A request arrived."""
         with self._condition:
             self._request = request
@@ -39,7 +39,7 @@ class Newest:
             self._closed = True
             self._condition.notify()
 
-    def take(self) -> Request | None:
+    def take(self) -> PreviewRequest | None:
         """Wait for a request; None at the end."""
         with self._condition:
             while self._request is None and not self._closed:
@@ -49,7 +49,7 @@ class Newest:
             request, self._request = self._request, None
             return request
 
-    def stale(self, request: Request) -> bool:
+    def stale(self, request: PreviewRequest) -> bool:
         """Whether the answer to a request is no longer wanted."""
         with self._condition:
             return self._closed or request.id != self._newest
@@ -113,7 +113,7 @@ def _work(newest: Newest, replies: IO[str], lock: threading.Lock, answer: Answer
                 return
 
 
-def _answered(request: Request, answer: Answer) -> Reply:
+def _answered(request: PreviewRequest, answer: Answer) -> Reply:
     try:
         return answer(request)
     except Exception as error:

@@ -13,7 +13,7 @@ SLOW: tuple[Stage, ...] = ("samples", "checks")
 
 
 @dataclass(frozen=True)
-class Request:
+class PreviewRequest:
     """Look at this recipe. The reply carries the same ``id``; a newer request for a stage makes older ones void.
 
     recipe: TOML text. plugins: files to load first. stage: what is asked for: ``"static"`` (parameters, multiply-adds,
@@ -95,12 +95,12 @@ Reply = Static | Samples | Checks | Refused
 _KINDS: dict[str, type[Reply]] = {kind.kind: kind for kind in (Static, Samples, Checks, Refused)}
 
 
-def to_line(message: Request | Reply) -> str:
+def to_line(message: PreviewRequest | Reply) -> str:
     """One line of JSON with its line break; what is not finite becomes NaN or Infinity, which ``json`` reads back."""
     return json.dumps(asdict(message), separators=(",", ":")) + "\n"
 
 
-def read_request(line: str) -> Request:
+def read_request(line: str) -> PreviewRequest:
     """Raises ValueError for anything that is no request."""
     values = _object(line)
     if "plugins" in values:
@@ -108,7 +108,7 @@ def read_request(line: str) -> Request:
     if values.get("stage") not in STAGES:
         raise ValueError(f"not a preview request: unknown stage {values.get('stage')!r}")
     try:
-        return Request(**values)
+        return PreviewRequest(**values)
     except TypeError as error:
         raise ValueError(f"not a preview request: {error}") from None
 

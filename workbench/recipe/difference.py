@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.format import bare
 from workbench.recipe.schema import Recipe, to_tables
 
 ABSENT = "—"
@@ -20,7 +21,7 @@ class Change:
     after: Any
 
     def __str__(self) -> str:
-        return f"{self.path}: {_shown(self.before)} → {_shown(self.after)}"
+        return f"{self.path}: {bare(self.before)} → {bare(self.after)}"
 
 
 def difference(before: Recipe, after: Recipe, *, names: bool = False) -> list[Change]:
@@ -60,11 +61,3 @@ def _order(path: str) -> tuple[int, str]:
     sections = ("name", "about", "seed", "plugins", "data", "model", "train", "techniques", "checks", "expect")
     head = path.split(".")[0]
     return (sections.index(head) if head in sections else -1, path)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)

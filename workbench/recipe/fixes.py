@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from workbench.format import bare
 from workbench.recipe.consistency import conflicts
 from workbench.recipe.difference import difference
 from workbench.recipe.errors import Problem
@@ -90,7 +91,7 @@ def _resets(recipe: Recipe, parts: Sequence[str]) -> Iterator[Fix]:
             continue
         reset: Any = table.model_copy(update={key: info.default})
         changed = recipe.with_technique(reset) if parts[0] == "techniques" else recipe.model_copy(update={place: reset})
-        words = f"leave out {place}.{key}" if info.default is None else f"set {place}.{key} to {_toml(info.default)}"
+        words = f"leave out {place}.{key}" if info.default is None else f"set {place}.{key} to {bare(info.default)}"
         yield Fix(words, changed)
 
 
@@ -99,9 +100,3 @@ def _pairs(recipe: Recipe, edits: Sequence[Fix]) -> Iterator[Fix]:
     on = [fix.switches[0] for fix in edits if fix.switches and recipe.on(fix.switches[0])]
     for first, second in combinations(on, 2):
         yield Fix(f"switch off {first} and {second}", _off(_off(recipe, first).recipe, second).recipe, (first, second))
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(list(value) if isinstance(value, tuple) else value)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from workbench.format import toml as as_toml
 from workbench.recipe.cards import Table
 from workbench.recipe.errors import Problem, nearest, quoted
 from workbench.recipe.parameters import parameters
@@ -123,7 +124,7 @@ def meant(key: str, known: Sequence[str], elsewhere: Callable[[str], str] = lamb
 def shown(value: Any) -> str:
     """A value as it stands in a message, not too long."""
     try:
-        text = repr(list(value) if isinstance(value, tuple) else value)
+        text = repr(value) if isinstance(value, str) else as_toml(value)
     except ValueError:  # an integer too long to print
         return "a very long number"
     return text if len(text) <= 60 else text[:57] + "…"

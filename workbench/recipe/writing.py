@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 
 import tomli_w
 
 from workbench.recipe.execution import Execution
 from workbench.recipe.schema import Recipe, to_tables
+from workbench.storage.atomic import write_bytes
 from workbench.visible import in_quotes, visible
 
 
@@ -28,11 +27,4 @@ def write_recipe(recipe: Recipe, executed: Execution | None = None) -> str:
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe to a file in one step: what stood there stays until the new text is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(write_recipe(recipe), encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    write_bytes(path, write_recipe(recipe).encode())

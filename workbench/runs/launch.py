@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from workbench.runs.directory import RunDirectory
-from workbench.runs.errors import RunError
-from workbench.runs.files import cannot_write
-from workbench.runs.status import going_on, new_status, process_started, read_status, write_status
+from workbench.runs.errors import RunError, cannot_write
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import going_on, new_status, process_started, read_status, write_status
 from workbench.storage.regular import open_appending, open_regular
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from workbench.format import file_size
+
 SMALL = 1 << 20
 """Bytes that a status, a recipe, notes, settings or a request never have more of."""
 
@@ -42,7 +44,7 @@ def read_bytes(path: str | Path, most: int = SMALL) -> bytes:
     try:
         size = os.fstat(descriptor).st_size
         if size > most:
-            raise _unfit(errno.EFBIG, f"it has {in_bytes(size)}; such a file has {in_bytes(most)} at most", path)
+            raise _unfit(errno.EFBIG, f"it has {file_size(size)}; such a file has {file_size(most)} at most", path)
         parts = []
         while part := os.read(descriptor, most + 1):
             parts.append(part)
@@ -83,14 +85,6 @@ def open_appending(path: str | Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def in_bytes(size: int) -> str:
-    """A size in words: ``312 bytes``, ``45.1 MB``."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} bytes"
 
 
 def _check(found: os.stat_result, path: str | Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from workbench.devices import Gpu, Trouble
 from workbench.recipe import Recipe
 from workbench.recipe.execution import Execution, execution
-from workbench.runs.speed import Estimate, Speed, Speeds, estimate
+from workbench.runs.find.speed import Estimate, Speed, Speeds, estimate
 from workbench.tui.app.outside import Outside
 from workbench.tui.app.terminal_app import TerminalApp
 from workbench.tui.common.background import aside

@@ -6,8 +6,8 @@ import contextlib
 import os
 
 from workbench.runs.errors import RunError
-from workbench.runs.files import Claim
-from workbench.runs.queue import hold
+from workbench.runs.queue.jobs import hold
+from workbench.storage.locks import Claim
 from workbench.tui.app.training_app import TrainingApp
 from workbench.tui.common import clipboard
 from workbench.tui.common.background import start_thread

@@ -15,10 +15,10 @@ from workbench import first_frame
 from workbench.memory import keep_freed_memory
 from workbench.printing import say
 from workbench.recipe import Recipe
-from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.launch import await_heartbeat, detach
+from workbench.runs.queue import jobs
+from workbench.runs.store.directory import RunDirectory
 from workbench.settings import Screens
 from workbench.tui.app import crash
 from workbench.tui.app.descriptors import Descriptors
@@ -189,7 +189,7 @@ def _say_goodbye(app: Workbench, settings: Settings, outcome: str) -> None:
         _say_what_became(training, training.run, settings, outcome)
     if app.queue_hold is not None:
         app.queue_hold.give_back()
-    if waiting := len(queue.entries(settings.runs)):
+    if waiting := len(jobs.entries(settings.runs)):
         say(f"{waiting} queued run{'s wait' if waiting > 1 else ' waits'} for a free device: workbench queue")
 
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from workbench import places
+from workbench import paths
 from workbench.devices import parse
 from workbench.recipe import Recipe
 from workbench.recipe.errors import InputError, Problem, nearest, quoted
 from workbench.recipe.plugins import load_plugins
-from workbench.runs.directory import RunDirectory
+from workbench.runs.store.directory import RunDirectory
 from workbench.settings import Judge, Screens, SettingsError, UserSettings, read_settings
 from workbench.tui.app.keymap import keymap, keymap_problems
 
@@ -21,9 +21,9 @@ def open_where_left() -> None:
     """Open the screens as ``workbench`` alone does: places and device from environment and settings."""
     need_terminal()
     user = read_user()
-    plugins = load_plugins(user.places.plugins)
-    runs, data_root = places.runs_root(None, user.places.runs), places.data_root(None, user.places.data_root)
-    open_screens(user, runs, data_root, parse(user.places.device), plugins)
+    plugins = load_plugins(user.defaults.plugins)
+    runs, data_root = paths.runs_root(None, user.defaults.runs), paths.data_root(None, user.defaults.data_root)
+    open_screens(user, runs, data_root, parse(user.defaults.device), plugins)
 
 
 def open_screens(
@@ -87,7 +87,7 @@ def theme_problems(user: UserSettings) -> list[Problem]:
 
 def plugin_problems(user: UserSettings) -> list[Problem]:
     """Plugins that are not there."""
-    missing = [name for name in user.places.plugins if not Path(name).expanduser().is_file()]
+    missing = [name for name in user.defaults.plugins if not Path(name).expanduser().is_file()]
     return [user.problem("plugins", f"there is no file {quoted(name)}") for name in missing]
 
 

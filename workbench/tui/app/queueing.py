@@ -9,14 +9,13 @@ from pathlib import Path
 
 from textual.message import Message
 
-from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
 from workbench.runs.launch import detach
-from workbench.runs.listing import summary
-from workbench.runs.occupancy import ANY, LiveRuns, gpu_numbers, holders
-from workbench.runs.status import read_status
-from workbench.runs.worker import ensure_worker
+from workbench.runs.queue import jobs
+from workbench.runs.queue.held_devices import ANY, LiveRuns, gpu_numbers, holders
+from workbench.runs.queue.worker import ensure_worker
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import read_status, summary
 from workbench.tui.common.background import start_thread
 from workbench.tui.common.services import Settings
 
@@ -55,7 +54,7 @@ def hand_over(make: Callable[[], RunDirectory], device: str, settings: Settings,
     try:
         run = make()
         if queued:
-            place = queue.add(run, device, settings.data_root, settings.plugins)
+            place = jobs.add(run, device, settings.data_root, settings.plugins)
             ensure_worker(run.path.parent)
             return f"{run.name} is queued, place {place}."
         detach(run, device, settings.data_root, run.started(), settings.plugins)
@@ -84,7 +83,7 @@ class QueueWatcher:
 
     def look(self) -> None:
         """Look once."""
-        waiting = {entry.run.name: entry.run for entry in queue.entries(self._root)}
+        waiting = {entry.run.name: entry.run for entry in jobs.entries(self._root)}
         for name in self._waiting.keys() - waiting.keys():
             found = summary(self._waiting[name])
             if found.status is not None and found.status.pid:  # it has a process, or had one

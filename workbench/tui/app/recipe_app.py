@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.filesystem import why
-from workbench.places import saved_recipes
+from workbench.paths import saved_recipes
 from workbench.recipe import save_recipe
 from workbench.recipe.execution import Execution
-from workbench.runs.speed import Estimate
+from workbench.runs.find.speed import Estimate
 from workbench.tui.app.device_app import DeviceApp
 from workbench.tui.app.outside import Outside
 from workbench.tui.common.editor import Editor

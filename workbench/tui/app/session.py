@@ -10,8 +10,7 @@ from typing import Any
 
 from workbench.filesystem import why
 from workbench.recipe import Recipe, RecipeError, read_recipe, read_recipe_file, write_recipe
-from workbench.runs.errors import RunError
-from workbench.runs.files import replace_text
+from workbench.runs.errors import RunError, replace_text
 from workbench.settings import Screens
 from workbench.storage.regular import MIDDLING, read_bytes
 from workbench.tui.common.editor import Editor

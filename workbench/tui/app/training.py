@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.control import Control
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app.descriptors import Descriptors
 
 Execute = Callable[..., str]
@@ -95,6 +95,6 @@ class Training:
 
 def _execute() -> Execute:
     """The engine's own, which imports torch: in this thread, and not before."""
-    from workbench.runs.execute import execute
+    from workbench.runs.training.execute import execute
 
     return execute

@@ -9,13 +9,13 @@ from textual.notifications import SeverityLevel
 from textual.widgets import Input
 
 from workbench.filesystem import absolute
-from workbench.runs.directory import RunDirectory, create_run
 from workbench.runs.errors import RunError
-from workbench.runs.listing import newest_live_run
-from workbench.runs.longer import Plan, begin
-from workbench.runs.queue import remove
-from workbench.runs.requests import Action as Request
-from workbench.runs.requests import ask
+from workbench.runs.extend import Plan, begin
+from workbench.runs.find.listing import newest_live_run
+from workbench.runs.queue.jobs import remove
+from workbench.runs.store.control_file import Action as Request
+from workbench.runs.store.control_file import ask
+from workbench.runs.store.directory import RunDirectory, create_run
 from workbench.tui.app import queueing
 from workbench.tui.app.outside import Outside
 from workbench.tui.app.queueing import QueueMoved

@@ -13,8 +13,8 @@ from textual.content import Content
 
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
 from workbench.recipe import Recipe
-from workbench.runs.directory import RunDirectory
-from workbench.runs.trash import tidy
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.trash import tidy
 from workbench.tui.app import crash, leaving
 from workbench.tui.app.descriptors import Descriptors
 from workbench.tui.app.help import HelpScreen, places_in_words
@@ -252,7 +252,7 @@ def top_texts(mode: str, editor: Editor, tracked: Tracked | None) -> tuple[Conte
 
 def first_recipe() -> Recipe:
     """What is composed when nothing else is asked for: the packaged quick start."""
-    from workbench.places import resolve_recipe
     from workbench.recipe import read_recipe_file
+    from workbench.runs.find.resolve import resolve_recipe
 
     return read_recipe_file(resolve_recipe("digits"))

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from workbench.format import duration
 from workbench.tui.charts.columns import DEFAULT_SMOOTHING, HALF_LIVES, numbers
 from workbench.tui.charts.drawing import Axis, nice_ticks
-from workbench.tui.common.words import duration
 
 Unit = Literal["epoch", "time", "step"]
 UNITS: tuple[Unit, ...] = ("epoch", "time", "step")

@@ -14,7 +14,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 
 from workbench.filesystem import absolute
-from workbench.runs.directory import RunDirectory
+from workbench.runs.store.directory import RunDirectory
 from workbench.tui.common.background import start_thread
 from workbench.tui.common.screens import ReadingDialog
 from workbench.tui.common.services import Settings

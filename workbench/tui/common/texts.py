@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 
 from workbench.events import CheckFinished
+from workbench.format import bare
 from workbench.recipe import Change
 from workbench.recipe.difference import ABSENT
-from workbench.tui.common.words import shown
 
 Part = Content | str | tuple[str, str]
 
@@ -41,12 +41,12 @@ def diff(found: Sequence[Change]) -> Content:
     for entry in found:
         path = entry.path.removeprefix("techniques.")
         if entry.before == ABSENT:
-            parts += [("+ ", "$success"), (path, "bold"), f"  {shown(entry.after)}\n"]
+            parts += [("+ ", "$success"), (path, "bold"), f"  {bare(entry.after)}\n"]
         elif entry.after == ABSENT:
-            parts += [("− ", "$error"), (path, "bold"), (f"  was {shown(entry.before)}\n", MUTED)]
+            parts += [("− ", "$error"), (path, "bold"), (f"  was {bare(entry.before)}\n", MUTED)]
         else:
-            parts += [("~ ", "$accent"), (path, "bold"), "  ", (shown(entry.before), MUTED)]
-            parts.append(f" → {shown(entry.after)}\n")
+            parts += [("~ ", "$accent"), (path, "bold"), "  ", (bare(entry.before), MUTED)]
+            parts.append(f" → {bare(entry.after)}\n")
     return Content.assemble(*parts) if parts else Content.styled("no change from the recipe as loaded", MUTED)
 
 

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 from workbench.filesystem import current_folder
 from workbench.visible import visible
-
-
-def duration(seconds: float) -> str:
-    """``0:07``, ``12:30``, ``3:05:00``, ``4 d 02 h``; a dash for what is not known."""
-    if not math.isfinite(seconds):
-        return "–"
-    minutes, s = divmod(max(0, round(seconds)), 60)
-    hours, m = divmod(minutes, 60)
-    if hours >= 48:
-        return f"{hours // 24} d {hours % 24:02} h"
-    return f"{hours}:{m:02}:{s:02}" if hours else f"{m}:{s:02}"
 
 
 def rough(seconds: float) -> str:
@@ -81,22 +69,6 @@ def place(path: Path, room: int) -> str:
     return cut(text, room, start=True)
 
 
-def age(seconds: float) -> str:
-    """How long ago, in at most six cells: ``12 s``, ``5 min``, ``3 h``, ``9 d``."""
-    for unit, length, least in (("d", 86400, 172_800), ("h", 3600, 6000), ("min", 60, 60)):
-        if seconds >= least:
-            return f"{int(seconds // length)} {unit}"
-    return f"{max(0, int(seconds))} s"
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that suits them: ``512 B``, ``12.3 MB``."""
-    value, units = float(count), ["B", "kB", "MB", "GB"]
-    while value >= 1000 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:,.0f} {units[0]}" if units[0] == "B" else f"{value:,.1f} {units[0]}"
-
-
 def cut(text: str, width: int, *, start: bool = False) -> str:
     """A text on one line in at most ``width`` cells, its end cut off, or its start, where it is longer."""
     text = visible(text, keep="")
@@ -104,14 +76,3 @@ def cut(text: str, width: int, *, start: bool = False) -> str:
         return text
     kept = max(0, width - 1)
     return "…" + text[len(text) - kept :] if start else text[:kept] + "…"
-
-
-def shown(value: Any) -> str:
-    """A value in words of TOML, texts without quotes."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(f'"{v}"' if isinstance(v, str) else shown(v) for v in value) + "]"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return str(value)

@@ -14,10 +14,10 @@ from textual.widgets import Button, Input, OptionList
 from textual.widgets.option_list import Option
 
 from workbench.filesystem import absolute, why
-from workbench.places import natural, packaged_recipes, recipe_places, saved_recipes
+from workbench.paths import natural, packaged_recipes, recipe_folders, saved_recipes
 from workbench.recipe import Recipe, RecipeError, read_recipe_file, save_recipe
 from workbench.recipe.schema import to_tables
-from workbench.runs.directory import RunDirectory
+from workbench.runs.store.directory import RunDirectory
 from workbench.storage import toml
 from workbench.storage.regular import read_text
 from workbench.tui.common.screens import ConfirmScreen, Dialog
@@ -54,7 +54,7 @@ class OpenScreen(Dialog[Opened | None]):
 
     def on_mount(self) -> None:
         self._list("")
-        problems = [place.problem for place in recipe_places() if place.problem]
+        problems = [place.problem for place in recipe_folders() if place.problem]
         self.query_one("#open-problem", Text).show(Content.styled("\n".join(problems), "$error"))
 
     def _list(self, wanted: str) -> None:
@@ -233,7 +233,7 @@ def recipe_files() -> list[RecipeFile]:
     """Saved recipes first, then packaged ones, each in natural order; broken files say so instead of their text."""
     return [
         RecipeFile(name, path, place.kind, _about(path))
-        for place in recipe_places()
+        for place in recipe_folders()
         for name, path in sorted(place.recipes.items(), key=lambda item: natural(item[0]))
     ]
 

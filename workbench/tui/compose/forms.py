@@ -9,11 +9,11 @@ from typing import Any
 
 import tomli_w
 
+from workbench.format import bare
 from workbench.recipe import Data, Expect, Problem, Recipe, RecipeError, Train, conflicts, read_recipe
 from workbench.recipe.parameters import Parameter, parameters
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import to_tables
-from workbench.tui.common.words import shown
 
 Entry = str | bool
 """What stands in a field: text, a choice as text, or a switch."""
@@ -117,7 +117,7 @@ def as_entry(parameter: Parameter, value: Any) -> Entry:
     """A value as a field shows it."""
     if parameter.kind == "switch":
         return bool(value)
-    return "" if value is None else shown(value)
+    return "" if value is None else bare(value)
 
 
 def as_value(parameter: Parameter, entry: Entry) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from textual.message import Message
 
-from workbench.preview.protocol import Reply, Request, Stage, read_reply, to_line
+from workbench.preview.protocol import PreviewRequest, Reply, Stage, read_reply, to_line
 from workbench.runs.launch import child_environment
 from workbench.tui.common.background import start_thread
 
@@ -50,7 +50,7 @@ class PreviewClient:
         self._command = list(command)
         self._condition = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
-        self._pending: dict[Stage, tuple[float, Request]] = {}
+        self._pending: dict[Stage, tuple[float, PreviewRequest]] = {}
         self._newest: dict[Stage, int] = {}
         self._closed = False
 
@@ -59,7 +59,7 @@ class PreviewClient:
         start_thread("preview replies", self._read)
         start_thread("preview questions", self._send)
 
-    def ask(self, request: Request) -> None:
+    def ask(self, request: PreviewRequest) -> None:
         """Ask; every older question of its stage is forgotten."""
         with self._condition:
             self._pending[request.stage] = time.monotonic() + QUIET[request.stage], request

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workbench.preview.protocol import Checks, Refused, Reply, Request, Samples, Stage, Static
+from workbench.preview.protocol import Checks, PreviewRequest, Refused, Reply, Samples, Stage, Static
 from workbench.recipe import Recipe, write_recipe
 from workbench.recipe.schema import to_tables
 from workbench.tui.compose.preview_client import PreviewEnded
@@ -41,7 +41,7 @@ class PreviewState:
     ``roll`` is the epoch whose draws the samples have.
     """
 
-    def __init__(self, ask: Callable[[Request], None], plugins: tuple[str, ...], data_root: Path) -> None:
+    def __init__(self, ask: Callable[[PreviewRequest], None], plugins: tuple[str, ...], data_root: Path) -> None:
         self._ask = ask
         self._plugins = plugins
         self._data_root = str(data_root)
@@ -144,7 +144,7 @@ class PreviewState:
     def _send(self, stage: Stage, recipe: Recipe, **more: Any) -> None:
         self._ids[stage] = next(self._numbers)
         self._ask(
-            Request(
+            PreviewRequest(
                 id=self._ids[stage],
                 stage=stage,
                 recipe=write_recipe(recipe),

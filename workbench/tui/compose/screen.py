@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from workbench.recipe import Recipe, write_recipe
 from workbench.recipe.execution import Execution
-from workbench.runs.speed import Estimate
+from workbench.runs.find.speed import Estimate
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings

@@ -11,7 +11,7 @@ from textual.content import Content
 
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.execution import Execution
-from workbench.runs.speed import Estimate
+from workbench.runs.find.speed import Estimate
 from workbench.tui.charts.drawing import Axis, Drawing, Layer, draw, nice_ticks
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette

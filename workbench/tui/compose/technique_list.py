@@ -12,12 +12,13 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
+from workbench.format import bare
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.parameters import parameters
 from workbench.recipe.registries import TECHNIQUES
 from workbench.techniques.base import GROUPS
 from workbench.tui.common.widgets import CursorLines
-from workbench.tui.common.words import cut, shown
+from workbench.tui.common.words import cut
 
 LABEL = 17
 """Cells for a technique's name."""
@@ -249,5 +250,5 @@ def summary(card: object) -> str:
         if parameter.kind == "switch":
             words += [name] if value else []
         else:
-            words.append(shown(value))
+            words.append(bare(value))
     return " ".join(words)

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from workbench.events import SEVERITY, CheckFinished
+from workbench.format import bare
 from workbench.preview.protocol import Checks, Static
 from workbench.recipe import Change, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.execution import IN_WORDS, Execution
 from workbench.recipe.registries import TECHNIQUES
-from workbench.runs.speed import Estimate
+from workbench.runs.find.speed import Estimate
 from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
-from workbench.tui.common.words import change, large, rate, rough, shown
+from workbench.tui.common.words import change, large, rate, rough
 from workbench.tui.compose.forms import Subject, subject
 from workbench.tui.compose.preview_state import Picture
 from workbench.tui.compose.technique_list import summary
@@ -51,7 +52,7 @@ def _parameters(form: Subject, loaded: Subject) -> list[Part]:
     before = {field.key: field.value for field in loaded.fields}
     parts: list[Part] = []
     for field in fields:
-        value = "" if field.value is None else shown(field.value)
+        value = "" if field.value is None else bare(field.value)
         parameter = field.parameter
         if not value:
             text = ("left out", MUTED) if parameter.optional else ("–", MUTED)
@@ -60,7 +61,7 @@ def _parameters(form: Subject, loaded: Subject) -> list[Part]:
         parts += ["\n", (f"{field.key}  ", "bold"), text]
         default = field.default_entry
         said = [parameter.unit] if parameter.unit else []
-        said += [f"(default {shown(parameter.default)})"] if default and default != field.entry else []
+        said += [f"(default {bare(parameter.default)})"] if default and default != field.entry else []
         parts += [(f" {' '.join(said)}", MUTED)] if said and form.place != "recipe" else []
         parts += ["\n", (parameter.description, MUTED)]
     return [*parts, "\n"]

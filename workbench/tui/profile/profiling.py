@@ -9,10 +9,10 @@ from workbench.events import PhasesMeasured
 from workbench.profiling.report import Progress, Report, Trial
 from workbench.profiling.saved import Saved
 from workbench.recipe import Recipe, RecipeError, write_recipe
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.machine import Sample
-from workbench.runs.requests import Action, ask
+from workbench.runs.store.control_file import Action, ask
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.machine import Sample
 from workbench.tui.common.background import aside
 from workbench.tui.common.services import Services
 from workbench.tui.profile.measurement import Heard, ProfileChild, ProfileEnded, ProfileHeard

@@ -9,10 +9,11 @@ from typing import Any
 from textual.content import Content
 
 from workbench.events import PhasesMeasured
+from workbench.format import bare, file_size, milliseconds
 from workbench.profiling.operators import OperatorTable
 from workbench.profiling.report import LETTERS, PHASES, Phases, Process, Rate, Report, Suggestion, Transform, Trial
 from workbench.tui.common.texts import MUTED, Part
-from workbench.tui.common.words import cut, rate, shown, size
+from workbench.tui.common.words import cut, rate
 
 COLOURS = {
     "data wait": "$error",
@@ -109,14 +110,6 @@ def in_columns(entries: Sequence[Content], room: int, gap: int = 2) -> Content:
     return Content("")
 
 
-def milliseconds(seconds: float) -> str:
-    """``212 ms``, ``12.3 ms``, ``0.41 ms``, ``3.20 s``."""
-    if seconds >= 1:
-        return f"{seconds:.2f} s"
-    value = seconds * 1000
-    return f"{value:.0f} ms" if value >= 99.95 else f"{value:.1f} ms" if value >= 0.995 else f"{value:.2f} ms"
-
-
 def step_caption(of: Sequence[Part], phases: Phases | PhasesMeasured) -> Content:
     """Over the bar: whose step, how long it is, how it was measured and what that cost.
 
@@ -153,7 +146,7 @@ def changed_to(changes: Mapping[str, Any]) -> str:
         if value is None or (switch and value is False):
             words.append(f"no {name}")
         else:
-            words.append(name if switch and value is True else f"{name} = {shown(value)}")
+            words.append(name if switch and value is True else f"{name} = {bare(value)}")
     return ", ".join(words)
 
 
@@ -237,8 +230,8 @@ def parts_of(report: Report, *, ascii: bool = False) -> Content:
     if report.gpu is not None:
         gpu = report.gpu
         busy = f"{gpu.utilisation:.0%} busy, " if gpu.utilisation is not None else ""
-        last += [("GPU ", "bold"), f"{gpu.name}: {busy}memory {size(gpu.peak)} at its peak, "]
-        last += [f"{size(gpu.reserved)} reserved of {size(gpu.total)}\n"]
+        last += [("GPU ", "bold"), f"{gpu.name}: {busy}memory {file_size(gpu.peak)} at its peak, "]
+        last += [f"{file_size(gpu.reserved)} reserved of {file_size(gpu.total)}\n"]
     last += [("Evaluation ", "bold"), f"{report.evaluation_share:.1%} of a run's time\n", (report.machine, MUTED)]
     return Content("\n\n").join([*sections, Content.assemble(*last)])
 
@@ -257,7 +250,7 @@ def _processes(processes: Sequence[Process]) -> Content:
     width = max(len("Processes"), *(len(entry.name) for entry in processes))
     parts: list[Part] = [(f"{'Processes':<{width}}   cores     memory", "bold")]
     for entry in processes:
-        parts.append(f"\n{entry.name:<{width}}  {entry.cores:>6.2f}  {size(entry.memory):>9}")
+        parts.append(f"\n{entry.name:<{width}}  {entry.cores:>6.2f}  {file_size(entry.memory):>9}")
     return Content.assemble(*parts)
 
 

@@ -16,14 +16,15 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
+from workbench.format import milliseconds
 from workbench.profiling.stack_tree import Frame, StackWindow, own_code
-from workbench.runs.requests import Action
+from workbench.runs.store.control_file import Action
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import CursorLines, Line, Text
 from workbench.tui.common.words import cut
 from workbench.tui.compat.composed import Composed
 from workbench.tui.profile.profiling import Profiling
-from workbench.tui.profile.texts import Piece, legend, milliseconds, step_bar
+from workbench.tui.profile.texts import Piece, legend, step_bar
 
 FIGURES = 19
 """Cells for share and time of a step."""

@@ -9,15 +9,15 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from workbench.events import Event, Resumed
+from workbench.events import Event
 from workbench.profiling.saved import Saved, SavedReader
-from workbench.runs import queue
-from workbench.runs.directory import RunDirectory
-from workbench.runs.folder import holds_run
-from workbench.runs.machine import MachineReader, Sample
-from workbench.runs.occupancy import LiveRuns
-from workbench.runs.reader import EventReader, what_counts
-from workbench.runs.status import Status, honest_state, read_status
+from workbench.runs.find.listing import holds_run
+from workbench.runs.queue import jobs
+from workbench.runs.queue.held_devices import LiveRuns
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.events import EventReader
+from workbench.runs.store.machine import MachineReader, Sample
+from workbench.runs.store.status import Status, effective_state, read_status
 from workbench.storage.regular import open_regular
 from workbench.tui.common.background import start_thread
 from workbench.tui.run.view import RunView
@@ -71,7 +71,6 @@ class Follower:
         self._left_out = ""
         self._log_at: int | None = None
         self._log_rest = b""
-        self._first = True
 
     def start(self) -> None:
         """Start the thread; the first reading follows at once."""
@@ -96,15 +95,11 @@ class Follower:
 
     def poll(self) -> None:
         """Read what is new and leave it."""
-        events = self._reader.read_new()
-        fresh = self._first
-        if any(isinstance(event, Resumed) for event in events):
-            if not fresh:
-                self._reader, self._machine = EventReader(self.run), MachineReader(self.run)
-                events = self._reader.read_new()
-            events, fresh = what_counts(events), True
-        self._first = False
-        state, status, lines = honest_state(self.run), read_status(self.run), self._new_log()
+        events, fresh = self._reader.read()
+        if fresh:
+            self._machine = MachineReader(self.run)
+        status, lines = read_status(self.run), self._new_log()
+        state = effective_state(status)
         problem, left_out = self._reader.blocked, self._reader.left_out
         if holds_run(self.run.path) is False:
             state, problem = "lost", f"{self.run.path}: is gone: deleted, renamed or replaced"
@@ -125,10 +120,10 @@ class Follower:
     def _waiting(self, state: str, status: Status | None) -> Waiting | None:
         if state != "queued" or (status is not None and status.pid):
             return None
-        entries = queue.entries(self.run.path.parent)
+        entries = jobs.entries(self.run.path.parent)
         for number, entry in enumerate(entries):
             if entry.run.name == self.run.name:
-                return Waiting(entry.place, queue.waits_for(entry, self._live.find(), entries[:number]))
+                return Waiting(entry.place, jobs.waits_for(entry, self._live.find(), entries[:number]))
         return None
 
     def _work(self) -> None:

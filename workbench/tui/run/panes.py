@@ -18,14 +18,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import RichLog
 
+from workbench.evaluation.fit import Fit
 from workbench.events import CheckFinished, Finished
-from workbench.runs.fit import Fit
-from workbench.runs.machine import Sample
+from workbench.format import duration
+from workbench.runs.store.machine import Sample
 from workbench.tui.charts.columns import HALF_LIVES
 from workbench.tui.charts.viewport import Viewport
 from workbench.tui.common.texts import MUTED, NOTHING, SIGNS, STATES, Part
 from workbench.tui.common.widgets import Line, Text
-from workbench.tui.common.words import duration, rate, significant
+from workbench.tui.common.words import rate, significant
 from workbench.tui.compat.composed import Composed
 from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView

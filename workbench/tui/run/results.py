@@ -11,11 +11,12 @@ from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
+from workbench.evaluation.results import Mistake, Results
 from workbench.filesystem import exists
 from workbench.preview.protocol import Samples
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.results import Mistake, Results, load_results
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.results import load_results
 from workbench.tui.common.background import aside
 from workbench.tui.common.sample_grid import SampleGrid
 from workbench.tui.common.screens import ReadingDialog

@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from workbench.events import SEVERITY, Finished
-from workbench.runs.requests import Action as Request
+from workbench.runs.store.control_file import Action as Request
 from workbench.tui.common import clipboard, texts
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from workbench.events import Diverged, Failed, PhasesMeasured
+from workbench.format import duration
 from workbench.profiling.saved import Saved
-from workbench.runs.directory import RunDirectory
-from workbench.runs.machine import Sample
-from workbench.runs.status import ACTIVE, Status
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.machine import Sample
+from workbench.runs.store.status import ACTIVE, Status
 from workbench.sentences import Sentence
-from workbench.tui.common.words import duration
 from workbench.tui.run.follower import Follower, Waiting
 from workbench.tui.run.view import RunView
 from workbench.visible import shortened

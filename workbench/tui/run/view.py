@@ -8,25 +8,20 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from workbench.evaluation.chance import reach_of_chance
+from workbench.evaluation.fit import Fit, read_fit
 from workbench.events import (
-    CheckFinished,
-    CheckpointSaved,
     Continued,
-    Diverged,
     Evaluated,
     Event,
-    Failed,
     Finished,
     Paused,
-    PhasesMeasured,
     Resumed,
     RunStarted,
-    Stopped,
     Trained,
 )
-from workbench.runs.fit import Fit, read_fit
-from workbench.runs.guessing import reach_of_chance
-from workbench.runs.machine import Sample
+from workbench.runs.store.history import RunHistory
+from workbench.runs.store.machine import Sample
 from workbench.sentences import Sentence, sentence
 from workbench.tui.charts.columns import Curve, at_step
 
@@ -34,27 +29,19 @@ RATE_SECONDS = 60.0
 """The time left is reckoned from the steps of this many seconds."""
 
 
-class RunView:
+class RunView(RunHistory):
     """The present picture of one run. ``version`` grows with every change of the curves."""
 
     def __init__(self) -> None:
-        self.started: RunStarted | None = None
-        self.trained: Trained | None = None
-        self.ended: Event | None = None
-        self.phases: PhasesMeasured | None = None
-        self.checks: dict[str, CheckFinished] = {}
-        self._of_training: set[str] = set()
+        super().__init__()
         self.steps_seen: array[float] = array("d")
         self.seconds: array[float] = array("d")
         self.times: array[float] = array("d")
         self._new_curves(1)
         self.machine = MachineView()
-        self.evaluated: dict[str, list[Evaluated]] = {}
         self.log: deque[Sentence] = deque(maxlen=500)
         self.logged = 0
         self.version = 0
-        self.paused = False
-        self.checkpoints = 0
         self._first = self._last = self._worked = 0.0
         self._recent: deque[tuple[float, int]] = deque(maxlen=512)
 
@@ -71,7 +58,7 @@ class RunView:
             if hasattr(event, "step"):
                 self._worked = event.time
             self._last = max(self._last, event.time)
-            self._take(event)
+            self.take(event)
 
     def feed_machine(self, samples: Iterable[Sample]) -> None:
         """Take samples of the machine, after the events that were read with them."""
@@ -79,41 +66,25 @@ class RunView:
             self.machine.add(sample)
             self.version += 1
 
-    def _take(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
+        """Take the next event."""
+        first = self.started is None
+        super().take(event)
         match event:
-            case RunStarted():
-                if self.started is None:
-                    self._new_curves(event.steps)
-                self.started = event
-            case CheckFinished():
-                self.checks[event.name] = event
-                if self.trained is not None:
-                    self._of_training.add(event.name)
+            case RunStarted() if first:
+                self._new_curves(event.steps)
             case Trained():
                 self._trained(event)
             case Evaluated():
-                self.evaluated.setdefault(event.split, []).append(event)
                 self.version += 1
-            case PhasesMeasured():
-                self.phases = event
-            case CheckpointSaved():
-                self.checkpoints += 1
-            case Paused():
-                self.paused = True
+            case Paused() | Continued() | Resumed():
                 self._recent.clear()
-            case Continued() | Resumed():
-                self.paused = False
-                self.ended = None
-                self._recent.clear()
-            case Stopped() | Failed() | Finished() | Diverged():
-                self.ended = event
             case _:
                 pass
         if (said := sentence(event, self.started)) is not None:
             self.say(said)
 
     def _trained(self, event: Trained) -> None:
-        self.trained = event
         self.steps_seen.append(event.step)
         self.seconds.append(event.seconds)
         self.times.append(event.time)
@@ -130,21 +101,6 @@ class RunView:
         """Add a line to the log."""
         self.log.append(said)
         self.logged += 1
-
-    @property
-    def step(self) -> int:
-        """Updates done, as far as is known."""
-        return max(self.trained.step if self.trained else 0, getattr(self.ended, "step", 0))
-
-    @property
-    def steps(self) -> int:
-        """Updates of the whole run; 0 while unknown."""
-        return self.started.steps if self.started else 0
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Updates of an epoch, at least 1."""
-        return max(1, self.started.steps_per_epoch) if self.started else 1
 
     @property
     def begun(self) -> bool:
@@ -179,11 +135,6 @@ class RunView:
         pace = (t1 - t0) / (s1 - s0)
         return max(0.0, (self.steps - s1) * pace - max(0.0, now - t1))
 
-    def latest(self, split: str) -> Evaluated | None:
-        """The newest evaluation of a split."""
-        found = self.evaluated.get(split)
-        return found[-1] if found else None
-
     def fit(self) -> Fit | None:
         """What training and test accuracy said together at the newest evaluation; None before there is one."""
         if (judged := self.checks.get("fit")) is not None:  # after the run, on clean images
@@ -207,10 +158,6 @@ class RunView:
             return 0.0
         images = self.started.test_images if split == "test" else self.started.validation_images
         return min(1.0, reach_of_chance(images, 1 / len(self.started.classes)))
-
-    def failing(self) -> list[CheckFinished]:
-        """The checks of the training itself, during it and after, that fail at present."""
-        return [check for name, check in self.checks.items() if name in self._of_training and check.verdict == "fail"]
 
 
 MOST = 65_536

@@ -9,11 +9,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from workbench.runs.catalog import Entry
-from workbench.runs.compare import Metric, metric_change, value_text
+from workbench.format import bare, duration
+from workbench.runs.find.catalog import Entry
+from workbench.runs.find.compare import Metric, metric_change
 from workbench.tui.common.texts import MUTED, STATES, Part, diff
 from workbench.tui.common.widgets import Pane, Text
-from workbench.tui.common.words import cut, duration
+from workbench.tui.common.words import cut
 from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import METRICS, XS, Details
 from workbench.tui.runs.overlay import Look, OverlayPane
@@ -172,7 +173,7 @@ def recipe_side(details: Details, looks: Mapping[str, Look], room: int) -> tuple
         return f"Recipe, from {name}", diff(details.changes)
     if not found.recipe:
         return "Recipe", Content.styled("the same in all of them", MUTED)
-    rows = [(path.removeprefix("techniques."), [value_text(v) for v in values]) for path, values in found.recipe]
+    rows = [(path.removeprefix("techniques."), [bare(v) for v in values]) for path, values in found.recipe]
     longest = max(len(value) for _, values in rows for value in values)
     cells = min(max(MARK, longest), max(MARK, (room - 10) // len(found.runs) - 1))
     width = min(max(len(name) for name, _ in rows), max(10, room - (cells + 1) * len(found.runs)))

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.runs.catalog import Entry
-from workbench.runs.compare import Facts
-from workbench.runs.fields import ordered
-from workbench.runs.query import Query, QueryError, parse
+from workbench.runs.find.catalog import Entry
+from workbench.runs.find.compare import Facts
+from workbench.runs.find.query import Query, QueryError, ordered, parse
 from workbench.tui.common.words import place
 from workbench.tui.runs.columns import COLUMNS, DESCENDING, FIRST_SORT, Context
 from workbench.tui.runs.lister import Reading, Wanted

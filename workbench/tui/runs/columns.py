@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workbench.runs.catalog import Entry
-from workbench.runs.compare import METRICS, Facts, metric_change
+from workbench.format import age, duration
+from workbench.runs.find.catalog import Entry
+from workbench.runs.find.compare import METRICS, Facts, metric_change
 from workbench.tui.common.texts import STATES
-from workbench.tui.common.words import age, cut, duration, number
+from workbench.tui.common.words import cut, number
 from workbench.tui.runs.overlay import Look
 
 Cell = tuple[str, str]

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from textual.message import Message
 
-from workbench.events import Evaluated, Event, Finished, Resumed, RunStarted, Trained
-from workbench.places import known_recipes
+from workbench.events import Event, Finished, RunStarted, Trained
+from workbench.paths import known_recipes
 from workbench.recipe import Change, RecipeError
-from workbench.runs.catalog import NOTHING, Catalog, Entry, Listing
-from workbench.runs.compare import Comparison, Facts, Recipes, changes, compare
-from workbench.runs.directory import RunDirectory
-from workbench.runs.reader import EventReader, what_counts
+from workbench.runs.find.catalog import NOTHING, Catalog, Entry, Listing
+from workbench.runs.find.compare import Comparison, Facts, RecipeCache, changes, compare
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.events import EventReader
+from workbench.runs.store.history import RunHistory
 from workbench.tui.charts.columns import Curve, thin
 from workbench.tui.charts.drawing import Point
 from workbench.tui.common.background import start_thread
@@ -69,7 +70,7 @@ class RunLister:
         self, root: Path, hear: Callable[[Reading], object], interval: Callable[[], float] = lambda: 1.0
     ) -> None:
         self._catalog = Catalog(root)
-        self._recipes = Recipes()
+        self._recipes = RecipeCache()
         self._hear = hear
         self._interval = interval
         self._wanted = Wanted()
@@ -204,49 +205,44 @@ class CurveReader:
 
     def __init__(self, run: RunDirectory) -> None:
         self.run = run
-        self._start()
-
-    def _start(self) -> None:
-        self._events = EventReader(self.run)
-        self._steps: array[float] = array("d")
-        self._seconds: array[float] = array("d")
-        self._loss = Curve(self._steps)
-        self._evaluated: dict[str, list[Point]] = {}
-        self._steps_per_epoch = 1
+        self._events = EventReader(run)
         self._curves: Curves | None = None
 
     def read(self) -> Curves:
         """The curves as they are now; the same object as before if nothing is new."""
-        events = self._events.read_new()
-        if any(isinstance(event, Resumed) for event in events):
-            self._start()
-            events = what_counts(self._events.read_new())
+        events, anew = self._events.read()
+        if anew:
+            self._history = RunHistory()
+            self._steps: array[float] = array("d")
+            self._seconds: array[float] = array("d")
+            self._loss = Curve(self._steps)
         if events or self._curves is None:
             self._take(events)
-            values = {name: tuple(points) for name, points in self._evaluated.items()}
-            values["training loss"] = _few(self._steps, self._loss.smoothed())
-            self._curves = Curves(self.run.name, values, _few(self._steps, self._seconds), self._steps_per_epoch)
+            values = self._evaluated() | {"training loss": _few(self._steps, self._loss.smoothed())}
+            clock = _few(self._steps, self._seconds)
+            self._curves = Curves(self.run.name, values, clock, self._history.steps_per_epoch)
         return self._curves
 
     def _take(self, events: Iterable[Event]) -> None:
         for event in events:
-            match event:
-                case RunStarted():
-                    if not self._steps:
-                        self._loss = Curve(self._steps, event.steps)
-                    self._steps_per_epoch = max(1, event.steps_per_epoch)
-                case Trained():
-                    self._steps.append(event.step)
-                    self._seconds.append(event.seconds)
-                    self._loss.add(event.loss)
-                case Evaluated():
-                    for what, value in (("accuracy", event.accuracy), ("loss", event.loss)):
-                        self._evaluated.setdefault(f"{event.split} {what}", []).append((event.step, value))
-                case Finished() if not self._evaluated.get("test accuracy"):
-                    self._evaluated["test accuracy"] = [(event.step, event.test_accuracy)]
-                    self._evaluated["test loss"] = [(event.step, event.test_loss)]
-                case _:
-                    pass
+            self._history.take(event)
+            if isinstance(event, RunStarted) and not self._steps:
+                self._loss = Curve(self._steps, event.steps)
+            elif isinstance(event, Trained):
+                self._steps.append(event.step)
+                self._seconds.append(event.seconds)
+                self._loss.add(event.loss)
+
+    def _evaluated(self) -> dict[str, tuple[Point, ...]]:
+        found: dict[str, tuple[Point, ...]] = {}
+        for split, evaluations in self._history.evaluated.items():
+            found[f"{split} accuracy"] = tuple((e.step, e.accuracy) for e in evaluations)
+            found[f"{split} loss"] = tuple((e.step, e.loss) for e in evaluations)
+        ended = self._history.ended
+        if "test accuracy" not in found and isinstance(ended, Finished):
+            found["test accuracy"] = ((ended.step, ended.test_accuracy),)
+            found["test loss"] = ((ended.step, ended.test_loss),)
+        return found
 
 
 def _few(steps: Sequence[float], values: Sequence[float]) -> tuple[Point, ...]:

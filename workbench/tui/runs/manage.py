@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from workbench.format import file_size
 from workbench.recipe import Recipe, RecipeError
-from workbench.runs.catalog import Entry
-from workbench.runs.directory import RunDirectory
 from workbench.runs.errors import RunError
-from workbench.runs.longer import Plan, length_and_schedule, plan
-from workbench.runs.notes import pin, split_tags, write_note, write_tags
-from workbench.runs.removal import refusal, remove
-from workbench.runs.trash import RULE, bring_back, new_deletion, size, tidy
+from workbench.runs.extend import Plan, length_and_schedule, plan
+from workbench.runs.find.catalog import Entry
+from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.notes import pin, split_tags, write_note, write_tags
+from workbench.runs.store.trash import RULE, bring_back, new_deletion, remove, size, tidy, undeletable
 from workbench.tui.common.background import aside
 from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.services import Services
-from workbench.tui.common.words import size as size_in_words
 
 Then = Callable[[], object]
 T = TypeVar("T")
@@ -103,7 +102,7 @@ def delete(
     """
     runs = [entry.run for entry in entries]
     for entry in entries:
-        if entry.live and (reason := refusal(entry.run)):
+        if entry.live and (reason := undeletable(entry.run)):
             _refused(app, reason)
             return
     title = f"Delete {runs[0].name if len(runs) == 1 else f'these {len(runs)} runs'}?"
@@ -111,8 +110,8 @@ def delete(
     dialog = ConfirmScreen(title, asking, [("delete", "Delete")], "Keep", loses={"delete"})
 
     def measured() -> tuple[str, str]:
-        reason = next(filter(None, map(refusal, runs)), "")
-        return reason, "" if reason else size_in_words(size(runs))
+        reason = next(filter(None, map(undeletable, runs)), "")
+        return reason, "" if reason else file_size(size(runs))
 
     def known(found: tuple[str, str]) -> None:
         reason, bytes_ = found

@@ -11,11 +11,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
+from workbench.format import duration
 from workbench.tui.charts.drawing import Axis, Drawing, Layer, Point, draw, logarithm, nice_ticks
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette
 from workbench.tui.common.widgets import Text
-from workbench.tui.common.words import cut, duration
+from workbench.tui.common.words import cut
 from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import Curves
 

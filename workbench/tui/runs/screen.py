@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input
 
-from workbench.runs.catalog import Entry
-from workbench.runs.query import QueryError, parse
+from workbench.runs.find.catalog import Entry
+from workbench.runs.find.query import QueryError, parse
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar

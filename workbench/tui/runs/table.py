@@ -11,7 +11,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from workbench.runs.catalog import Entry
+from workbench.runs.find.catalog import Entry
 from workbench.tui.common.widgets import CursorLines
 from workbench.tui.runs.columns import FIRST_SORT, Cell, Column, Context, cells, fitting, headings
 

@@ -1,0 +1,1 @@
+"""Looking at many runs: what there is, which are meant, how they differ, how fast they were."""

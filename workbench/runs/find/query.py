@@ -1,0 +1,266 @@
+"""The grammar in which runs are looked for: ``state:finished acc>0.9 -tag:bad resnet``.
+
+Terms are separated by spaces and must all hold. A bare word stands in the name, the recipe, a tag or the note.
+``field:text`` looks for a part of a text, ``field=text`` for all of it, commas separate alternatives. Numbers are
+compared with ``:`` or ``=`` (as exactly as they are written), ``>``, ``>=``, ``<`` and ``<=``. ``-`` or ``!`` before a
+term turns it round. Quotes keep spaces together. Shares may be written ``90%``; times need a unit: ``90s``, ``10m``,
+``2h``, ``3d``, ``1w``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from decimal import Decimal
+from typing import Any, Literal
+
+from workbench.recipe.errors import nearest
+from workbench.runs.errors import RunError
+from workbench.runs.find.catalog import Entry
+from workbench.runs.store.status import ACTIVE, ENDED, Status
+
+Kind = Literal["text", "share", "whole", "number", "duration"]
+Value = tuple[str, ...] | float | None
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. ``read`` takes a run and the present moment: texts for kind "text", else a figure, None if unknown.
+
+    Shares are of 1, durations seconds. also: other names that people may write.
+    """
+
+    name: str
+    kind: Kind
+    about: str
+    read: Callable[[Entry, float], Value]
+    also: tuple[str, ...] = ()
+
+
+def _status(read: Callable[[Status], float | None]) -> Callable[[Entry, float], Value]:
+    return lambda entry, now: read(entry.status) if entry.status is not None else None
+
+
+FIELDS: dict[str, Field] = {
+    field.name: field
+    for field in (
+        Field("name", "text", "the run's name", lambda e, now: (e.name,), ("run",)),
+        Field("recipe", "text", "the recipe's name", lambda e, now: (e.recipe,)),
+        Field("state", "text", "its state; live and ended stand for several", lambda e, now: (e.state,)),
+        Field("tag", "text", "one of its tags", lambda e, now: e.notes.tags, ("tags",)),
+        Field("note", "text", "its note", lambda e, now: (e.notes.note,)),
+        Field("device", "text", "cpu, cuda:0, …", lambda e, now: (e.status.device if e.status else "",)),
+        Field("host", "text", "the machine's name", lambda e, now: (e.status.host if e.status else "",)),
+        Field("acc", "share", "test accuracy", _status(lambda s: s.test_accuracy), ("accuracy", "test")),
+        Field("best", "share", "best validation accuracy", _status(lambda s: s.best), ("validation",)),
+        Field("loss", "number", "training loss", _status(lambda s: s.loss)),
+        Field("test_loss", "number", "test loss", _status(lambda s: s.test_loss)),
+        Field("time", "duration", "training time", _status(lambda s: s.seconds), ("seconds",)),
+        Field("speed", "number", "images per second", _status(lambda s: s.images_per_second), ("img/s", "rate")),
+        Field("seed", "whole", "the seed", _status(lambda s: s.seed)),
+        Field("step", "whole", "steps done", _status(lambda s: s.step)),
+        Field("steps", "whole", "steps of the whole run", _status(lambda s: s.steps or None)),
+        Field("epoch", "number", "epochs done", _status(lambda s: s.epoch), ("epochs",)),
+        Field("age", "duration", "time since it was made", lambda e, now: max(0.0, now - e.created)),
+    )
+}
+_NAMES = {name: field for field in FIELDS.values() for name in (field.name, *field.also)}
+
+
+def field(name: str) -> Field:
+    """The field of a name, in any case. Raises RunError with the nearest one."""
+    try:
+        return _NAMES[name.lower()]
+    except KeyError:
+        hint = nearest(name.lower(), list(_NAMES), list_all=0) or f"; there are {', '.join(FIELDS)}"
+        raise RunError(f"no field '{name}'{hint}") from None
+
+
+def ordered(entries: Sequence[Entry], name: str, now: float, *, descending: bool = False) -> list[Entry]:
+    """The runs sorted by a field; those without a value come last either way, equal ones keep their order."""
+    read = field(name).read
+
+    def value(entry: Entry) -> Any:
+        found = read(entry, now)
+        return " ".join(found).lower() if isinstance(found, tuple) else found
+
+    known = [(found, entry) for entry in entries if (found := value(entry)) is not None and found != ""]
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    kept = {id(entry) for _, entry in known}
+    return [entry for _, entry in known] + [entry for entry in entries if id(entry) not in kept]
+
+
+STATES = sorted({*ACTIVE, *ENDED, "unknown", "live", "ended"})
+SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000}
+
+_WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
+_TERM = re.compile(r'(?P<field>[^\s"<>=:]+)(?P<operator>>=|<=|>|<|=|:)(?P<value>.*)', re.DOTALL)
+_NUMBER = re.compile(r"(?P<digits>-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,2})?)\s*(?P<unit>[a-z%]*)")
+
+Test = Callable[[Entry, float], bool]
+
+
+class QueryError(RunError):
+    """A term that means nothing: what is wrong with it, and what to write."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One condition. ``field`` is "" for a bare word."""
+
+    field: str
+    operator: str
+    value: str
+    negated: bool
+    test: Test = dataclass_field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        text = f"{self.field}{self.operator}{_quoted(self.value)}"
+        bare = not self.field and not _quoted(self.value).startswith('"')
+        if bare and (text[0] in "-!" or _TERM.fullmatch(text)):
+            text = f'"{text}"'
+        return f"{'-' if self.negated else ''}{text}"
+
+
+@dataclass(frozen=True)
+class Query:
+    """Some terms that must all hold; without any it finds every run."""
+
+    terms: tuple[Term, ...] = ()
+
+    def matches(self, entry: Entry, now: float) -> bool:
+        """Whether a run is meant, at a moment in seconds since 1970."""
+        return all(term.test(entry, now) != term.negated for term in self.terms)
+
+    def select(self, entries: Iterable[Entry], now: float) -> list[Entry]:
+        """The runs that are meant, in their order."""
+        return [entry for entry in entries if self.matches(entry, now)]
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.terms))
+
+
+def parse(text: str) -> Query:
+    """Read a query. Raises QueryError for the first term that means nothing."""
+    return Query(tuple(term for word in _WORD.findall(text) if (term := _term(word)) is not None))
+
+
+def _term(word: str) -> Term | None:
+    negated = len(word) > 1 and word[0] in "-!"
+    rest = word[1:] if negated else word
+    match = _TERM.fullmatch(rest)
+    if match is None:
+        wanted = rest.replace('"', "")
+        return Term("", "", wanted, negated, _bare(wanted.lower())) if wanted else None
+    try:
+        found = field(match["field"])
+    except RunError as error:
+        raise QueryError(str(error)) from None
+    operator, value = match["operator"], match["value"].replace('"', "")
+    if found.name == "state":
+        test = _state(operator, value)
+    elif found.kind == "text":
+        test = _text(found, operator, value)
+    else:
+        test = _figure(found, operator, value)
+    return Term(found.name, operator, value, negated, test)
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if re.search(r"\s", value) else value
+
+
+def _bare(wanted: str) -> Test:
+    def test(entry: Entry, now: float) -> bool:
+        texts = (entry.name, entry.recipe, *entry.notes.tags, entry.notes.note)
+        return any(wanted in text.lower() for text in texts)
+
+    return test
+
+
+def _text(found: Field, operator: str, value: str) -> Test:
+    if operator not in (":", "="):
+        raise QueryError(
+            f"{found.name}{operator}{value}: {found.name} is a text; write {found.name}:{value or 'words'}"
+        )
+    # ``note:`` alone finds the runs that have one.
+    wanted = [part for part in value.lower().split(",") if part] or [""]
+
+    def test(entry: Entry, now: float) -> bool:
+        texts = found.read(entry, now)
+        assert isinstance(texts, tuple)
+        lower = [text.lower() for text in texts if text]
+        return any(part == text if operator == "=" and part else part in text for text in lower for part in wanted)
+
+    return test
+
+
+def _state(operator: str, value: str) -> Test:
+    if operator not in (":", "="):
+        raise QueryError(f"state{operator}{value}: a state is a word; write state:{value or 'finished'}")
+    wanted = [part for part in value.lower().split(",") if part]
+    for part in wanted:
+        if not any(state.startswith(part) for state in STATES):
+            raise QueryError(f"no state '{part}'{nearest(part, STATES)}")
+    if operator == ":":
+        wanted = [state for state in STATES if any(state.startswith(part) for part in wanted or [""])]
+
+    def test(entry: Entry, now: float) -> bool:
+        also = "live" if entry.live else "ended" if entry.state in ENDED else ""
+        return entry.state in wanted or also in wanted
+
+    return test
+
+
+def _figure(found: Field, operator: str, text: str) -> Test:
+    value, slack = _number(found, operator, text)
+
+    def test(entry: Entry, now: float) -> bool:
+        figure = found.read(entry, now)
+        if figure is None or isinstance(figure, tuple):
+            return False
+        match operator:
+            case ">":
+                return figure > value
+            case ">=":
+                return figure >= value
+            case "<":
+                return figure < value
+            case "<=":
+                return figure <= value
+            case _:
+                return abs(figure - value) <= slack
+
+    return test
+
+
+def _number(found: Field, operator: str, text: str) -> tuple[float, float]:
+    """A figure in the field's own unit, and by how much an equal one may differ: half of its last digit."""
+    match = _NUMBER.fullmatch(text.lower())
+    example = {"share": "90%", "duration": "10m", "whole": "3", "number": "0.5"}[found.kind]
+    if match is None:
+        what = f"'{text}' is no number" if text else "a number is missing"
+        raise QueryError(f"{found.name}{operator}{text}: {what}; write {found.name}{operator}{example}")
+    unit = match["unit"]
+    factor = _factor(found, unit, float(match["digits"]))
+    if factor is None:
+        known = {"duration": "a time needs a unit: s, m, h, d or w"}.get(found.kind, f"'{unit}' is no unit of it")
+        raise QueryError(f"{found.name}{operator}{text}: {known}; write {found.name}{operator}{example}")
+    value = float(match["digits"]) * factor
+    last_digit = int(Decimal(match["digits"]).as_tuple().exponent)
+    slack = 0.5 * 10.0**last_digit * factor
+    if found.kind == "whole":
+        return value, 0.0
+    return value, min(slack, 0.005) if found.kind == "share" else slack
+
+
+def _factor(found: Field, unit: str, number: float) -> float | None:
+    if found.kind == "duration":
+        return SECONDS.get(unit) if unit or number else 1.0
+    if found.kind == "share":
+        # No accuracy is above 1: whoever writes 90 means per cent.
+        return {"%": 0.01, "": 0.01 if number > 1 else 1.0}.get(unit)
+    return THOUSANDS.get(unit)

@@ -1,0 +1,1 @@
+"""What stands in a run's directory: one module for each of its files."""

@@ -1,0 +1,1 @@
+"""Training what a run directory holds, in this process, and writing down what happens."""
