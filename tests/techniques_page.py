@@ -56,7 +56,7 @@ place:
 
 
 def _signature(name: str) -> str:
-    """``Hook[[Tensor, Draws], Tensor]`` as ``(Tensor, Draws) -> Tensor``."""
+    """``Hook[[Tensor, SampleRng], Tensor]`` as ``(Tensor, SampleRng) -> Tensor``."""
     found = re.fullmatch(r"\w+\[\[(.*)\], (.*)\]", Hooks.__annotations__[name])
     assert found is not None
     return f"({found[1]}) -> {found[2]}"

@@ -35,17 +35,17 @@ DO_NOTHING: dict[str, Callable[..., Any]] = {
     "optimizer_edits": lambda optimizer, model: None,
     "built": lambda model, optimizer: None,
     "epoch_start": lambda epoch, model: None,
-    "image_augmentation": lambda images, draws: images,
+    "image_augmentation": lambda images, rng: images,
     "normalise": lambda images: images / 255,
-    "tensor_augmentation": lambda images, draws: images,
-    "resize": lambda images, moment: images,
-    "target_mixing": lambda images, targets, draws: (images, targets),
-    "schedule": lambda moment: 1.0,
+    "tensor_augmentation": lambda images, rng: images,
+    "resize": lambda images, context: images,
+    "target_mixing": lambda images, targets, rng: (images, targets),
+    "schedule": lambda context: 1.0,
     "gradient": lambda compute, model: lambda images, targets: compute(images, targets),
     "criterion": cross_entropy,
     "objective": lambda loss: loss,
     "gradient_edits": lambda parameters: None,
-    "after_step": lambda moment, skip: None,
+    "after_step": lambda context, skip: None,
     "evaluation_weights": lambda model: nullcontext(),
     "prediction": lambda predict: lambda images: predict(images),
     "finish": lambda images: None,
@@ -154,7 +154,7 @@ def test_an_error_of_the_networks_is_not_that_of_a_technique_which_calls_it(
 def test_a_function_that_cannot_be_called_is_told_what_the_hook_gives(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def after(moment: object) -> None:
+    def after(context: object) -> None:
         raise AssertionError
 
     with pytest.raises(TechniqueError, match=rf"TypeError in {Path(__file__).name}:\d+: .* \(the hook: .*skip: scalar"):

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from workbench.randomness import Draws, generator, key
+from workbench.randomness import SampleRng, generator, key
 
 
 def test_draws_are_uniform_and_uncorrelated() -> None:
-    draws = Draws(7, "flip", 3, torch.arange(100_000))
-    x = draws.uniform(3)
+    rng = SampleRng(7, "flip", 3, torch.arange(100_000))
+    x = rng.uniform(3)
     assert x.dtype == torch.float32
     assert float(x.min()) >= 0
     assert float(x.max()) < 1
@@ -22,16 +22,16 @@ def test_draws_are_uniform_and_uncorrelated() -> None:
 
 
 def test_integers_cover_their_range_evenly() -> None:
-    x = Draws(0, "crop", 0, torch.arange(50_000)).integers(9, 2)
+    x = SampleRng(0, "crop", 0, torch.arange(50_000)).integers(9, 2)
     counts = torch.bincount(x.flatten(), minlength=9)
     assert len(counts) == 9
     assert float(((counts - counts.float().mean()) ** 2 / counts.float().mean()).sum()) < 26.1  # 8 degrees, 99.9 %
 
 
 def test_a_samples_draws_do_not_depend_on_its_batch() -> None:
-    whole = Draws(1, "p", 2, torch.arange(100))
+    whole = SampleRng(1, "p", 2, torch.arange(100))
     first, second = whole.uniform(2), whole.uniform(2)
-    some = Draws(1, "p", 2, torch.tensor([42, 7]))
+    some = SampleRng(1, "p", 2, torch.tensor([42, 7]))
     assert torch.equal(some.uniform(2), first[[42, 7]])
     assert torch.equal(some.uniform(2), second[[42, 7]])
     assert not torch.equal(first, second)
@@ -43,10 +43,10 @@ def test_every_part_of_the_key_counts() -> None:
     assert all(0 <= k < 2**63 for k in keys)
     samples = torch.arange(64)
     variants = [
-        Draws(0, "a", 0, samples),
-        Draws(1, "a", 0, samples),
-        Draws(0, "b", 0, samples),
-        Draws(0, "a", 1, samples),
+        SampleRng(0, "a", 0, samples),
+        SampleRng(1, "a", 0, samples),
+        SampleRng(0, "b", 0, samples),
+        SampleRng(0, "a", 1, samples),
     ]
     values = [tuple(v.uniform()[:, 0].tolist()) for v in variants]
     assert len(set(values)) == 4
@@ -74,7 +74,7 @@ def splitmix64(seed: int, purpose: str, epoch: int, samples: list[int], count: i
 
 def test_draws_are_splitmix64s_known_answers() -> None:
     samples = [0, 1, 49_999, 2**40]
-    assert Draws(7, "test", 3, torch.tensor(samples)).bits(5).tolist() == splitmix64(7, "test", 3, samples, 5)
+    assert SampleRng(7, "test", 3, torch.tensor(samples)).bits(5).tolist() == splitmix64(7, "test", 3, samples, 5)
 
 
 SAMPLES = [0, 1, 49_999, 2**40, 7, 2**62]
@@ -84,18 +84,18 @@ TAKEN = [("bits", 1), ("uniform", 3), ("integers", 2), ("bits", 2), ("uniform", 
 DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.cuda)]
 
 
-def check(draws: Draws, expected: list[list[int]], orders: list[tuple[str, int]]) -> None:
+def check(rng: SampleRng, expected: list[list[int]], orders: list[tuple[str, int]]) -> None:
     """That each call returns the next of the expected bits in its own form, in memory of its own."""
     start, seen = 0, list[tuple[Tensor, Tensor]]()
     for form, count in orders:
         bits = torch.tensor(expected)[:, start : start + count]
         start += count
         if form == "bits":
-            found, wanted = draws.bits(count), bits
+            found, wanted = rng.bits(count), bits
         elif form == "integers":
-            found, wanted = draws.integers(9, count), (bits * 9) >> 32
+            found, wanted = rng.integers(9, count), (bits * 9) >> 32
         else:
-            found, wanted = draws.uniform(count), (bits >> 8).float() / 2**24
+            found, wanted = rng.uniform(count), (bits >> 8).float() / 2**24
         assert found.dtype == wanted.dtype
         assert found.is_contiguous()
         assert torch.equal(found.cpu(), wanted)
@@ -111,10 +111,10 @@ def test_draws_of_several_purposes_are_those_of_each(device: str, orders: list[t
     samples = torch.tensor(SAMPLES, device=device)
     total = sum(count for _, count in orders)
     for taken in (purposes, purposes[::-1]):
-        together = dict(zip(purposes, Draws.of_each(3, purposes, 5, samples), strict=True))
+        together = dict(zip(purposes, SampleRng.of_each(3, purposes, 5, samples), strict=True))
         for purpose in taken:
             check(together[purpose], splitmix64(3, purpose, 5, SAMPLES, total), orders)
-            check(Draws(3, purpose, 5, samples), splitmix64(3, purpose, 5, SAMPLES, total), orders)
+            check(SampleRng(3, purpose, 5, samples), splitmix64(3, purpose, 5, SAMPLES, total), orders)
     assert samples.tolist() == SAMPLES
 
 
@@ -123,23 +123,23 @@ def test_draws_of_the_run_are_the_same_however_often_and_whenever_they_are_asked
     samples = torch.tensor(SAMPLES, device=device)
     expected = splitmix64(3, "flip, every epoch", 0, SAMPLES, 60)
     for epoch in (0, 4):
-        draws = Draws.of_each(3, ["crop", "flip"], epoch, samples)[1]
+        rng = SampleRng.of_each(3, ["crop", "flip"], epoch, samples)[1]
         for _ in range(2):
-            check(draws.of_the_run(), expected, TAKEN)
-        check(draws, splitmix64(3, "flip", epoch, SAMPLES, 60), TAKEN)
-        check(Draws(3, "flip", epoch, samples).of_the_run(), expected, TAKEN)
-        assert draws.epoch == epoch
-        assert len(draws) == len(draws.of_the_run()) == len(SAMPLES)
+            check(rng.of_the_run(), expected, TAKEN)
+        check(rng, splitmix64(3, "flip", epoch, SAMPLES, 60), TAKEN)
+        check(SampleRng(3, "flip", epoch, samples).of_the_run(), expected, TAKEN)
+        assert rng.epoch == epoch
+        assert len(rng) == len(rng.of_the_run()) == len(SAMPLES)
 
 
 def test_a_purpose_that_is_named_twice_has_the_same_draws_twice() -> None:
-    first, other, second = Draws.of_each(3, ["a", "b", "a"], 1, torch.tensor(SAMPLES))
+    first, other, second = SampleRng.of_each(3, ["a", "b", "a"], 1, torch.tensor(SAMPLES))
     assert torch.equal(first.bits(2), second.bits(2))
     assert other.bits(2).tolist() == splitmix64(3, "b", 1, SAMPLES, 2)
 
 
 def test_no_purpose_and_no_samples_are_no_draws() -> None:
-    assert Draws.of_each(3, [], 1, torch.tensor(SAMPLES)) == []
-    (nobody,) = Draws.of_each(3, ["a"], 1, torch.empty(0, dtype=torch.int64))
+    assert SampleRng.of_each(3, [], 1, torch.tensor(SAMPLES)) == []
+    (nobody,) = SampleRng.of_each(3, ["a"], 1, torch.empty(0, dtype=torch.int64))
     assert nobody.uniform(2).shape == (0, 2)
     assert nobody.bits(20).shape == (0, 20)

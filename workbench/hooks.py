@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from workbench.models.base import ModelOptions
     from workbench.precision import Precision
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
     from workbench.recipe.schema import Recipe
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
     Compute = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     """Images and targets to loss and logits, both detached; leaves gradients in the parameters."""
@@ -241,7 +241,7 @@ def _same(thing: T) -> T:
     return thing
 
 
-def _as_it_is(images: Tensor, moment: Moment) -> Tensor:
+def _as_it_is(images: Tensor, context: StepContext) -> Tensor:
     return images
 
 
@@ -249,7 +249,7 @@ def _as_trained(model: nn.Module) -> AbstractContextManager[object]:
     return nullcontext()
 
 
-def _constant(moment: Moment) -> float:
+def _constant(context: StepContext) -> float:
     return 1.0
 
 
@@ -317,22 +317,22 @@ class Hooks:
         default_factory=lambda: Hook("all is built: averages and the like make their state here")
     )
     epoch_start: Hook[[int, nn.Module], None] = field(default_factory=lambda: Hook("an epoch begins, counted from 0"))
-    image_augmentation: Hook[[Tensor, Draws], Tensor] = field(
+    image_augmentation: Hook[[Tensor, SampleRng], Tensor] = field(
         default_factory=lambda: Hook("uint8 images [N, C, H, W]; may run in a loader's worker")
     )
     normalise: SingleHook[[Tensor], Tensor] = field(
         default_factory=lambda: SingleHook("uint8 images to float", _to_float)
     )
-    tensor_augmentation: Hook[[Tensor, Draws], Tensor] = field(
+    tensor_augmentation: Hook[[Tensor, SampleRng], Tensor] = field(
         default_factory=lambda: Hook("float images [N, C, H, W], on the device")
     )
-    resize: SingleHook[[Tensor, Moment], Tensor] = field(
+    resize: SingleHook[[Tensor, StepContext], Tensor] = field(
         default_factory=lambda: SingleHook("float images at the resolution of this step", _as_it_is)
     )
-    target_mixing: Hook[[Tensor, Tensor, Draws], tuple[Tensor, Tensor]] = field(
+    target_mixing: Hook[[Tensor, Tensor, SampleRng], tuple[Tensor, Tensor]] = field(
         default_factory=lambda: Hook("images and targets, [N] or [N, classes], to images and targets [N, classes]")
     )
-    schedule: SingleHook[[Moment], float] = field(
+    schedule: SingleHook[[StepContext], float] = field(
         default_factory=lambda: SingleHook("factor on every learning rate", _constant)
     )
     gradient: Hook[[Compute, nn.Module], Compute] = field(
@@ -347,7 +347,7 @@ class Hooks:
     gradient_edits: Hook[[list[nn.Parameter]], None] = field(
         default_factory=lambda: Hook("parameters whose gradients are unscaled")
     )
-    after_step: Hook[[Moment, Tensor], None] = field(
+    after_step: Hook[[StepContext, Tensor], None] = field(
         default_factory=lambda: Hook("weights were updated; skip: scalar, 1 where the update was masked")
     )
     evaluation_weights: SingleHook[[nn.Module], AbstractContextManager[object]] = field(

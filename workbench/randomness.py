@@ -31,7 +31,7 @@ def generator(seed: int, purpose: str, *numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(key(seed, purpose, *numbers))
 
 
-class Draws:
+class SampleRng:
     """Random numbers for some samples in one epoch, a row a sample; each call returns new ones.
 
     samples: int64 ``[N]``, positions in the training set. The numbers come on the samples' device and are the same on
@@ -48,8 +48,8 @@ class Draws:
         self._count = 0
 
     @classmethod
-    def of_each(cls, seed: int, purposes: Sequence[str], epoch: int, samples: Tensor) -> list[Draws]:
-        """``Draws`` for each purpose, with the same numbers; the first of all of them are computed at once.
+    def of_each(cls, seed: int, purposes: Sequence[str], epoch: int, samples: Tensor) -> list[SampleRng]:
+        """``SampleRng`` for each purpose, with the same numbers; the first of all of them are computed at once.
 
         On a GPU that is as many launches for all purposes as for one, those of the whole run included.
         """
@@ -62,10 +62,10 @@ class Draws:
     def __len__(self) -> int:
         return len(self._streams.samples)
 
-    def of_the_run(self) -> Draws:
+    def of_the_run(self) -> SampleRng:
         """Draws for the same samples that are the same in every epoch."""
         streams = self._streams
-        return Draws(self._seed, _every_epoch(self._purpose), 0, streams.samples, streams=streams)
+        return SampleRng(self._seed, _every_epoch(self._purpose), 0, streams.samples, streams=streams)
 
     def bits(self, count: int) -> Tensor:
         """int64 ``[N, count]``, uniform over 0 … 2**32 − 1."""

@@ -26,7 +26,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class StepContext:
     """When a step happens. ``step`` counts from 0 over the whole run and is the number of updates done before it."""
 
     step: int
@@ -77,10 +77,10 @@ def as_written(
 
 
 def nobody(phase: str) -> None:
-    """What :attr:`Marks.at` is while no step is measured."""
+    """What :attr:`PhaseMarks.at` is while no step is measured."""
 
 
-class Marks:
+class PhaseMarks:
     """Where the phases of a step begin: ``marks.at("forward")`` ends the phase before and begins this one.
 
     Phases are those of :data:`workbench.profiling.report.PHASES`, or "" for what belongs to none; they may come several

@@ -34,7 +34,7 @@ from workbench.events import Trained
 from workbench.paths import data_root
 from workbench.recipe import read_recipe_file
 from workbench.runs.find.resolve import resolve_recipe
-from workbench.step import Moment
+from workbench.step import StepContext
 
 spent: Counter[str] = Counter()
 
@@ -56,10 +56,10 @@ def time_every_call() -> None:
     """Put a clock around everything that checks do in a training."""
     changed, see = Watching._changed, _DeadWatch._see
 
-    def look(self: Watching, moment: Moment) -> None:
+    def look(self: Watching, context: StepContext) -> None:
         for card, watch in self._watches:
-            if watch.due(moment):
-                timed(card.name, watch.look)(moment)
+            if watch.due(context):
+                timed(card.name, watch.look)(context)
 
     def judged(self: Watching, card: Check, ask: Callable[[], Result | None]) -> Any:
         return changed(self, card, timed(card.name, ask))  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from workbench.events import CheckFinished, Event
 from workbench.hooks import Hook
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.registries import CHECKS
-from workbench.step import Moment
+from workbench.step import StepContext
 
 Make = Callable[..., Build]
 
@@ -128,8 +128,8 @@ def counting(build: Build) -> Counter:
     """The steps of a build's training, for what breaks at one of them."""
     counter = Counter()
 
-    def count(moment: Moment, skip: torch.Tensor) -> None:
-        counter.step = moment.step + 1
+    def count(context: StepContext, skip: torch.Tensor) -> None:
+        counter.step = context.step + 1
 
     build.hooks.after_step.add(count, name="counting")
     return counter

@@ -12,7 +12,7 @@ from tests.test_recipes import Noise, recipe
 from workbench.checks.batches import Batches
 from workbench.data.base import DataError, DataSet
 from workbench.engine.build import build
-from workbench.engine.outline import outline
+from workbench.engine.summary import build_summary
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from workbench.engine.outline import outline
 )
 def test_what_is_too_large_for_the_set(tmp_path: Path, changes: tuple[str, ...], words: str) -> None:
     found = recipe("resnet20", *changes).model_copy(update={"data_source": Noise(10)})
-    for make in (lambda: build(found, "cpu", tmp_path), lambda: outline(found, tmp_path)):
+    for make in (lambda: build(found, "cpu", tmp_path), lambda: build_summary(found, tmp_path)):
         result = Batches().examine(make())  # type: ignore[arg-type, no-untyped-call]
         assert (result is not None) == bool(words)
         if result is not None:
@@ -40,6 +40,6 @@ def test_a_single_class_is_said(tmp_path: Path) -> None:
             return replace(super().load(root, report), classes=("cat",))
 
     found = recipe("resnet20").model_copy(update={"data_source": One(1)})
-    for make in (build, outline):
+    for make in (build, build_summary):
         with pytest.raises(DataError, match="has a single class, cat; a classifier needs two or more"):
             make(found, "cpu", tmp_path) if make is build else make(found, tmp_path)  # type: ignore[call-arg, arg-type]

@@ -18,7 +18,7 @@ from workbench.data import shared_memory
 from workbench.data.splits import ArraySplit
 from workbench.engine.build import Build
 from workbench.recipe.registries import CHECKS
-from workbench.step import Moment
+from workbench.step import StepContext
 
 DEAR = [card.name for card in CHECKS if card.asked_for()]
 
@@ -92,7 +92,7 @@ def test_duplicates_are_exact_and_each_test_image_counts_once() -> None:
 
 def test_training_and_test_on_different_scales(make: Make) -> None:
     build = make()
-    plant(build.hooks.tensor_augmentation, lambda images, draws: images * 0.2 + 3)
+    plant(build.hooks.tensor_augmentation, lambda images, rng: images * 0.2 + 3)
     assert wrong(before(build)) == {"transform_mismatch": "fail"}
 
 
@@ -156,11 +156,11 @@ def test_a_network_that_does_not_look(make: Make) -> None:
 
 def test_an_epoch_without_learning(make: Make) -> None:
     build = make("train.epochs=4")
-    build = build.with_(schedule=lambda moment: float(moment.epoch != 1))
+    build = build.with_(schedule=lambda context: float(context.epoch != 1))
     found = before(build)
     assert wrong(found) == {"learning_rate_zero": "fail"}
     assert found["learning_rate_zero"].found == "0 throughout epoch 2"
-    build = build.with_(schedule=lambda moment: 1.0)
+    build = build.with_(schedule=lambda context: 1.0)
     assert before(build, "learning_rate_zero")["learning_rate_zero"].found.endswith(" throughout")
 
 
@@ -185,8 +185,8 @@ def test_the_memory_estimate_is_near_what_a_step_takes(digits_recipe: str, tmp_p
     need = needed(made)
     standing = torch.cuda.memory_allocated()
 
-    def begin(moment: Moment, skip: Tensor) -> None:  # in the first step cuDNN tries its algorithms
-        if moment.step == 0:
+    def begin(context: StepContext, skip: Tensor) -> None:  # in the first step cuDNN tries its algorithms
+        if context.step == 0:
             torch.cuda.reset_peak_memory_stats()
 
     made.hooks.after_step.add(begin, 0, "begin")

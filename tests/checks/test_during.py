@@ -15,7 +15,7 @@ from workbench.checks.throughput import Throughput
 from workbench.engine.build import Build
 from workbench.events import CheckFinished, Diverged, Evaluated, Trained
 from workbench.recipe import read_recipe
-from workbench.step import Moment
+from workbench.step import StepContext
 
 OFTEN = (
     "checks.gradient_norm.every=2",
@@ -84,7 +84,7 @@ def test_a_gradient_that_explodes(make_small: Make) -> None:
 def test_updates_that_are_too_large_and_too_small(make_small: Make) -> None:
     large = make_small(*OFTEN, "techniques.batch_norm=off")
 
-    def throw(moment: Moment, skip: Tensor) -> None:
+    def throw(context: StepContext, skip: Tensor) -> None:
         with torch.no_grad():
             for weight in large.parameters:
                 weight.add_(0.5 * weight.norm() / weight.numel() ** 0.5 * torch.randn(weight.shape))
@@ -141,7 +141,7 @@ def test_a_training_that_becomes_slower(make_small: Make) -> None:
 
 def test_speed_is_not_judged_where_the_resolution_changes(make_small: Make) -> None:
     build = make_small()
-    plant(build.hooks.resize, lambda images, moment: images)
+    plant(build.hooks.resize, lambda images, context: images)
     assert Throughput().watch(build) is None
 
 

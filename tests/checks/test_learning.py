@@ -14,7 +14,7 @@ from workbench.checks.base import Result, Watch
 from workbench.checks.learning import Learning, guessing
 from workbench.engine.build import Build
 from workbench.events import CheckFinished, Evaluated, Event, Finished, Trained
-from workbench.step import Moment
+from workbench.step import StepContext
 
 NORM, NO_NORM = (), ("techniques.batch_norm=off",)
 RATES = (0.001, 0.01, 0.1, 1.0, 10.0, 30.0)
@@ -72,8 +72,8 @@ def test_it_is_said_while_the_run_goes_on(make_small: Make) -> None:
 def breaking(build: Build, step: int) -> None:
     """From this step on the output layer is put back to nothing."""
 
-    def throw(moment: Moment, skip: Tensor) -> None:
-        if moment.step >= step:
+    def throw(context: StepContext, skip: Tensor) -> None:
+        if context.step >= step:
             with torch.no_grad():
                 build.model.output.weight.zero_()  # type: ignore[union-attr,operator]
                 build.model.output.bias.zero_()  # type: ignore[union-attr,operator]

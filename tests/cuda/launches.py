@@ -28,12 +28,12 @@ from workbench.data.base import DataSet
 from workbench.data.splits import ArraySplit
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
-from workbench.engine.suited import suited
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.train import train
 from workbench.events import Noted, Trained
 from workbench.paths import natural, packaged_recipes
 from workbench.recipe import Recipe, read_recipe
-from workbench.step import Batch, Moment, Repeated, as_written
+from workbench.step import Batch, Repeated, StepContext, as_written
 
 Mode = Literal["off", "graph"]
 MODES: tuple[Mode, ...] = ("off", "graph")
@@ -91,7 +91,7 @@ def counted(name: str, mode: Mode, *overrides: str) -> Launches:
 def on_noise(name: str, *settings: str, batches: int = BATCHES) -> Iterator[Build]:
     """A packaged recipe at its own size on the device, on as many batches of images of its data set's shape."""
     recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text(), overrides=settings)
-    recipe, _ = suited(feeding(recipe, _images(recipe, batches)), "cuda:0")
+    recipe, _ = resolve_for_device(feeding(recipe, _images(recipe, batches)), "cuda:0")
     with TemporaryDirectory() as folder, backend(recipe):
         with numbers.computing():
             built = build(recipe, "cuda:0", Path(folder))
@@ -105,9 +105,11 @@ def train_a_little(built: Build, hear: Callable[[int], None]) -> None:
     """Train up to the first figures; each step is heard before it is begun. Raises RuntimeError as :func:`counted`."""
     prepare = Build.prepare
 
-    def at_step(self: Build, batch: Batch, moment: Moment, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
-        hear(moment.step)
-        return prepare(self, batch, moment, repeated)
+    def at_step(
+        self: Build, batch: Batch, context: StepContext, repeated: Repeated = as_written
+    ) -> tuple[Tensor, Tensor]:
+        hear(context.step)
+        return prepare(self, batch, context, repeated)
 
     with patch.object(Build, "prepare", at_step):
         _up_to_the_first_figures(built)

@@ -170,9 +170,9 @@ def _drawing(
     if not torch.cuda.is_current_stream_capturing():
         offset = generator.get_offset()
         return lambda compute: _drawn_from(generator, offset, compute)
-    if mode.draws is None:
+    if mode.rng is None:
         return lambda compute: compute()
-    of_graph = mode.draws.setdefault(id(generator), GraphDraws(generator))
+    of_graph = mode.rng.setdefault(id(generator), GraphDraws(generator))
     nth, of_graph.count = of_graph.count, of_graph.count + 1
     return lambda compute: _drawn_from(generator, of_graph.start + nth * of_graph.each, compute)
 
@@ -207,7 +207,7 @@ class Numbers(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.tape: list[Computation] | None = None
-        self.draws: dict[int, GraphDraws] | None = None
+        self.rng: dict[int, GraphDraws] | None = None
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -299,20 +299,20 @@ def computing() -> Iterator[None]:
 
     def capture_begin(self, *args, **kwargs):
         begin(self, *args, **kwargs)
-        self.tape, self.draws = [], {}
+        self.tape, self.rng = [], {}
         if (mode := current()) is not None:
-            mode.tape, mode.draws = self.tape, self.draws
+            mode.tape, mode.rng = self.tape, self.rng
 
     def capture_end(self):
         if (mode := current()) is not None:
-            mode.tape = mode.draws = None
+            mode.tape = mode.rng = None
         end(self)
 
     def replayed(self):
-        for drawn in self.draws.values():
+        for drawn in self.rng.values():
             drawn.start = drawn.generator.get_offset()
         replay(self)
-        for drawn in self.draws.values():
+        for drawn in self.rng.values():
             drawn.each = (drawn.generator.get_offset() - drawn.start) // drawn.count
         with _disable_current_modes(), torch.no_grad():
             for compute in self.tape:

@@ -26,9 +26,9 @@ from workbench.data.base import DataError
 from workbench.engine import footprint
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.evaluate import evaluate
 from workbench.engine.guard import Guard
-from workbench.engine.suited import suited
 from workbench.engine.train import train
 from workbench.events import Noted, Trained
 from workbench.out_of_memory import TooLarge
@@ -67,7 +67,7 @@ def made(name: str, folder: Path, *changes: str) -> Build:
     """A packaged recipe at its own size, on noise; its whole course in a few steps."""
     settings = (f"train.log_every={STEPS}", "train.eval_every=1000", "train.checkpoint_every=1000", *changes)
     recipe = read_recipe((packaged_recipes() / f"{name}.toml").read_text(), overrides=settings)
-    built = build(suited(feeding(recipe, _images(recipe)), DEVICE)[0], DEVICE, folder)
+    built = build(resolve_for_device(feeding(recipe, _images(recipe)), DEVICE)[0], DEVICE, folder)
     return built.with_(steps=STEPS)
 
 

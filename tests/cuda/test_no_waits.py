@@ -101,8 +101,8 @@ def told(built: Build, standin: ModuleType, *, checks: bool = False) -> list[str
     assert built.steps > FIRST
     with standin.listened() as log, backend(built.recipe):
 
-        def count(moment: Any, skip: Tensor) -> None:
-            log.step = moment.step + 1
+        def count(context: Any, skip: Tensor) -> None:
+            log.step = context.step + 1
 
         built.hooks.after_step.add(count, 1_000_000, "counted")
         for _ in train(built, Control(), observers=[RunChecks(built)] if checks else []):

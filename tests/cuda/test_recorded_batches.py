@@ -16,12 +16,12 @@ from tests.cuda.test_graph_refused import Plant, assert_the_same_run, capturing,
 from tests.engine import conftest
 from tests.engine.conftest import Make, run
 from workbench.engine.build import Build
-from workbench.engine.recorded_batches import RecordedBatches, batches_made
+from workbench.engine.recorded_batches import RecordedBatches, batch_maker
 from workbench.engine.recorder import Recorder
 from workbench.engine.train_state import TrainState
 from workbench.events import Noted
-from workbench.randomness import Draws
-from workbench.step import Moment, as_written
+from workbench.randomness import SampleRng
+from workbench.step import StepContext, as_written
 
 pytestmark = pytest.mark.cuda
 
@@ -35,21 +35,21 @@ CHANGES = (
 
 
 def waits_for_an_image(build: Build) -> None:
-    plant(build.hooks.tensor_augmentation, lambda images, draws: images * float(images.sum() > -1e30))
+    plant(build.hooks.tensor_augmentation, lambda images, rng: images * float(images.sum() > -1e30))
 
 
 def draws_by_python(build: Build) -> None:
-    plant(build.hooks.tensor_augmentation, lambda images, draws: images * (1 + random.random()))
+    plant(build.hooks.tensor_augmentation, lambda images, rng: images * (1 + random.random()))
 
 
 def draws_by_torch_on_the_host(build: Build) -> None:
-    plant(build.hooks.tensor_augmentation, lambda images, draws: images + torch.rand(()).item())
+    plant(build.hooks.tensor_augmentation, lambda images, rng: images + torch.rand(()).item())
 
 
 def counts_on_the_host(build: Build) -> None:
     batches = 0
 
-    def augment(images: Tensor, draws: Draws) -> Tensor:
+    def augment(images: Tensor, rng: SampleRng) -> Tensor:
         nonlocal batches
         batches += 1
         return images * (1 + 1 / batches)
@@ -59,34 +59,34 @@ def counts_on_the_host(build: Build) -> None:
 
 def has_a_generator_of_its_own(build: Build) -> None:
     own = random.Random(1)
-    plant(build.hooks.tensor_augmentation, lambda images, draws: images * (1 + own.random()))
+    plant(build.hooks.tensor_augmentation, lambda images, rng: images * (1 + own.random()))
 
 
 def has_one_of_numpys(build: Build) -> None:
     plant(build.hooks.tensor_augmentation, partial(scaled, own=numpy.random.default_rng(1)))
 
 
-def scaled(images: Tensor, draws: Draws, own: Any) -> Tensor:
+def scaled(images: Tensor, rng: SampleRng, own: Any) -> Tensor:
     return images * (1 + float(own.random()))
 
 
 def has_one_of_torchs(build: Build) -> None:
     own = torch.Generator().manual_seed(1)
-    plant(build.hooks.tensor_augmentation, lambda images, draws: images + torch.rand((), generator=own).item())
+    plant(build.hooks.tensor_augmentation, lambda images, rng: images + torch.rand((), generator=own).item())
 
 
 def is_changed_between_steps(build: Build) -> None:
     factor = [1.0]
 
-    def after(moment: Moment, skip: Tensor) -> None:
+    def after(context: StepContext, skip: Tensor) -> None:
         factor[0] *= 0.99
 
-    plant(build.hooks.tensor_augmentation, lambda images, draws: images * factor[0])
+    plant(build.hooks.tensor_augmentation, lambda images, rng: images * factor[0])
     plant(build.hooks.after_step, after)
 
 
 def runs_out_of_memory(build: Build) -> None:
-    def augment(images: Tensor, draws: Draws) -> Tensor:
+    def augment(images: Tensor, rng: SampleRng) -> Tensor:
         if capturing():
             torch.empty(2**50, dtype=torch.uint8, device=build.device)
         return images
@@ -95,7 +95,7 @@ def runs_out_of_memory(build: Build) -> None:
 
 
 def waits_before_it_is_a_float(build: Build) -> None:
-    def augment(images: Tensor, draws: Draws) -> Tensor:
+    def augment(images: Tensor, rng: SampleRng) -> Tensor:
         return images if int(images.sum()) >= 0 else images.flip(0)
 
     plant(build.hooks.image_augmentation, augment)
@@ -133,7 +133,7 @@ def test_draws_of_the_devices_own_generator_go_on(make_small: Make, tmp_path: Pa
     """A recording that draws from it moves it on as the function does."""
 
     def noisy(build: Build) -> None:
-        plant(build.hooks.tensor_augmentation, lambda images, draws: images + torch.randn_like(images))
+        plant(build.hooks.tensor_augmentation, lambda images, rng: images + torch.randn_like(images))
 
     nothing_differs(make_small, tmp_path, noisy, f"data.pipeline={pipeline}")
 
@@ -150,15 +150,15 @@ def nothing_differs(make_small: Make, folder: Path, planted: Plant, *changes: st
 
 def test_every_epoch_has_recordings_of_its_own(make_small: Make) -> None:
     build = make_small(*CHANGES, "train.compile=graph", device="cuda")
-    made = batches_made(state := TrainState.of(build))
+    made = batch_maker(state := TrainState.of(build))
     assert isinstance(made, RecordedBatches)
     for epoch in range(4):
         for step, batch in enumerate(build.pipeline.epoch(epoch, repeated=made)):
             plain = build.pipeline.batch(epoch, step)
             assert all(map(torch.equal, batch, plain)), (epoch, step)
-            found, wanted = build.prepare(batch, moment := build.moment(step), made), build.prepare(plain, moment)
+            found, wanted = build.prepare(batch, context := build.context(step), made), build.prepare(plain, context)
             assert all(map(torch.equal, found, wanted)), (epoch, step)
-        moments = {build.moment(step).epoch for step in range(len(build.pipeline))}
+        moments = {build.context(step).epoch for step in range(len(build.pipeline))}
         assert moments == {0}  # so inputs are recorded once, and batches in every epoch
     assert not state.notes
     assert {name: recording.epoch for name, recording in made._recordings.items()} == {"batches": 3, "inputs": 0}
@@ -167,10 +167,10 @@ def test_every_epoch_has_recordings_of_its_own(make_small: Make) -> None:
 
 def test_only_steps_that_are_recorded_have_recorded_batches(make_small: Make) -> None:
     for changes in (("train.compile=off",), ("train.compile=graph", "data.batch_size=500")):
-        assert batches_made(TrainState.of(make_small(*changes, device="cuda"))) is as_written
-    assert batches_made(TrainState.of(make_small("train.compile=graph"))) is as_written
+        assert batch_maker(TrainState.of(make_small(*changes, device="cuda"))) is as_written
+    assert batch_maker(TrainState.of(make_small("train.compile=graph"))) is as_written
     build = make_small(*CHANGES, "train.compile=graph", device="cuda")
-    made = batches_made(state := TrainState.of(build))
+    made = batch_maker(state := TrainState.of(build))
     assert isinstance(made, RecordedBatches)
     batches = build.pipeline.epoch(0, repeated=made)
     for _ in range(5):
@@ -191,9 +191,9 @@ def test_what_an_augmentation_keeps_for_an_epoch_is_made_before_it_is_recorded(
     def keeps(build: Build) -> None:
         kept: dict[str, Any] = {"epoch": -1, "factor": 1.0}
 
-        def augment(images: Tensor, draws: Draws) -> Tensor:
-            if draws.epoch != kept["epoch"]:
-                kept.update(epoch=draws.epoch, factor=1 + 0.1 * draws.epoch)
+        def augment(images: Tensor, rng: SampleRng) -> Tensor:
+            if rng.epoch != kept["epoch"]:
+                kept.update(epoch=rng.epoch, factor=1 + 0.1 * rng.epoch)
             return images * kept["factor"]
 
         plant(build.hooks.tensor_augmentation, augment)
@@ -206,13 +206,13 @@ def test_a_refusal_leaves_earlier_recordings_that_draw_as_they_were(make_small: 
     changes = (*CHANGES, dropout := "techniques.dropout.rate=0.3", "train.compile=graph")
 
     def has_another_refused(build: Build) -> None:
-        def after(moment: Moment, skip: Tensor) -> None:
-            if build.execution.recorded and moment.step == 8:
+        def after(context: StepContext, skip: Tensor) -> None:
+            if build.execution.recorded and context.step == 8:
                 other = make_small(*changes, device="cuda")
                 waits_for_an_image(other)
-                made = batches_made(state := TrainState.of(other))
+                made = batch_maker(state := TrainState.of(other))
                 for step, batch in enumerate(other.pipeline.epoch(0, repeated=made)):
-                    other.prepare(batch, other.moment(step), made)
+                    other.prepare(batch, other.context(step), made)
                 assert len(state.notes) == 1 and "stream is capturing" in state.notes[0]
 
         plant(build.hooks.after_step, after)
@@ -242,9 +242,9 @@ def test_memory_that_torch_only_keeps_is_no_reason(
 
 def test_they_make_room(make_small: Make) -> None:
     build = make_small(*CHANGES, "train.compile=graph", device="cuda")
-    made = batches_made(state := TrainState.of(build))
+    made = batch_maker(state := TrainState.of(build))
     assert isinstance(made, RecordedBatches) and not state.make_room()
     for step, batch in enumerate(build.pipeline.epoch(0, repeated=made)):
-        build.prepare(batch, build.moment(step), made)
+        build.prepare(batch, build.context(step), made)
     assert state.make_room() and not state.make_room()
     assert len(state.notes) == 1 and "too little memory for the rest" in state.notes[0]

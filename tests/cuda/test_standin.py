@@ -33,11 +33,11 @@ def test_a_training_gives_the_bits_of_the_cpu(memory_format: torch.memory_format
     def trained(device: str) -> list[Tensor]:
         model = small_network().to(device, memory_format=memory_format)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, fused=True)
-        draws = torch.Generator().manual_seed(7)
+        rng = torch.Generator().manual_seed(7)
         losses = []
         for _ in range(4):
-            images = torch.randn(16, 3, 8, 8, generator=draws).to(device, memory_format=memory_format)
-            labels = torch.randint(10, (16,), generator=draws).to(device)
+            images = torch.randn(16, 3, 8, 8, generator=rng).to(device, memory_format=memory_format)
+            labels = torch.randint(10, (16,), generator=rng).to(device)
             loss = nn.functional.cross_entropy(model(images), labels)
             optimizer.zero_grad()
             loss.backward()

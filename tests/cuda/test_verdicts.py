@@ -14,7 +14,7 @@ import pytest
 from tests.cuda.timing import Machine
 from tests.profiling import conftest
 from tests.profiling.conftest import LONGER, Read, limited_by
-from tests.profiling.plants import DeviceWork
+from tests.profiling.synthetic_bottlenecks import DeviceWork
 from workbench.profiling.report import Bound, Report
 from workbench.recipe import Recipe
 
@@ -83,7 +83,7 @@ def test_a_look_at_the_loss(recipe: Read, tmp_path: Path, machine: Machine | Non
     found = found_to_be("sync", wanted, tmp_path, machine)
     lines, start = inspect.getsourcelines(DeviceWork._loss)
     line = start + next(i for i, text in enumerate(lines) if ".item()" in text)
-    assert f"at plants.py:{line} (" in found.sentence
+    assert f"at synthetic_bottlenecks.py:{line} (" in found.sentence
     assert any("cannot be recorded" in note for note in found.notes) is (mode == "graph")
 
 
@@ -91,7 +91,7 @@ def test_a_look_that_costs_nothing_limits_nothing(recipe: Read, tmp_path: Path, 
     wanted = recipe(*SMALL, "techniques.device_work.waits=true", "train.compile=off")
     found = found_to_be("launch", wanted, tmp_path, machine, try_it=True)
     (trial,) = found.trials
-    assert "cannot be recorded (techniques.device_work, plants.py:" in trial.sentence
+    assert "cannot be recorded (techniques.device_work, synthetic_bottlenecks.py:" in trial.sentence
 
 
 @every_pipeline

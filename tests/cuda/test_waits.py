@@ -17,7 +17,7 @@ from tests.cuda.timing import Machine, busy
 from tests.engine.conftest import Make
 from tests.profiling import conftest
 from tests.profiling.conftest import Read
-from tests.profiling.plants import SlowTransform
+from tests.profiling.synthetic_bottlenecks import SlowTransform
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
@@ -144,7 +144,7 @@ def test_a_profile_looks_neither_at_the_building_of_its_copy_nor_at_its_first_st
     def once(built: Build) -> None:
         first = True
 
-        def look(moment: object, skip: Tensor) -> None:
+        def look(context: object, skip: Tensor) -> None:
             nonlocal first
             if first:
                 float(skip)
@@ -176,7 +176,9 @@ def test_a_wait_in_an_augmentation_on_the_device_is_found(
         (place,) = profile._syncs(built, 0.005, tmp_path).places
         built.close()
     lines, start = inspect.getsourcelines(SlowTransform._sleep)
-    assert place.startswith(f"plants.py:{start + next(i for i, line in enumerate(lines) if '.item()' in line)} (")
+    assert place.startswith(
+        f"synthetic_bottlenecks.py:{start + next(i for i, line in enumerate(lines) if '.item()' in line)} ("
+    )
 
 
 def waits_of(built: Build) -> Waits:

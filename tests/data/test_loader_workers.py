@@ -23,7 +23,7 @@ from workbench.data.sources.folder import Folder
 from workbench.data.splits import ArraySplit
 from workbench.data.workers import cause_of_death, start_workers
 from workbench.hooks import Registered, TechniqueError
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 from workbench.recipe.schema import Data
 
 COUNT = 64
@@ -33,11 +33,11 @@ def split_of(count: int = COUNT) -> ArraySplit:
     return ArraySplit(torch.zeros(count, 3, 4, 4, dtype=torch.uint8), torch.zeros(count, dtype=torch.int64))
 
 
-def mark(images: Tensor, draws: Draws) -> Tensor:
-    return images + draws.integers(256).to(torch.uint8)[:, :, None, None]
+def mark(images: Tensor, rng: SampleRng) -> Tensor:
+    return images + rng.integers(256).to(torch.uint8)[:, :, None, None]
 
 
-def loader(function: Callable[[Tensor, Draws], Tensor] = mark, **settings: object) -> LoaderPipeline:
+def loader(function: Callable[[Tensor, SampleRng], Tensor] = mark, **settings: object) -> LoaderPipeline:
     data = Data(**({"pipeline": "loader", "workers": 2, "batch_size": 4} | settings))
     pipeline = make_pipeline(data, split_of(), "cpu", 0, (Registered(0, "test", function),))
     assert isinstance(pipeline, LoaderPipeline)
@@ -166,7 +166,7 @@ def test_a_killed_worker_is_a_clear_error(persistent: bool) -> None:
     assert all(map(gone, pids))
 
 
-def die(images: Tensor, draws: Draws) -> Tensor:
+def die(images: Tensor, rng: SampleRng) -> Tensor:
     info = get_worker_info()
     if info is not None and info.id == 1:
         os._exit(7)
@@ -225,7 +225,7 @@ def test_a_file_that_breaks_during_training_is_named(
     pipeline.close()
 
 
-def fail(images: Tensor, draws: Draws) -> Tensor:
+def fail(images: Tensor, rng: SampleRng) -> Tensor:
     raise ValueError("no such colour")
 
 

@@ -16,22 +16,22 @@ from workbench.data.sources import folder as folder_module
 from workbench.data.sources.folder import Folder
 from workbench.data.splits import ArraySplit, Subset
 from workbench.hooks import Registered
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 from workbench.recipe.schema import Data
 from workbench.step import Batch
 
 
-def shift(images: Tensor, draws: Draws) -> Tensor:
+def shift(images: Tensor, rng: SampleRng) -> Tensor:
     """Roll every image sideways by its own amount."""
     width = images.shape[3]
-    columns = (torch.arange(width, device=images.device) + draws.integers(width)) % width
+    columns = (torch.arange(width, device=images.device) + rng.integers(width)) % width
     return images.gather(3, columns[:, None, None, :].expand_as(images))
 
 
-def brighten(images: Tensor, draws: Draws) -> Tensor:
+def brighten(images: Tensor, rng: SampleRng) -> Tensor:
     """Scale every image by its own factor, with floating-point numbers in between."""
     grey = images.float().mean(dim=(1, 2, 3), keepdim=True)
-    factor = 0.5 + draws.uniform()[:, :, None, None]
+    factor = 0.5 + rng.uniform()[:, :, None, None]
     return (grey + (images.float() - grey) * factor).clamp(0, 255).round().to(torch.uint8)
 
 
@@ -79,7 +79,7 @@ def reference() -> list[list[Batch]]:
         for indices in order(3, epoch, len(split)).split(16):
             images = split.images()[indices]
             for filler in AUGMENTATIONS:
-                images = filler.function(images, Draws(3, filler.name, epoch, indices))
+                images = filler.function(images, SampleRng(3, filler.name, epoch, indices))
             batches.append(Batch(images, split.labels[indices], indices))
         epochs.append(batches)
     return epochs

@@ -64,7 +64,7 @@ def test_where_not_even_a_lock_fits_the_reason_is_told() -> None:
     assert "cannot start 2 loader workers ([Errno 28]" in said and "/dev/shm is full" in said and "--shm-size" in said
 
 
-def dawdle(images: Tensor, draws: object) -> Tensor:
+def dawdle(images: Tensor, rng: object) -> Tensor:
     time.sleep(1.5)
     return images
 

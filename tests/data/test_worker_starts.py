@@ -104,7 +104,7 @@ def test_processes_with_threads_are_never_forked() -> None:
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_a_plugins_data_set_and_transforms_work(method: str, plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     use(method, monkeypatch)
-    functions = (plugin.brighter(9), plugin.Inverted().apply, lambda images, draws: images.flip(3))
+    functions = (plugin.brighter(9), plugin.Inverted().apply, lambda images, rng: images.flip(3))
     here = pipeline_of(plugin.Ramp(), *functions, workers=0)
     there = pipeline_of(plugin.Ramp(), *functions)
     try:
@@ -132,11 +132,11 @@ def test_no_warning_of_pythons_where_the_process_has_threads() -> None:
 def test_what_cannot_be_sent_is_named_with_the_remedy() -> None:
     file = io.TextIOWrapper(io.BytesIO())
 
-    def reads(images: Tensor, draws: object) -> Tensor:
+    def reads(images: Tensor, rng: object) -> Tensor:
         file.readline()
         return images
 
-    pipeline = pipeline_of(grey(), lambda images, draws: images, reads)
+    pipeline = pipeline_of(grey(), lambda images, rng: images, reads)
     with pytest.raises(DataError, match=r"^techniques\.own1 cannot be sent to loader workers: .*data\.workers = 0$"):
         next(pipeline.epoch(0))
 
@@ -243,7 +243,7 @@ def alive(pid: int) -> bool:
 def test_a_worker_writes_where_its_run_writes_now(tmp_path: Path) -> None:
     """The server keeps the streams of its own start; each run of an app has a log of its own."""
 
-    def shout(images: Tensor, draws: object) -> Tensor:
+    def shout(images: Tensor, rng: object) -> Tensor:
         os.write(2, b"from a worker\n")
         return images
 

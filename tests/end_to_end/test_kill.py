@@ -15,8 +15,8 @@ from tests.engine.conftest import run
 from tests.runs.helpers import invoke
 from tests.waiting import GIVE_UP
 from workbench.engine.build import build
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.state import Checkpoints
-from workbench.engine.suited import suited
 from workbench.events import Trained
 from workbench.recipe import read_recipe
 
@@ -163,7 +163,7 @@ def test_a_killed_run_resumes_bit_identical(
         file.write('{"kind":"trained","st')  # and the last line was torn
 
     # the same recipe left alone
-    recipe, _ = suited(read_recipe(RECIPE, overrides=overrides), "cpu")
+    recipe, _ = resolve_for_device(read_recipe(RECIPE, overrides=overrides), "cpu")
     alone, checkpoints = build(recipe, "cpu", tmp_path), Checkpoints(tmp_path / "alone")
     expected = [(e.step, e.loss) for e in run(alone, checkpoints=checkpoints) if isinstance(e, Trained)]
     alone.close()

@@ -22,7 +22,7 @@ from workbench.engine.train import train
 from workbench.engine.train_state import TrainState
 from workbench.events import Event, Trained
 from workbench.recipe import read_recipe
-from workbench.step import Moment
+from workbench.step import StepContext
 
 Make = Callable[..., Build]
 
@@ -76,10 +76,10 @@ class LooksAt(Observer):
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def due(self, moment: Moment) -> bool:
-        return moment.step == self.step
+    def due(self, context: StepContext) -> bool:
+        return context.step == self.step
 
-    def look(self, moment: Moment) -> None:
+    def look(self, context: StepContext) -> None:
         pass
 
 

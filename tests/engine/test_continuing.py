@@ -16,13 +16,13 @@ from workbench.engine.continuing import (
     why_not_longer,
 )
 from workbench.recipe import read_recipe
-from workbench.step import Moment
+from workbench.step import StepContext
 
 PER_EPOCH, OLD, NEW = 10, 100, 200
 
 
-def cosine(moment: Moment) -> float:
-    return 0.5 * (1 + math.cos(math.pi * moment.progress))
+def cosine(context: StepContext) -> float:
+    return 0.5 * (1 + math.cos(math.pi * context.progress))
 
 
 def rates(schedule: Schedule, step: int = OLD) -> list[float]:

@@ -91,7 +91,7 @@ def test_steps_that_checks_look_into_run_as_written(
     changes = ("train.epochs=3",)
     found = make_small(*changes)
     events = run(found, checks=True, state=(state := TrainState.of(found)))
-    looked_into = sum(state.looked_at(found.moment(step)) for step in range(found.steps))
+    looked_into = sum(state.looked_at(found.context(step)) for step in range(found.steps))
     assert 0 < looked_into < found.steps / 4
     assert 0 < repeater.repeated < found.steps - 2 * WARM_UP - 3
     monkeypatch.undo()

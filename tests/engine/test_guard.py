@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.engine.conftest import Make, run, same, weights
-from workbench.engine.guard import MAX_SKIPS, Guard, masked_step
+from workbench.engine.guard import MAX_SKIPS, Guard, step_unless_nonfinite
 from workbench.engine.replay import replay
 from workbench.engine.state import Checkpoints
 from workbench.engine.train_state import TrainState
@@ -21,7 +21,7 @@ def poison_at(step: int, make_small: Make, where: str, *overrides: str) -> tuple
     healthy = make_small(*overrides)
     snapshots: dict[int, dict[str, Tensor]] = {}
     healthy.hooks.after_step.add(
-        lambda moment, skip: snapshots.__setitem__(moment.step + 1, weights(healthy)), name="snapshot"
+        lambda context, skip: snapshots.__setitem__(context.step + 1, weights(healthy)), name="snapshot"
     )
     run(healthy)
     broken = make_small(*overrides)
@@ -108,18 +108,18 @@ def model_and_guard() -> tuple[nn.Module, Guard]:
 def test_the_flag_stays_up_and_masks_running_statistics() -> None:
     model, guard = model_and_guard()
     guard.begin(5)
-    guard.remember()
+    guard.snapshot_buffers()
     before = model[1].running_mean.clone()  # type: ignore[index]
     loss = model(torch.full((8, 3), float("nan"))).sum()
     loss.backward()
-    skip = guard.inspect(loss.detach(), list(model.parameters()))
+    skip = guard.check_finite(loss.detach(), list(model.parameters()))
     assert float(skip) == 1
     assert torch.equal(model[1].running_mean, before)  # type: ignore[index]
-    guard.remember()
+    guard.snapshot_buffers()
     model.zero_grad()
     good = model(torch.randn(8, 3)).sum()
     good.backward()
-    assert float(guard.inspect(good.detach(), list(model.parameters()))) == 1
+    assert float(guard.check_finite(good.detach(), list(model.parameters()))) == 1
     assert guard.bad_step() == 5
 
 
@@ -158,7 +158,7 @@ def test_a_masked_step_is_no_step(make_optimizer: object, first: bool) -> None:
     def step(model: nn.Module, optimizer: torch.optim.Optimizer, factor: float, skip: float) -> None:
         optimizer.zero_grad()
         (model(torch.ones(4, 3)).square().sum() * factor).backward()
-        masked_step(optimizer, torch.tensor(skip))
+        step_unless_nonfinite(optimizer, torch.tensor(skip))
 
     masked, plain = prepared(), prepared()
     for round_ in range(4):
@@ -187,7 +187,7 @@ def test_only_what_is_not_finite_raises_the_flag(dtype: torch.dtype, device: str
             guard.begin(4)
             given = loss.to(device)
             parameter.grad = torch.tensor([gradient, 0.0], device=device)
-            skip = guard.inspect(given, [parameter])
+            skip = guard.check_finite(given, [parameter])
             assert skip.dtype == torch.float32
             assert float(skip) == float(not torch.isfinite(value)), (value, loss)
             assert guard.bad_step() == (None if torch.isfinite(value) else 4)

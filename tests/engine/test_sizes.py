@@ -14,8 +14,8 @@ from workbench.data.base import DataSet
 from workbench.data.splits import UnseenSplit
 from workbench.engine import sizes
 from workbench.engine.build import BuildError, build, parameter_counts
-from workbench.engine.outline import outline
 from workbench.engine.sizes import sketch
+from workbench.engine.summary import build_summary
 from workbench.memory import host_bytes
 from workbench.recipe import Recipe, read_recipe
 
@@ -110,9 +110,9 @@ def test_what_could_just_fit_is_not_refused(tmp_path: Path, monkeypatch: pytest.
     assert estimate is not None
     need = estimate.total + sum(weight.numel() * 4 for weight in real.model.parameters())
     monkeypatch.setattr(sizes, "host_bytes", lambda: need)
-    outline(found, tmp_path)
+    build_summary(found, tmp_path)
     monkeypatch.setattr(sizes, "host_bytes", lambda: need // 3)
-    for make in (lambda: outline(found, tmp_path), lambda: build(found, "cpu", tmp_path)):
+    for make in (lambda: build_summary(found, tmp_path), lambda: build(found, "cpu", tmp_path)):
         with pytest.raises(BuildError, match=r"data\.batch_size: "):
             make()  # type: ignore[no-untyped-call]
 

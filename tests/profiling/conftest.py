@@ -36,7 +36,7 @@ def recipe(monkeypatch: pytest.MonkeyPatch) -> Read:
     """The small recipe with overrides, in which the plants can be named."""
     known = {card.name: card for card in TECHNIQUES}
     monkeypatch.setattr(TECHNIQUES, "_cards", known)
-    from tests.profiling.plants import PLANTS
+    from tests.profiling.synthetic_bottlenecks import PLANTS
 
     for plant in PLANTS:
         TECHNIQUES.add(plant)

@@ -27,7 +27,7 @@ from workbench.profiling.instruments import INSTRUMENTS, Instruments
 from workbench.profiling.phases import MOST, chosen, every
 from workbench.profiling.report import PHASES
 from workbench.recipe import Recipe
-from workbench.step import Marks
+from workbench.step import PhaseMarks
 
 
 @pytest.fixture(autouse=True)
@@ -200,7 +200,7 @@ def test_no_step_is_measured_while_another_would_be_lost_by_it(monkeypatch: pyte
 
     monkeypatch.setattr(timelines, "timeline", lambda device: InFlight())
     monkeypatch.setattr(phases, "every", lambda seconds: 1)
-    marks = Marks()
+    marks = PhaseMarks()
     found = phases.StepPhases(marks, torch.device("cpu"), Clock())
     found.start()
     measured = []

@@ -45,12 +45,12 @@ def test_time_that_other_programs_took_is_told_from_sleep(one_core: int) -> None
     thread = ThreadTime()
     work(1.0)
     shares = thread.shares()
-    assert shares.asleep < 0.1 and shares.queued > 0.2
+    assert shares.idle_share < 0.1 and shares.runqueue_share > 0.2
     assert thread.undisturbed() < 0.9
     thread = ThreadTime()
     time.sleep(0.5)
     shares = thread.shares()
-    assert shares.asleep > 0.5 > shares.queued
+    assert shares.idle_share > 0.5 > shares.runqueue_share
 
 
 @needs_queues
@@ -59,7 +59,7 @@ def test_what_its_own_processes_took_is_laid_to_nobody_else(one_core: int, monke
     thread = ThreadTime(workers=[one_core])
     work(0.5)
     shares = thread.shares()
-    assert shares.asleep < 0.1 and max(shares.queued, shares.crowded) < 0.01
+    assert shares.idle_share < 0.1 and max(shares.runqueue_share, shares.crowded) < 0.01
 
 
 @needs_queues
@@ -78,10 +78,10 @@ def test_processors_used_by_a_program_that_is_no_child_are_others(one_core: int)
 
 
 def test_a_rate_without_what_others_took() -> None:
-    window = RateMeasured(images=100, steps=10, seconds=2.0, asleep=0.0, queued=0.5)
+    window = RateMeasured(images=100, steps=10, seconds=2.0, idle_share=0.0, runqueue_share=0.5)
     assert window.images_per_second == 50 and window.undisturbed == 100
     assert window.disturbed == 0.5
-    crowded = RateMeasured(images=100, steps=10, seconds=2.0, asleep=0.0, crowded=0.5)
+    crowded = RateMeasured(images=100, steps=10, seconds=2.0, idle_share=0.0, crowded=0.5)
     assert crowded.undisturbed == 50 and crowded.disturbed == 0.5
 
 
@@ -111,4 +111,4 @@ def test_a_window_lasts_longer_by_what_others_took(monkeypatch: pytest.MonkeyPat
         over = window.step(8)
     found = window.result()
     assert found.seconds == pytest.approx(lasts + 0.03, abs=0.07)  # three steps of warm-up do not count
-    assert found.images == 8 * found.steps and found.queued == kept
+    assert found.images == 8 * found.steps and found.runqueue_share == kept

@@ -26,7 +26,7 @@ WAITING = step(data_wait=0.7, forward=0.15, backward=0.15)
 
 LOADED = Evidence(
     on_gpu=True, pipeline="loader", workers=2, batch_size=128, cores=8,
-    end_to_end=1000, loader=1050, compute=5000, phases=WAITING, loader_alone=525, stretch=1.82,
+    end_to_end=1000, loader=1050, compute=5000, phases=WAITING, loader_alone=525, batch_scaling=1.82,
 )  # fmt: skip
 COMPUTING = replace(LOADED, end_to_end=4900, loader=20_000, loader_alone=10_000, phases=BALANCED)
 
@@ -36,16 +36,16 @@ COMPUTING = replace(LOADED, end_to_end=4900, loader=20_000, loader_alone=10_000,
     [
         (LOADED, "loader"),
         (COMPUTING, "compute"),
-        (replace(COMPUTING, stretch=1.01), "launch"),
+        (replace(COMPUTING, batch_scaling=1.01), "launch"),
         (replace(COMPUTING, end_to_end=2000), "sync"),
         (replace(COMPUTING, end_to_end=2000, on_gpu=False), "compute"),
-        (replace(COMPUTING, end_to_end=2000, on_gpu=False, asleep_whole=0.5), "sync"),
-        (replace(COMPUTING, end_to_end=2000, stretch=1.01), "launch"),
-        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.3, stretch=1.43), "sync"),
-        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.3, stretch=1.92), "compute"),
-        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.02, stretch=1.01), "launch"),
-        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.02, stretch=1.92), "compute"),
-        (replace(COMPUTING, on_gpu=False, asleep=0.6), "sync"),
+        (replace(COMPUTING, end_to_end=2000, on_gpu=False, idle_share_whole=0.5), "sync"),
+        (replace(COMPUTING, end_to_end=2000, batch_scaling=1.01), "launch"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.3, batch_scaling=1.43), "sync"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.3, batch_scaling=1.92), "compute"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.02, batch_scaling=1.01), "launch"),
+        (replace(COMPUTING, syncs=("loop.py:7 (40×)",), sync_share=0.02, batch_scaling=1.92), "compute"),
+        (replace(COMPUTING, on_gpu=False, idle_share=0.6), "sync"),
         (replace(COMPUTING, evaluation_share=0.6), "evaluation"),
         (replace(COMPUTING, phases=step(transfer=0.5, forward=0.2, backward=0.3)), "transfer"),
         (replace(COMPUTING, memory_share=0.99), "memory"),
@@ -63,7 +63,7 @@ def test_each_figure_has_its_verdict(evidence: Evidence, expected: str) -> None:
 
 H200 = Evidence(
     on_gpu=True, pipeline="device", workers=0, batch_size=128, cores=16, end_to_end=12_064, loader=50_557,
-    compute=16_406, phases=step(forward=0.4, backward=0.4, optimizer=0.2), stretch=1.0, gpu_use=0.27, bf16=True,
+    compute=16_406, phases=step(forward=0.4, backward=0.4, optimizer=0.2), batch_scaling=1.0, gpu_use=0.27, bf16=True,
 )  # fmt: skip
 """resnet20 on an H200, as measured; the recorded step made 50,551 images a second of its 12,064."""
 
@@ -110,14 +110,14 @@ CPU_BUSY = replace(COMPUTING, on_gpu=False, disturbed=0.4)
 @pytest.mark.parametrize(
     ("evidence", "why"),
     [
-        (replace(COMPUTING, stretch=0.3), "half the time for twice the images"),
+        (replace(COMPUTING, batch_scaling=0.3), "half the time for twice the images"),
         (replace(COMPUTING, workers=0, end_to_end=7000), "faster with data than without"),
         (replace(BUSY, loader=9000), "the workers would be fast enough, had they a processor"),
         (replace(BUSY, loader=9000, phases=step(data_wait=0.3, forward=0.7)), "the same"),
-        (replace(CPU_BUSY, stretch=1.5), "a process that waits its turn takes longer, whatever its batch"),
-        (replace(CPU_BUSY, stretch=1.25), "the same, from below"),
-        (replace(CPU_BUSY, asleep=0.28), "a lock that another process holds up is waited for longer"),
-        (replace(CPU_BUSY, end_to_end=2000, asleep_whole=0.3), "the same, end to end"),
+        (replace(CPU_BUSY, batch_scaling=1.5), "a process that waits its turn takes longer, whatever its batch"),
+        (replace(CPU_BUSY, batch_scaling=1.25), "the same, from below"),
+        (replace(CPU_BUSY, idle_share=0.28), "a lock that another process holds up is waited for longer"),
+        (replace(CPU_BUSY, end_to_end=2000, idle_share_whole=0.3), "the same, end to end"),
     ],
 )
 def test_figures_that_are_not_the_trainings_alone_have_no_verdict(evidence: Evidence, why: str) -> None:
@@ -135,11 +135,11 @@ def test_what_is_plain_is_said_on_a_busy_machine_too(figures: dict[str, float], 
 def test_a_busy_machine_hides_no_bottleneck_that_shows_all_the_same() -> None:
     assert bound(BUSY) == "loader"
     assert bound(replace(COMPUTING, disturbed=0.6)) == "compute"
-    assert bound(replace(COMPUTING, disturbed=0.6, stretch=1.1)) == "launch"
+    assert bound(replace(COMPUTING, disturbed=0.6, batch_scaling=1.1)) == "launch"
 
 
 def test_a_verdict_is_what_nearly_all_turns_say(recipe: Read) -> None:
-    launch, compute = replace(COMPUTING, stretch=1.3), replace(COMPUTING, stretch=1.4)
+    launch, compute = replace(COMPUTING, batch_scaling=1.3), replace(COMPUTING, batch_scaling=1.4)
     assert agreed(launch, [launch, launch, compute, launch]) == "launch"
     assert agreed(launch, [launch, launch, compute]) == "unclear"
     assert agreed(launch, [launch, compute]) == "unclear"
@@ -148,7 +148,7 @@ def test_a_verdict_is_what_nearly_all_turns_say(recipe: Read) -> None:
     assert said.startswith(
         "It is not clear what limits training: of 5 windows it was launching operations in 3, the network in 2; batches"
     )
-    busy = sentence(replace(launch, disturbed=0.6), "unclear", [replace(launch, stretch=0.2)] * 3)
+    busy = sentence(replace(launch, disturbed=0.6), "unclear", [replace(launch, batch_scaling=0.2)] * 3)
     assert busy.startswith(
         "What limits training cannot be said while other programs keep it from the processor for 60 % of its time: the "
         "windows contradict each other; batches"
@@ -201,14 +201,14 @@ def test_nothing_is_suggested_that_is_on_already(recipe: Read) -> None:
     assert bf16 is not None and bf16.changes["techniques.mixed_precision.dtype"] == "bf16"
     assert suggest(replace(COMPUTING, bf16=True), recipe("techniques.half_weights=on"), "compute") == first
     quiet = recipe("train.log_every=1")
-    spread = replace(COMPUTING, phases=step(forward=0.4, backward=0.4), stretch=None)
+    spread = replace(COMPUTING, phases=step(forward=0.4, backward=0.4), batch_scaling=None)
     rarer = suggest(spread, quiet, "sync")
     assert rarer is not None and rarer.changes == {"train.log_every": 50}
     assert suggest(spread, changed(quiet, rarer.changes), "sync") is None
 
 
 def test_on_a_gpu_steps_are_recorded_where_launching_limits_them_and_networks_compiled_last(recipe: Read) -> None:
-    launched = replace(COMPUTING, stretch=1.01)
+    launched = replace(COMPUTING, batch_scaling=1.01)
     found = suggest(launched, recipe(), "launch")
     assert found is not None and found.changes == {"train.compile": "graph"}
     for mode in ("graph", "max", "auto"):
@@ -246,7 +246,7 @@ def test_number_formats_are_measured_where_they_can_be(recipe: Read) -> None:
     found = suggest(e, recipe(), "compute", lambda changed: gains[changed.active()[0].name])
     assert found is not None and found.changes == {"techniques.channels_last.enabled": True}
     assert found.predicted == pytest.approx(1.4 * 4900)
-    none = suggest(replace(e, stretch=None, on_gpu=False), recipe(), "compute", lambda changed: 0.9)
+    none = suggest(replace(e, batch_scaling=None, on_gpu=False), recipe(), "compute", lambda changed: 0.9)
     assert none is None
 
 

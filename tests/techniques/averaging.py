@@ -15,7 +15,7 @@ GO, SKIP = torch.tensor(0.0), torch.tensor(1.0)
 
 def after_step(built: Build, step: int, skip: Tensor) -> None:
     for function in built.hooks.after_step:
-        function(built.moment(step), skip)
+        function(built.context(step), skip)
 
 
 def wander(built: Build, step: int) -> None:

@@ -19,7 +19,7 @@ from workbench.engine.state import Checkpoints
 from workbench.engine.train import train
 from workbench.events import Evaluated, Stopped, Trained
 from workbench.optimizers.averages import Average
-from workbench.step import Moment
+from workbench.step import StepContext
 from workbench.techniques.ema import EMA, average_decay
 
 SCHEDULES = ["decay=0.9", "every=3", "start=0.3", "warmup=true", "every=2 start=0.2 warmup=true"]
@@ -102,7 +102,7 @@ def test_before_its_start_ema_is_the_weights(make: Make) -> None:
 def test_the_decay_of_the_average_over_a_run() -> None:
     def decays(**settings: Any) -> list[float]:
         technique = EMA(**settings)
-        return [1 - technique.weight(Moment(step, 10, 5)) for step in range(10)]
+        return [1 - technique.weight(StepContext(step, 10, 5)) for step in range(10)]
 
     assert decays(decay=0.9, start=0.4, warmup=False) == pytest.approx([0] * 4 + [0.9] * 6)
     assert decays(decay=0.9, every=3, warmup=False) == pytest.approx([1, 1, 0.729, 1, 1, 0.729, 1, 1, 0.729, 1])
@@ -110,7 +110,7 @@ def test_the_decay_of_the_average_over_a_run() -> None:
         [0.1, 2 / 11, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25]
     )
     # whatever `every` is, the average forgets as fast
-    assert math.prod(average_decay(Moment(s, 60, 5), 0.95, 4, 0.0) for s in range(60)) == pytest.approx(0.95**60)
+    assert math.prod(average_decay(StepContext(s, 60, 5), 0.95, 4, 0.0) for s in range(60)) == pytest.approx(0.95**60)
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

@@ -48,9 +48,9 @@ def test_the_schedule_scales_them_too(make: Make, optimizer: str) -> None:
     names = ("bias_rate", "cosine", "batch_norm", "loss_sum") if optimizer != "adamw" else ("bias_rate", "cosine")
     built = make(*names, *([] if optimizer == "sgd" else [optimizer]))
     state = TrainState.of(built)
-    state.set_learning_rates(built.moment(0))
+    state.set_learning_rates(built.context(0))
     first = rates(built.optimizer, built.model)
-    state.set_learning_rates(built.moment(built.steps // 2))
+    state.set_learning_rates(built.context(built.steps // 2))
     second = rates(built.optimizer, built.model)
     share = built.learning_rate(built.steps // 2) / built.learning_rate(0)
     assert 0 < share < 1

@@ -13,7 +13,7 @@ from torchvision.transforms import RandomErasing
 
 from tests.techniques.table import trial
 from workbench.engine.build import BuildError, build
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 from workbench.recipe import RecipeError
 from workbench.techniques.cutout import cutout
 from workbench.techniques.random_erasing import random_erasing
@@ -23,8 +23,8 @@ RARE = 1e-3
 """How often a correct implementation would fail a statistical test, had the draws another seed."""
 
 
-def draws(count: int, seed: int = 0, epoch: int = 0) -> Draws:
-    return Draws(seed, "test", epoch, torch.arange(count))
+def rng(count: int, seed: int = 0, epoch: int = 0) -> SampleRng:
+    return SampleRng(seed, "test", epoch, torch.arange(count))
 
 
 def images(*shape: int) -> Tensor:
@@ -34,7 +34,7 @@ def images(*shape: int) -> Tensor:
 
 def holes(count: int, h: int, w: int, **settings: object) -> Tensor:
     """int64 ``[count, 4]``: top, left, height and width of what random_erasing takes out; zeros: nothing."""
-    hole = random_erasing(torch.ones(count, 1, h, w), draws(count), **settings)[:, 0] == 0  # type: ignore[arg-type]
+    hole = random_erasing(torch.ones(count, 1, h, w), rng(count), **settings)[:, 0] == 0  # type: ignore[arg-type]
     rows, columns = hole.any(2), hole.any(1)
     found = [rows.int().argmax(1), columns.int().argmax(1), rows.sum(1), columns.sum(1)]
     assert torch.equal(found[2] * found[3], hole.sum((1, 2)))
@@ -63,7 +63,7 @@ def test_cutout_covers_every_square_equally_often(placement: str, size: int) -> 
     else:
         expected = [(y, x, y + size, x + size) for y in range(h - size + 1) for x in range(w - size + 1)]
     assert len(set(expected)) == len(expected)
-    covered = cutout(torch.ones(count, 1, h, w), size, draws(count), placement=placement)[:, 0] == 0
+    covered = cutout(torch.ones(count, 1, h, w), size, rng(count), placement=placement)[:, 0] == 0
     masks = torch.zeros(len(expected), h, w, dtype=torch.bool)
     for mask, (top, left, bottom, right) in zip(masks, expected, strict=True):
         mask[top:bottom, left:right] = True
@@ -76,7 +76,7 @@ def test_cutout_covers_every_square_equally_often(placement: str, size: int) -> 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_cutout_covers_all_channels_and_leaves_the_rest_as_it_was(dtype: torch.dtype) -> None:
     x = images(600, 3, 12, 10).to(dtype)
-    covered = cutout(x, 4, draws(600))
+    covered = cutout(x, 4, rng(600))
     assert covered.dtype == dtype
     hole = covered == 0
     assert torch.equal(hole.any(1), hole.all(1))
@@ -138,12 +138,12 @@ def test_a_rectangle_that_does_not_fit_gets_ten_attempts() -> None:
 def test_the_wanted_share_of_the_images_is_erased() -> None:
     assert abs(float((holes(4000, 16, 16, probability=0.3)[:, 2] > 0).float().mean()) - 0.3) < 0.025
     x = images(20, 3, 16, 16)
-    assert torch.equal(random_erasing(x, draws(20), probability=0.0), x)
+    assert torch.equal(random_erasing(x, rng(20), probability=0.0), x)
 
 
 def test_erased_pixels_become_zero_and_the_others_stay() -> None:
     x = images(200, 3, 16, 12)
-    erased = random_erasing(x, draws(200))
+    erased = random_erasing(x, rng(200))
     hole = erased == 0
     assert torch.equal(hole.any(1), hole.all(1))
     assert torch.equal(erased[~hole], x[~hole])
@@ -152,9 +152,9 @@ def test_erased_pixels_become_zero_and_the_others_stay() -> None:
 @pytest.mark.parametrize("shape", [(400, 2, 16, 12), (400, 3, 16, 12), (600, 1, 7, 5)])
 def test_erased_pixels_become_normal_noise(shape: tuple[int, ...]) -> None:
     x = torch.full(shape, 99.0)
-    erased = random_erasing(x, draws(shape[0]), probability=1.0, value="random")
+    erased = random_erasing(x, rng(shape[0]), probability=1.0, value="random")
     hole = erased != 99
-    assert torch.equal(hole, random_erasing(x, draws(shape[0]), probability=1.0) == 0)
+    assert torch.equal(hole, random_erasing(x, rng(shape[0]), probability=1.0) == 0)
     noise = erased[hole]
     assert kstest(noise.numpy(), "norm").pvalue > RARE
     channels = erased.movedim(1, 0)[:, hole[:, 0]]
@@ -182,19 +182,19 @@ FUNCTIONS = [
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_an_image_is_treated_the_same_in_whatever_batch_it_is(function: object) -> None:
     x = images(50, 3, 8, 10)
-    together = function(x, draws(50))  # type: ignore[operator]
+    together = function(x, rng(50))  # type: ignore[operator]
     for i in (0, 17, 49):
-        alone = function(x[i : i + 1], Draws(0, "test", 0, torch.tensor([i])))  # type: ignore[operator]
+        alone = function(x[i : i + 1], SampleRng(0, "test", 0, torch.tensor([i])))  # type: ignore[operator]
         assert torch.equal(alone[0], together[i])
-    assert not torch.equal(function(x, draws(50, epoch=1)), together)  # type: ignore[operator]
+    assert not torch.equal(function(x, rng(50, epoch=1)), together)  # type: ignore[operator]
     copies = x[:1].expand(50, -1, -1, -1)
-    assert len({tuple(image.flatten().tolist()) for image in function(copies, draws(50))}) > 1  # type: ignore[operator]
+    assert len({tuple(image.flatten().tolist()) for image in function(copies, rng(50))}) > 1  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_memory_format_stays(function: object) -> None:
     x = images(5, 3, 8, 10).contiguous(memory_format=torch.channels_last)
-    found = function(x, draws(5))  # type: ignore[operator]
+    found = function(x, rng(5))  # type: ignore[operator]
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -204,7 +204,7 @@ def test_nothing_waits_for_the_device(function: object) -> None:
     x, samples = images(50, 3, 8, 10).cuda(), torch.arange(50).cuda()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        found = function(x, Draws(0, "test", 0, samples))  # type: ignore[operator]
+        found = function(x, SampleRng(0, "test", 0, samples))  # type: ignore[operator]
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert torch.allclose(found.cpu(), function(x.cpu(), draws(50)), atol=1e-5)  # type: ignore[operator]
+    assert torch.allclose(found.cpu(), function(x.cpu(), rng(50)), atol=1e-5)  # type: ignore[operator]

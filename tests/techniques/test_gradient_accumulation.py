@@ -29,8 +29,8 @@ def gradients(built: Build) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tens
     built.hooks.gradient_edits.add(lambda weights: gradients.extend(w.grad for w in weights if w.grad is not None))
     built.model.train()
     state = TrainState.of(built)
-    batch, moment = next(batches(state))
-    one_step(state)(*built.prepare(batch, moment), batch.labels, moment)
+    batch, context = next(batches(state))
+    one_step(state)(*built.prepare(batch, context), batch.labels, context)
     return found[0], found[1], gradients
 
 

@@ -19,7 +19,7 @@ from tests.techniques.table import trial
 from workbench.engine.build import build
 from workbench.events import Finished, Trained
 from workbench.image_operations.mixing import SymmetricBeta
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 from workbench.techniques.cutmix import cutmix
 from workbench.techniques.mixup import mixup
 
@@ -28,8 +28,8 @@ RARE = 1e-3
 BETA = SymmetricBeta(1.0, "cpu")
 
 
-def draws(count: int, seed: int = 0, epoch: int = 0) -> Draws:
-    return Draws(seed, "test", epoch, torch.arange(count))
+def rng(count: int, seed: int = 0, epoch: int = 0) -> SampleRng:
+    return SampleRng(seed, "test", epoch, torch.arange(count))
 
 
 def weights_of_mixup(samples: Tensor, alpha: float = 1.0, probability: float = 1.0) -> Tensor:
@@ -40,7 +40,7 @@ def weights_of_mixup(samples: Tensor, alpha: float = 1.0, probability: float = 1
     mixed, targets = mixup(
         images,
         torch.arange(count),
-        Draws(0, "test", 0, samples),
+        SampleRng(0, "test", 0, samples),
         classes=count,
         beta=beta,
         probability=probability,
@@ -53,9 +53,7 @@ def parts_of_cutmix(count: int, h: int, w: int, alpha: float = 1.0, probability:
     """``[N, H, W]``: of which image each pixel is; and the targets, every image of a class of its own."""
     images = torch.arange(count).float().view(-1, 1, 1, 1).expand(-1, 2, h, w)
     beta = SymmetricBeta(alpha, "cpu")
-    mixed, targets = cutmix(
-        images, torch.arange(count), draws(count), classes=count, beta=beta, probability=probability
-    )
+    mixed, targets = cutmix(images, torch.arange(count), rng(count), classes=count, beta=beta, probability=probability)
     assert torch.equal(mixed[:, 0], mixed[:, 1])
     return mixed[:, 0].long(), targets
 
@@ -76,7 +74,7 @@ def test_the_table_holds_the_quantiles_of_the_beta_distribution(alpha: float) ->
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
 def test_shares_have_the_beta_distribution(alpha: float) -> None:
     count = 100_000
-    found = SymmetricBeta(alpha, "cpu")(draws(count).uniform()[:, 0]).double().sort().values
+    found = SymmetricBeta(alpha, "cpu")(rng(count).uniform()[:, 0]).double().sort().values
     # not within a thousandth of the ends: there float32 rounds many of the smallest distances to 1 away
     places = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
     below = torch.searchsorted(found, places, right=True) / count
@@ -106,7 +104,7 @@ def test_mixup_is_the_papers_formula(dtype: torch.dtype) -> None:
     images = torch.randn(64, 3, 8, 10, generator=random).to(dtype)
     labels = torch.randint(0, 7, (64,), generator=random)
     weights = weights_of_mixup(torch.arange(64))
-    mixed, targets = mixup(images, labels, draws(64), classes=7, beta=BETA)
+    mixed, targets = mixup(images, labels, rng(64), classes=7, beta=BETA)
     assert mixed.dtype == dtype
     assert targets.dtype == torch.float32
     expected = (weights @ images.float().flatten(1)).view_as(images)
@@ -173,11 +171,11 @@ def test_labels_that_are_mixed_already_are_mixed_further(technique: object) -> N
     random = torch.Generator().manual_seed(0)
     images = torch.randn(64, 3, 8, 8, generator=random)
     labels = torch.randint(0, 7, (64,), generator=random)
-    before = technique(images, labels, draws(64), classes=7, beta=BETA)  # type: ignore[operator]
-    again = technique(images, one_hot(labels, 7).float(), draws(64), classes=7, beta=BETA)  # type: ignore[operator]
+    before = technique(images, labels, rng(64), classes=7, beta=BETA)  # type: ignore[operator]
+    again = technique(images, one_hot(labels, 7).float(), rng(64), classes=7, beta=BETA)  # type: ignore[operator]
     assert torch.equal(before[0], again[0])
     assert torch.equal(before[1], again[1])
-    twice = technique(*before, draws(64, epoch=1), classes=7, beta=BETA)  # type: ignore[operator]
+    twice = technique(*before, rng(64, epoch=1), classes=7, beta=BETA)  # type: ignore[operator]
     assert torch.allclose(twice[1].sum(1), torch.ones(64), atol=1e-6)
     assert int((twice[1] > 0).sum(1).max()) > 2
 
@@ -185,7 +183,7 @@ def test_labels_that_are_mixed_already_are_mixed_further(technique: object) -> N
 @pytest.mark.parametrize("technique", [mixup, cutmix])
 def test_the_memory_format_stays(technique: object) -> None:
     images = torch.randn(8, 3, 8, 10).contiguous(memory_format=torch.channels_last)
-    mixed, _ = technique(images, torch.arange(8), draws(8), classes=8, beta=BETA)  # type: ignore[operator]
+    mixed, _ = technique(images, torch.arange(8), rng(8), classes=8, beta=BETA)  # type: ignore[operator]
     assert mixed.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -194,7 +192,7 @@ def test_the_smoothed_loss_of_a_blend_is_the_blend_of_the_smoothed_losses(tmp_pa
     settings = ("techniques.mixup.probability=1.0", "techniques.mixup.alpha=1.0")
     built = build(trial("mixup", "label_smoothing", extra=settings), "cpu", tmp_path)
     batch = built.pipeline.batch(0, 0)
-    images, targets = built.prepare(batch, built.moment(0))
+    images, targets = built.prepare(batch, built.context(0))
     assert targets.shape == (len(batch.labels), 10)
     logits = torch.randn(len(images), 10, generator=torch.Generator().manual_seed(0))
     one = [
@@ -228,9 +226,9 @@ def test_nothing_waits_for_the_device(technique: object) -> None:
     beta = SymmetricBeta(0.4, "cuda")
     torch.cuda.set_sync_debug_mode("error")
     try:
-        mixed, targets = technique(images, labels, Draws(0, "test", 0, samples), classes=50, beta=beta)  # type: ignore[operator]
+        mixed, targets = technique(images, labels, SampleRng(0, "test", 0, samples), classes=50, beta=beta)  # type: ignore[operator]
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    here = technique(images.cpu(), labels.cpu(), draws(50), classes=50, beta=SymmetricBeta(0.4, "cpu"))  # type: ignore[operator]
+    here = technique(images.cpu(), labels.cpu(), rng(50), classes=50, beta=SymmetricBeta(0.4, "cpu"))  # type: ignore[operator]
     assert torch.allclose(mixed.cpu(), here[0], atol=1e-5)
     assert torch.allclose(targets.cpu(), here[1], atol=1e-6)

@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import functional as reference
 
 from workbench.image_operations.operations import Operation, OperationTable
 from workbench.image_operations.spaces import standard_space, wide_space
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 from workbench.techniques.autoaugment import (
     SUB_POLICIES,
     AutoAugment,
@@ -33,8 +33,8 @@ Shape = tuple[int, int, int]
 SHAPES = [(3, 32, 32), (1, 32, 32), (3, 24, 40), (1, 28, 28)]
 
 
-def draws(count: int, seed: int = 0, epoch: int = 0) -> Draws:
-    return Draws(seed, "test", epoch, torch.arange(count))
+def rng(count: int, seed: int = 0, epoch: int = 0) -> SampleRng:
+    return SampleRng(seed, "test", epoch, torch.arange(count))
 
 
 def images(count: int, shape: Shape) -> Tensor:
@@ -143,7 +143,7 @@ def test_tiny_images_are_torchvisions_too(size: int) -> None:
             assert int((found.int() - expected.int()).abs().max()) <= (kind == "contrast"), operation
 
 
-Policy = Callable[[Tensor, Draws], Tensor]
+Policy = Callable[[Tensor, SampleRng], Tensor]
 POLICIES: dict[str, Callable[[Shape], Policy]] = {
     "rotation": lambda shape: partial(_rotate, interpolation="nearest"),
     "soft rotation": lambda shape: partial(_rotate, interpolation="bilinear"),
@@ -153,20 +153,20 @@ POLICIES: dict[str, Callable[[Shape], Policy]] = {
 }
 
 
-def _rotate(x: Tensor, draws: Draws, interpolation: str) -> Tensor:
-    return random_rotation(x, 30, draws, interpolation=interpolation)
+def _rotate(x: Tensor, rng: SampleRng, interpolation: str) -> Tensor:
+    return random_rotation(x, 30, rng, interpolation=interpolation)
 
 
 def operations_drawn(name: str, shape: Shape, count: int) -> list[tuple[Operation, ...]]:
     """What a policy draws for each of some images, in order."""
     if name == "autoaugment":
-        table, rows = autoaugment_table(shape), autoaugment_rows(draws(count))
+        table, rows = autoaugment_table(shape), autoaugment_rows(rng(count))
     elif name == "randaugment":
         table = randaugment_table(shape, 13)
-        rows = draws(count).integers(len(table), 2)
+        rows = rng(count).integers(len(table), 2)
     else:
         table = trivial_augment_table(shape)
-        rows = draws(count).integers(len(table))
+        rows = rng(count).integers(len(table))
     return [tuple(table.operations[row] for row in image) for image in rows.tolist()]
 
 
@@ -225,9 +225,9 @@ def test_a_policy_does_what_it_drew_in_that_order(name: str) -> None:
     shape = (3, 32, 32)
     x = images(300, shape)
     if name == "randaugment":
-        found = randaugment(x, draws(300), table=randaugment_table(shape, 13), operations=2)
+        found = randaugment(x, rng(300), table=randaugment_table(shape, 13), operations=2)
     else:
-        found = POLICIES[name](shape)(x, draws(300))
+        found = POLICIES[name](shape)(x, rng(300))
     interpolation = "bilinear" if name == "trivial_augment" else "nearest"
     for original, operations, result in zip(x, operations_drawn(name, shape, 300), found, strict=True):
         for kind, magnitude in operations:
@@ -239,8 +239,8 @@ def test_a_policy_does_what_it_drew_in_that_order(name: str) -> None:
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 def test_a_rotation_is_torchvisions(degrees: float, interpolation: str) -> None:
     x = images(200, (3, 24, 40))
-    found = random_rotation(x, degrees, draws(200), interpolation=interpolation)
-    angles = (draws(200).uniform()[:, 0].double() * 2 - 1) * degrees
+    found = random_rotation(x, degrees, rng(200), interpolation=interpolation)
+    angles = (rng(200).uniform()[:, 0].double() * 2 - 1) * degrees
     for original, angle, result in zip(x, angles, found, strict=True):
         expected = reference.rotate(original, float(angle), interpolation=InterpolationMode(interpolation))
         assert agree(result, expected, [Operation("rotate", float(angle))], interpolation)
@@ -250,7 +250,7 @@ def test_a_rotation_is_torchvisions(degrees: float, interpolation: str) -> None:
 def test_angles_are_uniform_in_both_directions(degrees: float) -> None:
     # On a ramp from left to right the slopes across and down are the cosine and the sine of the angle.
     ramp = (torch.arange(65) * 3 + 30).to(torch.uint8).expand(3000, 1, 65, 65)
-    turned = random_rotation(ramp, degrees, draws(3000), interpolation="bilinear")[:, 0].float()
+    turned = random_rotation(ramp, degrees, rng(3000), interpolation="bilinear")[:, 0].float()
     across = turned[:, 32, 52] - turned[:, 32, 12]
     down = turned[:, 52, 32] - turned[:, 12, 32]
     angles = torch.rad2deg(torch.atan2(-down, across))
@@ -265,22 +265,22 @@ def test_angles_are_uniform_in_both_directions(degrees: float) -> None:
 def test_an_image_is_treated_the_same_in_whatever_batch_it_is(name: str, shape: Shape) -> None:
     function = POLICIES[name](shape)
     x = images(60, shape)
-    together = function(x, draws(60))
+    together = function(x, rng(60))
     assert together.dtype == torch.uint8
     assert together.shape == x.shape
     for i in range(60):
-        alone = function(x[i : i + 1], Draws(0, "test", 0, torch.tensor([i])))
+        alone = function(x[i : i + 1], SampleRng(0, "test", 0, torch.tensor([i])))
         assert torch.equal(alone[0], together[i])
-    backwards = function(x.flip(0), Draws(0, "test", 0, torch.arange(59, -1, -1)))
+    backwards = function(x.flip(0), SampleRng(0, "test", 0, torch.arange(59, -1, -1)))
     assert torch.equal(backwards.flip(0), together)
-    assert not torch.equal(function(x, draws(60, epoch=1)), together)
+    assert not torch.equal(function(x, rng(60, epoch=1)), together)
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_copies_of_an_image_become_different_ones(name: str) -> None:
     shape = (3, 32, 32)
     copies = images(2, shape)[1:].expand(50, -1, -1, -1)
-    results = {tuple(image.flatten().tolist()) for image in POLICIES[name](shape)(copies, draws(50))}
+    results = {tuple(image.flatten().tolist()) for image in POLICIES[name](shape)(copies, rng(50))}
     assert len(results) > 15
     assert torch.equal(copies[0], images(2, shape)[1])  # the images of the data set stay as they were
 
@@ -289,7 +289,7 @@ def test_copies_of_an_image_become_different_ones(name: str) -> None:
 def test_nothing_asks_what_lies_on_the_device(name: str) -> None:
     """Tensors on "meta" have no values: whatever needs one on the host raises."""
     shape = (3, 32, 32)
-    there = Draws(0, "test", 0, torch.arange(6, device="meta"))
+    there = SampleRng(0, "test", 0, torch.arange(6, device="meta"))
     result = POLICIES[name](shape)(torch.empty((6, *shape), dtype=torch.uint8, device="meta"), there)
     assert result.shape == (6, *shape)
 

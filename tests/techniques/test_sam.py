@@ -14,7 +14,7 @@ from tests.checks.conftest import feeding, small_digits
 from tests.engine.conftest import run, same
 from tests.techniques.table import trial
 from workbench.engine.build import _gather_statistics, build
-from workbench.engine.guard import Guard, masked_step
+from workbench.engine.guard import Guard, step_unless_nonfinite
 from workbench.events import Finished, Trained
 from workbench.techniques.sam import sharpness_aware
 
@@ -161,7 +161,7 @@ def test_a_first_gradient_that_is_not_finite_is_a_skipped_step(adaptive: bool, b
     assert torch.isfinite(loss)
     scaler.unscale_(optimizer)
     skip = guard.inspect(loss, list(model.parameters()))
-    masked_step(optimizer, skip)
+    step_unless_nonfinite(optimizer, skip)
     scaler.update()
     assert float(skip) == 1
     assert scaler.get_scale() == 512.0

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.techniques.table import trial
-from workbench.step import Moment
+from workbench.step import StepContext
 from workbench.techniques.constant import Constant
 from workbench.techniques.cosine import Cosine
 from workbench.techniques.one_cycle import OneCycle
@@ -19,7 +19,7 @@ Schedule = Cosine | StepDecay | Constant | OneCycle | PiecewiseLinear
 
 
 def rates(technique: Schedule, epochs: int, per_epoch: int = 4) -> list[float]:
-    return [technique._factor(Moment(step, epochs * per_epoch, per_epoch)) for step in range(epochs * per_epoch)]
+    return [technique._factor(StepContext(step, epochs * per_epoch, per_epoch)) for step in range(epochs * per_epoch)]
 
 
 def torchs(make: object, epochs: int) -> list[float]:
@@ -87,9 +87,9 @@ def test_one_cycle_is_torchs(anneal_strategy: str, pct_start: float) -> None:
 
 
 def test_one_cycle_has_a_rate_where_torch_divides_by_zero() -> None:
-    assert [OneCycle(pct_start=0.5)._factor(Moment(step, 2, 2)) for step in range(2)] == pytest.approx([1, 4e-6])
-    assert OneCycle()._factor(Moment(0, 1, 1)) == pytest.approx(4e-6)
-    assert OneCycle(pct_start=1.0)._factor(Moment(0, 1, 1)) == 1
+    assert [OneCycle(pct_start=0.5)._factor(StepContext(step, 2, 2)) for step in range(2)] == pytest.approx([1, 4e-6])
+    assert OneCycle()._factor(StepContext(0, 1, 1)) == pytest.approx(4e-6)
+    assert OneCycle(pct_start=1.0)._factor(StepContext(0, 1, 1)) == 1
 
 
 def test_constant_is_one_after_torchs_linear_warm_up() -> None:

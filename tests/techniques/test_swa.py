@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tests.engine.conftest import Make, run, same, weights
 from tests.techniques.averaging import close, floats
 from tests.techniques.table import refusal, trial
-from workbench.step import Moment
+from workbench.step import StepContext
 from workbench.techniques.swa import SWA, measure_statistics
 
 
@@ -20,7 +20,7 @@ def test_swa_ends_with_the_mean_of_the_weights_at_the_ends_of_epochs(make: Make)
     seen: list[dict[str, Tensor]] = []
     ends = [3 * built.steps_per_epoch - 1, 5 * built.steps_per_epoch - 1]
     built.hooks.after_step.add(
-        lambda moment, skip: seen.append(floats(built)) if moment.step in ends else None, rank=99, name="test"
+        lambda context, skip: seen.append(floats(built)) if context.step in ends else None, rank=99, name="test"
     )
     run(built)
     names = dict(built.model.named_parameters())
@@ -93,7 +93,7 @@ def test_a_run_that_ends_before_swas_start_keeps_its_weights(make: Make) -> None
 def test_which_epochs_swa_gathers() -> None:
     def epochs(steps: int, **settings: Any) -> list[int]:
         technique = SWA(**settings)
-        return [(step + 1) // 4 for step in range(steps) if technique.gathers(Moment(step, steps, 4))]
+        return [(step + 1) // 4 for step in range(steps) if technique.gathers(StepContext(step, steps, 4))]
 
     assert epochs(40) == [8, 9, 10]
     assert epochs(40, start=0.7, every=2) == [7, 9]

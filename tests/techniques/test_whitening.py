@@ -110,7 +110,7 @@ def test_filters_never_move_and_the_bias_moves_only_at_first(make: Make) -> None
     before, seen = weights(built), []
     steps = built.steps_per_epoch
 
-    def remember(moment: object, skip: object) -> None:
+    def remember(context: object, skip: object) -> None:
         seen.append(layer.bias.detach().clone())
 
     built.hooks.after_step.add(remember, 0, "test")

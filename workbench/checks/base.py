@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.engine.build import Build
     from workbench.engine.replay import Finding
     from workbench.recipe.schema import Recipe
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 When = Literal["before", "during", "after"]
 
@@ -46,11 +46,11 @@ class Watch:
     remembers: ClassVar[tuple[str, ...]] = ()
     """Attributes of plain values that a checkpoint keeps, so that a run that goes on knows what was seen before."""
 
-    def due(self, moment: Moment) -> bool:
+    def due(self, context: StepContext) -> bool:
         """Whether ``look`` sees something in this step."""
         return False
 
-    def look(self, moment: Moment) -> None:
+    def look(self, context: StepContext) -> None:
         """See weights and gradients of a step before its update, on the device: nothing in here may wait for it."""
 
     def judge(self, trained: Trained) -> Result | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.engine.build import Build
     from workbench.events import Trained
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class DeadUnits(Check):
@@ -53,16 +53,16 @@ class _DeadWatch(Watch):
     def lacks(self) -> str:
         return f"it had {self.taken} of the {self.card.looks} looks that it needs, one in {self.card.every} steps"
 
-    def due(self, moment: Moment) -> bool:
-        return (moment.step + 1) % self.card.every == 0 or bool(self._hooks)
+    def due(self, context: StepContext) -> bool:
+        return (context.step + 1) % self.card.every == 0 or bool(self._hooks)
 
-    def look(self, moment: Moment) -> None:
+    def look(self, context: StepContext) -> None:
         if self._hooks:
             for hook in self._hooks:
                 hook.remove()
             self._hooks = []
             self.taken += 1
-        if (moment.step + 1) % self.card.every == 0:
+        if (context.step + 1) % self.card.every == 0:
             self._hooks = [module.register_forward_hook(self._see(name)) for name, module in self.modules]
 
     def _see(self, name: str) -> Any:

@@ -26,13 +26,13 @@ class FirstSteps(Check):
 
     def examine(self, build: Build) -> Result:
         """On a copy, in fp32; the mean of five losses counts, a single one may be a hard batch."""
-        from workbench.engine.rehearsal import Rehearsal
+        from workbench.engine.dry_run import DryRun
 
-        rehearsal = Rehearsal(build)
+        rehearsal = DryRun(build)
         schedule = build.schedule
         losses: list[float] = []
         for step in range(min(self.steps, build.steps)):
-            losses.append(rehearsal.step(step, float(schedule(build.moment(step)))))
+            losses.append(rehearsal.step(step, float(schedule(build.context(step)))))
             recent = sum(losses[-5:]) / len(losses[-5:])
             if not recent <= self.factor * max(losses[0], 1.0):
                 break

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.engine.build import Build
     from workbench.events import Trained
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 USUAL = 5
 """Looks from which on there is a usual length."""
@@ -63,11 +63,11 @@ class _GradientWatch(Watch):
         needed = max(self.card.patience, USUAL + 1)
         return f"it had {self.looks} of the {needed} looks that it needs, one in {self.card.every} steps"
 
-    def due(self, moment: Moment) -> bool:
-        return moment.step % self.card.every == 0
+    def due(self, context: StepContext) -> bool:
+        return context.step % self.card.every == 0
 
-    def look(self, moment: Moment) -> None:
-        if moment.step % self.card.every:
+    def look(self, context: StepContext) -> None:
+        if context.step % self.card.every:
             return
         import torch
 

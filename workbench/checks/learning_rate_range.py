@@ -72,9 +72,9 @@ class LearningRateRange(Check):
 
     def measure(self, build: Build) -> list[Point]:
         """The test's points: rate and exponentially smoothed loss (weight 0.8, freed of its start at 0)."""
-        from workbench.engine.rehearsal import Rehearsal
+        from workbench.engine.dry_run import DryRun
 
-        rehearsal, points, average = Rehearsal(build), list[Point](), 0.0
+        rehearsal, points, average = DryRun(build), list[Point](), 0.0
         growth = (self.highest / self.lowest) ** (1 / (self.steps - 1))
         for step in range(self.steps):
             factor = self.lowest * growth**step

@@ -33,7 +33,7 @@ class OverfitBatch(Check):
     def examine(self, build: Build) -> Result:
         """On a copy, in fp32."""
         from workbench.checks.training_images import training_images
-        from workbench.engine.rehearsal import memorise
+        from workbench.engine.dry_run import memorise
 
         images, labels = training_images(build, self.images)
         losses = memorise(build.model, images, labels, self.steps, self.rate, self.goal)

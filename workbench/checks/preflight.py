@@ -45,9 +45,9 @@ def preflight_report(
     """
     from workbench.data.base import DataError, NoStep
     from workbench.engine.build import build
-    from workbench.engine.suited import suited
+    from workbench.engine.device_fallback import resolve_for_device
 
-    recipe, notes = suited(recipe, device)
+    recipe, notes = resolve_for_device(recipe, device)
     cards = chosen(recipe, "before", only, everything=everything)
     try:
         built = build(recipe, device, data_root)
@@ -93,7 +93,7 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, card
     """What can be said of a recipe whose data cannot be read."""
     from workbench.engine.build import parameter_counts
     from workbench.engine.cost import multiply_adds_of_last
-    from workbench.engine.outline import outline_unseen
+    from workbench.engine.summary import summary_of_unseen
 
     reason, _, advice = problem.partition("; ")
     expected = f"the data set '{recipe.data.source}'"
@@ -107,7 +107,7 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, card
     images = None
     known = recipe.data_source.known()  # type: ignore[attr-defined]
     if known is not None:
-        sketch = outline_unseen(recipe, known)
+        sketch = summary_of_unseen(recipe, known)
         images = sketch.training_images
         counts = parameter_counts(sketch.model)
         possible = [card for card in cards if not card.needs_data]
@@ -127,7 +127,9 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, card
 def _results(build: Build, cards: list[Check]) -> Iterator[tuple[Check, Result]]:
     import torch
 
-    build.prepare(build.pipeline.batch(0, 0), build.moment(0))  # an augmentation that breaks shall break before the run
+    build.prepare(
+        build.pipeline.batch(0, 0), build.context(0)
+    )  # an augmentation that breaks shall break before the run
     for card in cards:
         with torch.random.fork_rng(devices=[build.device] if build.device.type == "cuda" else []), _nothing_sought():
             try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from workbench.engine.build import Build
     from workbench.engine.replay import Finding
-    from workbench.step import Batch, Moment
+    from workbench.step import Batch, StepContext
 
 
 class RunChecks(Observer):
@@ -42,11 +42,11 @@ class RunChecks(Observer):
         if self._on:
             yield from preflight(self._build)
 
-    def due(self, moment: Moment) -> bool:
-        return self._watching.due(moment)
+    def due(self, context: StepContext) -> bool:
+        return self._watching.due(context)
 
-    def look(self, moment: Moment) -> None:
-        self._watching.look(moment)
+    def look(self, context: StepContext) -> None:
+        self._watching.look(context)
 
     def trained(self, event: Trained) -> Iterator[CheckFinished]:
         self._history.append((event.step, event.accuracy))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workbench.engine.build import Build
     from workbench.events import Trained
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class UpdateRatio(Check):
@@ -62,23 +62,23 @@ class _UpdateWatch(Watch):
             return "no layer has weights of its own"
         return f"it had {self.looks} of the {self.card.patience} looks that it needs, one in {self.card.every} steps"
 
-    def due(self, moment: Moment) -> bool:
-        return moment.step % self.card.every == 0 or moment.step == self.taken + 1
+    def due(self, context: StepContext) -> bool:
+        return context.step % self.card.every == 0 or context.step == self.taken + 1
 
-    def look(self, moment: Moment) -> None:
+    def look(self, context: StepContext) -> None:
         import torch
 
         from workbench import torch_compat
 
-        if moment.step == self.taken + 1 and self.before:
+        if context.step == self.taken + 1 and self.before:
             after = [weight.detach() for weight in self.weights]
             changes = torch_compat.foreach_norm(torch_compat.foreach_sub(after, self.before), 2.0, dtype=torch.float32)
             lengths = torch_compat.foreach_norm(self.before, 2.0, dtype=torch.float32)
             self.ratios = torch.stack(changes) / torch.stack(lengths).clamp(min=1e-12)
             self.before = []
-        if moment.step % self.card.every == 0:
+        if context.step % self.card.every == 0:
             self.before = [weight.detach().clone() for weight in self.weights]
-            self.taken = moment.step
+            self.taken = context.step
 
     def judge(self, trained: Trained) -> Result | None:
         self.peak = max(self.peak, trained.learning_rate)

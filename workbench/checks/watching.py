@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.checks.outcome import Outcome
     from workbench.engine.build import Build
     from workbench.engine.replay import Finding
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 RARER = 10
 """Looks are so much rarer where steps are recorded: one that is looked into runs without its graph."""
@@ -34,15 +34,15 @@ class Watching:
             if (watch := card.watch(build)) is not None:
                 self._watches.append((card, watch))
 
-    def due(self, moment: Moment) -> bool:
+    def due(self, context: StepContext) -> bool:
         """Whether one of them sees something in this step."""
-        return any(watch.due(moment) for _, watch in self._watches)
+        return any(watch.due(context) for _, watch in self._watches)
 
-    def look(self, moment: Moment) -> None:
+    def look(self, context: StepContext) -> None:
         """Have those look that see something in it."""
         for _, watch in self._watches:
-            if watch.due(moment):
-                watch.look(moment)
+            if watch.due(context):
+                watch.look(context)
 
     def judge(self, trained: Trained) -> Iterator[CheckFinished]:
         """What changed at a point of the curves."""

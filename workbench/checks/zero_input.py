@@ -31,7 +31,7 @@ class ZeroInput(Check):
         import torch
 
         from workbench.checks.training_images import training_images
-        from workbench.engine.rehearsal import memorise
+        from workbench.engine.dry_run import memorise
 
         images, labels = training_images(build, self.images)
         seeing = memorise(build.model, images, labels, self.steps, self.rate, 0.0)[-1]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from workbench.hooks import Registered
-from workbench.randomness import Draws, generator
+from workbench.randomness import SampleRng, generator
 
-Augmentations = tuple[Registered[[Tensor, Draws], Tensor], ...]
+Augmentations = tuple[Registered[[Tensor, SampleRng], Tensor], ...]
 """Functions of uint8 images ``[N, C, H, W]`` and their draws, in their order."""
 
 
@@ -58,7 +58,7 @@ def augment(images: Tensor, indices: Tensor, epoch: int, seed: int, augmentation
 
     images: uint8 ``[N, C, H, W]``; indices: int64 ``[N]``, the images' positions in the training split.
     """
-    draws = Draws.of_each(seed, [each.name for each in augmentations], epoch, indices)
-    for each, drawn in zip(augmentations, draws, strict=True):
+    rng = SampleRng.of_each(seed, [each.name for each in augmentations], epoch, indices)
+    for each, drawn in zip(augmentations, rng, strict=True):
         images = each(images, drawn)
     return images

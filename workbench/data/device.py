@@ -11,7 +11,7 @@ from torch import Tensor
 from workbench.data.base import DataError, Split
 from workbench.data.batches import Augmentations, Plan, augment
 from workbench.out_of_memory import out_of_memory
-from workbench.step import Batch, Marks, Repeated, as_written
+from workbench.step import Batch, PhaseMarks, Repeated, as_written
 
 _CHUNK = 64 * 2**20  # bytes uploaded at a time, so that a split on disk never lies in memory as a whole
 
@@ -34,10 +34,10 @@ class DevicePipeline:
         return self._plan.batch_size_of(step)
 
     def epoch(
-        self, epoch: int, skip: int = 0, marks: Marks | None = None, repeated: Repeated = as_written
+        self, epoch: int, skip: int = 0, marks: PhaseMarks | None = None, repeated: Repeated = as_written
     ) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out."""
-        marks = marks or Marks()
+        marks = marks or PhaseMarks()
         order = self._plan.order_on(self._device, epoch)
         make = partial(self._made, epoch)
         for step in range(skip, len(self)):

@@ -19,7 +19,7 @@ from workbench.data.shared_memory import PLACE, megabytes, remedy, room
 from workbench.data.worker_images import Failure, Images, Piped, Place
 from workbench.data.workers import WorkerStart, cause_of_death, make_ready, start_method, start_workers
 from workbench.recipe.schema import Data
-from workbench.step import Batch, Marks, Repeated, as_written
+from workbench.step import Batch, PhaseMarks, Repeated, as_written
 
 _SHUTDOWN_SECONDS = 15.0
 _LOOK_SECONDS = 5.0
@@ -80,13 +80,13 @@ class LoaderPipeline:
         return tuple(w.pid for w in self._workers() if w.is_alive() and w.pid is not None)
 
     def epoch(
-        self, epoch: int, skip: int = 0, marks: Marks | None = None, repeated: Repeated = as_written
+        self, epoch: int, skip: int = 0, marks: PhaseMarks | None = None, repeated: Repeated = as_written
     ) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out."""
         self._places.epoch, self._places.skip = epoch, skip
         if skip >= len(self):
             return
-        marks = marks or Marks()
+        marks = marks or PhaseMarks()
         try:
             self._begin()
             order = self._plan.order_on(self._device, epoch)

@@ -17,7 +17,7 @@ from workbench.data.device import DevicePipeline, upload
 from workbench.data.loader import LoaderPipeline
 from workbench.out_of_memory import out_of_memory
 from workbench.recipe.schema import Data
-from workbench.step import Batch, Marks, Repeated, as_written
+from workbench.step import Batch, PhaseMarks, Repeated, as_written
 
 __all__ = ["EvaluationSet", "Pipeline", "evaluation_batches", "make_pipeline", "order", "split_bytes"]
 
@@ -37,7 +37,7 @@ class Pipeline(Protocol):
         ...
 
     def epoch(
-        self, epoch: int, skip: int = 0, marks: Marks | None = None, repeated: Repeated = as_written
+        self, epoch: int, skip: int = 0, marks: PhaseMarks | None = None, repeated: Repeated = as_written
     ) -> Iterator[Batch]:
         """The batches of an epoch in order, the first ``skip`` of them left out (and not made). One epoch at a time.
 

@@ -24,7 +24,7 @@ from workbench.precision import Precision
 from workbench.randomness import key
 from workbench.recipe import Recipe, RecipeError, conflicts
 from workbench.recipe.execution import Execution, execution
-from workbench.step import Batch, Moment, Repeated, as_written
+from workbench.step import Batch, Repeated, StepContext, as_written
 
 Network = Callable[[Tensor], Tensor]
 """Float images ``[N, C, H, W]`` to logits ``[N, classes]``: a model, or something that computes the same."""
@@ -60,7 +60,7 @@ class Build:
     optimizer: torch.optim.Optimizer
     precision: Precision
     normalise: Callable[[Tensor], Tensor]
-    schedule: Callable[[Moment], float]
+    schedule: Callable[[StepContext], float]
     base_rates: tuple[float, ...]
     peak_rate: float
     evaluation: dict[str, EvaluationSet]
@@ -88,20 +88,20 @@ class Build:
         """Whether targets are blends of labels, so that train accuracy has no meaning."""
         return len(self.hooks.target_mixing) > 0
 
-    def moment(self, step: int) -> Moment:
+    def context(self, step: int) -> StepContext:
         """When a step happens."""
-        return Moment(step, self.steps, self.steps_per_epoch)
+        return StepContext(step, self.steps, self.steps_per_epoch)
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of the first parameter group at a step, as the recipe states it."""
-        return self.peak_rate * float(self.schedule(self.moment(step)))
+        return self.peak_rate * float(self.schedule(self.context(step)))
 
-    def prepare(self, batch: Batch, moment: Moment, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
+    def prepare(self, batch: Batch, context: StepContext, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
         """A batch from the pipeline as the network meets it in training: float images and targets.
 
         repeated: calls what depends on the batch and its epoch alone.
         """
-        return prepared(batch, moment, self.hooks, self.normalise, self.recipe.seed, repeated)
+        return prepared(batch, context, self.hooks, self.normalise, self.recipe.seed, repeated)
 
     def plain(self, images: Tensor) -> Tensor:
         """uint8 images as the network meets them in evaluation."""
@@ -126,9 +126,9 @@ class Build:
 
     def one_more_epoch(self) -> Iterator[Tensor]:
         """The images of an epoch beyond the last, as training would meet them."""
-        moment = self.moment(self.steps - 1)
-        for batch in self.pipeline.epoch(moment.epoch + 1):
-            yield self.prepare(batch, moment)[0]
+        context = self.context(self.steps - 1)
+        for batch in self.pipeline.epoch(context.epoch + 1):
+            yield self.prepare(batch, context)[0]
 
     def close(self) -> None:
         """End what the pipeline started."""

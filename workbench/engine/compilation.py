@@ -44,7 +44,7 @@ class Compiled:
     def __call__(self, images: Tensor) -> Tensor:
         """Logits of a training batch, or of a part of it."""
         build = self._build
-        if self._fast is None or len(images) < self._whole or self._state.looked_at(self._state.moment):
+        if self._fast is None or len(images) < self._whole or self._state.looked_at(self._state.context):
             return build.model(images)  # type: ignore[no-any-return]
         with torch_compat.backward_at_once():
             return self._fast(images)

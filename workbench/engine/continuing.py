@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from workbench.hooks import Hooks, add_by_words
-from workbench.step import Moment
+from workbench.step import StepContext
 from workbench.storage.values import Count, Finite
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MEANINGS: dict[Schedule, str] = {
 WARMUP_SHARE = 0.1
 """Of the added steps; one epoch at most."""
 
-Factor = Callable[[Moment], float]
+Factor = Callable[[StepContext], float]
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ def continued(factor: Factor, how: Continuation) -> Factor:
 
     before = factor if how.earlier is None else continued(factor, how.earlier)
 
-    def scaled(moment: Moment) -> float:
-        if moment.step < how.step:
-            return before(Moment(moment.step, how.steps, how.steps_per_epoch))
+    def scaled(context: StepContext) -> float:
+        if context.step < how.step:
+            return before(StepContext(context.step, how.steps, how.steps_per_epoch))
         if how.schedule == "planned":
-            return factor(moment)
+            return factor(context)
         if how.schedule == "hold":
             return how.last
-        done, added = moment.step - how.step, moment.steps - how.step
-        wanted = factor(Moment(done, added, how.steps_per_epoch))
+        done, added = context.step - how.step, context.steps - how.step
+        wanted = factor(StepContext(done, added, how.steps_per_epoch))
         warm = min(how.steps_per_epoch, max(1, round(WARMUP_SHARE * added)))
         return wanted if done >= warm else how.last + (wanted - how.last) * (done + 1) / (warm + 1)
 
@@ -75,12 +75,12 @@ def continued(factor: Factor, how: Continuation) -> Factor:
 
 def factor_at(factor: Factor, step: int, steps: int, steps_per_epoch: int) -> float:
     """A schedule's share of the learning rate at a step of a run of some length."""
-    return float(factor(Moment(step, steps, steps_per_epoch)))
+    return float(factor(StepContext(step, steps, steps_per_epoch)))
 
 
 def why_not_longer(recipe: Recipe, step: int, steps: int, steps_per_epoch: int) -> str:
     """What of a recipe keeps a run that stands at a step from going on beyond its length, one sentence; mostly ""."""
-    done = Moment(step, steps, steps_per_epoch)
+    done = StepContext(step, steps, steps_per_epoch)
     return next(filter(None, (technique.why_not_longer(done) for technique in recipe.active())), "")
 
 

@@ -18,10 +18,10 @@ from workbench.engine.reasons import reason
 from workbench.engine.recorder import Recorder
 from workbench.engine.train_state import TrainState
 from workbench.out_of_memory import out_of_memory
-from workbench.step import Moment, nobody
+from workbench.step import StepContext, nobody
 
-Step = Callable[[Tensor, Tensor, Tensor, Moment], Tensor]
-"""``(images, targets, labels, moment)``, all on the device, to skip, float32 []: 1 where the update is masked."""
+Step = Callable[[Tensor, Tensor, Tensor, StepContext], Tensor]
+"""``(images, targets, labels, context)``, all on the device, to skip, float32 []: 1 where the update is masked."""
 Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
 """Records a function without running it: returns what repeats it, and the tensor that then holds its result."""
 
@@ -91,22 +91,22 @@ class Recorded:
         self._capturable: list[dict[str, Any]] = []
         state.rates_on_device, state.make_room = True, self._make_room
 
-    def __call__(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+    def __call__(self, images: Tensor, targets: Tensor, labels: Tensor, context: StepContext) -> Tensor:
         """One step."""
         inputs = (images, targets, labels)
         if not self._ready:
             self._make_capturable()
-        if self._off or len(labels) < self._build.recipe.data.batch_size or self._state.looked_at(moment):
-            return self._as_written(images, targets, labels, moment)
-        kind = self._kind(inputs, moment)
+        if self._off or len(labels) < self._build.recipe.data.batch_size or self._state.looked_at(context):
+            return self._as_written(images, targets, labels, context)
+        kind = self._kind(inputs, context)
         graph = self._graphs.get(kind)
-        if graph is None and (graph := self._new(kind, inputs, moment)) is None:
-            return self._as_written(images, targets, labels, moment)
+        if graph is None and (graph := self._new(kind, inputs, context)) is None:
+            return self._as_written(images, targets, labels, context)
         self._since.add(kind)
         if self._state.phases.on:
-            if (marked := self._marked(graph, moment)) is None:
+            if (marked := self._marked(graph, context)) is None:
                 self._state.phases.as_written = True
-                return self._as_written(images, targets, labels, moment)
+                return self._as_written(images, targets, labels, context)
             graph = marked
         for place, value in zip(graph.inputs, inputs, strict=True):
             place.copy_(value)
@@ -115,19 +115,19 @@ class Recorded:
             self._state.phases.repeated(graph.phases)
         return graph.result
 
-    def _as_written(self, images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+    def _as_written(self, images: Tensor, targets: Tensor, labels: Tensor, context: StepContext) -> Tensor:
         """The step without its graph. Where the recordings leave too little memory for it, they are given up."""
         if not self._graphs:
-            return self._step(images, targets, labels, moment)
+            return self._step(images, targets, labels, context)
         put_back, self._state.updating = remembered(self._build, self._host), False
         try:
-            return self._step(images, targets, labels, moment)
+            return self._step(images, targets, labels, context)
         except Exception as error:
             if not out_of_memory(error) or self._state.updating:  # an update that broke off cannot be undone
                 raise
         put_back()
         self._state.make_room()
-        return self._step(images, targets, labels, moment)
+        return self._step(images, targets, labels, context)
 
     def _make_room(self) -> bool:
         """Give recordings up for the memory that they hold; whether there were any."""
@@ -136,7 +136,7 @@ class Recorded:
         self._give_up("recordings left too little memory for the rest", recordable=True)
         return True
 
-    def _marked(self, graph: _Graph, moment: Moment) -> _Graph | None:
+    def _marked(self, graph: _Graph, context: StepContext) -> _Graph | None:
         """The recording of the same step that has its phases; None where it cannot be had."""
         if self._unmarked or self._state.phases.repeated is None:
             return None
@@ -148,7 +148,7 @@ class Recorded:
                 event.record()
                 phases.append((phase, event))
 
-            found = self._recorded(graph.inputs, moment, at)
+            found = self._recorded(graph.inputs, context, at)
             if isinstance(found, str):
                 self._unmarked = True
                 why = f"their recording has no place for clocks ({found})"
@@ -159,15 +159,15 @@ class Recorded:
             graph.marked, found.phases = found, phases
         return graph.marked
 
-    def _kind(self, inputs: tuple[Tensor, ...], moment: Moment) -> Hashable:
-        if moment.epoch != self._network[0]:
+    def _kind(self, inputs: tuple[Tensor, ...], context: StepContext) -> Hashable:
+        if context.epoch != self._network[0]:
             # a number in its place: all that the layers hold would be hashed several times in every step
-            self._network = moment.epoch, self._networks.setdefault(self._host.of_an_epoch(), len(self._networks))
+            self._network = context.epoch, self._networks.setdefault(self._host.of_an_epoch(), len(self._networks))
         trained = tuple(parameter.requires_grad for parameter in self._build.parameters)
         shapes = tuple((value.shape, value.dtype, value.stride()) for value in inputs)
         return (self._host.of_a_step(), self._network[1], shapes, trained)
 
-    def _new(self, kind: Any, inputs: tuple[Tensor, ...], moment: Moment) -> _Graph | None:
+    def _new(self, kind: Any, inputs: tuple[Tensor, ...], context: StepContext) -> _Graph | None:
         """Count a step of a kind that has no recording, and record it if it was seen often enough."""
         done = self._done[kind] = self._done.get(kind, 0) + 1
         if done == 1:
@@ -181,7 +181,7 @@ class Recorded:
         if done <= WARM_UP:
             return None
         self._leave()
-        found = self._recorded(inputs, moment)
+        found = self._recorded(inputs, context)
         if isinstance(found, str):
             self._give_up(found)
             return None
@@ -197,7 +197,7 @@ class Recorded:
             self._recorder.free()
 
     def _recorded(
-        self, inputs: tuple[Tensor, ...], moment: Moment, at: Callable[[str], None] | None = None
+        self, inputs: tuple[Tensor, ...], context: StepContext, at: Callable[[str], None] | None = None
     ) -> _Graph | str:
         """A recording of the step, or what keeps it from being recorded; all is then as before.
 
@@ -207,7 +207,7 @@ class Recorded:
         try:
             with self._state.pause(), self._state.phases.instead(at or nobody):
                 places = inputs if at else tuple(torch.empty_like(value) for value in inputs)
-                repeat, result = self._record(lambda: self._step(places[0], places[1], places[2], moment))
+                repeat, result = self._record(lambda: self._step(places[0], places[1], places[2], context))
             if change := before.change():
                 raise CannotRecord(change)
         except Exception as error:  # an error of the step's own comes back when it runs as written

@@ -27,7 +27,7 @@ class Guard:
         self._blocks = memory_blocks(model.buffers())
         self._saved: list[Tensor] = []
 
-    def remember(self) -> None:
+    def snapshot_buffers(self) -> None:
         """Keep the norms' running statistics as they are before a forward pass."""
         self._saved = [block.clone() for block in self._blocks]
 
@@ -35,7 +35,7 @@ class Guard:
         """Inspect this step next; from there on the steps are counted on the device, where a recorded step needs it."""
         self._step.fill_(step)
 
-    def inspect(self, loss: Tensor, parameters: list[nn.Parameter]) -> Tensor:
+    def check_finite(self, loss: Tensor, parameters: list[nn.Parameter]) -> Tensor:
         """Look at a step's loss and unscaled gradients; restore the running statistics if it must not count.
 
         Returns float32 ``[]``: 1 where this update must be masked, else 0.
@@ -84,7 +84,7 @@ def _not_finite(x: Tensor) -> Tensor:
     return (x * 0) != 0
 
 
-def masked_step(optimizer: torch.optim.Optimizer, skip: Tensor) -> None:
+def step_unless_nonfinite(optimizer: torch.optim.Optimizer, skip: Tensor) -> None:
     """An optimizer step that changes nothing where ``skip`` is 1, without asking the device.
 
     Fused optimizers take the flag themselves; of any other kind, weights and state are put back.

@@ -12,14 +12,14 @@ from torch import Tensor
 from workbench.data.base import Split
 from workbench.data.statistics import channel_statistics
 from workbench.hooks import Hooks, Registered
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 from workbench.recipe import Recipe
-from workbench.step import Batch, Moment, Repeated, as_written
+from workbench.step import Batch, Repeated, StepContext, as_written
 
 
 def prepared(
     batch: Batch,
-    moment: Moment,
+    context: StepContext,
     hooks: Hooks,
     normalise: Callable[[Tensor], Tensor],
     seed: int,
@@ -31,24 +31,24 @@ def prepared(
     """
     resizes = len(hooks.resize) > 0
 
-    def draws(technique: Registered[..., Any], indices: Tensor) -> Draws:
-        return Draws(seed, technique.name, moment.epoch, indices)
+    def rng(technique: Registered[..., Any], indices: Tensor) -> SampleRng:
+        return SampleRng(seed, technique.name, context.epoch, indices)
 
     def mixed(images: Tensor, targets: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
         for mix in hooks.target_mixing:
-            images, targets = mix(images, targets, draws(mix, indices))
+            images, targets = mix(images, targets, rng(mix, indices))
         return images, targets
 
     def floats(images: Tensor, labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
         images = hooks.memory_format(normalise(images))
         for augment in hooks.tensor_augmentation:
-            images = augment(images, draws(augment, indices))
+            images = augment(images, rng(augment, indices))
         return (images, labels) if resizes else mixed(images, labels, indices)
 
-    images, targets = repeated("inputs", floats, moment.epoch, *batch)
+    images, targets = repeated("inputs", floats, context.epoch, *batch)
     if not resizes:
         return images, targets
-    return mixed(hooks.resize(images, moment), targets, batch.indices)
+    return mixed(hooks.resize(images, context), targets, batch.indices)
 
 
 def normalisation(recipe: Recipe, training: Split, device: torch.device) -> Callable[[Tensor], Tensor]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workbench.control import Control
     from workbench.engine.replay import Finding
     from workbench.engine.train_state import TrainState
-    from workbench.step import Batch, Moment
+    from workbench.step import Batch, StepContext
 
 
 class Observer:
@@ -32,11 +32,11 @@ class Observer:
         """Before the first step of a training that does not go on from a checkpoint."""
         yield from ()
 
-    def due(self, moment: Moment) -> bool:
+    def due(self, context: StepContext) -> bool:
         """Whether :meth:`look` sees something in this step, which then runs as it is written."""
         return False
 
-    def look(self, moment: Moment) -> None:
+    def look(self, context: StepContext) -> None:
         """See gradients and weights before the update, on the device: nothing in here may wait for it."""
 
     def after_step(self) -> Iterator[Event]:

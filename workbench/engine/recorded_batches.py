@@ -28,7 +28,7 @@ FEWEST = 4
 """Batches of an epoch for which a recording is worth its time: it takes as long as two batches."""
 
 
-def batches_made(state: TrainState) -> Repeated:
+def batch_maker(state: TrainState) -> Repeated:
     """What calls the functions that make a training's batches."""
     return RecordedBatches(state) if recorded_batches(state.build) else as_written
 

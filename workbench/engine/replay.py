@@ -39,11 +39,11 @@ def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
     The model must hold the weights from before that step, which the guard sees to. ``scaled_out``: the loss scaler
     gave up.
     """
-    moment = build.moment(step)
-    batch = build.pipeline.batch(moment.epoch, step % build.steps_per_epoch)
-    images, targets = build.prepare(batch, moment)
+    context = build.context(step)
+    batch = build.pipeline.batch(context.epoch, step % build.steps_per_epoch)
+    images, targets = build.prepare(batch, context)
     finding = partial(Finding, images=images, targets=targets, places=batch.indices)
-    where = f"step {step + 1} (epoch {moment.epoch + 1})"
+    where = f"step {step + 1} (epoch {context.epoch + 1})"
     if not _finite(images):
         return finding("input", "input", f"the images of {where} are not finite before they meet the network")
     model = copy.deepcopy(build.model)

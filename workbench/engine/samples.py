@@ -15,7 +15,7 @@ from workbench.data.splits import training_and_validation
 from workbench.engine.inputs import normalisation, prepared
 from workbench.engine.registering import registered
 from workbench.recipe import Recipe
-from workbench.step import Batch, Moment
+from workbench.step import Batch, StepContext
 
 
 def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tuple[Tensor, list[str]]:
@@ -39,11 +39,11 @@ def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tu
     return pixels.permute(0, 2, 3, 1).contiguous(), captions(targets, dataset.classes)
 
 
-def _moment(recipe: Recipe, plan: Plan, epoch: int) -> Moment:
+def _moment(recipe: Recipe, plan: Plan, epoch: int) -> StepContext:
     """The start of an epoch, of a run that is long enough to have it."""
     length = max(1, len(plan))
     step = epoch * length
-    return Moment(step, max(step + 1, round(recipe.train.epochs * length)), length)
+    return StepContext(step, max(step + 1, round(recipe.train.epochs * length)), length)
 
 
 def visible(inputs: Tensor, normalise: Callable[[Tensor], Tensor]) -> Tensor:

@@ -132,7 +132,7 @@ def _single_images(build: Build) -> Iterator[Tensor]:
     image = build.plain(build.training.images(torch.arange(1)).to(build.device)).float()
     seen: set[tuple[int, ...]] = set()
     for step in _steps(build):
-        resized = build.hooks.resize(image, build.moment(step))
+        resized = build.hooks.resize(image, build.context(step))
         if tuple(resized.shape) not in seen:
             seen.add(tuple(resized.shape))
             yield resized

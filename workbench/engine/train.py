@@ -13,16 +13,16 @@ from workbench.engine.between_steps import BetweenSteps, run_started
 from workbench.engine.build import Build, BuildError
 from workbench.engine.compilation import Compiled, Compute, compiling
 from workbench.engine.execution import Step, executed
-from workbench.engine.guard import masked_step
+from workbench.engine.guard import step_unless_nonfinite
 from workbench.engine.observer import Observer
-from workbench.engine.recorded_batches import batches_made
+from workbench.engine.recorded_batches import batch_maker
 from workbench.engine.saving import Saving
 from workbench.engine.single_images import place, refusal, remedy
 from workbench.engine.state import Checkpoints
 from workbench.engine.train_state import TrainState, no_room
 from workbench.events import Event, Resumed
 from workbench.hooks import not_a_hooks
-from workbench.step import Batch, Moment, Repeated, as_written
+from workbench.step import Batch, Repeated, StepContext, as_written
 
 
 def train(
@@ -45,7 +45,7 @@ def train(
     saving = Saving(state, checkpoints, observers)
     between = BetweenSteps(state, control, saving, observers)
     looks = [observer for observer in observers if type(observer).look is not Observer.look]
-    state.looked_at = lambda moment: any(observer.due(moment) for observer in looks)
+    state.looked_at = lambda context: any(observer.due(context) for observer in looks)
     step = executed(one_step(state, looks), state)
 
     try:
@@ -75,16 +75,16 @@ def train(
 def _steps(state: TrainState, step: Step, between: BetweenSteps) -> Iterator[Event]:
     """All steps, with what is said between them; the training may be over before the last."""
     build, phases = state.build, state.phases
-    made = batches_made(state)
-    for batch, moment in batches(state, made):
+    made = batch_maker(state)
+    for batch, context in batches(state, made):
         phases.at("augment")
-        images, targets = state.with_room(partial(build.prepare, batch, moment, made))
+        images, targets = state.with_room(partial(build.prepare, batch, context, made))
         phases.at("other")
-        state.set_learning_rates(moment)
-        skip = step(images, targets, batch.labels, moment)
+        state.set_learning_rates(context)
+        skip = step(images, targets, batch.labels, context)
         state.meter.saw(len(batch.labels))
         for function in build.hooks.after_step:
-            function(moment, skip)
+            function(context, skip)
         state.step += 1
         phases.at("")
         yield from between.after_step()
@@ -116,20 +116,20 @@ def one_step(state: TrainState, looks: Iterable[Observer] = ()) -> Step:
         compute = wrap(compute, build.model)
     compute = network.guarded(compute)
 
-    def step(images: Tensor, targets: Tensor, labels: Tensor, moment: Moment) -> Tensor:
-        guard.remember()
+    def step(images: Tensor, targets: Tensor, labels: Tensor, context: StepContext) -> Tensor:
+        guard.snapshot_buffers()
         loss, logits = compute(images, targets)
         state.updating = True
         phases.at("optimizer")
         scaler.unscale_(optimizer)
-        skip = guard.inspect(loss, build.parameters)
+        skip = guard.check_finite(loss, build.parameters)
         for edit in hooks.gradient_edits:
             edit(build.parameters)
         for observer in looks:
-            if observer.due(moment):
-                observer.look(moment)
+            if observer.due(context):
+                observer.look(context)
         with hooks.optimizer.named():
-            masked_step(optimizer, skip)
+            step_unless_nonfinite(optimizer, skip)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
         phases.at("other")
@@ -139,14 +139,14 @@ def one_step(state: TrainState, looks: Iterable[Observer] = ()) -> Step:
     return step
 
 
-def batches(state: TrainState, made: Repeated = as_written) -> Iterator[tuple[Batch, Moment]]:
+def batches(state: TrainState, made: Repeated = as_written) -> Iterator[tuple[Batch, StepContext]]:
     """Every batch that is still to be trained on, with its moment; ``state.step`` says where to go on."""
     build = state.build
     while state.step < build.steps:
-        epoch = state.moment.epoch
+        epoch = state.context.epoch
         for start in build.hooks.epoch_start:
             start(epoch, build.model)
         for batch in build.pipeline.epoch(epoch, state.step % build.steps_per_epoch, state.phases, made):
-            yield batch, state.moment
+            yield batch, state.context
             if state.step == build.steps:
                 break

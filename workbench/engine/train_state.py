@@ -15,7 +15,7 @@ from workbench.engine.guard import Guard
 from workbench.engine.meter import Clock, Meter, settle
 from workbench.out_of_memory import out_of_memory
 from workbench.recipe.execution import Execution
-from workbench.step import Marks, Moment
+from workbench.step import PhaseMarks, StepContext
 
 T = TypeVar("T")
 
@@ -43,14 +43,14 @@ class TrainState:
     guard: Guard
     meter: Meter
     clock: Clock = field(default_factory=Clock)
-    phases: Marks = field(default_factory=Marks)
+    phases: PhaseMarks = field(default_factory=PhaseMarks)
     best: float | None = None
     over: bool = False
     notes: list[str] = field(default_factory=list)
     rates_on_device: bool = False
     updating: bool = False
     make_room: Callable[[], bool] = no_room
-    looked_at: Callable[[Moment], bool] = lambda moment: False
+    looked_at: Callable[[StepContext], bool] = lambda context: False
 
     @classmethod
     def of(cls, build: Build) -> TrainState:
@@ -59,9 +59,9 @@ class TrainState:
         return cls(build, 0, build.execution, guard, Meter(build.device, counts_correct=not build.mixes_targets))
 
     @property
-    def moment(self) -> Moment:
+    def context(self) -> StepContext:
         """When the present step happens."""
-        return self.build.moment(self.step)
+        return self.build.context(self.step)
 
     @property
     def epoch(self) -> float:
@@ -92,9 +92,9 @@ class TrainState:
                 raise
         return compute()
 
-    def set_learning_rates(self, moment: Moment) -> None:
+    def set_learning_rates(self, context: StepContext) -> None:
         """Scale the rate of every parameter group for this step."""
-        build, factor = self.build, float(self.build.schedule(moment))
+        build, factor = self.build, float(self.build.schedule(context))
         for group, base in zip(build.optimizer.param_groups, build.base_rates, strict=True):
             rate = base * factor
             if build.device.type == "cuda":  # as a tensor holds it, so that steps are the same recorded or not

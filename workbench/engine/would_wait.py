@@ -18,11 +18,11 @@ from torch.utils.weak import WeakIdKeyDictionary
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.lines import PACKAGE, STEP, is_library, is_ours
 from workbench.engine.observer import Observer
 from workbench.engine.reasons import owners
 from workbench.engine.spare import small
-from workbench.engine.suited import suited
 from workbench.engine.train import train
 from workbench.events import Event
 from workbench.torch_compat import TorchDispatchMode
@@ -60,7 +60,7 @@ def would_wait(wanted: Build) -> Counter[tuple[str, str]]:
     Raises what building or training raises.
     """
     few = small(wanted, IMAGES_A_STEP * STEPS_AN_EPOCH, IMAGES_A_STEP, IMAGES_A_STEP)
-    recipe, _ = suited(few, "cpu")
+    recipe, _ = resolve_for_device(few, "cpu")
     spare = build(recipe, "cpu", Path())
     spare = spare.with_(steps=EPOCHS * STEPS_AN_EPOCH)
     workers = wanted.recipe.data.pipeline == "loader"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 
 _NODES = 4096
 _STEP = 2.0**-24  # of the uniform draws
@@ -41,13 +41,13 @@ class SymmetricBeta:
         return self._values[node] + (uniform - self._probabilities[node]) * self._slopes[node]
 
 
-def shares_and_partners(draws: Draws, beta: SymmetricBeta, probability: float) -> tuple[Tensor, Tensor]:
+def shares_and_partners(rng: SampleRng, beta: SymmetricBeta, probability: float) -> tuple[Tensor, Tensor]:
     """The share λ that each image keeps of itself, float32 ``[N]``, and whom it is mixed with, int64 ``[N]``.
 
     λ ~ Beta(α, α) for the images that are mixed, which each is with the given probability, 0–1, and 1 for the others.
     Partners are a permutation of the batch.
     """
-    uniform = draws.uniform(3)
+    uniform = rng.uniform(3)
     shares = torch.where(uniform[:, 0] < probability, beta(uniform[:, 1].contiguous()), 1.0)
     return shares, uniform[:, 2].argsort(stable=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 
 
 def rectangles(
@@ -22,12 +22,12 @@ def rectangles(
     return rows[:, None, :, None] * columns[:, None, None, :]
 
 
-def random_places(draws: Draws, rows: int | Tensor, columns: int | Tensor) -> tuple[Tensor, Tensor]:
+def random_places(rng: SampleRng, rows: int | Tensor, columns: int | Tensor) -> tuple[Tensor, Tensor]:
     """A row, 0 … rows − 1, and a column, 0 … columns − 1, for each image: int64 ``[N]`` both, all equally likely.
 
     rows, columns: how many there are to choose from, for all images or int64 ``[N]``.
     """
-    bits = draws.bits(2)
+    bits = rng.bits(2)
     return (bits[:, 0] * rows) >> 32, (bits[:, 1] * columns) >> 32
 
 

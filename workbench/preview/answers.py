@@ -12,9 +12,9 @@ from typing import Any
 from workbench.checks.preflight import report
 from workbench.engine.build import build, parameter_counts
 from workbench.engine.cost import multiply_adds_of_last
-from workbench.engine.outline import Outline, outline
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.samples import samples
-from workbench.engine.suited import suited
+from workbench.engine.summary import BuildSummary, build_summary
 from workbench.preview.protocol import Checks, PreviewRequest, Reply, Samples, Static
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.plugins import load_plugin
@@ -48,14 +48,14 @@ class Answers:
             return Samples(request.id, request.side, base64.b64encode(pixels.numpy().tobytes()).decode("ascii"), labels)
         if request.stage == "checks":
             return _checks(request, recipe, root)
-        found = outline(recipe, root)
+        found = build_summary(recipe, root)
         answered = static(request.id, found, self._multiply_adds(found))
         if not self._warm:
             self._warm = True
             threading.Thread(target=_warm_up, args=(recipe, root), daemon=True, name="warm-up").start()
         return answered
 
-    def _multiply_adds(self, found: Outline) -> int | None:
+    def _multiply_adds(self, found: BuildSummary) -> int | None:
         """Counting takes most of an answer's time, and most toggles leave the network as it is."""
         with self._counting:
             if found.architecture not in self._counted:
@@ -90,7 +90,7 @@ class _Remembered:
             return self._loaded[root]
 
 
-def static(number: int, found: Outline, count: int | None) -> Static:
+def static(number: int, found: BuildSummary, count: int | None) -> Static:
     """Parameters, multiply-adds, steps and the learning-rate curve."""
     parts = parameter_counts(found.model)
     rates = [
@@ -128,11 +128,11 @@ def _warm_up(recipe: Recipe, root: Path) -> None:
         with contextlib.suppress(
             Exception
         ):  # some cannot stand beside this recipe; there is nothing to learn from that
-            outline(recipe.with_technique(card()), root)
+            build_summary(recipe.with_technique(card()), root)
 
 
 def _checks(request: PreviewRequest, recipe: Recipe, root: Path) -> Checks:
-    recipe, notes = suited(recipe, request.device)
+    recipe, notes = resolve_for_device(recipe, request.device)
     built = build(recipe, request.device, root)
     try:
         found = report(built)

@@ -12,7 +12,7 @@ import torch
 
 from workbench.engine.backend import backend
 from workbench.engine.build import build
-from workbench.engine.suited import suited
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.threads import use_threads
 from workbench.profiling.floor import Floor, measure_floor
 from workbench.profiling.parts import Training, working_copy
@@ -56,7 +56,7 @@ def bench(
 
     The steps are those of the training loop itself, on copies that learn nothing. Raises what building raises.
     """
-    recipe, notes = suited(recipe, device)
+    recipe, notes = resolve_for_device(recipe, device)
     with ExitStack() as stack:
         stack.enter_context(backend(recipe, device))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

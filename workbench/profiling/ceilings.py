@@ -63,9 +63,9 @@ class Turn:
     end_to_end: float
     loader: float
     compute: float
-    stretch: float | None
-    asleep: float
-    asleep_whole: float
+    batch_scaling: float | None
+    idle_share: float
+    idle_share_whole: float
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class Ceilings:
     phases: Phases
     loader_alone: Rate | None
     device_loader: Rate | None
-    stretch: float | None
-    asleep: float
-    asleep_whole: float
+    batch_scaling: float | None
+    idle_share: float
+    idle_share_whole: float
     disturbed: float
     loader_cpu: float
     compute_cpu: float
@@ -183,7 +183,7 @@ class Measurement:
         """The figures."""
         judged = [self._parts[name].windows for name in JUDGED if name in self._parts]
         turns = [self._turn(*windows) for windows in zip(*judged, strict=True)]
-        stretches = [turn.stretch for turn in turns if turn.stretch is not None]
+        stretches = [turn.batch_scaling for turn in turns if turn.batch_scaling is not None]
         return Ceilings(
             end_to_end=self._rate(WHOLE),
             loader=self._rate(LOADER),
@@ -191,9 +191,9 @@ class Measurement:
             phases=mean_phases(self._whole),
             loader_alone=self._rate_if(ONE_WORKER),
             device_loader=self._rate_if(DEVICE),
-            stretch=median(stretches) if stretches else None,
-            asleep=median(turn.asleep for turn in turns),
-            asleep_whole=median(turn.asleep_whole for turn in turns),
+            batch_scaling=median(stretches) if stretches else None,
+            idle_share=median(turn.idle_share for turn in turns),
+            idle_share_whole=median(turn.idle_share_whole for turn in turns),
             disturbed=median(window.disturbed for window in self._whole.windows),
             loader_cpu=self._loader.cpu_seconds,
             compute_cpu=median(self._compute_cpu),
@@ -213,9 +213,9 @@ class Measurement:
             end_to_end=whole.undisturbed,
             loader=loader.images_per_second / max(1e-3, 1 - loader.disturbed),  # its batches are the workers' work
             compute=network.undisturbed,
-            stretch=2 * network.undisturbed / twice.undisturbed if twice else None,
-            asleep=min(1.0, network.asleep / max(1e-3, 1 - network.queued)),
-            asleep_whole=whole.asleep,
+            batch_scaling=2 * network.undisturbed / twice.undisturbed if twice else None,
+            idle_share=min(1.0, network.idle_share / max(1e-3, 1 - network.runqueue_share)),
+            idle_share_whole=whole.idle_share,
         )
 
     def _rate(self, name: str) -> Rate:

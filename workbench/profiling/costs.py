@@ -15,7 +15,7 @@ from workbench.engine.build import Build
 from workbench.engine.evaluate import evaluate
 from workbench.profiling.rate import synchronize
 from workbench.profiling.report import READING, Transform
-from workbench.randomness import Draws
+from workbench.randomness import SampleRng
 
 FEWEST_BATCHES = 3
 EVALUATED_BATCHES = 4
@@ -41,7 +41,7 @@ def transforms(build: Build, seconds: float) -> list[Transform]:
             images = build.pipeline.gather(indices)
             laps = [(READING, clock.lap())]
             for augment in augmentations:
-                images = augment(images, Draws(build.recipe.seed, augment.name, 0, indices))
+                images = augment(images, SampleRng(build.recipe.seed, augment.name, 0, indices))
                 laps.append((augment.name, clock.lap()))
             if images_done >= 0:
                 for name, lap in laps:

@@ -16,7 +16,7 @@ from workbench.control import Control
 from workbench.data.loader import LoaderPipeline
 from workbench.data.pipeline import Pipeline
 from workbench.engine.build import Build
-from workbench.engine.recorded_batches import batches_made
+from workbench.engine.recorded_batches import batch_maker
 from workbench.engine.train import train
 from workbench.engine.train_state import TrainState
 from workbench.events import Diverged, Event, Noted, PhasesMeasured
@@ -24,7 +24,7 @@ from workbench.profiling.instruments import INSTRUMENTS, Instruments, Make
 from workbench.profiling.phases import StepPhases
 from workbench.profiling.processor import Processes
 from workbench.profiling.rate import RateMeasured, StepRate, Window
-from workbench.step import Batch, Marks, Repeated, as_written
+from workbench.step import Batch, PhaseMarks, Repeated, as_written
 
 NEVER = 100_000.0
 """Epochs between two evaluations or checkpoints of a copy."""
@@ -63,7 +63,7 @@ class CachedPipeline:
         return len(self._batch.labels)
 
     def epoch(
-        self, epoch: int, skip: int = 0, marks: Marks | None = None, repeated: Repeated = as_written
+        self, epoch: int, skip: int = 0, marks: PhaseMarks | None = None, repeated: Repeated = as_written
     ) -> Iterator[Batch]:
         """The batch, for each step of an epoch. What is done in place to it must not add up."""
         for _ in range(skip, self._steps):
@@ -163,7 +163,7 @@ class Batches:
         self._cpu_seconds = self._images = 0.0
         self._pipeline = pipeline
         self._window = Window(build.device, seconds, settle, lambda: worker_pids(pipeline))
-        self._batches = _endless(pipeline, batches_made(TrainState.of(build)))
+        self._batches = _endless(pipeline, batch_maker(TrainState.of(build)))
 
     def window(self) -> RateMeasured:
         """Take batches for one window; before the first, see how long it takes to begin. Raises DataError."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from workbench.engine.meter import Clock
-    from workbench.step import Marks
+    from workbench.step import PhaseMarks
 
 WARM_UP = 3
 """Steps that are left out after measuring began."""
@@ -84,7 +84,7 @@ class StepPhases:
     What belongs to no phase is what happens between two steps: figures fetched, events written.
     """
 
-    def __init__(self, marks: Marks, device: torch.device, clock: Clock) -> None:
+    def __init__(self, marks: PhaseMarks, device: torch.device, clock: Clock) -> None:
         from workbench.profiling.timelines import timeline
 
         self._marks = marks

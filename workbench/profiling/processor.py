@@ -18,8 +18,8 @@ class Shares:
     """Of a stretch of time, each 0–1: how long the thread slept; how long other programs kept it from a processor, and
     its workers on average."""
 
-    asleep: float
-    queued: float
+    idle_share: float
+    runqueue_share: float
     crowded: float
 
 
@@ -44,13 +44,13 @@ class ThreadTime:
     def shares(self) -> Shares:
         """Of the time since this was made."""
         whole, worked = time.perf_counter() - self._began, time.thread_time() - self._worked
-        queued, *workers = (self._queued(pid) for pid in self._queues)
+        runqueue_share, *workers = (self._queued(pid) for pid in self._queues)
         if whole <= 0:
             return Shares(0.0, 0.0, 0.0)
         others = max(0.0, (_used_by_all() - self._everybody) - (_used_by_own() - self._own))
         return Shares(
-            asleep=max(0.0, 1 - (worked + queued) / whole),
-            queued=min(1.0, queued / whole, others / whole),
+            idle_share=max(0.0, 1 - (worked + runqueue_share) / whole),
+            runqueue_share=min(1.0, runqueue_share / whole, others / whole),
             crowded=min(1.0, fmean(workers) / whole, others / whole) if workers else 0.0,
         )
 

@@ -15,7 +15,7 @@ from workbench.cores import usable_cores
 from workbench.devices import busy
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
-from workbench.engine.suited import suited
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.threads import use_threads
 from workbench.precision import native_formats
 from workbench.profiling.ceilings import Ceilings, Measurement, Turn
@@ -48,7 +48,7 @@ def profile(
     on this device, whose suggestion is tried with nothing measured anew. Raises RecipeError, DataError, BuildError,
     TechniqueError or ProfileError.
     """
-    recipe, substitutes = suited(recipe, device)
+    recipe, substitutes = resolve_for_device(recipe, device)
     notes = [*substitutes, *_surroundings(device)]
     part = 0.0 if known else 0.5 if try_it else 1.0
     with backend(recipe, device), tempfile.TemporaryDirectory() as place:
@@ -147,9 +147,9 @@ def _evidence(
         phases=found.phases,
         loader_alone=found.loader_alone.images_per_second if found.loader_alone else None,
         device_loader=found.device_loader.images_per_second if found.device_loader else None,
-        stretch=found.stretch,
-        asleep=found.asleep,
-        asleep_whole=found.asleep_whole,
+        batch_scaling=found.batch_scaling,
+        idle_share=found.idle_share,
+        idle_share_whole=found.idle_share_whole,
         disturbed=found.disturbed,
         loader_cpu=found.loader_cpu,
         compute_cpu=found.compute_cpu,

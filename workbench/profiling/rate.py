@@ -40,8 +40,8 @@ class RateMeasured(Event):
     images: int
     steps: int
     seconds: float
-    asleep: float
-    queued: float = 0.0
+    idle_share: float
+    runqueue_share: float = 0.0
     crowded: float = 0.0
 
     @property
@@ -52,12 +52,12 @@ class RateMeasured(Event):
     @property
     def undisturbed(self) -> float:
         """Images per second of the time in which other programs left the thread a processor."""
-        return self.images_per_second / max(1e-3, 1 - self.queued)
+        return self.images_per_second / max(1e-3, 1 - self.runqueue_share)
 
     @property
     def disturbed(self) -> float:
         """The share of the time in which other programs kept the thread or its workers from a processor, 0–1."""
-        return max(self.queued, self.crowded)
+        return max(self.runqueue_share, self.crowded)
 
 
 def rate(windows: Sequence[float]) -> Rate:

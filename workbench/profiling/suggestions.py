@@ -188,12 +188,12 @@ def _compiled(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
 
 
 def _bigger_batches(e: Evidence, recipe: Recipe) -> Iterator[Suggestion]:
-    if e.stretch is not None:
+    if e.batch_scaling is not None:
         yield Suggestion(
             f"Use batches of {2 * e.batch_size}: a step has the same overhead for more images. The learning rate may "
             "have to grow with it.",
             {"data.batch_size": 2 * e.batch_size},
-            _promise(e, e.loader, 2 * e.compute / e.stretch, overlapped=e.overlapped),
+            _promise(e, e.loader, 2 * e.compute / e.batch_scaling, overlapped=e.overlapped),
         )
 
 

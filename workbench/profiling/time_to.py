@@ -16,7 +16,7 @@ from pathlib import Path
 from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import build
-from workbench.engine.suited import suited
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.threads import use_threads
 from workbench.engine.train import train
 from workbench.events import Diverged, Finished
@@ -77,7 +77,9 @@ def time_to(target: float, recipe: Recipe, device: str, data_root: Path, seeds: 
     target: a share of 1.
     """
     quiet = {"eval_every": 100_000.0, "checkpoint_every": 100_000.0}
-    recipe, notes = suited(recipe.model_copy(update={"train": recipe.train.model_copy(update=quiet)}), device)
+    recipe, notes = resolve_for_device(
+        recipe.model_copy(update={"train": recipe.train.model_copy(update=quiet)}), device
+    )
     _timed(recipe, device, data_root, WARM_UP_STEPS)
     runs = []
     for seed in range(recipe.seed, recipe.seed + seeds):

@@ -79,9 +79,9 @@ class Evidence:
     phases: Phases
     loader_alone: float | None = None
     device_loader: float | None = None
-    stretch: float | None = None
-    asleep: float = 0.0
-    asleep_whole: float = 0.0
+    batch_scaling: float | None = None
+    idle_share: float = 0.0
+    idle_share_whole: float = 0.0
     disturbed: float = 0.0
     loader_cpu: float = 0.0
     compute_cpu: float = 0.0
@@ -121,7 +121,7 @@ class Evidence:
     @property
     def longer(self) -> float:
         """How many times as long twice the images take; 2 where that was not measured."""
-        return self.stretch or 2.0
+        return self.batch_scaling or 2.0
 
     def share(self, phase: str) -> float:
         """The share of a step that a phase takes."""
@@ -159,10 +159,12 @@ def bound(e: Evidence) -> Bound:
             return "unclear" if e.starved else "loader"
         if e.on_gpu and e.longer <= FLAT and e.sync_share < STANDS:
             return "launch"  # all that the host does for a batch comes on top, and nothing is waited for
-        if e.on_gpu or e.asleep_whole - e.wait >= ASLEEP:  # else others use the processor, more at times than at others
-            return "unclear" if _in_doubt(e, e.asleep_whole - e.wait < 2 * ASLEEP) else "sync"
-    if e.asleep >= ASLEEP and not e.on_gpu:
-        return "unclear" if _in_doubt(e, e.asleep < 2 * ASLEEP) else "sync"
+        if (
+            e.on_gpu or e.idle_share_whole - e.wait >= ASLEEP
+        ):  # else others use the processor, more at times than at others
+            return "unclear" if _in_doubt(e, e.idle_share_whole - e.wait < 2 * ASLEEP) else "sync"
+    if e.idle_share >= ASLEEP and not e.on_gpu:
+        return "unclear" if _in_doubt(e, e.idle_share < 2 * ASLEEP) else "sync"
     if e.longer < IMPOSSIBLE:
         return "unclear"
     if e.sync_share >= STANDS and e.longer <= FLAT_BESIDE_SYNCS:
@@ -226,9 +228,9 @@ def _reason(e: Evidence, bound: Bound) -> str:
         case "sync" if e.syncs:
             stands = f"the step stands still for it {_percent(e.sync_share)} of the time"
             return f"Waiting for the GPU limits training: {stands}, at {', '.join(e.syncs[:2])}"
-        case "sync" if e.asleep >= ASLEEP:
-            asleep = f"{_percent(e.asleep)} of the network's own time"
-            return f"Waiting limits training: its thread sleeps for {asleep}, and not for data"
+        case "sync" if e.idle_share >= ASLEEP:
+            idle_share = f"{_percent(e.idle_share)} of the network's own time"
+            return f"Waiting limits training: its thread sleeps for {idle_share}, and not for data"
         case "sync":
             return "Waiting limits training: it is far below both its parts, and does not wait for data"
         case "launch":

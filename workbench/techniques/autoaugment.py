@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.hooks import Builder
     from workbench.image_operations.operations import OperationTable
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
 
 # The policy found for CIFAR-10: of each operation the kind, the probability in tenths and the level, 0–9.
 SUB_POLICIES = (
@@ -90,17 +90,17 @@ def autoaugment_table(shape: tuple[int, int, int], interpolation: str = "nearest
     return OperationTable(operations, shape, interpolation)
 
 
-def autoaugment_rows(draws: Draws) -> Tensor:
+def autoaugment_rows(rng: SampleRng) -> Tensor:
     """Draw a sub-policy for each image: the rows of its two operations in the table, int64 ``[N, 2]``."""
     import torch
 
-    place = draws.integers(len(SUB_POLICIES)) * 2
+    place = rng.integers(len(SUB_POLICIES)) * 2
     places = torch.cat((place, place + 1), dim=1)
-    return places * _CASES + draws.integers(_CASES, 2)
+    return places * _CASES + rng.integers(_CASES, 2)
 
 
-def autoaugment(images: Tensor, draws: Draws, *, table: OperationTable) -> Tensor:
+def autoaugment(images: Tensor, rng: SampleRng, *, table: OperationTable) -> Tensor:
     """Do the two operations of a sub-policy, drawn for each image on its own, to uint8 images ``[N, C, H, W]``."""
-    for chosen in autoaugment_rows(draws).unbind(1):
+    for chosen in autoaugment_rows(rng).unbind(1):
         images = table.apply(images, chosen)
     return images

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 Group = Literal[
     "initialisation",
@@ -42,7 +42,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Substitute:
+class DeviceFallback:
     """What takes a technique's place: cards to put into the recipe, this one's changed or switched off among them."""
 
     cards: tuple[Card, ...]
@@ -84,7 +84,7 @@ class Technique(Card):
         """What is wrong with these parameters in this recipe: pairs of parameter name (or "") and sentence."""
         return ()
 
-    def substitute(self, device: torch.device) -> Substitute | None:
+    def device_fallback(self, device: torch.device) -> DeviceFallback | None:
         """What to train with instead on a device that does badly what this asks for; None if it suits."""
         return None
 
@@ -96,7 +96,7 @@ class Technique(Card):
         """
         return None
 
-    def why_not_longer(self, done: Moment) -> str:
+    def why_not_longer(self, done: StepContext) -> str:
         """Why a run that stands at ``done`` cannot be trained on beyond its length, one sentence; "" if it can."""
         return ""
 

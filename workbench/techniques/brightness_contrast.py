@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.hooks import Builder
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
     from workbench.recipe.schema import Recipe
 
 
@@ -42,17 +42,17 @@ class BrightnessContrast(Technique):
         """Change the normalised images."""
         build.hooks.tensor_augmentation.add(self._change, rank=20)
 
-    def _change(self, images: Tensor, draws: Draws) -> Tensor:
-        return brightness_contrast(images, draws, self.brightness, self.contrast)
+    def _change(self, images: Tensor, rng: SampleRng) -> Tensor:
+        return brightness_contrast(images, rng, self.brightness, self.contrast)
 
 
-def brightness_contrast(images: Tensor, draws: Draws, brightness: float, contrast: float) -> Tensor:
+def brightness_contrast(images: Tensor, rng: SampleRng, brightness: float, contrast: float) -> Tensor:
     """Floating-point images ``[N, C, H, W]``, each times its factor of 1 − contrast … 1 + contrast, plus its own amount
     of −brightness … brightness; both uniform.
     """
     import torch
 
-    amounts = draws.uniform(2) * 2 - 1
+    amounts = rng.uniform(2) * 2 - 1
     shift, factor = amounts[:, :1] * brightness, amounts[:, 1:] * contrast + 1
     shape = (-1, 1, 1, 1)
     return torch.addcmul(shift.view(shape).to(images.dtype), images, factor.view(shape).to(images.dtype))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.hooks import Builder
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
 
 _BRIGHTNESS, _CONTRAST, _SATURATION, _HUE = range(4)
 
@@ -35,12 +35,12 @@ class ColorJitter(Technique):
         self.require_channels(build, 3)
         build.hooks.image_augmentation.add(self._jitter, rank=30)
 
-    def _jitter(self, images: Tensor, draws: Draws) -> Tensor:
-        return color_jitter(images, draws, self.brightness, self.contrast, self.saturation, self.hue)
+    def _jitter(self, images: Tensor, rng: SampleRng) -> Tensor:
+        return color_jitter(images, rng, self.brightness, self.contrast, self.saturation, self.hue)
 
 
 def color_jitter(
-    images: Tensor, draws: Draws, brightness: float, contrast: float, saturation: float, hue: float
+    images: Tensor, rng: SampleRng, brightness: float, contrast: float, saturation: float, hue: float
 ) -> Tensor:
     """Jitter uint8 RGB images ``[N, 3, H, W]``, every image with its own factors and its own order of operations.
 
@@ -53,10 +53,10 @@ def color_jitter(
     operations = [(number, size) for number, size in enumerate((brightness, contrast, saturation, hue)) if size > 0]
     if not operations:
         return images
-    order = torch.argsort(draws.uniform(len(operations)), dim=1)
+    order = torch.argsort(rng.uniform(len(operations)), dim=1)
     # filled on the device: a copy from the host would wait for it
     sizes = torch.stack([torch.full((), size, device=images.device) for _, size in operations])
-    amounts = ((draws.uniform(len(operations)) * 2 - 1) * sizes).gather(1, order)
+    amounts = ((rng.uniform(len(operations)) * 2 - 1) * sizes).gather(1, order)
     places = {number: place for place, (number, _) in enumerate(operations)}
     x = images.float()
     # One pass for each place in the order; which operation it is differs from image to image, so all are one blend.

@@ -12,7 +12,7 @@ from workbench.techniques.warmup import warmup_factor, warmup_problems
 if TYPE_CHECKING:
     from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class Constant(Technique):
@@ -37,8 +37,8 @@ class Constant(Technique):
         """Scale the learning rate."""
         build.hooks.schedule.add(self._factor)
 
-    def _factor(self, moment: Moment) -> float:
-        return constant(moment.step, self.warmup_epochs * moment.steps_per_epoch)
+    def _factor(self, context: StepContext) -> float:
+        return constant(context.step, self.warmup_epochs * context.steps_per_epoch)
 
 
 def constant(step: int, warmup: float) -> float:

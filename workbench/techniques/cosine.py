@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from workbench.recipe.cards import parameter
-from workbench.step import Moment
+from workbench.step import StepContext
 from workbench.techniques.base import Technique
 from workbench.techniques.warmup import warmup_factor, warmup_problems
 
@@ -42,11 +42,11 @@ class Cosine(Technique):
         """Scale the learning rate."""
         build.hooks.schedule.add(self._factor)
 
-    def _factor(self, moment: Moment) -> float:
+    def _factor(self, context: StepContext) -> float:
         if self.every == "epoch":
-            done, total, unit = float(moment.epoch), float(math.ceil(moment.epochs)), 1.0
+            done, total, unit = float(context.epoch), float(math.ceil(context.epochs)), 1.0
         else:
-            done, total, unit = moment.epochs_done, moment.epochs, 1 / moment.steps_per_epoch
+            done, total, unit = context.epochs_done, context.epochs, 1 / context.steps_per_epoch
         return cosine(done, total, self.warmup_epochs, self.minimum, unit=0.0 if self.warmup_from_zero else unit)
 
 

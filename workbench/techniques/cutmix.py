@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.hooks import Builder
     from workbench.image_operations.mixing import SymmetricBeta
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
 
 
 class CutMix(Technique):
@@ -47,7 +47,7 @@ class CutMix(Technique):
 
 
 def cutmix(
-    images: Tensor, targets: Tensor, draws: Draws, *, classes: int, beta: SymmetricBeta, probability: float = 1.0
+    images: Tensor, targets: Tensor, rng: SampleRng, *, classes: int, beta: SymmetricBeta, probability: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Give each image ``[N, C, H, W]`` a rectangle of its partner, in the same place.
 
@@ -65,9 +65,9 @@ def cutmix(
     from workbench.image_operations.rectangles import random_places, rectangles
 
     h, w = images.shape[2:]
-    shares, partners = shares_and_partners(draws, beta, probability)
+    shares, partners = shares_and_partners(rng, beta, probability)
     half = 0.5 * (1 - shares).sqrt()
-    row, column = random_places(draws, h, w)
+    row, column = random_places(rng, h, w)
     top, bottom = _clipped(row, (h * half).long(), h)
     left, right = _clipped(column, (w * half).long(), w)
     box = rectangles(top, left, bottom, right, h, w, images.dtype)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.hooks import Builder
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
 
 
 class Cutout(Technique):
@@ -42,11 +42,11 @@ class Cutout(Technique):
             )
         build.hooks.tensor_augmentation.add(self._cutout, rank=50)
 
-    def _cutout(self, images: Tensor, draws: Draws) -> Tensor:
-        return cutout(images, self.size, draws, placement=self.placement)
+    def _cutout(self, images: Tensor, rng: SampleRng) -> Tensor:
+        return cutout(images, self.size, rng, placement=self.placement)
 
 
-def cutout(images: Tensor, size: int, draws: Draws, *, placement: str = "clipped") -> Tensor:
+def cutout(images: Tensor, size: int, rng: SampleRng, *, placement: str = "clipped") -> Tensor:
     """Set a square of ``size`` pixels to 0 in each of the floating-point images ``[N, C, H, W]``, in all channels.
 
     placement: ``"clipped"``: the centre (the pixel ``size // 2`` from the square's top and left edge) is any pixel of
@@ -57,8 +57,8 @@ def cutout(images: Tensor, size: int, draws: Draws, *, placement: str = "clipped
 
     h, w = images.shape[2:]
     if placement == "inside":
-        top, left = random_places(draws, h - size + 1, w - size + 1)
+        top, left = random_places(rng, h - size + 1, w - size + 1)
     else:
-        row, column = random_places(draws, h, w)
+        row, column = random_places(rng, h, w)
         top, left = row - size // 2, column - size // 2
     return images * (1 - rectangles(top, left, top + size, left + size, h, w, images.dtype))

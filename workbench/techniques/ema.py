@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from workbench.hooks import Builder
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class EMA(Technique):
@@ -48,8 +48,8 @@ class EMA(Technique):
         def follow(model: nn.Module, optimizer: Optimizer) -> None:
             average.follow(averaged_tensors(model))
 
-        def move(moment: Moment, skip: Tensor) -> None:
-            weight = self.weight(moment)
+        def move(context: StepContext, skip: Tensor) -> None:
+            weight = self.weight(context)
             if weight > 0:
                 average.move(weight, skip)
 
@@ -61,18 +61,18 @@ class EMA(Technique):
         build.hooks.evaluation_weights.add(swapped_in)
         build.save_in_checkpoints("ema", average)
 
-    def weight(self, moment: Moment) -> float:
+    def weight(self, context: StepContext) -> float:
         """The present weights' share in the average after this step, 0–1; 0 leaves the average as it is."""
-        return 1 - average_decay(moment, self.decay, self.every, self.start, warmup=self.warmup)
+        return 1 - average_decay(context, self.decay, self.every, self.start, warmup=self.warmup)
 
 
-def average_decay(moment: Moment, decay: float, every: int, start: float, *, warmup: bool = False) -> float:
+def average_decay(context: StepContext, decay: float, every: int, start: float, *, warmup: bool = False) -> float:
     """What the average keeps of itself in the update after a step, 0–1: 1 where none is due, 0 before ``start``.
 
     ``decay`` holds for one step, an update covers ``every``. ``warmup``: min(decay, (1 + t) / (10 + t)), t being the
     steps averaged so far; ones that were masked count.
     """
-    steps = moment.step + 1 - math.ceil(start * moment.steps)
+    steps = context.step + 1 - math.ceil(start * context.steps)
     if steps <= 0:
         return 0.0
     if steps % every:

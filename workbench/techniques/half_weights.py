@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from workbench.recipe.cards import parameter
 from workbench.recipe.registries import TECHNIQUES
-from workbench.techniques.base import Substitute, Technique
+from workbench.techniques.base import DeviceFallback, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,7 @@ class HalfWeights(Technique):
                     f'the squared gradients of {name} underflow to 0 in fp16; use "bf16", or another optimizer',
                 )
 
-    def substitute(self, device: torch.device) -> Substitute | None:
+    def device_fallback(self, device: torch.device) -> DeviceFallback | None:
         """Mixed precision in a format that the device computes in, or 32 bits throughout."""
         from workbench.precision import native_formats
 
@@ -57,9 +57,9 @@ class HalfWeights(Technique):
         off = self.model_copy(update={"enabled": False})
         what = f"half_weights: this {device.type.upper()} does not compute in {self.dtype}"
         if not formats:
-            return Substitute((off,), f"{what}; 32-bit weights and arithmetic are used in their place")
+            return DeviceFallback((off,), f"{what}; 32-bit weights and arithmetic are used in their place")
         mixed = TECHNIQUES["mixed_precision"](dtype=formats[0])
-        return Substitute((off, mixed), f"{what}; mixed_precision in {formats[0]} is used in its place")
+        return DeviceFallback((off, mixed), f"{what}; mixed_precision in {formats[0]} is used in its place")
 
     def register(self, build: Builder) -> None:
         """Convert the network and the images."""

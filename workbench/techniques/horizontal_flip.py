@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.hooks import Builder
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
     from workbench.recipe.schema import Recipe
 
 
@@ -43,20 +43,20 @@ class HorizontalFlip(Technique):
         """Flip the raw images."""
         build.hooks.image_augmentation.add(self._flip, rank=20)
 
-    def _flip(self, images: Tensor, draws: Draws) -> Tensor:
+    def _flip(self, images: Tensor, rng: SampleRng) -> Tensor:
         if self.mode == "alternating":
-            return alternating_flip(images, draws)
-        return horizontal_flip(images, self.probability, draws)
+            return alternating_flip(images, rng)
+        return horizontal_flip(images, self.probability, rng)
 
 
-def horizontal_flip(images: Tensor, probability: float, draws: Draws) -> Tensor:
+def horizontal_flip(images: Tensor, probability: float, rng: SampleRng) -> Tensor:
     """Mirror each image ``[N, C, H, W]`` along W, independently with the given probability, 0–1."""
-    return _mirror(images, draws.uniform()[:, 0] < probability)
+    return _mirror(images, rng.uniform()[:, 0] < probability)
 
 
-def alternating_flip(images: Tensor, draws: Draws) -> Tensor:
+def alternating_flip(images: Tensor, rng: SampleRng) -> Tensor:
     """Mirror each image ``[N, C, H, W]`` along W in every other epoch; which half begins is drawn once for the run."""
-    return _mirror(images, draws.of_the_run().integers(2)[:, 0] == 1 - draws.epoch % 2)
+    return _mirror(images, rng.of_the_run().integers(2)[:, 0] == 1 - rng.epoch % 2)
 
 
 def _mirror(images: Tensor, mirrored: Tensor) -> Tensor:

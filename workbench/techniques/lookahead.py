@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from workbench.hooks import Builder
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class Lookahead(Technique):
@@ -48,9 +48,9 @@ class Lookahead(Technique):
             slow.move(self.alpha, skip)
             slow.put(skip, frozen=False)
 
-        def after_step(moment: Moment, skip: Tensor) -> None:
+        def after_step(context: StepContext, skip: Tensor) -> None:
             nonlocal ahead
-            ahead = (moment.step + 1) % self.every
+            ahead = (context.step + 1) % self.every
             if ahead == 0:
                 sync(skip)
 

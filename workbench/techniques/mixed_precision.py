@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from workbench.recipe.cards import parameter
-from workbench.techniques.base import SpeedHint, Substitute, Technique
+from workbench.techniques.base import DeviceFallback, SpeedHint, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ class MixedPrecision(Technique):
         2000, ge=1, le=1_000_000, unit="steps", description="fp16: good steps before the scale doubles"
     )
 
-    def substitute(self, device: torch.device) -> Substitute | None:
+    def device_fallback(self, device: torch.device) -> DeviceFallback | None:
         """The other format or none, where the device would emulate this one."""
         from workbench.precision import native_formats
 
@@ -44,8 +44,8 @@ class MixedPrecision(Technique):
         what = f"mixed_precision: this {device.type.upper()} does not compute in {self.dtype}"
         if formats:
             card = self.model_copy(update={"dtype": formats[0]})
-            return Substitute((card,), f"{what}; {formats[0]} is used in its place")
-        return Substitute((self.model_copy(update={"enabled": False}),), f"{what}; it is left out")
+            return DeviceFallback((card,), f"{what}; {formats[0]} is used in its place")
+        return DeviceFallback((self.model_copy(update={"enabled": False}),), f"{what}; it is left out")
 
     @classmethod
     def speed_hint(cls, recipe: Recipe, *, on_gpu: bool, bf16: bool) -> SpeedHint | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.hooks import Builder
     from workbench.image_operations.mixing import SymmetricBeta
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
 
 
 class Mixup(Technique):
@@ -47,7 +47,7 @@ class Mixup(Technique):
 
 
 def mixup(
-    images: Tensor, targets: Tensor, draws: Draws, *, classes: int, beta: SymmetricBeta, probability: float = 1.0
+    images: Tensor, targets: Tensor, rng: SampleRng, *, classes: int, beta: SymmetricBeta, probability: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """``λ · image + (1 − λ) · partner`` for floating-point images ``[N, C, H, W]`` and the same for their targets.
 
@@ -61,7 +61,7 @@ def mixup(
 
     from workbench.image_operations.mixing import mixed_targets, shares_and_partners
 
-    shares, partners = shares_and_partners(draws, beta, probability)
+    shares, partners = shares_and_partners(rng, beta, probability)
     others = 1 - shares
     amounts = others.to(images.dtype).view(-1, 1, 1, 1)
     mixed = torch.lerp(images, images.index_select(0, partners), amounts)

@@ -10,7 +10,7 @@ from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
     from workbench.hooks import Builder
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class OneCycle(Technique):
@@ -35,9 +35,9 @@ class OneCycle(Technique):
         """Scale the learning rate."""
         build.hooks.schedule.add(self._factor)
 
-    def _factor(self, moment: Moment) -> float:
+    def _factor(self, context: StepContext) -> float:
         return one_cycle(
-            moment.step, moment.steps, self.pct_start, self.div_factor, self.final_div_factor, self.anneal_strategy
+            context.step, context.steps, self.pct_start, self.div_factor, self.final_div_factor, self.anneal_strategy
         )
 
 

@@ -12,7 +12,7 @@ from workbench.techniques.base import Technique
 if TYPE_CHECKING:
     from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class PiecewiseLinear(Technique):
@@ -59,8 +59,8 @@ class PiecewiseLinear(Technique):
         """Scale the learning rate."""
         build.hooks.schedule.add(self._factor)
 
-    def _factor(self, moment: Moment) -> float:
-        place = moment.progress if self.measured_in == "run" else moment.epochs_done
+    def _factor(self, context: StepContext) -> float:
+        place = context.progress if self.measured_in == "run" else context.epochs_done
         return piecewise_linear(place, self.at, self.factors)
 
 

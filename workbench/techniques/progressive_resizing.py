@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class ProgressiveResizing(Technique):
@@ -50,8 +50,8 @@ class ProgressiveResizing(Technique):
         """Resize the batches."""
         build.hooks.resize.add(self._resize)
 
-    def _resize(self, images: Tensor, moment: Moment) -> Tensor:
-        return resize(images, self.scale(moment.progress), self.multiple_of)
+    def _resize(self, images: Tensor, context: StepContext) -> Tensor:
+        return resize(images, self.scale(context.progress), self.multiple_of)
 
     def scale(self, progress: float) -> float:
         """The share of the full side at a progress 0–1 of the run."""

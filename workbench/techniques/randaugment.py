@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.hooks import Builder
     from workbench.image_operations.operations import OperationTable
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
 
 LEVELS = 31
 
@@ -55,8 +55,8 @@ def randaugment_table(shape: tuple[int, int, int], magnitude: int, interpolation
     return OperationTable(operations, shape, interpolation)
 
 
-def randaugment(images: Tensor, draws: Draws, *, table: OperationTable, operations: int) -> Tensor:
+def randaugment(images: Tensor, rng: SampleRng, *, table: OperationTable, operations: int) -> Tensor:
     """Do ``operations`` rows of the table, drawn for each image on its own, to uint8 images ``[N, C, H, W]``."""
-    for chosen in draws.integers(len(table), operations).unbind(1):
+    for chosen in rng.integers(len(table), operations).unbind(1):
         images = table.apply(images, chosen)
     return images

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.hooks import Builder
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
     from workbench.recipe.schema import Recipe
 
 
@@ -56,12 +56,12 @@ class RandomCrop(Technique):
             )
         build.hooks.image_augmentation.add(self._crop, rank=10)
 
-    def _crop(self, images: Tensor, draws: Draws) -> Tensor:
-        return random_crop(images, self.padding, draws, border=self.border, max_offset=self.max_offset)
+    def _crop(self, images: Tensor, rng: SampleRng) -> Tensor:
+        return random_crop(images, self.padding, rng, border=self.border, max_offset=self.max_offset)
 
 
 def random_crop(
-    images: Tensor, padding: int, draws: Draws, *, border: str = "zero", max_offset: int | None = None
+    images: Tensor, padding: int, rng: SampleRng, *, border: str = "zero", max_offset: int | None = None
 ) -> Tensor:
     """Pad each image ``[N, C, H, W]`` on every side and cut an H×W window out of it at its own place.
 
@@ -73,7 +73,7 @@ def random_crop(
     from torch.nn.functional import pad
 
     n, c, h, w = images.shape
-    offsets = draws.integers((2 * padding if max_offset is None else max_offset) + 1, 2)
+    offsets = rng.integers((2 * padding if max_offset is None else max_offset) + 1, 2)
     rows = offsets[:, :1] + torch.arange(h, device=images.device)
     if border == "reflect":
         mirrored = images.flip(-1)

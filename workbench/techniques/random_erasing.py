@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.hooks import Builder
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
     from workbench.recipe.schema import Recipe
 
 _ATTEMPTS = 10
@@ -51,15 +51,15 @@ class RandomErasing(Technique):
         """Erase from the normalised images."""
         build.hooks.tensor_augmentation.add(self._erase, rank=60)
 
-    def _erase(self, images: Tensor, draws: Draws) -> Tensor:
+    def _erase(self, images: Tensor, rng: SampleRng) -> Tensor:
         return random_erasing(
-            images, draws, probability=self.probability, scale=self.scale, ratio=self.ratio, value=self.value
+            images, rng, probability=self.probability, scale=self.scale, ratio=self.ratio, value=self.value
         )
 
 
 def random_erasing(
     images: Tensor,
-    draws: Draws,
+    rng: SampleRng,
     *,
     probability: float = 0.5,
     scale: tuple[float, float] = (0.02, 0.33),
@@ -79,7 +79,7 @@ def random_erasing(
     from workbench.image_operations.rectangles import random_places, rectangles
 
     h, w = images.shape[2:]
-    uniform = draws.uniform(1 + 2 * _ATTEMPTS)
+    uniform = rng.uniform(1 + 2 * _ATTEMPTS)
     area = h * w * (scale[0] + (scale[1] - scale[0]) * uniform[:, 1 : 1 + _ATTEMPTS])
     low, high = math.log(ratio[0]), math.log(ratio[1])
     aspect = (low + (high - low) * uniform[:, 1 + _ATTEMPTS :]).exp()
@@ -89,14 +89,14 @@ def random_erasing(
     erased = fits.gather(1, first) & (uniform[:, :1] < probability)
     height = (heights.gather(1, first) * erased)[:, 0].long()
     width = (widths.gather(1, first) * erased)[:, 0].long()
-    top, left = random_places(draws, h - height + 1, w - width + 1)
+    top, left = random_places(rng, h - height + 1, w - width + 1)
     hole = rectangles(top, left, top + height, left + width, h, w, images.dtype)
     if value == "random":
-        return torch.lerp(images, _noise(images, draws), hole)
+        return torch.lerp(images, _noise(images, rng), hole)
     return images * (1 - hole)
 
 
-def _noise(images: Tensor, draws: Draws) -> Tensor:
+def _noise(images: Tensor, rng: SampleRng) -> Tensor:
     """Normal numbers in the shape and type of the images, by Box and Muller's method.
 
     The two 16-bit halves of one draw make two numbers, none beyond ±4.9: half the draws of a number each.
@@ -104,7 +104,7 @@ def _noise(images: Tensor, draws: Draws) -> Tensor:
     import torch
 
     size = images[0].numel()
-    bits = draws.bits((size + 1) // 2)
+    bits = rng.bits((size + 1) // 2)
     radius = (-2 * torch.log(((bits >> 16) + 0.5) / 65536)).sqrt()
     angle = (bits & 0xFFFF) * (2 * math.pi / 65536)
     normal = torch.cat((radius * angle.cos(), radius * angle.sin()), dim=1)[:, :size]

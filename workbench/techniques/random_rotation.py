@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.hooks import Builder
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
 
 
 class RandomRotation(Technique):
@@ -36,11 +36,11 @@ class RandomRotation(Technique):
         """Rotate the raw images."""
         build.hooks.image_augmentation.add(self._rotate, rank=40)
 
-    def _rotate(self, images: Tensor, draws: Draws) -> Tensor:
-        return random_rotation(images, self.degrees, draws, interpolation=self.interpolation)
+    def _rotate(self, images: Tensor, rng: SampleRng) -> Tensor:
+        return random_rotation(images, self.degrees, rng, interpolation=self.interpolation)
 
 
-def random_rotation(images: Tensor, degrees: float, draws: Draws, *, interpolation: str = "nearest") -> Tensor:
+def random_rotation(images: Tensor, degrees: float, rng: SampleRng, *, interpolation: str = "nearest") -> Tensor:
     """Turn each of the uint8 images ``[N, C, H, W]`` by its own angle, uniform over −degrees … degrees.
 
     interpolation: ``"nearest"`` or ``"bilinear"``. The size stays; what comes in from outside is black.
@@ -48,5 +48,5 @@ def random_rotation(images: Tensor, degrees: float, draws: Draws, *, interpolati
     from workbench.image_operations.convert import as_uint8
     from workbench.image_operations.warp import rotation, warp
 
-    angles = (draws.uniform()[:, 0].double() * 2 - 1) * degrees
+    angles = (rng.uniform()[:, 0].double() * 2 - 1) * degrees
     return as_uint8(warp(images.float(), rotation(angles), interpolation))

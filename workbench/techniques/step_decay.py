@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.recipe.cards import parameter
-from workbench.step import Moment
+from workbench.step import StepContext
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:
@@ -28,5 +28,5 @@ class StepDecay(Technique):
         """Scale the learning rate."""
         build.hooks.schedule.add(self._factor)
 
-    def _factor(self, moment: Moment) -> float:
-        return float(self.factor ** (moment.epoch // self.every))
+    def _factor(self, context: StepContext) -> float:
+        return float(self.factor ** (context.epoch // self.every))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from workbench.hooks import Builder
     from workbench.recipe.schema import Recipe
-    from workbench.step import Moment
+    from workbench.step import StepContext
 
 
 class SWA(Technique):
@@ -48,8 +48,8 @@ class SWA(Technique):
         """Gather weights at the ends of epochs; average them at the end of the run."""
         swa = _EqualAverage(build.device)
 
-        def gather(moment: Moment, skip: Tensor) -> None:
-            if self.gathers(moment):
+        def gather(context: StepContext, skip: Tensor) -> None:
+            if self.gathers(context):
                 swa.gather(skip)
 
         build.hooks.built.add(swa.follow)
@@ -57,17 +57,17 @@ class SWA(Technique):
         build.hooks.finish.add(swa.finish, rank=20)
         build.save_in_checkpoints("swa", swa)
 
-    def why_not_longer(self, done: Moment) -> str:
+    def why_not_longer(self, done: StepContext) -> str:
         """An average that has begun is of the end of a shorter run, and at its end takes the weights' place."""
         begun = first_end(self.start, done.epochs)
         if done.step < begun * done.steps_per_epoch:
             return ""
         return f"swa averages its weights from epoch {begun} on, as those of its end"
 
-    def gathers(self, moment: Moment) -> bool:
+    def gathers(self, context: StepContext) -> bool:
         """Whether the weights after this step go into the average."""
-        ended, within = divmod(moment.step + 1, moment.steps_per_epoch)
-        after = ended - first_end(self.start, moment.epochs)
+        ended, within = divmod(context.step + 1, context.steps_per_epoch)
+        after = ended - first_end(self.start, context.epochs)
         return within == 0 and after >= 0 and after % self.every == 0
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.hooks import Builder
     from workbench.image_operations.operations import OperationTable
-    from workbench.randomness import Draws
+    from workbench.randomness import SampleRng
 
 
 class TrivialAugment(Technique):
@@ -51,6 +51,6 @@ def trivial_augment_table(shape: tuple[int, int, int], interpolation: str = "nea
     return OperationTable(operations, shape, interpolation)
 
 
-def trivial_augment(images: Tensor, draws: Draws, *, table: OperationTable) -> Tensor:
+def trivial_augment(images: Tensor, rng: SampleRng, *, table: OperationTable) -> Tensor:
     """Do one row of the table, drawn for each image on its own, to uint8 images ``[N, C, H, W]``."""
-    return table.apply(images, draws.integers(len(table))[:, 0])
+    return table.apply(images, rng.integers(len(table))[:, 0])

@@ -30,7 +30,7 @@ from workbench.runs.errors import CannotWrite, replace_text
 from workbench.runs.store.directory import RunDirectory
 from workbench.storage.json_text import dumps
 from workbench.storage.regular import read_bytes
-from workbench.storage.values import Amount, Count, Finite, Moment
+from workbench.storage.values import Amount, Count, Finite, StepContext
 
 STALE_AFTER = 15.0
 """Seconds without a heartbeat after which a living process counts as stalled."""
@@ -61,7 +61,7 @@ class Status:
     boot_id: str = ""
     namespace: str = ""
     process_started: Amount | None = None
-    heartbeat: Moment = 0.0
+    heartbeat: StepContext = 0.0
     step: Count = 0
     steps: Count = 0
     epoch: Amount = 0.0
@@ -71,7 +71,7 @@ class Status:
     test_accuracy: Finite | None = None
     best: Finite | None = None
     device: str = ""
-    started: Moment = 0.0
+    started: StepContext = 0.0
     message: str = ""
     seed: Count | None = None
     seconds: Amount | None = None

@@ -115,8 +115,8 @@ def _events(
     from workbench.engine.backend import backend
     from workbench.engine.build import build
     from workbench.engine.continuing import continued, take_over
+    from workbench.engine.device_fallback import resolve_for_device
     from workbench.engine.state import CheckpointError, Checkpoints
-    from workbench.engine.suited import suited
     from workbench.engine.threads import use_threads
     from workbench.engine.train import train
     from workbench.engine.train_state import TrainState
@@ -129,7 +129,7 @@ def _events(
         saved = checkpoints.load(START)
         if saved is None:
             raise CheckpointError(f"{run.checkpoints / START}.pt is gone, from which this run was to go on")
-    recipe, notes = suited(run.recipe(), chosen)
+    recipe, notes = resolve_for_device(run.recipe(), chosen)
     if notes and saved is not None:
         recipe = run.recipe()
         notes = ["this device only emulates the run's 16-bit format; a run that goes on keeps it, slow as it is"]

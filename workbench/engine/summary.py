@@ -17,11 +17,11 @@ from workbench.engine.registering import registered
 from workbench.engine.sizes import sketch
 from workbench.hooks import HookError
 from workbench.recipe import Recipe, RecipeError, conflicts
-from workbench.step import Moment
+from workbench.step import StepContext
 
 
 @dataclass(frozen=True)
-class Outline:
+class BuildSummary:
     """A network on the meta device, the run's length and its learning rates.
 
     architecture: equal for recipes with the same network; what was counted of one holds for the other. It has what a
@@ -35,21 +35,21 @@ class Outline:
     training_images: int
     steps_per_epoch: int
     steps: int
-    factor: Callable[[Moment], float]
+    factor: Callable[[StepContext], float]
     rate: float
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of the first parameter group at a step, as the recipe states it."""
-        return self.rate * float(self.factor(Moment(step, self.steps, self.steps_per_epoch)))
+        return self.rate * float(self.factor(StepContext(step, self.steps, self.steps_per_epoch)))
 
 
-def outline_unseen(recipe: Recipe, known: Known) -> Outline:
+def summary_of_unseen(recipe: Recipe, known: Known) -> BuildSummary:
     """The same from what is known of data that are not there. Raises RecipeError, DataError or BuildError."""
     train, test = (UnseenSplit(count, known.classes) for count in (known.training_images, known.test_images))
-    return _outline(recipe, DataSet(train, test, tuple(map(str, range(known.classes))), known.shape))
+    return _summary(recipe, DataSet(train, test, tuple(map(str, range(known.classes))), known.shape))
 
 
-def outline(recipe: Recipe, data_root: Path) -> Outline:
+def build_summary(recipe: Recipe, data_root: Path) -> BuildSummary:
     """Everything of a build that needs no values. Draws nothing from torch's generators, copies no data.
 
     Raises RecipeError, DataError or BuildError, as :func:`workbench.engine.build.build` does; what only shows when
@@ -57,10 +57,10 @@ def outline(recipe: Recipe, data_root: Path) -> Outline:
     """
     if problems := conflicts(recipe):
         raise RecipeError(problems)
-    return _outline(recipe, recipe.data_source.load(data_root))  # type: ignore[attr-defined]
+    return _summary(recipe, recipe.data_source.load(data_root))  # type: ignore[attr-defined]
 
 
-def _outline(recipe: Recipe, dataset: DataSet) -> Outline:
+def _summary(recipe: Recipe, dataset: DataSet) -> BuildSummary:
     need_classes(recipe, dataset)
     training, _ = training_and_validation(dataset, recipe.data.validation, recipe.seed)
     try:
@@ -74,7 +74,7 @@ def _outline(recipe: Recipe, dataset: DataSet) -> Outline:
     if steps_per_epoch == 0:
         raise no_step(recipe, training)
     makers = hooks.owners_of(hooks.model_options, hooks.model_edits)
-    return Outline(
+    return BuildSummary(
         recipe=recipe,
         model=model,
         architecture=repr((recipe.model, [recipe.techniques[name] for name in makers], dataset.shape, dataset.classes)),

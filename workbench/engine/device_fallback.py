@@ -7,7 +7,7 @@ import torch
 from workbench.recipe import Recipe
 
 
-def suited(recipe: Recipe, device: str | torch.device) -> tuple[Recipe, list[str]]:
+def resolve_for_device(recipe: Recipe, device: str | torch.device) -> tuple[Recipe, list[str]]:
     """The recipe with what its techniques put in their place on this device, and a sentence for each that did.
 
     It depends on the device alone, so that the same recipe becomes the same one each time; a recipe that was suited to
@@ -15,8 +15,8 @@ def suited(recipe: Recipe, device: str | torch.device) -> tuple[Recipe, list[str
     """
     notes = []
     for technique in recipe.active():
-        if substitute := technique.substitute(torch.device(device)):
-            notes.append(substitute.why)
-            for card in substitute.cards:
+        if device_fallback := technique.device_fallback(torch.device(device)):
+            notes.append(device_fallback.why)
+            for card in device_fallback.cards:
                 recipe = recipe.with_technique(card)
     return recipe, notes

@@ -25,7 +25,7 @@ class SlowTransform(Technique):
         """Sleep where images are augmented."""
         build.hooks.image_augmentation.add(self._sleep)
 
-    def _sleep(self, images, draws):
+    def _sleep(self, images, rng):
         seconds = self.milliseconds * len(images) / 1000
         if self.works and images.is_cuda:
             busy(seconds)
@@ -47,7 +47,7 @@ class Sync(Technique):
         """Wait after each update."""
         build.hooks.after_step.add(self._wait)
 
-    def _wait(self, moment, skip):
+    def _wait(self, context, skip):
         time.sleep(self.milliseconds / 1000)
 
 
@@ -102,7 +102,7 @@ class HostWork(Technique):
 
     def register(self, build):
         """Work after each update."""
-        build.hooks.after_step.add(lambda moment, skip: work(self.milliseconds / 1e3))
+        build.hooks.after_step.add(lambda context, skip: work(self.milliseconds / 1e3))
 
 
 class ImageWork(Technique):
@@ -131,7 +131,7 @@ class Hoard(Technique):
     def register(self, build):
         """Take it, for as long as there is the build."""
         held = torch.empty(self.mebibytes * 2**20, dtype=torch.uint8, device=build.device)
-        build.hooks.after_step.add(lambda moment, skip, held=held: None)
+        build.hooks.after_step.add(lambda context, skip, held=held: None)
 
 
 def work(seconds):

@@ -13,7 +13,7 @@ from workbench.engine.build import Build, make_optimizer
 from workbench.tensors import gradient_norm
 
 
-class Rehearsal:
+class DryRun:
     """A copy of a build's untrained network with a new optimizer of its recipe, in fp32 whatever the precision.
 
     fp32, because a fresh loss scaler would need steps of its own and a CPU without fp16 takes minutes for it. What
@@ -32,9 +32,9 @@ class Rehearsal:
 
     def step(self, step: int, factor: float) -> float:
         """Train on the batch of a step of the run with every group's rate times ``factor``; its loss in nats."""
-        build, moment = self.build, self.build.moment(min(step, self.build.steps - 1))
+        build, context = self.build, self.build.context(min(step, self.build.steps - 1))
         batch = build.pipeline.batch(step // build.steps_per_epoch, step % build.steps_per_epoch)
-        images, targets = build.prepare(batch, moment)
+        images, targets = build.prepare(batch, context)
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         loss = build.criterion(self.model(images.float()), targets)
         build.objective(loss).backward()  # type: ignore[no-untyped-call]

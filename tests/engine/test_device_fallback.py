@@ -10,7 +10,7 @@ import torch
 from workbench import precision
 from workbench.checks.preflight import preflight_report
 from workbench.control import Control
-from workbench.engine.suited import suited
+from workbench.engine.device_fallback import resolve_for_device
 from workbench.precision import native_formats
 from workbench.recipe import Recipe, conflicts, read_recipe
 from workbench.runs.store.directory import create_run
@@ -42,11 +42,11 @@ def test_mixed_precision_takes_what_there_is(
 ) -> None:
     has(monkeypatch, *formats)
     wanted = recipe(digits_recipe, f"techniques.mixed_precision.dtype={asked}")
-    got, notes = suited(wanted, CPU)
+    got, notes = resolve_for_device(wanted, CPU)
     assert got.on("mixed_precision") == (found is not None)
     assert found is None or got.techniques["mixed_precision"].dtype == found  # type: ignore[attr-defined]
     assert len(notes) == (asked != found) and all(asked in note and "CPU" in note for note in notes)
-    assert suited(got, CPU) == (got, [])
+    assert resolve_for_device(got, CPU) == (got, [])
 
 
 @pytest.mark.parametrize("formats", [("bf16",), ()])
@@ -54,17 +54,17 @@ def test_half_weights_become_mixed_precision(
     digits_recipe: str, monkeypatch: pytest.MonkeyPatch, formats: tuple[str, ...]
 ) -> None:
     has(monkeypatch, *formats)
-    got, notes = suited(recipe(digits_recipe, "techniques.half_weights.enabled=true"), CPU)
+    got, notes = resolve_for_device(recipe(digits_recipe, "techniques.half_weights.enabled=true"), CPU)
     assert not got.on("half_weights") and got.on("mixed_precision") == bool(formats)
     assert len(notes) == 1 and not conflicts(got)
 
 
 def test_what_suits_stays(digits_recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = recipe(digits_recipe)
-    assert suited(plain, CPU) == (plain, [])
+    assert resolve_for_device(plain, CPU) == (plain, [])
     has(monkeypatch, "fp16")
     half = recipe(digits_recipe, "techniques.half_weights.dtype=fp16")
-    assert suited(half, CPU) == (half, [])
+    assert resolve_for_device(half, CPU) == (half, [])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.test_recipes import PATHS, Noise, recipe
 from workbench.data.base import DataError
 from workbench.engine.build import build, parameter_counts
 from workbench.engine.cost import multiply_adds
-from workbench.engine.outline import outline
+from workbench.engine.summary import build_summary
 from workbench.recipe import Recipe, RecipeError, conflicts
 from workbench.recipe.registries import TECHNIQUES
 
@@ -23,7 +23,7 @@ def on_noise(found: Recipe) -> Recipe:
 
 def compare(found: Recipe, tmp_path: Path) -> None:
     before = torch.get_rng_state()
-    sketch = outline(found, tmp_path)
+    sketch = build_summary(found, tmp_path)
     assert torch.equal(before, torch.get_rng_state())
     real = build(found, "cpu", tmp_path)
     try:
@@ -58,7 +58,7 @@ def test_every_technique(name: str, tmp_path: Path) -> None:
 
 
 def test_resnet20_as_the_paper_counts_it(tmp_path: Path) -> None:
-    found = outline(on_noise(recipe("resnet20")), tmp_path)
+    found = build_summary(on_noise(recipe("resnet20")), tmp_path)
     count = multiply_adds(found.model, found.image_shape)
     stem, first = 3 * 9 * 16 * 32**2, 6 * 16 * 16 * 9 * 32**2
     second = (16 * 32 + 5 * 32 * 32) * 9 * 16**2 + 16 * 32 * 16**2
@@ -68,7 +68,7 @@ def test_resnet20_as_the_paper_counts_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["v2", "resnet20", "resnet18", "ninety-four"])
 def test_the_count_is_that_of_torch_s_own_counter(name: str, tmp_path: Path) -> None:
-    found = outline(on_noise(recipe(name, "data.batch_size=8")), tmp_path)
+    found = build_summary(on_noise(recipe(name, "data.batch_size=8")), tmp_path)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         found.model.eval()(torch.empty(1, *found.image_shape, device="meta"))
     assert multiply_adds(found.model, found.image_shape) == counter.get_total_flops() // 2
@@ -76,9 +76,9 @@ def test_the_count_is_that_of_torch_s_own_counter(name: str, tmp_path: Path) -> 
 
 def test_what_is_wrong_is_said_as_a_build_says_it(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="optimizer"):
-        outline(on_noise(recipe("resnet20").without_technique("sgd")), tmp_path)
+        build_summary(on_noise(recipe("resnet20").without_technique("sgd")), tmp_path)
     with pytest.raises(DataError, match="drop_last"):
-        outline(on_noise(recipe("resnet20", "data.batch_size=41", "data.drop_last=true")), tmp_path)
+        build_summary(on_noise(recipe("resnet20", "data.batch_size=41", "data.drop_last=true")), tmp_path)
 
 
 def test_a_network_that_looks_at_values_is_counted_with_and_without_them() -> None:
