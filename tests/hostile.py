@@ -32,7 +32,7 @@ SHOWN = r"\x1b]52;c;ZXZpbA==\x07"
 PLUGIN = f"""
 from workbench.checks.base import Check, Result
 from workbench.models.base import Model
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Technique
 
 EVIL = {EVIL + MARKUP!r}

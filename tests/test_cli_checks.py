@@ -91,8 +91,8 @@ def test_what_cannot_be_meant(workbench: Command, arguments: tuple[str, ...], wo
 def test_the_cards(workbench: Command) -> None:
     out = workbench("checks").out
     assert all(name in out for name in CHECKS.names())
-    card = workbench("checks", "loss_spikes").out
-    assert "factor" in card and "during" in card
+    spec = workbench("checks", "loss_spikes").out
+    assert "factor" in spec and "during" in spec
     assert workbench("checks", "one batch by heart").out == workbench("checks", "overfit_batch").out
     (found,) = [c for c in json.loads(workbench("checks", "--json").out) if c["name"] == "overfit_batch"]
     assert found["asked_for"] and found["when"] == "before"
@@ -116,7 +116,7 @@ def test_a_check_of_ones_own(workbench: Command) -> None:
         only = ("--only", "seed_is_odd", "--set", "checks.seed_is_odd.enabled=true")
         assert workbench("check", "small.toml", "--device", "cpu", "--seed", "3", *only).code == 0
     finally:
-        CHECKS._cards.pop("seed_is_odd", None)
+        CHECKS._specs.pop("seed_is_odd", None)
 
 
 def test_the_last_evaluation_in_words(workbench: Command) -> None:

@@ -117,13 +117,13 @@ def test_techniques_are_listed_by_group(workbench: Command) -> None:
 
 def test_a_technique_shows_its_card(workbench: Command) -> None:
     out = workbench("techniques", "label_smoothing").out
-    card = TECHNIQUES["label_smoothing"]
-    assert card.summary() in out and card.source in out and "tradeoff" in out
+    spec = TECHNIQUES["label_smoothing"]
+    assert spec.summary() in out and spec.source in out and "tradeoff" in out
     assert "smoothing" in out and "a number ≥ 0, < 1" in out and "enabled" not in out
 
 
 def test_techniques_as_json(workbench: Command) -> None:
-    found = {card["name"]: card for card in json.loads(workbench("techniques", "--json").out)}
+    found = {spec["name"]: spec for spec in json.loads(workbench("techniques", "--json").out)}
     sgd = {p["name"]: p for p in found["sgd"]["parameters"]}
     assert sgd["momentum"] == {
         "name": "momentum",
@@ -143,9 +143,9 @@ def test_techniques_as_json(workbench: Command) -> None:
 def test_models_and_sources_have_cards_too(workbench: Command) -> None:
     assert "resnet" in workbench("models").out
     assert "capable of" in workbench("models", "resnet").out
-    assert {"cnn", "resnet"} <= {card["name"] for card in json.loads(workbench("models", "--json").out)}
+    assert {"cnn", "resnet"} <= {spec["name"] for spec in json.loads(workbench("models", "--json").out)}
     assert "scikit-learn" in workbench("data").out
-    assert "cifar10" in {card["name"] for card in json.loads(workbench("data", "--json").out)}
+    assert "cifar10" in {spec["name"] for spec in json.loads(workbench("data", "--json").out)}
 
 
 def test_two_recipes_are_compared(workbench: Command, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_an_unexpected_error_is_one_line_too(workbench: Command, monkeypatch: py
 def test_a_plugin_counts_before_and_after_the_command(
     workbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TECHNIQUES, "_cards", {card.name: card for card in TECHNIQUES})
+    monkeypatch.setattr(TECHNIQUES, "_cards", {spec.name: spec for spec in TECHNIQUES})
     monkeypatch.setattr(plugins, "_loaded", {})
     for number, arguments in ((1, ("--plugin", "p1.py", "techniques")), (2, ("techniques", "--plugin", "p2.py"))):
         (tmp_path / f"p{number}.py").write_text(

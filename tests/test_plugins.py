@@ -19,7 +19,7 @@ from pathlib import Path
 
 from workbench.data.base import DataSet, Source
 from workbench.models.base import Model
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Technique
 
 

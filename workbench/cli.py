@@ -13,7 +13,6 @@ import typer
 from workbench import __version__, first_frame
 from workbench.commands import (
     bench,
-    cards,
     check,
     doctor,
     manage,
@@ -25,6 +24,7 @@ from workbench.commands import (
     runs,
     screens,
     show,
+    specs,
     watch,
 )
 from workbench.commands.errors import INTERRUPTED, report
@@ -50,10 +50,10 @@ app.command("profile", rich_help_panel=TRAIN)(profile.profile_command)
 app.command("bench", rich_help_panel=TRAIN)(bench.bench)
 app.command("doctor", rich_help_panel=LOOK_UP)(doctor.doctor)
 app.command("recipes", rich_help_panel=LOOK_UP)(recipes.recipes)
-app.command("techniques", rich_help_panel=LOOK_UP)(cards.techniques)
-app.command("models", rich_help_panel=LOOK_UP)(cards.models)
-app.command("checks", rich_help_panel=LOOK_UP)(cards.checks)
-app.add_typer(cards.data_app, name="data", rich_help_panel=LOOK_UP)
+app.command("techniques", rich_help_panel=LOOK_UP)(specs.techniques)
+app.command("models", rich_help_panel=LOOK_UP)(specs.models)
+app.command("checks", rich_help_panel=LOOK_UP)(specs.checks)
+app.add_typer(specs.data_app, name="data", rich_help_panel=LOOK_UP)
 app.command("diff", rich_help_panel=LOOK_UP)(recipes.diff)
 app.command("keys", rich_help_panel=LOOK_UP)(screens.keys_command)
 app.command("settings", rich_help_panel=LOOK_UP)(screens.settings_command)

@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeVar
 from workbench.devices import DeviceError
 from workbench.devices import parse as parse_device
 from workbench.filesystem import why
-from workbench.recipe.cards import Table, parameter
 from workbench.recipe.errors import Problem
 from workbench.recipe.lines import Lines
+from workbench.recipe.specs import Table, parameter
 from workbench.recipe.validation import Complain, parse, shown, validate
 from workbench.storage.regular import read_text
 
@@ -137,11 +137,11 @@ def _usable(kind: type[T], path: str, values: dict[str, Any], complain: Complain
         wrong.add(key)
         complain(key, message)
 
-    card = validate(kind, path, values, note, also, _at_home)
-    if card is None:
+    spec = validate(kind, path, values, note, also, _at_home)
+    if spec is None:
         right = {k: v for k, v in values.items() if ".".join(filter(None, (path, k))) not in wrong}
-        card = validate(kind, path, {k: v for k, v in right.items() if k in kind.model_fields}, lambda *_: None)
-    return card or kind()
+        spec = validate(kind, path, {k: v for k, v in right.items() if k in kind.model_fields}, lambda *_: None)
+    return spec or kind()
 
 
 def _at_home(key: str) -> str:

@@ -57,12 +57,12 @@ def time_every_call() -> None:
     changed, see = Watching._changed, _DeadWatch._see
 
     def look(self: Watching, context: StepContext) -> None:
-        for card, watch in self._watches:
+        for spec, watch in self._watches:
             if watch.due(context):
-                timed(card.name, watch.look)(context)
+                timed(spec.name, watch.look)(context)
 
-    def judged(self: Watching, card: Check, ask: Callable[[], Result | None]) -> Any:
-        return changed(self, card, timed(card.name, ask))  # type: ignore[arg-type]
+    def judged(self: Watching, spec: Check, ask: Callable[[], Result | None]) -> Any:
+        return changed(self, spec, timed(spec.name, ask))  # type: ignore[arg-type]
 
     Watching.look = look  # type: ignore[method-assign]
     Watching._changed = judged  # type: ignore[method-assign]

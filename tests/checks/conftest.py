@@ -94,10 +94,10 @@ def split_of(images: torch.Tensor, labels: torch.Tensor) -> ArraySplit:
 def before(build: Build, *only: str) -> dict[str, CheckFinished]:
     """What the checks before a run say, by their names in a recipe: those that are on, or those of these names."""
     found = {}
-    for card in chosen(build.recipe, "before", only):
-        result = card.examine(build)
+    for spec in chosen(build.recipe, "before", only):
+        result = spec.examine(build)
         if result is not None:
-            found[card.name] = card.event(result)
+            found[spec.name] = spec.event(result)
     return found
 
 
@@ -114,7 +114,7 @@ def whole_run(build: Build, folder: Path | None = None, *, checks: bool = True) 
 
 def said(events: list[Event]) -> dict[str, CheckFinished]:
     """The last word of every check, by its name in a recipe."""
-    names = {card.title: card.name for card in CHECKS}
+    names = {spec.title: spec.name for spec in CHECKS}
     return {names[event.name]: event for event in events if isinstance(event, CheckFinished)}
 
 

@@ -20,12 +20,12 @@ from workbench.engine.build import Build
 from workbench.recipe.registries import CHECKS
 from workbench.step import StepContext
 
-DEAR = [card.name for card in CHECKS if card.asked_for()]
+DEAR = [spec.name for spec in CHECKS if spec.asked_for()]
 
 
 def test_a_healthy_build_raises_nothing_even_with_all_that_can_be_asked_for(make: Make) -> None:
     build = make("train.epochs=6")
-    found = before(build, *(card.name for card in CHECKS))
+    found = before(build, *(spec.name for spec in CHECKS))
     assert set(DEAR) == {"overfit_batch", "zero_input", "first_steps", "learning_rate_range"}
     assert set(DEAR) < set(found)
     assert wrong(found) == {}
@@ -216,8 +216,8 @@ def test_a_rate_with_which_the_loss_explodes(make: Make) -> None:
 
 def test_the_suggested_rate_is_one_that_learns(make: Make) -> None:
     build = make("techniques.sgd.learning_rate=1e-6")
-    (card,) = chosen(build.recipe, "before", ["learning_rate_range"])
-    low = card.model_copy(update={"highest": 1e6}).examine(build)
+    (spec,) = chosen(build.recipe, "before", ["learning_rate_range"])
+    low = spec.model_copy(update={"highest": 1e6}).examine(build)
     assert low is not None and low.verdict == "warn"
     suggested = low.figures["suggestion"]
     assert isinstance(suggested, float) and 1e-3 < suggested < 1
@@ -235,7 +235,7 @@ def test_suggestion_and_explosion_of_a_curve() -> None:
 def test_no_check_changes_the_build_or_the_generators(make: Make) -> None:
     build = make("train.epochs=6")
     weights = {name: value.clone() for name, value in build.model.state_dict().items()}
-    names = [card.name for card in CHECKS if card.when == "before"]
+    names = [spec.name for spec in CHECKS if spec.when == "before"]
     from workbench.checks.preflight import report
 
     generator = torch.random.get_rng_state()

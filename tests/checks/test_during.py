@@ -23,7 +23,7 @@ OFTEN = (
     "checks.dead_units.every=2",
     "checks.norm_statistics.every=5",
 )
-NAMES = [card.name for card in chosen(read_recipe("", consistent=False), "during")]
+NAMES = [spec.name for spec in chosen(read_recipe("", consistent=False), "during")]
 
 
 def during(build: Build, folder: Path | None = None) -> dict[str, str]:

@@ -25,7 +25,7 @@ from workbench.engine.train import train
 from workbench.events import CheckFinished, Event, Stopped, Trained, from_json, to_json
 from workbench.recipe import read_recipe
 
-DURING = {card.name for card in chosen(read_recipe("", consistent=False), "during")}
+DURING = {spec.name for spec in chosen(read_recipe("", consistent=False), "during")}
 OFTEN = ("checks.gradient_norm.every=2", "checks.update_ratio.every=2", "checks.dead_units.every=2")
 
 

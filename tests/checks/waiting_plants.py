@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.hooks import Builder
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Technique
 
 WAITS: dict[str, tuple[str, Callable[[Any], object]]] = {

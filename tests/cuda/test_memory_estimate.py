@@ -47,7 +47,7 @@ STEPS = 16
 FAST = ("basic-cnn", "resnet20", "fast94", "dreamfire")
 FROZEN = {"fast94-growing": ("techniques.whitening.bias_epochs=0",)}
 """In its second epoch its images are small yet and the bias is frozen; here all of its course is in the first."""
-COPIES = [card.name for card in BUILT_IN if card.group in ("optimizer", "averaging")]
+COPIES = [spec.name for spec in BUILT_IN if spec.group in ("optimizer", "averaging")]
 OTHERS = ("sam", "gradient_accumulation", "gradient_clipping", "mixed_precision", "half_weights", "channels_last")
 
 
@@ -178,13 +178,13 @@ def test_the_advice_is_a_batch_that_fits(tmp_path: Path, monkeypatch: pytest.Mon
         assert need is not None
         room = int(0.6 * need.total)
         monkeypatch.setattr(memory, "free_bytes", lambda build: room)
-        (card,) = chosen(built.recipe, "before", ["memory"])
-        found = card.examine(built)
+        (spec,) = chosen(built.recipe, "before", ["memory"])
+        found = spec.examine(built)
         assert found is not None and found.verdict == "fail"
         size = int(found.advice.removeprefix("set data.batch_size to ").partition(",")[0])
         smaller = made("resnet18", tmp_path, "train.compile=off", f"data.batch_size={size}")
         assert taken(smaller) < room
-        found = card.examine(smaller)
+        found = spec.examine(smaller)
         assert found is not None and found.verdict == "pass"
     built.close()
     smaller.close()
@@ -194,7 +194,7 @@ def test_a_network_that_is_too_large_for_any_batch(tmp_path: Path, monkeypatch: 
     built = made("resnet18", tmp_path, "train.compile=off")
     monkeypatch.setattr(memory, "free_bytes", lambda build: 20 * MIB)
     with _disable_current_modes(), Launching(), backend(built.recipe, DEVICE):
-        (card,) = chosen(built.recipe, "before", ["memory"])
-        found = card.examine(built)
+        (spec,) = chosen(built.recipe, "before", ["memory"])
+        found = spec.examine(built)
     assert found is not None and found.advice == "choose another device, or make the network smaller"
     built.close()

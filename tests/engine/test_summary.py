@@ -48,11 +48,11 @@ def test_every_packaged_recipe(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", TECHNIQUES.names())
 def test_every_technique(name: str, tmp_path: Path) -> None:
     found = recipe("resnet20", "data.batch_size=8", "train.epochs=3", "model.blocks=[1, 1, 1]")
-    card = TECHNIQUES[name]
+    spec = TECHNIQUES[name]
     for other in found.active():
-        if (card.group in ("optimizer", "schedule") and other.group == card.group) or other.name in card.excludes:
+        if (spec.group in ("optimizer", "schedule") and other.group == spec.group) or other.name in spec.excludes:
             found = found.without_technique(other.name)
-    found = found.with_technique(card())
+    found = found.with_technique(spec())
     assert not conflicts(found)
     compare(on_noise(found), tmp_path)
 

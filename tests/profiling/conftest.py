@@ -34,7 +34,7 @@ Read = Callable[..., Recipe]
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch) -> Read:
     """The small recipe with overrides, in which the plants can be named."""
-    known = {card.name: card for card in TECHNIQUES}
+    known = {spec.name: spec for spec in TECHNIQUES}
     monkeypatch.setattr(TECHNIQUES, "_cards", known)
     from tests.profiling.synthetic_bottlenecks import PLANTS
 

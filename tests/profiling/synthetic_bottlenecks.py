@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tests.cuda.timing import busy
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Technique
 
 

@@ -17,16 +17,16 @@ METHODS = {"before": "examine", "during": "watch", "after": "review"}
 
 
 @pytest.mark.parametrize("card", list(CHECKS), ids=CHECKS.names())
-def test_a_card_is_complete(card: type[Any]) -> None:
-    assert len(card.summary()) <= 140
-    assert card.title and card.when in METHODS
-    assert all(field.description for field in card.model_fields.values())
-    defined = {method for method in METHODS.values() if getattr(card, method) is not getattr(Check, method)}
-    assert defined == {METHODS[card.when]}
+def test_a_card_is_complete(spec: type[Any]) -> None:
+    assert len(spec.summary()) <= 140
+    assert spec.title and spec.when in METHODS
+    assert all(field.description for field in spec.model_fields.values())
+    defined = {method for method in METHODS.values() if getattr(spec, method) is not getattr(Check, method)}
+    assert defined == {METHODS[spec.when]}
 
 
 def test_titles_are_unique() -> None:
-    titles = [card.title for card in CHECKS]
+    titles = [spec.title for spec in CHECKS]
     assert len(titles) == len(set(titles))
 
 
@@ -49,7 +49,7 @@ def test_thresholds_are_read_and_written(digits_recipe: str) -> None:
 
 def test_what_is_made(digits_recipe: str) -> None:
     def names(*overrides: str, **more: Any) -> list[str]:
-        return [card.name for card in chosen(read_recipe(digits_recipe, overrides=overrides), "before", **more)]
+        return [spec.name for spec in chosen(read_recipe(digits_recipe, overrides=overrides), "before", **more)]
 
     usual = names()
     assert usual[:3] == ["input_statistics", "initial_loss", "parameter_count"]
@@ -58,7 +58,7 @@ def test_what_is_made(digits_recipe: str) -> None:
     assert "overfit_batch" in names("checks.overfit_batch=on")
     assert "overfit_batch" not in names("checks.overfit_batch.steps=5")
     assert names(only=["zero_input"]) == ["zero_input"]
-    assert set(names(everything=True)) == {card.name for card in CHECKS if card.when == "before"}
+    assert set(names(everything=True)) == {spec.name for spec in CHECKS if spec.when == "before"}
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_what_was_switched_on_last_stays_on_in_the_first_offer(resnet: Recipe) -
 
 
 def test_a_missing_optimizer_is_switched_on(resnet: Recipe) -> None:
-    optimizers = [f"switch on {card.name}" for card in TECHNIQUES if card.group == "optimizer"]
+    optimizers = [f"switch on {spec.name}" for spec in TECHNIQUES if spec.group == "optimizer"]
     assert offered(without(resnet, "sgd")) == optimizers
 
 

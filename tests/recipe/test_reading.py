@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.recipe import Recipe, RecipeError, difference, read_recipe, synonyms, write_recipe
-from workbench.recipe.cards import Card
 from workbench.recipe.parameters import Parameter, parameters
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import Data, Expect, Train
+from workbench.recipe.specs import Spec
 
 GOOD = """
 name = "good"
@@ -220,7 +220,7 @@ def test_hostile_texts_are_recipe_errors(text: str) -> None:
         read_recipe(text)
 
 
-def _value(parameter: Parameter, card: type[Card]) -> st.SearchStrategy[object]:
+def _value(parameter: Parameter, spec: type[Spec]) -> st.SearchStrategy[object]:
     """Values that may or may not fit a parameter; those that the card refuses are filtered out by the caller."""
     if parameter.choices:
         return st.sampled_from(parameter.choices)
@@ -257,9 +257,9 @@ def recipes(draw: st.DrawFn) -> Recipe:
         "train": table(Train),
         "model": {"name": (model := draw(st.sampled_from(["cnn", "resnet"])))} | table(MODELS[model]),
         "techniques": {
-            card.name: table(card)
-            for card in TECHNIQUES
-            if draw(st.booleans()) and not card.__module__.startswith("tests")
+            spec.name: table(spec)
+            for spec in TECHNIQUES
+            if draw(st.booleans()) and not spec.__module__.startswith("tests")
         },
     }
     import tomli_w
@@ -384,7 +384,7 @@ def test_what_other_programs_call_it_gets_its_name_here(text: str, hint: str) ->
 def test_every_synonym_stands_for_something() -> None:
     fields = {"seed", "name", *Data.model_fields, *Train.model_fields}
     for registry in (MODELS, SOURCES, TECHNIQUES):
-        fields |= {field for card in registry for field in card.model_fields}
+        fields |= {field for spec in registry for field in spec.model_fields}
     assert set(synonyms.KEYS.values()) <= fields
     words = [word for technique in TECHNIQUES for word in technique.synonyms]
     assert words and len(words) == len(set(words))

@@ -41,8 +41,8 @@ MODELS_TO_TRY = {
 }
 """The first of these that has what the techniques need is taken."""
 
-BUILT_IN: list[type[Any]] = [card for card in TECHNIQUES if card.__module__.startswith("workbench.")]
-NAMES: list[str] = [card.name for card in BUILT_IN]
+BUILT_IN: list[type[Any]] = [spec for spec in TECHNIQUES if spec.__module__.startswith("workbench.")]
+NAMES: list[str] = [spec.name for spec in BUILT_IN]
 
 
 SUITS_SMALL = {
@@ -65,10 +65,10 @@ def overrides(*names: str) -> list[str]:
     """What to set so that these techniques are on, with what they need and their rows of the table."""
     found: list[str] = []
     for name in names:
-        card = TECHNIQUES[name]
-        if card.group == "optimizer" and name != "sgd":
+        spec = TECHNIQUES[name]
+        if spec.group == "optimizer" and name != "sgd":
             found.append("techniques.sgd.enabled=false")
-        found += [f"techniques.{need.technique}.enabled=true" for need in card.needs if need.technique]
+        found += [f"techniques.{need.technique}.enabled=true" for need in spec.needs if need.technique]
         found += [f"techniques.{name}.enabled=true", *SUITS_SMALL.get(name, ())]
     return found
 

@@ -38,11 +38,11 @@ CRAWLING = [pytest.param(name, marks=pytest.mark.slow) if name == "half_weights"
 
 
 @pytest.mark.parametrize("card", BUILT_IN, ids=NAMES)
-def test_its_card_is_complete(card: type[Any]) -> None:
-    assert card.source
-    assert card.tradeoff
-    assert len(card.summary()) <= 120
-    assert all(field.description for field in card.model_fields.values())
+def test_its_card_is_complete(spec: type[Any]) -> None:
+    assert spec.source
+    assert spec.tradeoff
+    assert len(spec.summary()) <= 120
+    assert all(field.description for field in spec.model_fields.values())
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, COMPARED])])

@@ -59,8 +59,8 @@ async def test_keys_move_and_toggle(make_app: AppFactory) -> None:
         assert techniques(app).place == "model"
         await go_to(pilot, "techniques.batch_norm")
         await pilot.press("j")
-        architecture = [card for card in TECHNIQUES if card.group == "architecture"]
-        after = architecture[[card.name for card in architecture].index("batch_norm") + 1]
+        architecture = [spec for spec in TECHNIQUES if spec.group == "architecture"]
+        after = architecture[[spec.name for spec in architecture].index("batch_norm") + 1]
         assert techniques(app).place == f"techniques.{after.name}"
         assert after.summary()[:20] in app.screen.query_one("#card", Pane).text.plain
         await pilot.press("k", "space")

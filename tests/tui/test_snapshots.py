@@ -38,7 +38,7 @@ IN_THE_PICTURES = """
 @pytest.fixture(autouse=True)
 def only_these_techniques(monkeypatch: pytest.MonkeyPatch) -> None:
     """A technique that is added later shall not change the pictures."""
-    known = {card.name: card for card in TECHNIQUES}
+    known = {spec.name: spec for spec in TECHNIQUES}
     monkeypatch.setattr(TECHNIQUES, "_cards", {name: known[name] for name in IN_THE_PICTURES.split()})
 
 

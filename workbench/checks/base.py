@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from workbench.device_lost import pass_on
 from workbench.events import CheckFinished, Trained, Verdict
-from workbench.recipe.cards import Card, parameter
 from workbench.recipe.registries import CHECKS
+from workbench.recipe.specs import Spec, parameter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ class Watch:
         """What to say of a training that diverged. folder: where to leave what helps; None: nowhere."""
 
 
-class Check(Card):
+class Check(Spec):
     """Base of all checks.
 
     A subclass in a file of this package (or of a plugin) sets ``name``, ``title`` and ``when``, has its thresholds as
@@ -131,9 +131,9 @@ def chosen(recipe: Recipe, when: When, only: Iterable[str] = (), *, everything: 
     only: those of these names, whether they are on or not; everything: all of them; else those that are on.
     """
     names = set(only)
-    cards: list[Any] = [recipe.checks.get(card.name) or card() for card in CHECKS if card.when == when]
-    kept = [card for card in cards if (card.name in names if names else everything or card.enabled)]
-    return sorted(kept, key=lambda card: (card.rank, card.name))
+    specs: list[Any] = [recipe.checks.get(spec.name) or spec() for spec in CHECKS if spec.when == when]
+    kept = [spec for spec in specs if (spec.name in names if names else everything or spec.enabled)]
+    return sorted(kept, key=lambda spec: (spec.rank, spec.name))
 
 
 def failed(error: Exception) -> Result:

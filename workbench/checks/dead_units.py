@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.checks.base import Check, Result, Watch
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,18 +43,18 @@ class DeadUnits(Check):
 
 
 class _DeadWatch(Watch):
-    def __init__(self, card: DeadUnits, modules: Sequence[tuple[str, nn.Module]]) -> None:
-        self.card = card
+    def __init__(self, spec: DeadUnits, modules: Sequence[tuple[str, nn.Module]]) -> None:
+        self.spec = spec
         self.modules = modules
         self.alive: dict[str, Tensor] = {}
         self.taken = 0
         self._hooks: list[Any] = []
 
     def lacks(self) -> str:
-        return f"it had {self.taken} of the {self.card.looks} looks that it needs, one in {self.card.every} steps"
+        return f"it had {self.taken} of the {self.spec.looks} looks that it needs, one in {self.spec.every} steps"
 
     def due(self, context: StepContext) -> bool:
-        return (context.step + 1) % self.card.every == 0 or bool(self._hooks)
+        return (context.step + 1) % self.spec.every == 0 or bool(self._hooks)
 
     def look(self, context: StepContext) -> None:
         if self._hooks:
@@ -62,7 +62,7 @@ class _DeadWatch(Watch):
                 hook.remove()
             self._hooks = []
             self.taken += 1
-        if (context.step + 1) % self.card.every == 0:
+        if (context.step + 1) % self.spec.every == 0:
             self._hooks = [module.register_forward_hook(self._see(name)) for name, module in self.modules]
 
     def _see(self, name: str) -> Any:
@@ -75,7 +75,7 @@ class _DeadWatch(Watch):
         return see
 
     def judge(self, trained: Trained) -> Result | None:
-        if self.taken < self.card.looks or not self.alive:
+        if self.taken < self.spec.looks or not self.alive:
             return None
         import torch
 
@@ -88,9 +88,9 @@ class _DeadWatch(Watch):
             start += size
         worst = max(range(len(names)), key=shares.__getitem__)
         dead = len(fires) - sum(fires)
-        expected = f"less than {self.card.share:.0%} of a layer"
+        expected = f"less than {self.spec.share:.0%} of a layer"
         found = f"{dead:,} of {len(fires):,} units"
-        if shares[worst] >= self.card.share:
+        if shares[worst] >= self.spec.share:
             reason = f"{shares[worst]:.0%} of the units of '{names[worst]}' are 0 for every image"
             advice = "lower the learning rate, warm up, put norms before the ReLUs, or take another activation"
             return Result("warn", expected, found, reason, advice)

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, Watch
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,10 +45,10 @@ class GradientNorm(Check):
 class _GradientWatch(Watch):
     remembers = ("silent", "totals", "looks", "worst")
 
-    def __init__(self, card: GradientNorm, build: Build) -> None:
+    def __init__(self, spec: GradientNorm, build: Build) -> None:
         from workbench.checks.layers import layer_weights
 
-        self.card = card
+        self.spec = spec
         self.layers = layer_weights(build.model)
         self.norms: Tensor | None = None
         self.frozen: list[bool] = []
@@ -60,14 +60,14 @@ class _GradientWatch(Watch):
     def lacks(self) -> str:
         if not self.layers:
             return "no layer has weights of its own"
-        needed = max(self.card.patience, USUAL + 1)
-        return f"it had {self.looks} of the {needed} looks that it needs, one in {self.card.every} steps"
+        needed = max(self.spec.patience, USUAL + 1)
+        return f"it had {self.looks} of the {needed} looks that it needs, one in {self.spec.every} steps"
 
     def due(self, context: StepContext) -> bool:
-        return context.step % self.card.every == 0
+        return context.step % self.spec.every == 0
 
     def look(self, context: StepContext) -> None:
-        if context.step % self.card.every:
+        if context.step % self.spec.every:
             return
         import torch
 
@@ -91,8 +91,8 @@ class _GradientWatch(Watch):
         usual = median(self.totals) if len(self.totals) >= USUAL else math.inf
         self.totals.append(total)
         expected, found = "every layer's above 0, none exploding", f"{total:.3g} in all, usually {usual:.3g}"
-        cut = [name for name, count in self.silent.items() if count >= self.card.patience]
-        if total > self.card.explosion * usual > 0:
+        cut = [name for name, count in self.silent.items() if count >= self.spec.patience]
+        if total > self.spec.explosion * usual > 0:
             self.worst = f"{total:.3g} at step {trained.step:,}, usually {usual:.3g}"
         if cut:
             reason = f"no gradient reaches '{cut[0]}'" + (f" and {len(cut) - 1} more layers" if len(cut) > 1 else "")
@@ -102,6 +102,6 @@ class _GradientWatch(Watch):
             reason = "the gradient was suddenly many times longer than usual"
             advice = "clip gradients (gradient_clipping), warm up, or lower the learning rate"
             return Result("warn", expected, self.worst, reason, advice)
-        if self.looks < self.card.patience or usual == math.inf:
+        if self.looks < self.spec.patience or usual == math.inf:
             return None
         return Result("pass", expected, found, "a gradient reaches every layer, and none is thrown far off")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result
 from workbench.events import Verdict
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from workbench.engine.build import Build

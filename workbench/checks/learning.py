@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.checks.base import Check, Result, Watch, not_judged
 from workbench.evaluation.chance import TOLD, beyond_chance, enough, reach_of_chance, recognises, way
 from workbench.events import Verdict
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from workbench.checks.outcome import Outcome
@@ -65,8 +65,8 @@ class Learning(Check):
 class _LearningWatch(Watch):
     remembers = ("points", "seen", "since", "first", "best", "best_at", "raised")
 
-    def __init__(self, card: Learning, build: Build) -> None:
-        self.card = card
+    def __init__(self, spec: Learning, build: Build) -> None:
+        self.spec = spec
         self.classes = len(build.dataset.classes)
         self.share, self.level, self.floor = guessing(build)
         self.batch_size = build.recipe.data.batch_size
@@ -96,8 +96,8 @@ class _LearningWatch(Watch):
         self.points.append((trained.step, trained.loss, trained.accuracy))
         loss = median(point[1] for point in self.points)
         if math.isnan(self.first):
-            self.first, self.since = trained.loss, 0 if trained.step < self.card.patience else trained.step
-        if self.seen < self.card.steps or len(self.points) < 3 or math.isnan(self.level):
+            self.first, self.since = trained.loss, 0 if trained.step < self.spec.patience else trained.step
+        if self.seen < self.spec.steps or len(self.points) < 3 or math.isnan(self.level):
             return None
         expected = f"a loss below {self.level:.3f}, that of guessing"
         found = f"loss {loss:.4g} up to step {self.seen:,}, {self.first:.4g} at first"
@@ -111,7 +111,7 @@ class _LearningWatch(Watch):
         if self.best < LEARNS * self.floor and len(self.points) == POINTS:
             reason = f"it had learned (loss {self.best:.3g} at step {self.best_at:,}) and has lost it again"
             return Result("fail", expected, found, reason, LOWER)
-        if self.seen - max(self.best_at, self.since) >= self.card.patience:
+        if self.seen - max(self.best_at, self.since) >= self.spec.patience:
             reason = f"nothing is learned yet in {self.seen:,} steps"
             return Result("warn", expected, found, reason, "look at the learning rate, the labels and the input")
         return None
@@ -127,8 +127,8 @@ class _LearningWatch(Watch):
 
     def _grew(self, loss: float, level: float) -> bool:
         """Whether a loss is well above that of guessing, and not because the network began there."""
-        began = self.first if self.first < self.card.far * level else math.nan
-        return loss > self.card.above * level and not loss <= 1.2 * began
+        began = self.first if self.first < self.spec.far * level else math.nan
+        return loss > self.spec.above * level and not loss <= 1.2 * began
 
     def _right(self) -> bool:
         """Whether the training accuracy of the last points is beyond chance; False where targets are mixed."""
@@ -145,7 +145,7 @@ class _LearningWatch(Watch):
         expected = f"loss below {level:.3f}" + (f", accuracy above {reach:.1%}" if reach <= 1 else "")
         found = f"test loss {results.loss:.4g}, accuracy {results.accuracy:.1%}"
         answers = recognises(results.confusion)
-        far = not results.loss <= self.card.far * level
+        far = not results.loss <= self.spec.far * level
         if far or (self._grew(results.loss, level) and not answers and not self._learns()):
             much = f"{results.loss / level:.3g} times" if math.isfinite(results.loss) else "not finite, against"
             reason = f"the test loss is {much} ln {self.classes}, that of guessing"
@@ -157,12 +157,12 @@ class _LearningWatch(Watch):
                 return Result(worse[0], expected, found, worse[1], LOWER)
             chance = "" if results.accuracy > reach else f"; always answering one class is right for {share:.1%}, too"
             return Result("pass", expected, found, f"it knows more than one that guesses{chance}")
-        if outcome.results.step < self.card.steps:
+        if outcome.results.step < self.spec.steps:
             return not_judged(f"{outcome.results.step:,} steps are too few to learn much", "", expected, found)
         if enough(sum(sizes), share):
             guesses = f"guessing is right for {share:.1%} of the test images, and up to {reach:.1%} by chance"
             return self._guesses(outcome, guesses, expected, found)
-        clean, count = outcome.clean(self.card.images)[1], min(self.card.images, len(outcome.build.training))
+        clean, count = outcome.clean(self.spec.images)[1], min(self.spec.images, len(outcome.build.training))
         found = f"{found}, clean training {clean:.1%}"
         if not enough(count, self.share) or beyond_chance(clean * count, count, self.share):
             return not_judged(f"{sum(sizes):,} test images are too few to tell it from guessing", "", expected, found)
@@ -174,7 +174,7 @@ class _LearningWatch(Watch):
         """What to say of a network that is no better than guessing."""
         steps, loss = outcome.results.step, self._loss
         if self._learns():
-            if steps < self.card.short:
+            if steps < self.spec.short:
                 reason = f"{guesses}; in training the loss is {loss:.3g}, but what evaluation uses lags in a short run"
                 return Result("warn", expected, found, reason, "train longer before you conclude")
             reason = f"{guesses}; in training the loss is {loss:.3g}, and nothing of that is left in the test"
@@ -188,14 +188,14 @@ class _LearningWatch(Watch):
 
     def _worse_than_guessing(self, outcome: Outcome, share: float, level: float) -> tuple[Verdict, str] | None:
         """Verdict and reason where the loss is above that of guessing on images that it was trained on, too."""
-        clean = outcome.clean(self.card.images)[0]
+        clean = outcome.clean(self.spec.images)[0]
         if clean <= level:
             return None
         where = f"on training images, too ({clean:.4g})"
         reason = f"the loss is above ln {self.classes} = {level:.3f}, that of guessing, {where}"
         if self._grew(min(clean, outcome.results.loss), level):
             return "fail", reason if self._learns() else f"it has diverged: {reason}"
-        lags = outcome.results.step < self.card.short and self._learns()
+        lags = outcome.results.step < self.spec.short and self._learns()
         fine = outcome.results.accuracy > way(share, TOLD)
         return ("warn" if fine or lags else "fail"), reason
 

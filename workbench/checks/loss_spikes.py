@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, Watch
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from workbench.engine.build import Build
@@ -36,9 +36,9 @@ class LossSpikes(Check):
 class _SpikeWatch(Watch):
     remembers = ("losses", "first", "spikes", "highest", "judged")
 
-    def __init__(self, card: LossSpikes) -> None:
-        self.card = card
-        self.losses: deque[float] = deque(maxlen=card.window)
+    def __init__(self, spec: LossSpikes) -> None:
+        self.spec = spec
+        self.losses: deque[float] = deque(maxlen=spec.window)
         self.first = math.nan
         self.spikes: list[int] = []
         self.highest = 0.0
@@ -49,7 +49,7 @@ class _SpikeWatch(Watch):
 
     @property
     def _least(self) -> int:
-        return max(3, self.card.window // 2)
+        return max(3, self.spec.window // 2)
 
     def judge(self, trained: Trained) -> Result | None:
         loss = trained.loss
@@ -60,10 +60,10 @@ class _SpikeWatch(Watch):
         usual = median(self.losses) if len(self.losses) >= self._least else math.inf
         self.losses.append(loss)
         self.judged += usual < math.inf
-        if loss > self.card.factor * usual and loss > usual + self.card.least * self.first:
+        if loss > self.spec.factor * usual and loss > usual + self.spec.least * self.first:
             self.spikes.append(trained.step)
             self.highest = max(self.highest, loss)
-        expected = f"below {self.card.factor:g} × the median of {self.card.window} points"
+        expected = f"below {self.spec.factor:g} × the median of {self.spec.window} points"
         if not self.spikes:
             found = "none so far"
             return Result("pass", expected, found, "no step throws the loss far up") if self.judged else None

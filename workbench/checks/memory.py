@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, not_judged
-from workbench.recipe.cards import parameter
 from workbench.recipe.execution import part_setting
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from workbench.engine.build import Build

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.checks.base import Check, Result, Watch
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from workbench.engine.build import Build
@@ -41,16 +41,16 @@ class NormStatistics(Check):
 
 
 class _NormWatch(Watch):
-    def __init__(self, card: NormStatistics, norms: list[tuple[str, Any]]) -> None:
-        self.card = card
+    def __init__(self, spec: NormStatistics, norms: list[tuple[str, Any]]) -> None:
+        self.spec = spec
         self.norms = norms
         self.asked = 0
 
     def lacks(self) -> str:
-        return f"it looks every {self.card.every} steps, and the run had fewer"
+        return f"it looks every {self.spec.every} steps, and the run had fewer"
 
     def judge(self, trained: Trained) -> Result | None:
-        if trained.step - self.asked < self.card.every:
+        if trained.step - self.asked < self.spec.every:
             return None
         self.asked = trained.step
         import torch
@@ -63,12 +63,12 @@ class _NormWatch(Watch):
         shares, sizes = torch.stack(rows).T.tolist()
         quiet = max(range(len(shares)), key=shares.__getitem__)
         large = max(range(len(sizes)), key=sizes.__getitem__)
-        expected = f"variances above the norms' eps, below {self.card.huge:.0e}"
+        expected = f"variances above the norms' eps, below {self.spec.huge:.0e}"
         found = f"largest {sizes[large]:.2g}, {shares[quiet]:.0%} silent channels at most"
-        if not sizes[large] <= self.card.huge:
+        if not sizes[large] <= self.spec.huge:
             reason = f"the activations before '{self.norms[large][0]}' have grown out of bounds"
             return Result("warn", expected, found, reason, "lower the learning rate; see data.normalise")
-        if shares[quiet] >= self.card.silent:
+        if shares[quiet] >= self.spec.silent:
             reason = f"{shares[quiet]:.0%} of the channels before '{self.norms[quiet][0]}' say nothing"
             return Result("warn", expected, found, reason, "lower the weight decay or the learning rate")
         return Result("pass", expected, found, "evaluation can rely on them")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def preflight(build: Build) -> Iterator[CheckFinished]:
     """Check a build that has not been trained; it and torch's generators stay as they are."""
-    for card, result in _results(build, chosen(build.recipe, "before")):
-        yield card.event(result)
+    for spec, result in _results(build, chosen(build.recipe, "before")):
+        yield spec.event(result)
 
 
 def preflight_report(
@@ -48,28 +48,28 @@ def preflight_report(
     from workbench.engine.device_fallback import resolve_for_device
 
     recipe, notes = resolve_for_device(recipe, device)
-    cards = chosen(recipe, "before", only, everything=everything)
+    specs = chosen(recipe, "before", only, everything=everything)
     try:
         built = build(recipe, device, data_root)
     except NoStep:
         raise
     except DataError as error:
-        return _without_data(recipe, device, str(error), cards) | {"notes": notes}
+        return _without_data(recipe, device, str(error), specs) | {"notes": notes}
     try:
-        return report(built, cards) | {"notes": [*notes, *built.dataset.notes]}
+        return report(built, specs) | {"notes": [*notes, *built.dataset.notes]}
     finally:
         built.close()
 
 
-def report(built: Build, cards: list[Check] | None = None) -> dict[str, Any]:
-    """The same for a build that exists already. cards: the checks to make; those that are on if left out."""
+def report(built: Build, specs: list[Check] | None = None) -> dict[str, Any]:
+    """The same for a build that exists already. specs: the checks to make; those that are on if left out."""
     from workbench.checks.initial_loss import measure_initial_loss
     from workbench.engine.build import parameter_counts
     from workbench.engine.cost import multiply_adds
 
     counts = parameter_counts(built.model)
-    results = list(_results(built, chosen(built.recipe, "before") if cards is None else cards))
-    figures = {card.name: dict(result.figures) for card, result in results if result.figures}
+    results = list(_results(built, chosen(built.recipe, "before") if specs is None else specs))
+    figures = {spec.name: dict(result.figures) for spec, result in results if result.figures}
     loss = figures.get("initial_loss") or asdict(measure_initial_loss(built))
     return {
         "parameters": sum(counts.values()),
@@ -80,7 +80,7 @@ def report(built: Build, cards: list[Check] | None = None) -> dict[str, Any]:
         "steps": built.steps,
         "steps_per_epoch": built.steps_per_epoch,
         "execution": _in_plain(built.execution),
-        "checks": [_plain(card.event(result)) for card, result in results],
+        "checks": [_plain(spec.event(result)) for spec, result in results],
         "figures": {name: values for name, values in figures.items() if name != "initial_loss"},
     }
 
@@ -89,7 +89,7 @@ def _in_plain(how: Execution) -> dict[str, str]:
     return {**asdict(how), "in_words": str(how)}
 
 
-def _without_data(recipe: Recipe, device: str | torch.device, problem: str, cards: list[Check]) -> dict[str, Any]:
+def _without_data(recipe: Recipe, device: str | torch.device, problem: str, specs: list[Check]) -> dict[str, Any]:
     """What can be said of a recipe whose data cannot be read."""
     from workbench.engine.build import parameter_counts
     from workbench.engine.cost import multiply_adds_of_last
@@ -110,9 +110,9 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, card
         sketch = summary_of_unseen(recipe, known)
         images = sketch.training_images
         counts = parameter_counts(sketch.model)
-        possible = [card for card in cards if not card.needs_data]
-        results = [(card, card.examine(sketch)) for card in possible]  # type: ignore[arg-type]
-        checks += [card.event(result) for card, result in results if result is not None]
+        possible = [spec for spec in specs if not spec.needs_data]
+        results = [(spec, spec.examine(sketch)) for spec in possible]  # type: ignore[arg-type]
+        checks += [spec.event(result) for spec, result in results if result is not None]
         found |= {
             "parameters": sum(counts.values()),
             "parameters_by_part": counts,
@@ -124,20 +124,20 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, card
     return found | {"execution": _in_plain(how), "checks": [_plain(check) for check in checks]}
 
 
-def _results(build: Build, cards: list[Check]) -> Iterator[tuple[Check, Result]]:
+def _results(build: Build, specs: list[Check]) -> Iterator[tuple[Check, Result]]:
     import torch
 
     build.prepare(
         build.pipeline.batch(0, 0), build.context(0)
     )  # an augmentation that breaks shall break before the run
-    for card in cards:
+    for spec in specs:
         with torch.random.fork_rng(devices=[build.device] if build.device.type == "cuda" else []), _nothing_sought():
             try:
-                result = card.examine(build)
+                result = spec.examine(build)
             except Exception as error:
                 result = failed(error)
         if result is not None:
-            yield card, result
+            yield spec, result
 
 
 @contextmanager

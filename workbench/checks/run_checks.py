@@ -72,13 +72,13 @@ class RunChecks(Observer):
         outcome = Outcome(self._build, results, tuple(self._history))
         yield from self._watching.review(outcome)
         yield from self._watching.unjudged()
-        for card in chosen(self._build.recipe, "after") if self._on else ():
+        for spec in chosen(self._build.recipe, "after") if self._on else ():
             try:
-                result = card.review(outcome)
+                result = spec.review(outcome)
             except Exception as error:
                 result = failed(error)
             if result is not None:
-                yield card.event(result)
+                yield spec.event(result)
 
     def state_dict(self) -> dict[str, Any]:
         return self._watching.state_dict()

@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, Watch
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from workbench.engine.build import Build
@@ -32,8 +32,8 @@ class Throughput(Check):
 
 
 class _ThroughputWatch(Watch):
-    def __init__(self, card: Throughput) -> None:
-        self.card = card
+    def __init__(self, spec: Throughput) -> None:
+        self.spec = spec
         self.rates: deque[float] = deque()
         self.times: deque[float] = deque()
         self.best = 0.0
@@ -41,7 +41,7 @@ class _ThroughputWatch(Watch):
         self.until = 0.0
 
     def lacks(self) -> str:
-        least = f"{self.card.window} points and {self.card.seconds:g} s"
+        least = f"{self.spec.window} points and {self.spec.seconds:g} s"
         return f"it needs two stretches of {least} each, to hold one against the other"
 
     def judge(self, trained: Trained) -> Result | None:
@@ -49,20 +49,20 @@ class _ThroughputWatch(Watch):
             return None
         self.rates.append(trained.images_per_second)
         self.times.append(trained.seconds)
-        while len(self.rates) > self.card.window and self.times[-1] - self.times[1] >= self.card.seconds:
+        while len(self.rates) > self.spec.window and self.times[-1] - self.times[1] >= self.spec.seconds:
             self.rates.popleft()
             self.times.popleft()
-        if len(self.rates) < self.card.window or self.times[-1] - self.times[0] < self.card.seconds:
+        if len(self.rates) < self.spec.window or self.times[-1] - self.times[0] < self.spec.seconds:
             return None
         now = median(self.rates)
         self.best = max(self.best, now)
         if self.times[0] >= self.until:  # it shares no more than an end with the last that was counted
             self.stretches, self.until = self.stretches + 1, self.times[-1]
-        if self.stretches < 2 and now >= self.card.share * self.best:
+        if self.stretches < 2 and now >= self.spec.share * self.best:
             return None
-        expected = f"at least {self.card.share:.0%} of the best stretch"
+        expected = f"at least {self.spec.share:.0%} of the best stretch"
         found = f"{now:,.0f} img/s, at best {self.best:,.0f}"
-        if now < self.card.share * self.best:
+        if now < self.spec.share * self.best:
             reason = "the training has become much slower than it was"
             advice = "see who else uses the machine (screen 2 shows it), and whether the loader keeps up"
             return Result("warn", expected, found, reason, advice)

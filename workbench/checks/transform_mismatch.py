@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, Watch
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,10 +44,10 @@ class UpdateRatio(Check):
 class _UpdateWatch(Watch):
     remembers = ("high", "low", "looks", "peak")
 
-    def __init__(self, card: UpdateRatio, build: Build) -> None:
+    def __init__(self, spec: UpdateRatio, build: Build) -> None:
         from workbench.checks.layers import layer_weights
 
-        self.card = card
+        self.spec = spec
         self.layers = layer_weights(build.model)
         self.weights = [weight for _, weight in self.layers]
         self.before: list[Tensor] = []
@@ -60,10 +60,10 @@ class _UpdateWatch(Watch):
     def lacks(self) -> str:
         if not self.layers:
             return "no layer has weights of its own"
-        return f"it had {self.looks} of the {self.card.patience} looks that it needs, one in {self.card.every} steps"
+        return f"it had {self.looks} of the {self.spec.patience} looks that it needs, one in {self.spec.every} steps"
 
     def due(self, context: StepContext) -> bool:
-        return context.step % self.card.every == 0 or context.step == self.taken + 1
+        return context.step % self.spec.every == 0 or context.step == self.taken + 1
 
     def look(self, context: StepContext) -> None:
         import torch
@@ -76,7 +76,7 @@ class _UpdateWatch(Watch):
             lengths = torch_compat.foreach_norm(self.before, 2.0, dtype=torch.float32)
             self.ratios = torch.stack(changes) / torch.stack(lengths).clamp(min=1e-12)
             self.before = []
-        if context.step % self.card.every == 0:
+        if context.step % self.spec.every == 0:
             self.before = [weight.detach().clone() for weight in self.weights]
             self.taken = context.step
 
@@ -90,18 +90,18 @@ class _UpdateWatch(Watch):
         self.looks += 1
         middle = median(ratios)
         largest = max(range(len(ratios)), key=ratios.__getitem__)
-        self.high = self.high + 1 if middle > self.card.high and not trained.loss < 0.95 * self.ignorant else 0
+        self.high = self.high + 1 if middle > self.spec.high and not trained.loss < 0.95 * self.ignorant else 0
         at_height = trained.learning_rate > 0.5 * self.peak
-        self.low = self.low + 1 if middle < self.card.low and at_height else 0
+        self.low = self.low + 1 if middle < self.spec.low and at_height else 0
         expected = "about 1e-3 a step"
         found = f"{middle:.1e}, most {ratios[largest]:.1e} in '{self.layers[largest][0]}'"
-        if self.high >= self.card.patience:
+        if self.high >= self.spec.patience:
             reason = "each step changes the weights by so much that the loss does not fall"
             return Result("warn", expected, found, reason, "lower the learning rate, or warm up")
-        if self.low >= self.card.patience:
+        if self.low >= self.spec.patience:
             reason = "each step hardly changes the weights"
             advice = "raise the learning rate (workbench check RECIPE --range-test suggests one)"
             return Result("warn", expected, found, reason, advice)
-        if self.looks < self.card.patience or self.high or self.low:
+        if self.looks < self.spec.patience or self.high or self.low:
             return None
         return Result("pass", expected, found, "neither far too much nor far too little")

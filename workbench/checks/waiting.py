@@ -28,7 +28,7 @@ class Waiting(Check):
     def examine(self, build: Build) -> Result | None:
         """On a copy with a few images of the data set."""
         recipe = build.recipe
-        if all(type(card).__module__.startswith("workbench.") for card in (recipe.model, *recipe.active())):
+        if all(type(spec).__module__.startswith("workbench.") for spec in (recipe.model, *recipe.active())):
             return None
         from workbench.engine.would_wait import would_wait
 

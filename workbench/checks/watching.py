@@ -24,15 +24,15 @@ RARER = 10
 class Watching:
     """Some checks at work on one training."""
 
-    def __init__(self, build: Build, cards: Iterable[Check], folder: Path | None = None) -> None:
+    def __init__(self, build: Build, specs: Iterable[Check], folder: Path | None = None) -> None:
         self._folder = folder
         self._verdicts: dict[str, Verdict] = {}
         self._watches: list[tuple[Check, Watch]] = []
-        for card in cards:
-            if build.execution.recorded and hasattr(card, "every"):
-                card = card.model_copy(update={"every": RARER * card.every})
-            if (watch := card.watch(build)) is not None:
-                self._watches.append((card, watch))
+        for spec in specs:
+            if build.execution.recorded and hasattr(spec, "every"):
+                spec = spec.model_copy(update={"every": RARER * spec.every})
+            if (watch := spec.watch(build)) is not None:
+                self._watches.append((spec, watch))
 
     def due(self, context: StepContext) -> bool:
         """Whether one of them sees something in this step."""
@@ -46,56 +46,56 @@ class Watching:
 
     def judge(self, trained: Trained) -> Iterator[CheckFinished]:
         """What changed at a point of the curves."""
-        for card, watch in self._watches:
-            yield from self._changed(card, partial(watch.judge, trained))
+        for spec, watch in self._watches:
+            yield from self._changed(spec, partial(watch.judge, trained))
 
     def diverged(self, finding: Finding) -> Iterator[CheckFinished]:
         """What there is to say of a training that diverged."""
-        for card, watch in self._watches:
-            yield from self._changed(card, partial(watch.diverged, finding, self._folder))
+        for spec, watch in self._watches:
+            yield from self._changed(spec, partial(watch.diverged, finding, self._folder))
 
     def review(self, outcome: Outcome) -> Iterator[CheckFinished]:
         """The last words of those that have one, whether their verdict is another or the same on other grounds."""
-        for card, watch in self._watches:
-            yield from self._changed(card, partial(watch.review, outcome), always=True)
+        for spec, watch in self._watches:
+            yield from self._changed(spec, partial(watch.review, outcome), always=True)
 
     def unjudged(self) -> Iterator[CheckFinished]:
         """Those that have said nothing until the end of the run, most of them that they could not judge."""
-        for card, watch in self._watches:
-            if card.name not in self._verdicts:
-                yield from self._changed(card, watch.stopped)
+        for spec, watch in self._watches:
+            if spec.name not in self._verdicts:
+                yield from self._changed(spec, watch.stopped)
 
     def state_dict(self) -> dict[str, Any]:
         """Verdicts and what the checks remember, as plain values."""
         return {
-            card.name: {
-                "verdict": self._verdicts.get(card.name),
+            spec.name: {
+                "verdict": self._verdicts.get(spec.name),
                 **{name: _plain(getattr(watch, name)) for name in watch.remembers},
             }
-            for card, watch in self._watches
+            for spec, watch in self._watches
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where a part of the run ended; checks that it did not have begin anew."""
-        for card, watch in self._watches:
-            kept = state.get(card.name, {})
+        for spec, watch in self._watches:
+            kept = state.get(spec.name, {})
             if kept.get("verdict") is not None:
-                self._verdicts[card.name] = kept["verdict"]
+                self._verdicts[spec.name] = kept["verdict"]
             for name in watch.remembers:
                 if name in kept:
                     value, present = kept[name], getattr(watch, name)
                     setattr(watch, name, deque(value, present.maxlen) if isinstance(present, deque) else value)
 
     def _changed(
-        self, card: Check, ask: Callable[[], Result | None], *, always: bool = False
+        self, spec: Check, ask: Callable[[], Result | None], *, always: bool = False
     ) -> Iterator[CheckFinished]:
         try:
             result = ask()
         except Exception as error:
             result = failed(error)
-        if result is not None and (always or self._verdicts.get(card.name) != result.verdict):
-            self._verdicts[card.name] = result.verdict
-            yield card.event(result)
+        if result is not None and (always or self._verdicts.get(spec.name) != result.verdict):
+            self._verdicts[spec.name] = result.verdict
+            yield spec.event(result)
 
 
 def _plain(value: Any) -> Any:

@@ -15,9 +15,9 @@ from workbench.devices import DeviceError
 from workbench.filesystem import FULL, gone, why
 from workbench.paths import recipe_folders
 from workbench.recipe import RecipeError
-from workbench.recipe.cards import CardError
 from workbench.recipe.errors import InputError
 from workbench.recipe.plugins import PluginError
+from workbench.recipe.specs import SpecError
 from workbench.runs.errors import RunError, RunNotFound
 from workbench.settings import SettingsError
 from workbench.tui.app.crash import ScreensBroke
@@ -39,7 +39,7 @@ def explain(error: Exception) -> tuple[int, list[str]]:
 def _explained(error: Exception) -> tuple[int, list[str]]:
     if isinstance(error, RecipeError | SettingsError):
         return BAD_INPUT, [str(problem) for problem in error.problems]
-    if isinstance(error, InputError | PluginError | CardError | RunNotFound | DeviceError):
+    if isinstance(error, InputError | PluginError | SpecError | RunNotFound | DeviceError):
         return BAD_INPUT, [str(error)]
     if isinstance(error, RunError | DataError | ScreensBroke):
         return FAILED, [str(error)]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from workbench.recipe.cards import Card
 from workbench.recipe.registries import SOURCES
+from workbench.recipe.specs import Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +69,7 @@ class Known:
     test_images: int
 
 
-class Source(Card):
+class Source(Spec):
     """Base of all data sources."""
 
     registry = SOURCES

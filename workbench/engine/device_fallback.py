@@ -17,6 +17,6 @@ def resolve_for_device(recipe: Recipe, device: str | torch.device) -> tuple[Reci
     for technique in recipe.active():
         if device_fallback := technique.device_fallback(torch.device(device)):
             notes.append(device_fallback.why)
-            for card in device_fallback.cards:
-                recipe = recipe.with_technique(card)
+            for spec in device_fallback.specs:
+                recipe = recipe.with_technique(spec)
     return recipe, notes

@@ -1,1 +1,1 @@
-"""Networks: one family a file, each a card that builds from the layers beside it."""
+"""Networks: one family a file, each a spec that builds from the layers beside it."""

@@ -1,4 +1,4 @@
-"""What every model has in common: a torch-free card that builds a network for any image shape and class count."""
+"""What every model has in common: a torch-free spec that builds a network for any image shape and class count."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from workbench.recipe.cards import Card
 from workbench.recipe.registries import MODELS
+from workbench.recipe.specs import Spec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,7 @@ class ModelOptions:
     residual: bool = False
 
 
-class Model(Card):
+class Model(Spec):
     """Base of all models."""
 
     registry = MODELS

@@ -124,11 +124,11 @@ def sample_steps(steps: int, steps_per_epoch: int, points: int = POINTS) -> list
 
 def _warm_up(recipe: Recipe, root: Path) -> None:
     """Try every technique once while nobody waits: what it imports late takes up to half a second the first time."""
-    for card in TECHNIQUES:
+    for spec in TECHNIQUES:
         with contextlib.suppress(
             Exception
         ):  # some cannot stand beside this recipe; there is nothing to learn from that
-            build_summary(recipe.with_technique(card()), root)
+            build_summary(recipe.with_technique(spec()), root)
 
 
 def _checks(request: PreviewRequest, recipe: Recipe, root: Path) -> Checks:

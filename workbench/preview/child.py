@@ -129,7 +129,7 @@ def one_line(error: Exception) -> str:
         "DataError",
         "BuildError",
         "PluginError",
-        "CardError",
+        "SpecError",
         "TechniqueError",
     )
     return text if text and plain else f"{type(error).__name__}: {text}".rstrip(": ")

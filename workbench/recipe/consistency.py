@@ -55,7 +55,7 @@ def _groups(active: Sequence[Any]) -> list[Problem]:
         members.setdefault(technique.group, []).append(technique.name)
     optimizers = members.get("optimizer", [])
     if not optimizers:
-        known = [card.name for card in TECHNIQUES if card.group == "optimizer"]
+        known = [spec.name for spec in TECHNIQUES if spec.group == "optimizer"]
         problems.append(Problem("techniques", f"no optimizer; switch on one of {', '.join(known)}"))
     for group, reason in (
         ("optimizer", "a step has one optimizer"),

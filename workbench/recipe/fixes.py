@@ -61,14 +61,14 @@ def _edits(recipe: Recipe, problem: Problem) -> Iterator[Fix]:
         yield from _resets(recipe, parts)
     for technique in sorted(recipe.active(), key=lambda t: t.name == named):
         yield _off(recipe, technique.name)
-    for card in TECHNIQUES:
-        if not recipe.on(card.name):
+    for spec in TECHNIQUES:
+        if not recipe.on(spec.name):
             try:
-                present = recipe.techniques.get(card.name) or card()
+                present = recipe.techniques.get(spec.name) or spec()
             except ValidationError:  # it has parameters without a default
                 continue
             switched = present.model_copy(update={"enabled": True})
-            yield Fix(f"switch on {card.name}", recipe.with_technique(switched), (card.name,))
+            yield Fix(f"switch on {spec.name}", recipe.with_technique(switched), (spec.name,))
     for model in MODELS:
         if model.name != recipe.model.name:
             try:

@@ -1,4 +1,4 @@
-"""What a card's fields say about themselves, for forms, help texts and error messages."""
+"""What a spec's fields say about themselves, for forms, help texts and error messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a card.
+    """One parameter of a spec.
 
     kind is one of ``"switch"``, ``"choice"``, ``"integer"``, ``"number"``, ``"text"``, ``"list"``;
     ``optional`` says that it may be left out altogether (its value is then None).
@@ -47,9 +47,9 @@ class Parameter:
         return word + (f" {self.bounds}" if self.bounds else "") + (f", {self.length}" if self.length else "")
 
 
-def parameters(card: type[BaseModel]) -> dict[str, Parameter]:
-    """The parameters of a card class in the order of their definition."""
-    return {name: _parameter(name, info) for name, info in card.model_fields.items()}
+def parameters(spec: type[BaseModel]) -> dict[str, Parameter]:
+    """The parameters of a spec class in the order of their definition."""
+    return {name: _parameter(name, info) for name, info in spec.model_fields.items()}
 
 
 def _parameter(name: str, info: FieldInfo) -> Parameter:

@@ -33,7 +33,7 @@ _loaded: dict[Path, Plugin] = {}
 
 
 def load_plugin(path: Path) -> Plugin:
-    """Execute a plugin file; the cards that it defines register themselves. Loading one twice does nothing."""
+    """Execute a plugin file; the specs that it defines register themselves. Loading one twice does nothing."""
     path = path.resolve()
     if path in _loaded:
         return _loaded[path]

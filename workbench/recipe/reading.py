@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.filesystem import why
-from workbench.recipe.cards import Card, Registry, Table
 from workbench.recipe.consistency import clashes, conflicts
 from workbench.recipe.errors import Problem, RecipeError, quoted
 from workbench.recipe.lines import Lines
 from workbench.recipe.plugins import loaded_plugins
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import FORMAT, MAX_SEED, Data, Expect, Recipe, Train
+from workbench.recipe.specs import Registry, Spec, Table
 from workbench.recipe.validation import meant, parse, shown, validate
 from workbench.storage.regular import read_text
 
@@ -66,7 +66,7 @@ class _Reader:
         self.tables = tables
         self.problems: list[Problem] = []
         self._overrides: list[str] = []
-        self._refused: set[str] = set()  # tables with a value that their card refuses
+        self._refused: set[str] = set()  # tables with a value that their spec refuses
 
     def overrode(self, path: str) -> bool:
         """Whether what stands at a dotted path came from an override."""
@@ -109,17 +109,17 @@ class _Reader:
         source_name = data_table.get("source", Data.model_fields["source"].default)
         data = self.validate(Data, "data", {k: v for k, v in data_table.items() if k in Data.model_fields})
         rest = {k: v for k, v in data_table.items() if k not in Data.model_fields}
-        data_source = self.card(SOURCES, source_name, "data", "data.source", rest, tuple(Data.model_fields))
+        data_source = self.spec(SOURCES, source_name, "data", "data.source", rest, tuple(Data.model_fields))
         model_table = self.table("model")
         if "model" in tables and "name" not in model_table:
             self.complain("model.name", f"missing; known: {', '.join(MODELS.names())}")
             model = None
         else:
             rest = {k: v for k, v in model_table.items() if k != "name"}
-            model = self.card(MODELS, model_table.get("name", "cnn"), "model", "model.name", rest, ("name",))
+            model = self.spec(MODELS, model_table.get("name", "cnn"), "model", "model.name", rest, ("name",))
         train = self.validate(Train, "train", self.table("train"))
-        techniques = self.cards("techniques", TECHNIQUES)
-        checks = self.cards("checks", CHECKS)
+        techniques = self.specs("techniques", TECHNIQUES)
+        checks = self.specs("checks", CHECKS)
         expect = self.validate(Expect, "expect", self.table("expect"))
         recipe = None
         if not (data is None or data_source is None or model is None or train is None or expect is None or top is None):
@@ -133,7 +133,7 @@ class _Reader:
             self.problems += self.conflicts(techniques, recipe, kind)
         return recipe
 
-    def conflicts(self, techniques: dict[str, Card], recipe: Recipe | None, model: type[Card] | None) -> list[Problem]:
+    def conflicts(self, techniques: dict[str, Spec], recipe: Recipe | None, model: type[Spec] | None) -> list[Problem]:
         """What cannot stand together, as far as it can be told beside what is wrong already.
 
         recipe: None where some value outside the techniques is wrong; what depends on values is not judged then.
@@ -186,9 +186,9 @@ class _Reader:
         self.complain(key, f"expected a table, written [{key}], found {shown(value)}")
         return {}
 
-    def cards(self, section: str, registry: Registry[Any]) -> dict[str, Card]:
-        """The tables of a section, each the card of its name."""
-        found: dict[str, Card] = {}
+    def specs(self, section: str, registry: Registry[Any]) -> dict[str, Spec]:
+        """The tables of a section, each the spec of its name."""
+        found: dict[str, Spec] = {}
         for name, values in self.table(section).items():
             path = f"{section}.{name}"
             if name not in registry:
@@ -196,14 +196,14 @@ class _Reader:
             elif not isinstance(values, dict):
                 self.complain(path, f"expected a table, written [{path}], found {shown(values)}")
             else:
-                card = self.validate(registry[name], path, values)
-                if card is not None:
-                    found[name] = card
+                spec = self.validate(registry[name], path, values)
+                if spec is not None:
+                    found[name] = spec
         return found
 
-    def card(
+    def spec(
         self, registry: Registry[Any], name: Any, path: str, name_path: str, values: dict[str, Any], also: Sequence[str]
-    ) -> Card | None:
+    ) -> Spec | None:
         if not isinstance(name, str):
             self.complain(name_path, f"expected a text in quotes, found {shown(name)}")
             return None
@@ -213,10 +213,10 @@ class _Reader:
         return self.validate(registry[name], path, values, also)
 
     def validate(self, kind: type[T], path: str, values: dict[str, Any], also: Sequence[str] = ()) -> T | None:
-        card = validate(kind, path, values, self.complain, also, _elsewhere)
-        if card is None:
+        spec = validate(kind, path, values, self.complain, also, _elsewhere)
+        if spec is None:
             self._refused.add(path)
-        return card
+        return spec
 
 
 def _elsewhere(key: str) -> str:
@@ -224,7 +224,7 @@ def _elsewhere(key: str) -> str:
     homes = [
         f"[{name}]" for name, kind in (("data", Data), ("train", Train), ("expect", Expect)) if key in kind.model_fields
     ]
-    homes += [f"[techniques.{card.name}]" for card in TECHNIQUES if key in card.model_fields and key != "enabled"]
+    homes += [f"[techniques.{spec.name}]" for spec in TECHNIQUES if key in spec.model_fields and key != "enabled"]
     if key in TECHNIQUES:
         homes = [f"[techniques.{key}]"]
     elif key in CHECKS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench.recipe.cards import Registry
+from workbench.recipe.specs import Registry
 
 TECHNIQUES: Registry[Any] = Registry("technique", "workbench.techniques", "workbench.techniques")
 MODELS: Registry[Any] = Registry("model", "workbench.models", "workbench.models")

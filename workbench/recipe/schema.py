@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
 
-from workbench.recipe.cards import Card, Table, parameter
+from workbench.recipe.specs import Spec, Table, parameter
 
 FORMAT = 1
 MAX_SEED = 2**63 - 1
@@ -89,7 +89,7 @@ class Expect(Table):
 
 
 class Recipe(BaseModel):
-    """One recipe. ``data_source``, ``model``, techniques and checks are cards; a technique may be present but off.
+    """One recipe. ``data_source``, ``model``, techniques and checks are specs; a technique may be present but off.
 
     ``checks`` holds only those whose parameters the recipe sets; what they find changes no number of a run.
     """
@@ -101,11 +101,11 @@ class Recipe(BaseModel):
     seed: int = 0
     plugins: tuple[str, ...] = ()
     data: Data
-    data_source: SerializeAsAny[Card]
-    model: SerializeAsAny[Card]
+    data_source: SerializeAsAny[Spec]
+    model: SerializeAsAny[Spec]
     train: Train
-    techniques: dict[str, SerializeAsAny[Card]]
-    checks: dict[str, SerializeAsAny[Card]] = {}
+    techniques: dict[str, SerializeAsAny[Spec]]
+    checks: dict[str, SerializeAsAny[Spec]] = {}
     expect: Expect
 
     def active(self) -> list[Any]:
@@ -114,12 +114,12 @@ class Recipe(BaseModel):
 
     def on(self, technique: str) -> bool:
         """Whether a technique is present and switched on."""
-        card = self.techniques.get(technique)
-        return card is not None and bool(card.enabled)  # type: ignore[attr-defined]
+        spec = self.techniques.get(technique)
+        return spec is not None and bool(spec.enabled)  # type: ignore[attr-defined]
 
-    def with_technique(self, card: Card) -> Self:
+    def with_technique(self, spec: Spec) -> Self:
         """The recipe with one technique added or replaced."""
-        return self.model_copy(update={"techniques": self.techniques | {card.name: card}})
+        return self.model_copy(update={"techniques": self.techniques | {spec.name: spec}})
 
     def without_technique(self, name: str) -> Self:
         """The recipe without a technique, its parameters forgotten."""
@@ -142,9 +142,9 @@ def to_tables(recipe: Recipe) -> dict[str, Any]:
     tables["data"] = _values(recipe.data) | _values(recipe.data_source)
     tables["model"] = {"name": recipe.model.name} | _values(recipe.model)
     tables["train"] = _values(recipe.train)
-    tables["techniques"] = {name: _values(card) for name, card in sorted(recipe.techniques.items())}
+    tables["techniques"] = {name: _values(spec) for name, spec in sorted(recipe.techniques.items())}
     if recipe.checks:
-        tables["checks"] = {name: _values(card) for name, card in sorted(recipe.checks.items())}
+        tables["checks"] = {name: _values(spec) for name, spec in sorted(recipe.checks.items())}
     if expect := {key: value for key, value in _values(recipe.expect).items() if value != ""}:
         tables["expect"] = expect
     return tables

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from workbench.format import toml as as_toml
-from workbench.recipe.cards import Table
 from workbench.recipe.errors import Problem, nearest, quoted
 from workbench.recipe.parameters import parameters
+from workbench.recipe.specs import Table
 from workbench.recipe.synonyms import KEYS
 from workbench.storage import toml
 from workbench.visible import shortened

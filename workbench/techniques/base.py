@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from workbench.hooks import DoesNotFit
-from workbench.recipe.cards import Card, parameter
 from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.specs import Spec, parameter
 
 if TYPE_CHECKING:
     import torch
@@ -43,9 +43,9 @@ class Need:
 
 @dataclass(frozen=True)
 class DeviceFallback:
-    """What takes a technique's place: cards to put into the recipe, this one's changed or switched off among them."""
+    """What takes a technique's place: specs to put into the recipe, this one's changed or switched off among them."""
 
-    cards: tuple[Card, ...]
+    specs: tuple[Spec, ...]
     why: str
     """One sentence that names both and the reason."""
 
@@ -62,11 +62,11 @@ class SpeedHint:
     rank: int = 0
 
 
-class Technique(Card):
+class Technique(Spec):
     """Base of all techniques.
 
     A subclass in a file of this package (or of a plugin) sets ``name`` and ``group``, has its parameters as fields, its
-    card as docstring, and registers in :meth:`register` functions at hooks.
+    spec as docstring, and registers in :meth:`register` functions at hooks.
     """
 
     registry = TECHNIQUES

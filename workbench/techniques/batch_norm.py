@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Need, Technique
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:

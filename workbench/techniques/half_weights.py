@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from workbench.recipe.cards import parameter
 from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import DeviceFallback, Technique
 
 if TYPE_CHECKING:

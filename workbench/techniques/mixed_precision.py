@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import DeviceFallback, SpeedHint, Technique
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class MixedPrecision(Technique):
             return None
         what = f"mixed_precision: this {device.type.upper()} does not compute in {self.dtype}"
         if formats:
-            card = self.model_copy(update={"dtype": formats[0]})
-            return DeviceFallback((card,), f"{what}; {formats[0]} is used in its place")
+            spec = self.model_copy(update={"dtype": formats[0]})
+            return DeviceFallback((spec,), f"{what}; {formats[0]} is used in its place")
         return DeviceFallback((self.model_copy(update={"enabled": False}),), f"{what}; it is left out")
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:

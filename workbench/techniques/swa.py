@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, ClassVar
 
 from workbench.hooks import DoesNotFit
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 from workbench.techniques.base import Need, Technique
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.data.base import DataError, DataSet, ImageFiles, Source, Split
-from workbench.recipe.cards import parameter
+from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
     from workbench.data.layout import Layout, Part

@@ -164,9 +164,9 @@ def create_run(runs_root: Path, recipe: Recipe, argv: Sequence[str] | None = Non
 
 
 def used_plugins(recipe: Recipe) -> list[Plugin]:
-    """The loaded plugins that a recipe names or whose cards it uses."""
-    cards = (recipe.model, recipe.data_source, *recipe.techniques.values(), *recipe.checks.values())
-    files = {getattr(sys.modules.get(type(card).__module__), "__file__", None) for card in cards}
+    """The loaded plugins that a recipe names or whose specs it uses."""
+    specs = (recipe.model, recipe.data_source, *recipe.techniques.values(), *recipe.checks.values())
+    files = {getattr(sys.modules.get(type(spec).__module__), "__file__", None) for spec in specs}
     return [p for p in loaded_plugins() if p.path.name in recipe.plugins or str(p.path) in files]
 
 

@@ -112,8 +112,8 @@ class Editor:
         return conflicts(self.recipe)
 
 
-def _is_default(card: object) -> bool:
+def _is_default(spec: object) -> bool:
     try:
-        return card == type(card)()
+        return spec == type(spec)()
     except ValidationError:
         return False

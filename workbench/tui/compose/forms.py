@@ -68,22 +68,22 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
     """What a form for this place edits; ``choice`` takes another data source or model than the recipe has."""
     if place.startswith("techniques."):
         name = place.removeprefix("techniques.")
-        card = TECHNIQUES[name]
-        fields = _fields(card, recipe.techniques.get(name))
-        return Subject(place, name, card.about(), fields)
+        spec = TECHNIQUES[name]
+        fields = _fields(spec, recipe.techniques.get(name))
+        return Subject(place, name, spec.about(), fields)
     if place == "data":
         name = choice or recipe.data.source
-        card = SOURCES[name]
+        spec = SOURCES[name]
         own = recipe.data_source if name == recipe.data.source else None
         general = _fields(Data, recipe.data, leave_out=("source",))
-        fields = (_choice("source", SOURCES.names(), name, "data source"), *_fields(card, own), *general)
-        return Subject(place, place, card.about(), fields, chooser="source")
+        fields = (_choice("source", SOURCES.names(), name, "data source"), *_fields(spec, own), *general)
+        return Subject(place, place, spec.about(), fields, chooser="source")
     if place == "model":
         name = choice or recipe.model.name
-        card = MODELS[name]
+        spec = MODELS[name]
         own = recipe.model if name == recipe.model.name else None
-        fields = (_choice("name", MODELS.names(), name, "network family"), *_fields(card, own))
-        return Subject(place, place, card.about(), fields, chooser="name")
+        fields = (_choice("name", MODELS.names(), name, "network family"), *_fields(spec, own))
+        return Subject(place, place, spec.about(), fields, chooser="name")
     if place == "train":
         return Subject(place, place, SECTIONS[place], _fields(Train, recipe.train))
     if place == "expect":
@@ -142,10 +142,10 @@ def as_value(parameter: Parameter, entry: Entry) -> Any:
         return entry
 
 
-def _fields(card: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Field, ...]:
+def _fields(spec: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Field, ...]:
     return tuple(
         Field(p, p.default if values is None else getattr(values, name))
-        for name, p in parameters(card).items()
+        for name, p in parameters(spec).items()
         if name not in leave_out
     )
 

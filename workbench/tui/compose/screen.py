@@ -131,7 +131,7 @@ class ComposeScreen(WorkbenchScreen[None]):
         editor = self.services.editor
         row = self._list.row
         title = (row.technique or row.label) if row is not None else ""
-        self._side.show_card(title, texts.card(editor.recipe, editor.loaded, self._list.place))
+        self._side.show_card(title, texts.spec(editor.recipe, editor.loaded, self._list.place))
 
     @when_ready
     def show_device(self, gpus: str) -> None:

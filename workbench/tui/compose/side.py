@@ -51,9 +51,9 @@ class Side(Composed, Vertical):
 
     # What the panes show
 
-    def show_card(self, title: str, card: Content) -> None:
+    def show_card(self, title: str, spec: Content) -> None:
         """The card of what the cursor stands on."""
-        self.query_one("#card", Pane).show(card)
+        self.query_one("#card", Pane).show(spec)
         if title != self._card_title:
             self._card_title = title
             self.show_titles()

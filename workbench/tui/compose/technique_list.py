@@ -232,19 +232,19 @@ def _parts(recipe: Recipe) -> list[tuple[Row, str]]:
 
 def _techniques(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
     groups: dict[str, list[tuple[Row, str]]] = {group: [] for group in GROUPS}
-    for card in TECHNIQUES:
-        present = recipe.techniques.get(card.name)
-        row = Row(card.name, f"techniques.{card.name}", on=recipe.on(card.name), values=summary(present or card))
-        groups.setdefault(card.group, []).append((row, card.summary()))
+    for spec in TECHNIQUES:
+        present = recipe.techniques.get(spec.name)
+        row = Row(spec.name, f"techniques.{spec.name}", on=recipe.on(spec.name), values=summary(present or spec))
+        groups.setdefault(spec.group, []).append((row, spec.summary()))
     return [(group, members) for group, members in groups.items() if members]
 
 
-def summary(card: object) -> str:
+def summary(spec: object) -> str:
     """A card's values (a class's defaults) in their order: numbers and texts as they are, switches by name if on."""
-    kind = card if isinstance(card, type) else type(card)
+    kind = spec if isinstance(spec, type) else type(spec)
     words = []
     for name, parameter in parameters(kind).items():
-        value = parameter.default if isinstance(card, type) else getattr(card, name)
+        value = parameter.default if isinstance(spec, type) else getattr(spec, name)
         if name == "enabled" or value is None or value == "":
             continue
         if parameter.kind == "switch":

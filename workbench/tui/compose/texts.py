@@ -25,7 +25,7 @@ INITIAL_LOSS = "initial loss"
 """The title of the check whose figures stand in the preview."""
 
 
-def card(recipe: Recipe, loaded: Recipe, place: str) -> Content:
+def spec(recipe: Recipe, loaded: Recipe, place: str) -> Content:
     """The card of what the cursor stands on: text, parameters with their values, source, tradeoff, needs."""
     if not place:
         return Content("")
@@ -88,8 +88,8 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
     kept = []
     for entry in found:
         if entry.path in switched and entry.before == ABSENT:
-            card = recipe.techniques[entry.path.removeprefix("techniques.")]
-            kept.append(Change(entry.path, ABSENT, summary(card) or "on"))
+            spec = recipe.techniques[entry.path.removeprefix("techniques.")]
+            kept.append(Change(entry.path, ABSENT, summary(spec) or "on"))
         elif entry.path in switched:
             kept.append(Change(entry.path, "on", ABSENT))
         elif entry.path.rpartition(".")[0] not in switched:

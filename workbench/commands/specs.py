@@ -15,10 +15,10 @@ from workbench.commands.options import settings_of
 from workbench.commands.output import VisibleConsole, complain, on_terminal, say, say_json, say_pairs, say_table
 from workbench.data.base import DataError, Source
 from workbench.format import UNKNOWN, percent, toml
-from workbench.recipe.cards import Card, Registry
 from workbench.recipe.errors import InputError
 from workbench.recipe.parameters import Parameter, parameters
 from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.specs import Registry, Spec
 
 Describe = Callable[[type[Any]], dict[str, Any]]
 
@@ -47,11 +47,11 @@ def techniques(
     """
     settings_of(context, plugin=plugin, debug=debug)
     if name is not None or as_json:
-        _say_cards(TECHNIQUES, name, as_json, _technique)
+        _say_specs(TECHNIQUES, name, as_json, _technique)
         return
     from workbench.techniques.base import GROUPS
 
-    rows = [(card.group, card.name, card.summary()) for card in TECHNIQUES]
+    rows = [(spec.group, spec.name, spec.summary()) for spec in TECHNIQUES]
     rows.sort(key=lambda row: (GROUPS.index(row[0]) if row[0] in GROUPS else len(GROUPS), row[1]))
     say_table(("group", "name", "about"), rows, wrap="about")
 
@@ -75,9 +75,9 @@ def models(
     """
     settings_of(context, plugin=plugin, debug=debug)
     if name is not None or as_json:
-        _say_cards(MODELS, name, as_json, _model)
+        _say_specs(MODELS, name, as_json, _model)
         return
-    say_table(("name", "about"), [(card.name, card.summary()) for card in MODELS], wrap="about")
+    say_table(("name", "about"), [(spec.name, spec.summary()) for spec in MODELS], wrap="about")
 
 
 def checks(
@@ -101,10 +101,10 @@ def checks(
     settings_of(context, plugin=plugin, debug=debug)
     if name is not None or as_json:
         # Where a check speaks, it goes by its title.
-        _say_cards(CHECKS, next((card.name for card in CHECKS if card.title == name), name), as_json, _check)
+        _say_specs(CHECKS, next((spec.name for spec in CHECKS if spec.title == name), name), as_json, _check)
         return
-    cards = sorted(CHECKS, key=lambda card: (WHEN.index(card.when), card.rank, card.name))
-    rows = [(card.when, card.name, "" if card.asked_for() else "on", card.summary()) for card in cards]
+    specs = sorted(CHECKS, key=lambda spec: (WHEN.index(spec.when), spec.rank, spec.name))
+    rows = [(spec.when, spec.name, "" if spec.asked_for() else "on", spec.summary()) for spec in specs]
     say_table(("when", "name", "always", "about"), rows, wrap="about")
 
 
@@ -127,9 +127,9 @@ def data(
     if context.invoked_subcommand is not None:
         return
     if as_json:
-        _say_cards(SOURCES, None, True, _card)
+        _say_specs(SOURCES, None, True, _spec)
         return
-    say_table(("name", "about"), [(card.name, card.summary()) for card in SOURCES], wrap="about")
+    say_table(("name", "about"), [(spec.name, spec.summary()) for spec in SOURCES], wrap="about")
     if on_terminal():
         say()
         say(f"data sets lie in {settings.data_root}")
@@ -155,13 +155,13 @@ def get(
     settings = settings_of(context, data_root=data_root, plugin=plugin, debug=debug)
     if source not in SOURCES:
         raise InputError(SOURCES.unknown(source))
-    card = SOURCES[source]
-    if card.get is Source.get:
+    spec = SOURCES[source]
+    if spec.get is Source.get:
         raise DataError(f"data source '{source}' is not one that can be downloaded; workbench data lists what there is")
     try:
-        chosen = card()
+        chosen = spec()
     except ValidationError:
-        needed = ", ".join(name for name, p in parameters(card).items() if p.required)
+        needed = ", ".join(name for name, p in parameters(spec).items() if p.required)
         raise InputError(f"data source '{source}' needs parameters ({needed}); fetch its files yourself") from None
     say(f"{source}: {fetch(chosen, settings.data_root)}")
 
@@ -191,20 +191,20 @@ class _Lines:
             self._text, self._when = text, now if share < 1 else 0.0
 
 
-def _say_cards(registry: Registry[Any], name: str | None, as_json: bool, describe: Describe) -> None:
+def _say_specs(registry: Registry[Any], name: str | None, as_json: bool, describe: Describe) -> None:
     if name is not None and name not in registry:
         raise InputError(registry.unknown(name))
-    cards = list(registry) if name is None else [registry[name]]
+    specs = list(registry) if name is None else [registry[name]]
     if as_json:
-        described = [describe(card) for card in cards]
+        described = [describe(spec) for spec in specs]
         say_json(described if name is None else described[0])
         return
-    for card in cards:
-        _say_card(card, describe(card))
+    for spec in specs:
+        _say_spec(spec, describe(spec))
 
 
-def _say_card(card: type[Card], described: dict[str, Any]) -> None:
-    say(card.name)
+def _say_spec(spec: type[Spec], described: dict[str, Any]) -> None:
+    say(spec.name)
     say()
     say(described["about"])
     say()
@@ -214,7 +214,7 @@ def _say_card(card: type[Card], described: dict[str, Any]) -> None:
     if described.get("capabilities"):
         texts.append(("capable of", ", ".join(described["capabilities"])))
     say_pairs(texts)
-    rows = [_parameter_row(p) for p in parameters(card).values() if p.name != "enabled"]
+    rows = [_parameter_row(p) for p in parameters(spec).values() if p.name != "enabled"]
     if rows:
         say()
         say_table(("parameter", "default", "expected", "unit", "meaning"), rows, wrap="meaning")
@@ -228,12 +228,12 @@ def _parameter_row(parameter: Parameter) -> tuple[str, str, str, str, str]:
     return parameter.name, default, parameter.expected, parameter.unit, parameter.description
 
 
-def _card(card: type[Card]) -> dict[str, Any]:
+def _spec(spec: type[Spec]) -> dict[str, Any]:
     return {
-        "name": card.name,
-        "summary": card.summary(),
-        "about": card.about(),
-        "source": card.source,
+        "name": spec.name,
+        "summary": spec.summary(),
+        "about": spec.about(),
+        "source": spec.source,
         "parameters": [
             {
                 "name": p.name,
@@ -245,20 +245,20 @@ def _card(card: type[Card]) -> dict[str, Any]:
                 "unit": p.unit,
                 "description": p.description,
             }
-            for p in parameters(card).values()
+            for p in parameters(spec).values()
             if p.name != "enabled"
         ],
     }
 
 
-def _technique(card: type[Any]) -> dict[str, Any]:
-    needs = [{"what": need.technique or f"a model with {need.capability}", "why": need.why} for need in card.needs]
-    return _card(card) | {"group": card.group, "tradeoff": card.tradeoff, "needs": needs, "excludes": card.excludes}
+def _technique(spec: type[Any]) -> dict[str, Any]:
+    needs = [{"what": need.technique or f"a model with {need.capability}", "why": need.why} for need in spec.needs]
+    return _spec(spec) | {"group": spec.group, "tradeoff": spec.tradeoff, "needs": needs, "excludes": spec.excludes}
 
 
-def _check(card: type[Any]) -> dict[str, Any]:
-    return _card(card) | {"when": card.when, "title": card.title, "asked_for": card.asked_for()}
+def _check(spec: type[Any]) -> dict[str, Any]:
+    return _spec(spec) | {"when": spec.when, "title": spec.title, "asked_for": spec.asked_for()}
 
 
-def _model(card: type[Any]) -> dict[str, Any]:
-    return _card(card) | {"capabilities": sorted(card.capabilities)}
+def _model(spec: type[Any]) -> dict[str, Any]:
+    return _spec(spec) | {"capabilities": sorted(spec.capabilities)}
