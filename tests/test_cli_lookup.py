@@ -226,7 +226,7 @@ def test_an_unexpected_error_is_one_line_too(workbench: Command, monkeypatch: py
 def test_a_plugin_counts_before_and_after_the_command(
     workbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TECHNIQUES, "_cards", {spec.name: spec for spec in TECHNIQUES})
+    monkeypatch.setattr(TECHNIQUES, "_specs", {spec.name: spec for spec in TECHNIQUES})
     monkeypatch.setattr(plugins, "_loaded", {})
     for number, arguments in ((1, ("--plugin", "p1.py", "techniques")), (2, ("techniques", "--plugin", "p2.py"))):
         (tmp_path / f"p{number}.py").write_text(

@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("WORKBENCH_RUNS", "WORKBENCH_DATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(TECHNIQUES, "_cards", {spec.name: spec for spec in TECHNIQUES})
+    monkeypatch.setattr(TECHNIQUES, "_specs", {spec.name: spec for spec in TECHNIQUES})
     (tmp_path / "small.toml").write_text(SMALL)
     return tmp_path
 

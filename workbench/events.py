@@ -64,6 +64,7 @@ class CheckFinished(Event):
     """A sanity check's result: what was expected and found, why that is right or wrong, and what to do about it.
 
     One that could judge nothing may have neither ``expected`` nor ``found``; its ``reason`` says what was missing.
+    id: the check's name in a recipe; name: its title, under which people know it, and all that earlier versions wrote.
     """
 
     kind: ClassVar[str] = "check_finished"
@@ -73,6 +74,12 @@ class CheckFinished(Event):
     found: str
     reason: str
     advice: str = ""
+    id: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from other checks."""
+        return self.id or self.name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ Read = Callable[..., Recipe]
 def recipe(monkeypatch: pytest.MonkeyPatch) -> Read:
     """The small recipe with overrides, in which the plants can be named."""
     known = {spec.name: spec for spec in TECHNIQUES}
-    monkeypatch.setattr(TECHNIQUES, "_cards", known)
+    monkeypatch.setattr(TECHNIQUES, "_specs", known)
     from tests.profiling.synthetic_bottlenecks import PLANTS
 
     for plant in PLANTS:

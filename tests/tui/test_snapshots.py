@@ -39,7 +39,7 @@ IN_THE_PICTURES = """
 def only_these_techniques(monkeypatch: pytest.MonkeyPatch) -> None:
     """A technique that is added later shall not change the pictures."""
     known = {spec.name: spec for spec in TECHNIQUES}
-    monkeypatch.setattr(TECHNIQUES, "_cards", {name: known[name] for name in IN_THE_PICTURES.split()})
+    monkeypatch.setattr(TECHNIQUES, "_specs", {name: known[name] for name in IN_THE_PICTURES.split()})
 
 
 def after(*keys: str, place: str = "techniques.sgd") -> Before:

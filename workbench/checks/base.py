@@ -116,6 +116,7 @@ class Check(Spec):
     def event(self, result: Result) -> CheckFinished:
         """The result as the run says it."""
         return CheckFinished(
+            id=self.name,
             name=self.title,
             verdict=result.verdict,
             expected=result.expected,

@@ -37,7 +37,7 @@ def preflight_report(
 
     Keys: parameters, parameters_by_part, multiply_adds (of one image; None where they cannot be counted), initial_loss,
     expected_initial_loss (nats), steps, steps_per_epoch, execution (how steps run: asked, mode, why, in_words),
-    checks (name, verdict, expected, found, reason, advice each), figures (by the name of the check: what some of them
+    checks (id, name, verdict, expected, found, reason, advice each), figures (by the id of the check: what some of them
     have for programs), notes (what the device has in place of what the recipe says, what is odd about the data). Where
     the data cannot be read, that is a check that failed; what it takes data to know is None.
     only, everything: see :func:`workbench.checks.base.chosen`.
@@ -99,7 +99,13 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, spec
     expected = f"the data set '{recipe.data.source}'"
     checks = [
         CheckFinished(
-            name="data", verdict="fail", expected=expected, found="none that can be read", reason=reason, advice=advice
+            id="data",
+            name="data",
+            verdict="fail",
+            expected=expected,
+            found="none that can be read",
+            reason=reason,
+            advice=advice,
         )
     ]
     keys = ("parameters", "parameters_by_part", "multiply_adds", "initial_loss", "expected_initial_loss", "steps")
@@ -153,4 +159,4 @@ def _nothing_sought() -> Iterator[None]:
 
 
 def _plain(check: CheckFinished) -> dict[str, str]:
-    return {name: getattr(check, name) for name in ("name", "verdict", "expected", "found", "reason", "advice")}
+    return {name: getattr(check, name) for name in ("id", "name", "verdict", "expected", "found", "reason", "advice")}

@@ -60,7 +60,7 @@ class Mine(Technique):
 
 
 def test_plugins_travel_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TECHNIQUES, "_cards", {spec.name: spec for spec in TECHNIQUES})
+    monkeypatch.setattr(TECHNIQUES, "_specs", {spec.name: spec for spec in TECHNIQUES})
     monkeypatch.setattr(plugins, "_loaded", {})
     (tmp_path / "unused.py").write_text("")
     file = tmp_path / "mine.py"

@@ -52,9 +52,11 @@ class RunHistory:
             case RunStarted():
                 self.started = event
             case CheckFinished():
-                self.checks[event.name] = event
+                if event.id:
+                    self.checks.pop(event.name, None)  # said by an earlier version, which knew titles alone
+                self.checks[event.key] = event
                 if self.trained is not None:
-                    self._of_training.add(event.name)
+                    self._of_training.add(event.key)
             case Trained():
                 self.trained = event
             case Evaluated():

@@ -116,7 +116,7 @@ class RunScreen(WorkbenchScreen[None]):
 
     def _checks(self, view: RunView) -> Content:
         """The checks, the bad ones first; where there is little room, a line each before the reasons."""
-        checks = [check for check in view.checks.values() if check.name != "fit"]  # that is the reading
+        checks = [check for check in view.checks.values() if check.key != "fit"]  # that is the reading
         found = sorted(checks, key=lambda check: SEVERITY.index(check.verdict))
         fit = view.fit()
         reading = Content("") if fit is None else panes.fit(fit)
