@@ -2,8 +2,60 @@
 
 from __future__ import annotations
 
-from tests.techniques_page import PAGE, page
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import pages
+
+ROOT = pages.ROOT
 
 
 def test_the_page_of_techniques_and_hooks_is_what_the_classes_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: python -m tests.techniques_page"
+    assert pages.TECHNIQUES_PAGE.read_text(encoding="utf-8") == pages.techniques_page(), (
+        "write it anew: python -m tests.pages"
+    )
+
+
+def test_the_map_names_every_file_as_it_says_of_itself() -> None:
+    assert pages.ARCHITECTURE_PAGE.read_text(encoding="utf-8") == pages.architecture_page(), (
+        "write it anew: python -m tests.pages"
+    )
+    for path in (ROOT / "workbench").rglob("*.py"):
+        assert path.name == "__init__.py" or pages._first_line(path), f"{path} does not say what it is for"
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
+def test_the_places_that_a_page_names_are_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8").partition(pages.FILES)[0]
+    places = set(re.findall(r"`((?:[\w.]+/)+(?:[\w.]+)?)`", text)) - {"workbench/techniques/invert.py"}  # to be written
+    ours = {each.name for root in (ROOT, ROOT / "workbench") for each in root.iterdir()}
+    named = [place for place in sorted(places) if place.partition("/")[0] in ours]
+    assert named
+    for place in named:
+        assert (ROOT / place).exists() or (ROOT / "workbench" / place).exists(), place
+
+
+def test_every_folder_stands_in_the_readmes_table() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for folder in (ROOT / "workbench").iterdir():
+        if folder.is_dir() and (folder / "__init__.py").exists():
+            assert f"`workbench/{folder.name}`" in text, folder
+    for folder in ("recipes", "tests", "snapshots", "docs"):
+        assert f"`{folder}`" in text, folder
+
+
+def test_what_contributing_shows_is_a_technique_that_trains(tmp_path: Path) -> None:
+    from workbench.recipe import read_recipe
+    from workbench.recipe.registries import TECHNIQUES
+
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
+    known = dict(TECHNIQUES._specs)
+    try:
+        exec(compile(code, str(tmp_path / "invert.py"), "exec"), {"__name__": "invert"})
+        assert read_recipe("[techniques.invert]\nprobability = 0.25\n[techniques.sgd]\n").on("invert")
+    finally:
+        TECHNIQUES._specs.clear()
+        TECHNIQUES._specs.update(known)

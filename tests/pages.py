@@ -1,7 +1,11 @@
-"""``docs/techniques.md``, made from what the classes say: ``python -m tests.techniques_page`` writes it anew."""
+"""Pages of ``docs`` that are made from the code: ``python -m tests.pages`` writes them anew.
+
+``techniques.md`` is so as a whole; of ``architecture.md`` the list of all files is.
+"""
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import textwrap
@@ -13,18 +17,22 @@ from workbench.recipe.parameters import parameters
 from workbench.recipe.registries import TECHNIQUES
 from workbench.techniques.base import GROUPS
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "techniques.md"
+ROOT = Path(__file__).resolve().parent.parent
+TECHNIQUES_PAGE = ROOT / "docs" / "techniques.md"
+ARCHITECTURE_PAGE = ROOT / "docs" / "architecture.md"
+FILES = "## Every file\n"
+"""The heading below which ``architecture.md`` is made from the first lines of the modules."""
 
 HEAD = """\
 # Techniques and hooks
 
-Made from the classes in `workbench/techniques` and from `workbench/hooks.py` by `python -m tests.techniques_page`; a
+Made from the classes in `workbench/techniques` and from `workbench/hooks.py` by `python -m tests.pages`; a
 test keeps it equal to them. `workbench techniques NAME` shows the same in a terminal.
 """
 
 
-def page() -> str:
-    """The whole text."""
+def techniques_page() -> str:
+    """The whole text of ``techniques.md``."""
     built_in = [technique for technique in TECHNIQUES if technique.__module__.startswith("workbench.")]
     parts = [HEAD, _hooks()]
     for group in GROUPS:
@@ -80,5 +88,30 @@ def _technique(technique: Any) -> str:
     return "\n".join(lines)
 
 
+def architecture_page() -> str:
+    """``architecture.md`` with its list of files as they are."""
+    written = ARCHITECTURE_PAGE.read_text(encoding="utf-8").partition(FILES)[0]
+    return f"{written}{FILES}\n{''.join(_folder(folder) for folder in _folders())}"
+
+
+def _folders() -> list[Path]:
+    return sorted({path.parent for path in (ROOT / "workbench").rglob("*.py")})
+
+
+def _folder(folder: Path) -> str:
+    lines = [f"### {folder.relative_to(ROOT)}\n"]
+    if about := _first_line(folder / "__init__.py"):
+        lines.append(f"{about}\n")
+    paths = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    lines += [f"- `{path.name}`: {_first_line(path)}" for path in paths]
+    return "\n".join(lines) + "\n\n"
+
+
+def _first_line(path: Path) -> str:
+    found = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(found.partition("\n\n")[0].split())
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    TECHNIQUES_PAGE.write_text(techniques_page(), encoding="utf-8")
+    ARCHITECTURE_PAGE.write_text(architecture_page(), encoding="utf-8")
