@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import OptionList
 
-from tests.runs.test_speed import measured
+from tests.runs.find.test_speed import measured
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining
 from tests.tui.test_compose import go_to

@@ -107,4 +107,4 @@ def test_a_form_can_switch_a_technique_off(recipe: Recipe) -> None:
     [(True, "true"), (0.05, "0.05"), (10.0, "10"), ((1, 2), "[1, 2]"), ("zero", "zero"), (1e-5, "1e-05")],
 )
 def test_values_are_shown_as_they_are_written(value: object, text: str) -> None:
-    assert forms.shown(value) == text
+    assert forms.bare(value) == text
