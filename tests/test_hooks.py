@@ -19,9 +19,10 @@ from workbench.engine.backend import backend
 from workbench.engine.build import build
 from workbench.engine.train import train
 from workbench.events import Finished
-from workbench.hooks import HookError, Hooks, SingleHook, TechniqueError
+from workbench.hooks import HookError, Hooks, SingleHook
 from workbench.precision import Precision
 from workbench.recipe import Recipe, read_recipe
+from workbench.registered import TechniqueError
 from workbench.techniques.sgd import SGD
 
 HOOKS = dict(Hooks().every())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
-from workbench.device_lost import may_be_lost
-from workbench.out_of_memory import out_of_memory
+from workbench.registered import Registered, named
 
 if TYPE_CHECKING:
     import torch
@@ -35,121 +32,6 @@ T = TypeVar("T")
 
 class HookError(Exception):
     """A technique registered at a hook that another one has taken, or that does not exist; one line."""
-
-
-class TechniqueError(Exception):
-    """A technique's function failed; one line that names the technique and the place in its source."""
-
-
-class DoesNotFit(ValueError):
-    """What a technique asks for cannot be had with this model or this data; one sentence for who wrote the recipe."""
-
-
-FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BufferError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    TypeError,
-    ValueError,
-)
-"""Kinds of errors that are a function's own where one leaves it, and plain RuntimeErrors that are not the device's."""
-
-
-def _own(error: Exception) -> bool:
-    if isinstance(error, DoesNotFit) or getattr(error, "_not_a_hooks", False):
-        return False
-    if type(error) in (RuntimeError, NotImplementedError):
-        return not (out_of_memory(error) or may_be_lost(error))
-    return isinstance(error, FAULTS)
-
-
-@contextmanager
-def named(owner: str) -> Iterator[None]:
-    """An error in the block that is its own becomes a TechniqueError of this owner. owner: ``"techniques.sam"``."""
-    try:
-        yield
-    except Exception as error:
-        if not _own(error):
-            raise
-        raise _of(owner, error) from error
-
-
-def _of(owner: str, error: Exception, function: Callable[..., Any] | None = None, about: str = "") -> TechniqueError:
-    """The innermost line that is not torch's; where a function cannot even be called, its own, and how it is called."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    ours = [frame for frame in frames if "torch" not in Path(frame.filename).parts]
-    expected = ""
-    if ours:
-        where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
-    else:
-        code = getattr(getattr(function, "func", function), "__code__", None)
-        where = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else "its call"
-        expected = f" (the hook: {about})" if about else ""
-    return TechniqueError(f"{owner}: {type(error).__name__} in {where}: {' '.join(str(error).split())}{expected}")
-
-
-@contextmanager
-def not_a_hooks() -> Iterator[None]:
-    """Errors in the block are nobody's that was registered, though it is called by somebody who was."""
-    try:
-        yield
-    except Exception as error:
-        error._not_a_hooks = True  # type: ignore[attr-defined]
-        raise
-
-
-@dataclass(frozen=True)
-class Registered(Generic[P, R]):
-    """A function at a hook. name: whose it is, which also keys its random draws; rank: lower ones come first."""
-
-    rank: int
-    name: str
-    function: Callable[P, R]
-    returns: str = ""
-    """What it gives: "a function" or "a context" that an error may leave, too; else something that is done."""
-    about: str = ""
-    """What the hook's functions are given and give."""
-
-    @property
-    def owner(self) -> str:
-        """As messages call it."""
-        return self.name if "." in self.name else f"techniques.{self.name}"
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function; an error that is the technique's own becomes a TechniqueError."""
-        try:
-            found = self.function(*args, **kwargs)
-        except Exception as error:
-            if not _own(error):
-                raise
-            raise _of(self.owner, error, self.function, self.about) from error
-        if self.returns == "a function":
-            wrapped: Any = found
-            return cast(R, Registered(self.rank, self.name, wrapped))
-        return cast(R, _Named(self.owner, cast(Any, found))) if self.returns == "a context" else found
-
-
-class _Named(AbstractContextManager[Any]):
-    """A context whose beginning and end are a technique's."""
-
-    def __init__(self, owner: str, context: AbstractContextManager[Any]) -> None:
-        self._owner = owner
-        self._context = context
-
-    def __enter__(self) -> Any:
-        with named(self._owner):
-            return self._context.__enter__()
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool | None:
-        if error is not None:  # the block's, which is not the technique's
-            return self._context.__exit__(kind, error, trace)
-        with named(self._owner):
-            return self._context.__exit__(None, None, None)
 
 
 class Hook(Generic[P, R]):

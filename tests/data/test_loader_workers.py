@@ -22,9 +22,9 @@ from workbench.data.sources import folder as folder_module
 from workbench.data.sources.folder import Folder
 from workbench.data.splits import ArraySplit
 from workbench.data.workers import cause_of_death, start_workers
-from workbench.hooks import Registered, TechniqueError
 from workbench.randomness import SampleRng
 from workbench.recipe.schema import Data
+from workbench.registered import Registered, TechniqueError
 
 COUNT = 64
 

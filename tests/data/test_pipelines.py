@@ -15,9 +15,9 @@ from workbench.data.pipeline import EvaluationSet, Pipeline, evaluation_batches,
 from workbench.data.sources import folder as folder_module
 from workbench.data.sources.folder import Folder
 from workbench.data.splits import ArraySplit, Subset
-from workbench.hooks import Registered
 from workbench.randomness import SampleRng
 from workbench.recipe.schema import Data
+from workbench.registered import Registered
 from workbench.step import Batch
 
 

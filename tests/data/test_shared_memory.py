@@ -16,8 +16,8 @@ from workbench.data import shared_memory
 from workbench.data.pipeline import make_pipeline
 from workbench.data.shared_memory import remedy, wanted
 from workbench.data.splits import ArraySplit
-from workbench.hooks import Registered
 from workbench.recipe.schema import Data
+from workbench.registered import Registered
 
 SCRIPT = """
 import sys, torch

@@ -28,9 +28,9 @@ from workbench.data.parcel import Parcel
 from workbench.data.pipeline import make_pipeline
 from workbench.data.splits import ArraySplit
 from workbench.data.workers import start_method
-from workbench.hooks import Registered
 from workbench.recipe.plugins import PluginError, load_plugin
 from workbench.recipe.schema import Data
+from workbench.registered import Registered
 
 PLUGIN = '''
 import torch
@@ -197,7 +197,7 @@ import sys, time
 import torch
 from workbench.data.pipeline import make_pipeline
 from workbench.data.splits import ArraySplit
-from workbench.hooks import Registered
+from workbench.registered import Registered
 from workbench.recipe.schema import Data
 
 def shout(images, draws):

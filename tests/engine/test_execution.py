@@ -18,7 +18,7 @@ from workbench.engine.execution import WARM_UP, Recorded
 from workbench.engine.state import Checkpoints
 from workbench.engine.train_state import TrainState
 from workbench.events import CheckFinished, Evaluated, Event, Finished, Noted, Stopped, Trained
-from workbench.hooks import TechniqueError
+from workbench.registered import TechniqueError
 
 TECHNIQUES = (
     "techniques.random_crop.padding=2",

@@ -76,7 +76,7 @@ def _from_engine(error: Exception) -> bool:
     """Whether the engine says in one line what is wrong; it is only there to ask if it was imported."""
     names = (
         ("workbench.engine.build", "BuildError"),
-        ("workbench.hooks", "TechniqueError"),
+        ("workbench.registered", "TechniqueError"),
         ("workbench.engine.state", "CheckpointError"),
         ("workbench.profiling.parts", "ProfileError"),
     )

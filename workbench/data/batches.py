@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workbench.hooks import Registered
 from workbench.randomness import SampleRng, generator
+from workbench.registered import Registered
 
 Augmentations = tuple[Registered[[Tensor, SampleRng], Tensor], ...]
 """Functions of uint8 images ``[N, C, H, W]`` and their draws, in their order."""

@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 from workbench.data.pipeline import EvaluationSet
 from workbench.engine.build import Build
 from workbench.engine.train_state import no_room
-from workbench.hooks import not_a_hooks
 from workbench.out_of_memory import TooLarge, because_of
+from workbench.registered import not_a_hooks
 from workbench.step import Batch
 
 Predict = Callable[[Tensor], Tensor]

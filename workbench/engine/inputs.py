@@ -11,9 +11,10 @@ from torch import Tensor
 
 from workbench.data.base import Split
 from workbench.data.statistics import channel_statistics
-from workbench.hooks import Hooks, Registered
+from workbench.hooks import Hooks
 from workbench.randomness import SampleRng
 from workbench.recipe import Recipe
+from workbench.registered import Registered
 from workbench.step import Batch, Repeated, StepContext, as_written
 
 

@@ -12,14 +12,15 @@ from typing import Any
 import torch
 
 from workbench import torch_compat
-from workbench.hooks import Hooks, TechniqueError
+from workbench.hooks import Hooks
 from workbench.recipe.registries import TECHNIQUES
+from workbench.registered import TechniqueError
 
 LIBRARY = Path(torch.__file__).parent
 MACHINERY = {
     str(Path(__file__).with_name(f"{name}.py"))
     for name in ("compilation", "execution", "recorded_batches", "recorder", "train")
-} | {str(Path(__file__).parent.with_name("hooks.py"))}
+} | {str(Path(__file__).parent.with_name(name)) for name in ("hooks.py", "registered.py")}
 """Files of ours that every step goes through: no place to look."""
 CONSEQUENCES = ("due to a previous error", "capture was invalidated", "Offset increment outside graph capture")
 """What CUDA and torch say of a recording that something else has spoilt already."""

@@ -21,7 +21,7 @@ from workbench.engine.single_images import place, refusal, remedy
 from workbench.engine.state import Checkpoints
 from workbench.engine.train_state import TrainState, no_room
 from workbench.events import Event, Resumed
-from workbench.hooks import not_a_hooks
+from workbench.registered import not_a_hooks
 from workbench.step import Batch, Repeated, StepContext, as_written
 
 

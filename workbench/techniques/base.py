@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from workbench.hooks import DoesNotFit
 from workbench.recipe.registries import TECHNIQUES
 from workbench.recipe.specs import Spec, parameter
+from workbench.registered import DoesNotFit
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.hooks import DoesNotFit
+from workbench.registered import DoesNotFit
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:

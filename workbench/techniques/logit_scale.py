@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.hooks import DoesNotFit
 from workbench.recipe.specs import parameter
+from workbench.registered import DoesNotFit
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:

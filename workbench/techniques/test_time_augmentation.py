@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from workbench.hooks import DoesNotFit
 from workbench.recipe.specs import parameter
+from workbench.registered import DoesNotFit
 from workbench.techniques.base import Technique
 
 if TYPE_CHECKING:

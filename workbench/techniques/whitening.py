@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, ClassVar
 
-from workbench.hooks import DoesNotFit
 from workbench.recipe.specs import parameter
+from workbench.registered import DoesNotFit
 from workbench.techniques.base import Need, Technique
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from workbench.devices import DeviceError
 from workbench.engine.build import BuildError
 from workbench.engine.state import Checkpoints
 from workbench.events import Event, Failed, Trained
-from workbench.hooks import TechniqueError
 from workbench.recipe import Problem, RecipeError, read_recipe
+from workbench.registered import TechniqueError
 from workbench.runs.store.directory import RunDirectory, create_run
 from workbench.runs.store.events import read_events
 from workbench.runs.training.execute import execute

@@ -41,7 +41,7 @@ def explain(error: Exception, run: RunDirectory, device: str, saved: str) -> str
     from workbench.data.base import DataError
     from workbench.engine.build import BuildError
     from workbench.engine.state import CheckpointError
-    from workbench.hooks import TechniqueError
+    from workbench.registered import TechniqueError
 
     if said := gave_way(error, device):
         return f"{device} gave way: {said}; {saved}; {remedy(said)}"
