@@ -136,7 +136,12 @@ SOME = ("in a later checkpoint",)
 
 @pytest.mark.parametrize(
     ("place", "mode"),
-    [(place, mode) for place in AT for mode in MODES if mode == "off" or place in SOME or "step" in place],
+    [
+        pytest.param(place, mode, marks=() if mode == "off" or place == "in a step" else pytest.mark.slow)
+        for place in AT
+        for mode in MODES
+        if mode == "off" or place in SOME or "step" in place
+    ],
 )
 def test_a_run_whose_device_vanishes_goes_on_to_the_same_bits(
     place: str, mode: str, standin: ModuleType, tmp_path: Path, undisturbed: Callable[[str], RunDirectory]
@@ -157,7 +162,9 @@ def test_a_run_whose_device_vanishes_goes_on_to_the_same_bits(
 
 
 @pytest.mark.parametrize("error", [ECC, LAUNCH, GONE])
-@pytest.mark.parametrize("calls", [0, 1, 20])
+@pytest.mark.parametrize(
+    "calls", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(20, marks=pytest.mark.slow)]
+)
 def test_a_device_that_is_lost_in_the_build(standin: ModuleType, tmp_path: Path, error: str, calls: int) -> None:
     run = begun(tmp_path)
     with standin.fails(error, after=calls):
