@@ -16,7 +16,7 @@ RECIPES = Path(__file__).resolve().parent.parent.parent / "recipes"
 METHODS = {"before": "examine", "during": "watch", "after": "review"}
 
 
-@pytest.mark.parametrize("card", list(CHECKS), ids=CHECKS.names())
+@pytest.mark.parametrize("spec", list(CHECKS), ids=CHECKS.names())
 def test_a_card_is_complete(spec: type[Any]) -> None:
     assert len(spec.summary()) <= 140
     assert spec.title and spec.when in METHODS
