@@ -82,7 +82,7 @@ FLOORS = {
         "device_lost",
         "out_of_memory",
     },
-    "checks": {"recipe", "torch_compat", "events", "step", "data", "engine", "evaluation", "device_lost"},
+    "checks": {"recipe", "storage", "torch_compat", "events", "step", "data", "engine", "evaluation", "device_lost"},
     "profiling": {
         "cores",
         "recipe",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, Watch
+from workbench.storage.atomic import written_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,6 @@ def save_batch(finding: Finding, path: Path) -> None:
     from safetensors.torch import save_file
 
     tensors = {"images": finding.images, "targets": finding.targets, "indices": finding.places}
-    partial = path.with_name(f".{path.name}.partial")
     metadata = {"what": finding.what, "layer": finding.layer, "reason": finding.reason}
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, metadata)
-    partial.replace(path)
+    with written_aside(path) as partial:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, metadata)

@@ -15,6 +15,7 @@ from uuid import uuid4
 from safetensors import SafetensorError, safe_open
 
 from workbench.data.base import DataSet
+from workbench.storage.atomic import written_aside
 from workbench.storage.digest import HEX, Hasher, digest
 from workbench.storage.regular import open_regular
 
@@ -85,18 +86,13 @@ class Cache:
         partial = self.path.with_suffix(f".{uuid4().hex}.partial")
         with suppress(OSError, SafetensorError):
             self.path.parent.mkdir(exist_ok=True)
-            try:
+            with written_aside(self.path, flush=True, partial=partial):
                 about = {"files": self._marks, "classes": json.dumps(data.classes), "digest": NONE_YET}
                 save_file(tensors, partial, metadata=about)
                 with partial.open("rb+") as file:
                     file.seek(_header(partial).index(NONE_YET.encode()))
                     file.write(_digest(partial).encode())
-                    file.flush()
-                    os.fsync(file.fileno())
                 partial.chmod(self._files[0].stat().st_mode & 0o666)  # whoever may read the files may read this
-                partial.replace(self.path)
-            finally:
-                partial.unlink(missing_ok=True)
 
     def _signature(self) -> str | None:
         """What tells that the files are those of another time; None if one is not there."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from workbench.data.base import DataError, DataSet, Known, Source
 from workbench.data.cache import Cache
+from workbench.storage.atomic import write_bytes
 
 
 @dataclass
@@ -146,9 +147,7 @@ def _extract(archive: Archive, packed: Path, folder: Path) -> None:
             name = member.name.removeprefix(f"{archive.folder}/")
             content = opened.extractfile(member) if name in archive.md5s and member.isfile() else None
             if content is not None:
-                partial = folder / f"{name}.partial"
-                partial.write_bytes(content.read())
-                partial.replace(folder / name)
+                write_bytes(folder / name, content.read())
     wrong = [name for name in archive.md5s if not archive.is_official(folder / name)]
     if wrong:
         raise DataError(f"{archive.source}: {packed} does not hold the official {wrong[0]}; delete it and try again")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workbench.data.base import DataError
+from workbench.storage.atomic import written_aside
 
 _BLOCK = 2**18
 _TIMEOUT_SECONDS = 30
@@ -27,7 +28,7 @@ def download(url: str, file: Path, md5: str, report: Callable[[str, float], None
     partial = file.with_name(f"{file.name}.partial")
     digest = hashlib.md5(usedforsecurity=False)
     done = 0
-    try:
+    with written_aside(file, partial=partial):
         with partial.open("wb") as target, _opened(url, file) as answer:
             size = int(answer.headers.get("Content-Length") or 0)
             while block := _next_block(answer, url, file):
@@ -43,9 +44,6 @@ def download(url: str, file: Path, md5: str, report: Callable[[str, float], None
                 f"{url} sent {done:,} bytes with MD5 {digest.hexdigest()}, expected {md5}: "
                 "the download was cut short or changed on its way; try again"
             )
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _opened(url: str, file: Path) -> http.client.HTTPResponse:

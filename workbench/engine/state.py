@@ -14,6 +14,7 @@ import torch
 
 from workbench.engine.build import Build
 from workbench.recipe import write_recipe
+from workbench.storage.atomic import written_aside
 from workbench.storage.digest import TRAILER, SealedWriter, file_verdict
 from workbench.storage.regular import NoRoom, open_regular
 
@@ -71,28 +72,15 @@ class Checkpoints:
         path.parent.mkdir(exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.unlink(missing_ok=True)  # of a killed process, or something that is no file
-        try:
-            with partial.open("xb") as file:
-                writer = SealedWriter(file)
-                try:
-                    torch.save(state, cast(BinaryIO, writer))
-                except RuntimeError:
-                    if writer.error is None:
-                        raise
-                    raise writer.error from None
-                writer.seal()
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with written_aside(path, flush=True, partial=partial), partial.open("xb") as file:
+            writer = SealedWriter(file)
+            try:
+                torch.save(state, cast(BinaryIO, writer))
+            except RuntimeError:
+                if writer.error is None:
+                    raise
+                raise writer.error from None
+            writer.seal()
 
     def load(self, name: str = "last") -> dict[str, Any] | None:
         """A saved state on the CPU, exactly as it was saved, or None if there is none. Executes nothing in the file.

@@ -18,6 +18,7 @@ import torch
 from workbench.engine.backend import threads_limited
 from workbench.engine.build import Build
 from workbench.recipe.schema import to_tables
+from workbench.storage.atomic import write_bytes
 from workbench.storage.regular import MIDDLING, read_bytes
 from workbench.storage.user_cache import user_cache
 
@@ -76,9 +77,7 @@ def choose_threads(build: Build, memory: Path) -> ThreadChoice:
     seconds = measure(build, most)
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        partial = memory.with_name(f".{memory.name}.{os.getpid()}.partial")
-        partial.write_text(json.dumps(known | {key: seconds}))
-        partial.replace(memory)
+        write_bytes(memory, json.dumps(known | {key: seconds}).encode())
     return ThreadChoice(fastest(seconds), seconds)
 
 
