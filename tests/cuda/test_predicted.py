@@ -50,9 +50,9 @@ def test_a_convolution_backwards_is_two_kernels_and_bytes_count_once() -> None:
 
 
 def test_a_step_takes_as_long_as_the_slower_of_card_and_host() -> None:
-    spec = CARDS[0]
-    work = Work([("convolutions", spec.half, 0.0, True), ("norms", 0.0, spec.bytes, True), ("norms", 0.0, 0.0, True)])
-    found = predicted(work, 1, 0, spec)
-    assert found.kinds == pytest.approx({"convolutions": 1.0, "norms": 1.0 + spec.kernel_seconds})
-    assert found.seconds == found.spec and found.host == spec.host_seconds
-    assert predicted(Work(), 1, 100, spec).seconds == pytest.approx(spec.host_seconds + 100 * spec.launch_seconds)
+    card = CARDS[0]
+    work = Work([("convolutions", card.half, 0.0, True), ("norms", 0.0, card.bytes, True), ("norms", 0.0, 0.0, True)])
+    found = predicted(work, 1, 0, card)
+    assert found.kinds == pytest.approx({"convolutions": 1.0, "norms": 1.0 + card.kernel_seconds})
+    assert found.seconds == found.card and found.host == card.host_seconds
+    assert predicted(Work(), 1, 100, card).seconds == pytest.approx(card.host_seconds + 100 * card.launch_seconds)
