@@ -148,7 +148,7 @@ def test_a_first_gradient_that_is_not_finite_is_a_skipped_step(adaptive: bool, b
         return gradient.index_put((torch.tensor(0),), torch.tensor(bad))
 
     model[6].bias.register_hook(spoil)
-    guard.remember()
+    guard.snapshot_buffers()
 
     def compute(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         logits = model(images).nan_to_num(0, 0, 0) if calls else model(images)
@@ -160,7 +160,7 @@ def test_a_first_gradient_that_is_not_finite_is_a_skipped_step(adaptive: bool, b
     assert len(calls) == 2
     assert torch.isfinite(loss)
     scaler.unscale_(optimizer)
-    skip = guard.inspect(loss, list(model.parameters()))
+    skip = guard.check_finite(loss, list(model.parameters()))
     step_unless_nonfinite(optimizer, skip)
     scaler.update()
     assert float(skip) == 1
