@@ -31,7 +31,7 @@ def test_the_modes_stand_in_a_table(workbench: Command) -> None:
 def test_the_time_to_an_accuracy_and_the_exit_code_where_it_is_not_reached(workbench: Command) -> None:
     result = workbench("bench", *DIGITS, "--set", "train.epochs=1", "--to", "99.9", "--seeds", "2")
     assert result.code == 3
-    assert "seed 0: " in result.out and "99.90% not reached" in result.out
+    assert "seed 0: " in result.out and "99.90 % not reached" in result.out
     result = workbench("bench", *DIGITS, "--set", "train.epochs=1", "--to", "20", "--seeds", "1", "--json")
     assert result.code == 0 and json.loads(result.out)["reached"] is True
 

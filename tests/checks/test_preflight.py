@@ -117,7 +117,7 @@ def test_the_report_is_plain_and_complete(digits_recipe: str, tmp_path: Path) ->
     assert set(report) == numbers | {"steps", "steps_per_epoch", "execution", "checks", "figures", "notes"}
     assert report["multiply_adds"] > report["parameters"]
     assert report["parameters"] == sum(report["parameters_by_part"].values())
-    assert all(set(c) == {"name", "verdict", "expected", "found", "reason", "advice"} for c in report["checks"])
+    assert all(set(c) == {"id", "name", "verdict", "expected", "found", "reason", "advice"} for c in report["checks"])
 
 
 @pytest.mark.parametrize(("name", "steps"), [("deeper-cnn-c100", 391), ("v2", 391), ("resnet20", 391)])
