@@ -38,11 +38,6 @@ class Frame:
     user: bool
     children: tuple[Frame, ...] = ()
 
-    @property
-    def own_share(self) -> float:
-        """The share of the window in the function itself."""
-        return max(0.0, self.share - sum(child.share for child in self.children))
-
 
 @dataclass(frozen=True)
 class StackWindow:
