@@ -62,15 +62,15 @@ def test_what_one_step_wastes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cast of every gradient would be one launch for each of them, and a wait is told apart from launches."""
     from workbench.engine.guard import Guard
 
-    before, inspect = counted("v0", "off"), Guard.inspect
+    before, check_finite = counted("v0", "off"), Guard.check_finite
 
     def wasteful(guard, loss, parameters):
         for parameter in parameters:
             parameter.grad.double()
         loss.item()
-        return inspect(guard, loss, parameters)
+        return check_finite(guard, loss, parameters)
 
-    monkeypatch.setattr(Guard, "inspect", wasteful)
+    monkeypatch.setattr(Guard, "check_finite", wasteful)
     after = counted("v0", "off")
     assert after.kernels - before.kernels == 10
     assert after.copies - before.copies == 1
