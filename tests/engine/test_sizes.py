@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.engine.test_outline import on_noise
+from tests.engine.test_summary import on_noise
 from tests.test_recipes import PATHS, recipe
 from workbench.checks.memory import needed
 from workbench.data.base import DataSet

@@ -37,7 +37,7 @@ CRAWLING = [pytest.param(name, marks=pytest.mark.slow) if name == "half_weights"
 """16 bits crawl on a CPU."""
 
 
-@pytest.mark.parametrize("card", BUILT_IN, ids=NAMES)
+@pytest.mark.parametrize("spec", BUILT_IN, ids=NAMES)
 def test_its_card_is_complete(spec: type[Any]) -> None:
     assert spec.source
     assert spec.tradeoff
