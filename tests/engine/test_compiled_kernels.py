@@ -106,7 +106,7 @@ from tests.checks.conftest import feeding, small_digits
 from workbench.engine.build import build
 from workbench.engine.compiled_kernels import kernels_in, kernels_folder
 from workbench.recipe import read_recipe, read_recipe_file
-from workbench.paths import resolve_recipe
+from workbench.runs.find.resolve import resolve_recipe
 recipe = read_recipe_file(resolve_recipe("digits"), ("train.epochs=1", "train.compile=default", "model.widths=[8]"))
 built = build(feeding(recipe, small_digits()), "cpu", Path())
 began = time.perf_counter()

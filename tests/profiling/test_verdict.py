@@ -126,7 +126,7 @@ def test_figures_that_are_not_the_trainings_alone_have_no_verdict(evidence: Evid
 
 @pytest.mark.parametrize(
     ("figures", "expected"),
-    [({"stretch": 1.05}, "launch"), ({"stretch": 1.9}, "compute"), ({"asleep": 0.7}, "sync")],
+    [({"batch_scaling": 1.05}, "launch"), ({"batch_scaling": 1.9}, "compute"), ({"idle_share": 0.7}, "sync")],
 )
 def test_what_is_plain_is_said_on_a_busy_machine_too(figures: dict[str, float], expected: str) -> None:
     assert bound(replace(CPU_BUSY, **figures)) == expected
