@@ -72,14 +72,17 @@ def _of(owner: str, error: Exception, function: Callable[..., Any] | None = None
     return TechniqueError(f"{owner}: {type(error).__name__} in {where}: {' '.join(str(error).split())}{expected}")
 
 
-@contextmanager
-def not_a_hooks() -> Iterator[None]:
-    """Errors in the block are nobody's that was registered, though it is called by somebody who was."""
-    try:
-        yield
-    except Exception as error:
-        error._not_a_hooks = True  # type: ignore[attr-defined]
-        raise
+def no_hooks_fault(function: Callable[P, R]) -> Callable[P, R]:
+    """The function; its errors are nobody's that was registered, though somebody who was calls it."""
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            error._not_a_hooks = True  # type: ignore[attr-defined]
+            raise
+
+    return called
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from workbench.data.pipeline import EvaluationSet
 from workbench.engine.build import Build
 from workbench.engine.train_state import no_room
 from workbench.out_of_memory import TooLarge, because_of
-from workbench.registered import not_a_hooks
+from workbench.registered import no_hooks_fault
 from workbench.step import Batch
 
 Predict = Callable[[Tensor], Tensor]
@@ -31,16 +31,6 @@ def evaluate(
     return score(build, build.evaluation[split], hear, make_room)
 
 
-def _named_to_nobody(predict: Predict) -> Predict:
-    """An error of the network's is not that of a technique which calls it."""
-
-    def called(images: Tensor) -> Tensor:
-        with not_a_hooks():
-            return predict(images)
-
-    return called
-
-
 @torch.no_grad()
 def score(
     build: Build, images: EvaluationSet, hear: Hear = nobody, make_room: Callable[[], bool] = no_room
@@ -51,7 +41,7 @@ def score(
     large for the memory become smaller ones. Raises TooLarge where a single image is.
     """
     sums = torch.zeros(2, dtype=torch.float64, device=build.device)
-    predict: Predict = _named_to_nobody(build.forward) if len(build.hooks.prediction) else build.forward
+    predict: Predict = no_hooks_fault(build.forward) if len(build.hooks.prediction) else build.forward
     for wrap in build.hooks.prediction:
         predict = wrap(predict)
     training = build.model.training

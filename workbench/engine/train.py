@@ -21,7 +21,7 @@ from workbench.engine.single_images import place, refusal, remedy
 from workbench.engine.state import Checkpoints
 from workbench.engine.train_state import TrainState, no_room
 from workbench.events import Event, Resumed
-from workbench.registered import not_a_hooks
+from workbench.registered import no_hooks_fault
 from workbench.step import Batch, Repeated, StepContext, as_written
 
 
@@ -76,6 +76,7 @@ def _steps(state: TrainState, step: Step, between: BetweenSteps) -> Iterator[Eve
     """All steps, with what is said between them; the training may be over before the last."""
     build, phases = state.build, state.phases
     made = batch_maker(state)
+    after_step = tuple(build.hooks.after_step)
     for batch, context in batches(state, made):
         phases.at("augment")
         images, targets = state.with_room(partial(build.prepare, batch, context, made))
@@ -83,7 +84,7 @@ def _steps(state: TrainState, step: Step, between: BetweenSteps) -> Iterator[Eve
         state.set_learning_rates(context)
         skip = step(images, targets, batch.labels, context)
         state.meter.saw(len(batch.labels))
-        for function in build.hooks.after_step:
+        for function in after_step:
             function(context, skip)
         state.step += 1
         phases.at("")
@@ -99,21 +100,20 @@ def one_step(state: TrainState, looks: Iterable[Observer] = ()) -> Step:
     """
     build, guard, phases = state.build, state.guard, state.phases
     hooks, optimizer, scaler = build.hooks, build.optimizer, build.precision.scaler
-    network = Compiled(state)
+    network, edits = Compiled(state), tuple(hooks.gradient_edits)
 
     def forward_and_backward(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        with not_a_hooks():
-            phases.at("forward")
-            logits = build.forward(images, network)
-            loss = build.criterion(logits, targets)
-            phases.at("backward")
-            scaler.scale(build.objective(loss)).backward()  # type: ignore[no-untyped-call]
-            phases.at("other")
+        phases.at("forward")
+        logits = build.forward(images, network)
+        loss = build.criterion(logits, targets)
+        phases.at("backward")
+        scaler.scale(build.objective(loss)).backward()  # type: ignore[no-untyped-call]
+        phases.at("other")
         return loss.detach(), logits.detach()
 
     compute: Compute = forward_and_backward
-    for wrap in hooks.gradient:
-        compute = wrap(compute, build.model)
+    for number, wrap in enumerate(hooks.gradient):
+        compute = wrap(compute if number else no_hooks_fault(compute), build.model)
     compute = network.guarded(compute)
 
     def step(images: Tensor, targets: Tensor, labels: Tensor, context: StepContext) -> Tensor:
@@ -123,7 +123,7 @@ def one_step(state: TrainState, looks: Iterable[Observer] = ()) -> Step:
         phases.at("optimizer")
         scaler.unscale_(optimizer)
         skip = guard.check_finite(loss, build.parameters)
-        for edit in hooks.gradient_edits:
+        for edit in edits:
             edit(build.parameters)
         for observer in looks:
             if observer.due(context):
