@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
-from workbench.registered import Registered, named
+from workbench.registered import Registered
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+Q = ParamSpec("Q")
 
 
 class HookError(Exception):
@@ -85,9 +86,9 @@ class SingleHook(Hook[P, R]):
         """What is called, with a default that depends on the recipe."""
         return self._registered[0] if self._registered else default or self._default
 
-    def named(self) -> AbstractContextManager[None]:
-        """For a block that calls what the function has made."""
-        return named(self._registered[0].owner) if self._registered else nullcontext()
+    def owns(self, function: Callable[Q, T]) -> Callable[Q, T]:
+        """A function that calls what was made at the hook: its errors are those of whoever made it."""
+        return Registered(0, self._registered[0].name, function) if self._registered else function
 
 
 class Sample(Protocol):

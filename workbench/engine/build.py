@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class Build:
         """The same model and optimizer with some fields replaced."""
         return replace(self, **changes)
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch."""
         return len(self.pipeline)

@@ -101,6 +101,7 @@ def one_step(state: TrainState, looks: Iterable[Observer] = ()) -> Step:
     build, guard, phases = state.build, state.guard, state.phases
     hooks, optimizer, scaler = build.hooks, build.optimizer, build.precision.scaler
     network, edits = Compiled(state), tuple(hooks.gradient_edits)
+    update = hooks.optimizer.owns(step_unless_nonfinite)
 
     def forward_and_backward(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         phases.at("forward")
@@ -128,8 +129,7 @@ def one_step(state: TrainState, looks: Iterable[Observer] = ()) -> Step:
         for observer in looks:
             if observer.due(context):
                 observer.look(context)
-        with hooks.optimizer.named():
-            step_unless_nonfinite(optimizer, skip)
+        update(optimizer, skip)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
         phases.at("other")
