@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from tests.checks.conftest import feeding, small_digits
 from workbench.control import Control
 from workbench.engine.backend import backend
-from workbench.engine.build import build
+from workbench.engine.build import BuildError, build
 from workbench.engine.train import train
 from workbench.events import Finished
 from workbench.hooks import HookError, Hooks, SingleHook
@@ -184,3 +184,27 @@ def test_a_hook_that_takes_one_refuses_a_second() -> None:
         else:
             hook.add(breaks, rank=-1, name="second")
             assert [each.name for each in hook] == ["second", "first"]
+
+
+def test_plugins_of_earlier_versions_register_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They lie beside runs that go on; some hooks had other names, or were not given the model."""
+    called: list[str] = []
+
+    def register(technique: SGD, build: Any) -> None:
+        build.add("optimizer", DO_NOTHING["optimizer"])
+        build.add("prepared", lambda model, optimizer: called.append("prepared"))
+        build.add("epoch start", lambda epoch: called.append("epoch start"))
+        build.add("gradient", lambda compute: lambda images, targets: compute(images, targets))
+        build.add("after step", lambda moment, skip: called.append("after step"), rank=5)
+        build.keep("mine", torch.nn.Linear(1, 1))
+
+    monkeypatch.setattr(SGD, "register", register)
+    with backend(wanted := recipe()):
+        made = build(wanted, "cpu", tmp_path)
+        assert list(made.in_checkpoints) == ["mine"]
+        assert isinstance(list(train(made, Control()))[-1], Finished)
+        made.close()
+    assert set(called) == {"prepared", "epoch start", "after step"} and called[0] == "prepared"
+    monkeypatch.setattr(SGD, "register", lambda technique, build: build.add("no such place", breaks))
+    with pytest.raises(BuildError, match="'sgd' registers at 'no such place', which is no hook"):
+        build(recipe(), "cpu", tmp_path)

@@ -302,13 +302,32 @@ WITHOUT_MODEL = ("optimizer_edits", "epoch_start", "gradient")
 """Hooks whose functions were not given the model then."""
 
 
-def add_by_words(hooks: Hooks, words: str, function: Callable[..., Any], rank: int = 0) -> None:
-    """Register as plugins did before hooks were fields, in words: ``"after step"``. Raises HookError."""
-    name = EARLIER.get(words, words.replace(" ", "_"))
-    known = dict(hooks.every())
-    if name not in known:
-        raise HookError(f"'{hooks.registering}' registers at '{words}', which is no hook; known: {', '.join(known)}")
-    if name in WITHOUT_MODEL:
-        first = function
-        function = lambda given, model: first(given)  # noqa: E731
-    known[name].add(function, rank)
+class Registering:
+    """What every builder does while techniques register: it knows whose turn it is, and understands earlier plugins."""
+
+    hooks: Hooks
+
+    def of(self, technique: Any) -> None:
+        """Have one technique register."""
+        self.hooks.registering = technique.name
+        technique.register(self)
+        self.hooks.registering = ""
+
+    def save_in_checkpoints(self, name: str, state: Any) -> None:
+        """Nothing is saved of what is not trained."""
+
+    def add(self, words: str, function: Callable[..., Any], rank: int = 0) -> None:
+        """Register as plugins did before hooks were fields, in words: ``"after step"``. Raises HookError."""
+        name = EARLIER.get(words, words.replace(" ", "_"))
+        known = dict(self.hooks.every())
+        if name not in known:
+            owner = self.hooks.registering
+            raise HookError(f"'{owner}' registers at '{words}', which is no hook; known: {', '.join(known)}")
+        if name in WITHOUT_MODEL:
+            first = function
+            function = lambda given, model: first(given)  # noqa: E731
+        known[name].add(function, rank)
+
+    def keep(self, name: str, state: Any) -> None:
+        """The same for what checkpoints hold."""
+        self.save_in_checkpoints(name, state)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from workbench.hooks import Hooks, add_by_words
+from workbench.hooks import Hooks, Registering
 from workbench.step import StepContext
 from workbench.storage.values import Count, Finite
 
@@ -89,11 +89,11 @@ def schedule_of(recipe: Recipe, classes: int) -> Factor:
     found = _Schedule(recipe, classes)
     for technique in recipe.active():
         if technique.group == "schedule":
-            technique.register(found)
+            found.of(technique)
     return found.hooks.schedule.chosen()
 
 
-class _Schedule:
+class _Schedule(Registering):
     """What a schedule sees of a build: see :class:`workbench.hooks.Builder`."""
 
     image_shape = (3, 1, 1)
@@ -108,14 +108,6 @@ class _Schedule:
         import torch
 
         return torch.device("cpu")
-
-    def save_in_checkpoints(self, name: str, state: Any) -> None:
-        """Its state is not needed for the rates."""
-
-    def add(self, words: str, function: Callable[..., Any], rank: int = 0) -> None:
-        add_by_words(self.hooks, words, function, rank)
-
-    keep = save_in_checkpoints
 
 
 def take_over(build: Build, state: dict[str, Any], how: Continuation) -> dict[str, Any]:

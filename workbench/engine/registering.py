@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
 from workbench.data.base import DataSet
-from workbench.hooks import HookError, Hooks, add_by_words
+from workbench.hooks import HookError, Hooks, Registering
 from workbench.models.base import ModelOptions
 from workbench.recipe import Recipe
 
 
-class Registration:
+class Registration(Registering):
     """What techniques see of a build: see :class:`workbench.hooks.Builder`.
 
     in_checkpoints: what checkpoints hold of techniques, by name.
@@ -28,24 +27,10 @@ class Registration:
         self.hooks = Hooks()
         self.in_checkpoints: dict[str, Any] = {}
 
-    def of(self, technique: Any) -> None:
-        """Have one technique register."""
-        self.hooks.registering = technique.name
-        technique.register(self)
-        self.hooks.registering = ""
-
     def save_in_checkpoints(self, name: str, state: Any) -> None:
         if name in self.in_checkpoints:
             raise HookError(f"'{self.hooks.registering}' saves a state under the name '{name}', which is taken")
         self.in_checkpoints[name] = state
-
-    def add(self, words: str, function: Callable[..., Any], rank: int = 0) -> None:
-        """Register as plugins of earlier versions do."""
-        add_by_words(self.hooks, words, function, rank)
-
-    def keep(self, name: str, state: Any) -> None:
-        """The same for what checkpoints hold."""
-        self.save_in_checkpoints(name, state)
 
 
 def registered(recipe: Recipe, device: torch.device, dataset: DataSet) -> Registration:

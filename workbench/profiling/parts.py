@@ -96,7 +96,7 @@ def working_copy(build: Build, pipeline: Pipeline | None = None) -> Build:
         recipe=build.recipe.model_copy(update={"train": build.recipe.train.model_copy(update=quiet)}),
         base_rates=(0.0,) * len(build.base_rates),
         steps=max(build.steps, 10**8),
-        pipeline=pipeline or build.pipeline,
+        pipeline=build.pipeline if pipeline is None else pipeline,
     )
 
 

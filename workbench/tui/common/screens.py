@@ -125,7 +125,16 @@ def _id(name: str) -> str:
     return f"answer-{name or 'cancel'}"
 
 
-class LineScreen(Dialog[str | None]):
+class ButtonDialog(Dialog[Result]):
+    """A dialog whose buttons bear the names of its actions."""
+
+    @on(Button.Pressed)
+    async def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        await self.run_action(f"screen.{event.button.id}")
+
+
+class LineScreen(ButtonDialog[str | None]):
     """Returns what was written, or None. ``check`` raises RunError for what cannot be meant.
 
     hint: what to write. accept: what enter does, in a word.
@@ -179,11 +188,6 @@ class LineScreen(Dialog[str | None]):
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.action_save()
-
-    @on(Button.Pressed)
-    async def _pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        await self.run_action(f"screen.{event.button.id}")
 
     def action_save(self) -> None:
         """Return the text, if it can be meant."""

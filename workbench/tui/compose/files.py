@@ -20,7 +20,7 @@ from workbench.recipe.schema import to_tables
 from workbench.runs.store.directory import RunDirectory
 from workbench.storage import toml
 from workbench.storage.regular import read_text
-from workbench.tui.common.screens import ConfirmScreen, Dialog
+from workbench.tui.common.screens import ButtonDialog, ConfirmScreen, Dialog
 from workbench.tui.common.widgets import Text
 from workbench.tui.common.words import place
 from workbench.tui.compose.forms import apply, subject
@@ -129,7 +129,7 @@ def _is_path(text: str) -> bool:
 Saved = tuple[Recipe, Path]
 
 
-class SaveScreen(Dialog[Saved | None]):
+class SaveScreen(ButtonDialog[Saved | None]):
     """Writes the file and returns the recipe as written and where, or None. The recipe takes the file's name."""
 
     BINDINGS = [Binding("escape", "cancel", show=False)]
@@ -168,11 +168,6 @@ class SaveScreen(Dialog[Saved | None]):
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.action_save()
-
-    @on(Button.Pressed)
-    async def _pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        await self.run_action(f"screen.{event.button.id}")
 
     def action_save(self) -> None:
         """Write, asking first if something would be lost."""

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Button, Input
 
 from workbench.recipe import Recipe
-from workbench.tui.common.screens import Dialog
+from workbench.tui.common.screens import ButtonDialog
 from workbench.tui.common.texts import MUTED
 from workbench.tui.common.widgets import Choice, Text
 from workbench.tui.compat.composed import Composed
@@ -119,7 +119,7 @@ class FieldRow(Composed, Horizontal):
             self.post_message(self.Changed(self.field.key, entry))
 
 
-class FormScreen(Dialog[Recipe | None]):
+class FormScreen(ButtonDialog[Recipe | None]):
     """Returns the edited recipe, or None if nothing is to change."""
 
     BINDINGS = [
@@ -225,11 +225,6 @@ class FormScreen(Dialog[Recipe | None]):
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.action_apply()
-
-    @on(Button.Pressed)
-    async def _pressed(self, event: Button.Pressed) -> None:
-        event.stop()
-        await self.run_action(f"screen.{event.button.id}")
 
     def action_apply(self) -> None:
         """Take the entries, if there is nothing wrong with them."""
