@@ -31,7 +31,7 @@ from workbench.tui.app.training_app import TrainingMoved
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.background import ThreadBroke, WorkDone
 from workbench.tui.common.clipboard import CopiedScreen
-from workbench.tui.common.screens import ConfirmScreen, Dialog, LineScreen, ReadingDialog, WorkbenchScreen
+from workbench.tui.common.screens import ButtonDialog, ConfirmScreen, Dialog, LineScreen, ReadingDialog, WorkbenchScreen
 from workbench.tui.compat.composed import LIFE, Composed
 from workbench.tui.compose.devices import DeviceScreen
 from workbench.tui.compose.doctor import DoctorScreen
@@ -45,7 +45,7 @@ from workbench.tui.run.results import ResultsScreen
 from workbench.tui.run.screen import RunScreen
 from workbench.tui.runs.screen import RunsScreen
 
-KINDS = (WorkbenchScreen, Dialog, ReadingDialog)
+KINDS = (WorkbenchScreen, Dialog, ReadingDialog, ButtonDialog)
 
 SCREENS: dict[type[Screen[Any]], Callable[[Recipe, Workbench], Screen[Any]]] = {
     ComposeScreen: lambda recipe, app: ComposeScreen(app),
