@@ -9,15 +9,12 @@ from array import array
 from tests.tui.fakes import NOW, history, started, trained
 from workbench.events import Resumed
 from workbench.runs.store.machine import Sample
+from workbench.tui.charts.engine import plain
 from workbench.tui.charts.plot import Plot, Series
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Palette
 from workbench.tui.run.plots import plots, progress_of
 from workbench.tui.run.view import MOST, MachineView, RunView
-
-
-def plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def view_of(until: int = 150) -> RunView:
@@ -56,8 +53,8 @@ def test_nothing_that_a_run_says_breaks_a_chart() -> None:
             for log in (False, True):
                 for size in ((0, 0), (12, 4), (80, 14), (200, 60)):
                     viewport = Viewport(unit=unit, cursor=10.0)
-                    text, _ = plot.draw(*size, viewport, progress_of(view), Palette(), log=log)
-                    assert not text or len(text.split("\n")) == size[1]
+                    rows, _ = plot.draw(*size, viewport, progress_of(view), Palette(), log=log)
+                    assert not rows or len(rows) == size[1]
 
 
 def test_a_logarithmic_loss_has_decades() -> None:

@@ -186,7 +186,7 @@ def progress_of(view: RunView) -> Progress:
 def plots(view: RunView, smoothing: int) -> list[Plot]:
     """All charts of a run, the most important first. The last two tell of the GPU, or of the process on a CPU run."""
     return [
-        Plot("Loss", _learning(view, view.loss, "loss", smoothing), number, _digits(5), short, positive=True),
+        Plot("Loss", _learning(view, view.loss, "loss", smoothing), number, _digits(5), short, "follow", positive=True),
         Plot("Accuracy", _learning(view, view.accuracy, "accuracy", smoothing), percent, _share(2), _share(0), "share"),
         Plot("Learning rate", (_line(view.learning_rate, "rate"),), significant, _significant(6), short, positive=True),
         Plot("Throughput", (_line(view.rate, "img/s", "smooth"),), _thousands, _thousands, short),
