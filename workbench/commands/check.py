@@ -64,7 +64,9 @@ def check(
       workbench check recipes/mine.toml --json
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
-    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), options.overrides(changes, seed))
+    wanted = read_recipe_file(
+        resolve_recipe(recipe, settings.runs, complain), options.overrides(changes, seed), say=complain
+    )
     chosen = choose(settings.device)
 
     names = _asked(only or (), range_test)
