@@ -113,7 +113,7 @@ def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
     for note in report["notes"]:
         say(note)
     for found in report["checks"]:
-        say(check_line(CheckFinished(**found)))
+        say(check_line(CheckFinished(**found), ids=True))
     if tested := report.get("figures", {}).get("learning_rate_range"):
         say()
         for line in range_chart(tested["points"], tested["suggestion"]):
