@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.checks.base import Check, Result, Watch
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -88,10 +89,10 @@ class _DeadWatch(Watch):
             start += size
         worst = max(range(len(names)), key=shares.__getitem__)
         dead = len(fires) - sum(fires)
-        expected = f"less than {self.spec.share:.0%} of a layer"
+        expected = f"less than {percent(self.spec.share, 0)} of a layer"
         found = f"{dead:,} of {len(fires):,} units"
         if shares[worst] >= self.spec.share:
-            reason = f"{shares[worst]:.0%} of the units of '{names[worst]}' are 0 for every image"
+            reason = f"{percent(shares[worst], 0)} of the units of '{names[worst]}' are 0 for every image"
             advice = "lower the learning rate, warm up, put norms before the ReLUs, or take another activation"
             return Result("warn", expected, found, reason, advice)
         return Result("pass", expected, found, "the units take part in what is learned")

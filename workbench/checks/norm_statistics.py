@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.checks.base import Check, Result, Watch
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -64,11 +65,11 @@ class _NormWatch(Watch):
         quiet = max(range(len(shares)), key=shares.__getitem__)
         large = max(range(len(sizes)), key=sizes.__getitem__)
         expected = f"variances above the norms' eps, below {self.spec.huge:.0e}"
-        found = f"largest {sizes[large]:.2g}, {shares[quiet]:.0%} silent channels at most"
+        found = f"largest {sizes[large]:.2g}, {percent(shares[quiet], 0)} silent channels at most"
         if not sizes[large] <= self.spec.huge:
             reason = f"the activations before '{self.norms[large][0]}' have grown out of bounds"
             return Result("warn", expected, found, reason, "lower the learning rate; see data.normalise")
         if shares[quiet] >= self.spec.silent:
-            reason = f"{shares[quiet]:.0%} of the channels before '{self.norms[quiet][0]}' say nothing"
+            reason = f"{percent(shares[quiet], 0)} of the channels before '{self.norms[quiet][0]}' say nothing"
             return Result("warn", expected, found, reason, "lower the weight decay or the learning rate")
         return Result("pass", expected, found, "evaluation can rely on them")

@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, Watch
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class _ThroughputWatch(Watch):
             self.stretches, self.until = self.stretches + 1, self.times[-1]
         if self.stretches < 2 and now >= self.spec.share * self.best:
             return None
-        expected = f"at least {self.spec.share:.0%} of the best stretch"
+        expected = f"at least {percent(self.spec.share, 0)} of the best stretch"
         found = f"{now:,.0f} img/s, at best {self.best:,.0f}"
         if now < self.spec.share * self.best:
             reason = "the training has become much slower than it was"
