@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.checks.conftest import Make, plant, said, small_digits, split_of, whole_run, wrong
-from workbench.checks.base import Result, Watch
+from workbench.checks.base import CheckObserver, Result
 from workbench.checks.learning import Learning, guessing
 from workbench.engine.build import Build
 from workbench.events import CheckFinished, Evaluated, Event, Finished, Trained
@@ -171,7 +171,7 @@ def test_the_loss_of_guessing_is_that_of_the_recipes_own_criterion(make_small: M
     assert math.isnan(guessing(build)[1])
 
 
-def points(watch: Watch, losses: list[float], accuracies: list[float]) -> list[Result | None]:
+def points(watch: CheckObserver, losses: list[float], accuracies: list[float]) -> list[Result | None]:
     found = []
     for number, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True), start=1):
         trained = Trained(

@@ -7,7 +7,7 @@ from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result, Watch, not_judged
+from workbench.checks.base import Check, CheckObserver, Result, not_judged
 from workbench.evaluation.chance import TOLD, beyond_chance, enough, reach_of_chance, recognises, way
 from workbench.events import Verdict
 from workbench.format import percent
@@ -58,12 +58,12 @@ class Learning(Check):
     far: float = parameter(5.0, gt=1, le=1000, description="times the loss of guessing, in the test, that diverged")
     images: int = parameter(2000, ge=1, le=10_000_000, unit="images", description="clean training images to score")
 
-    def watch(self, build: Build) -> Watch | None:
+    def watch(self, build: Build) -> CheckObserver | None:
         """Nothing to watch where there is one class."""
-        return _LearningWatch(self, build) if len(build.dataset.classes) > 1 else None
+        return _LearningObserver(self, build) if len(build.dataset.classes) > 1 else None
 
 
-class _LearningWatch(Watch):
+class _LearningObserver(CheckObserver):
     remembers = ("points", "seen", "since", "first", "best", "best_at", "raised")
 
     def __init__(self, spec: Learning, build: Build) -> None:

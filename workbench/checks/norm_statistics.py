@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
 from workbench.format import percent
 from workbench.recipe.specs import parameter
 
@@ -29,7 +29,7 @@ class NormStatistics(Check):
     silent: float = parameter(0.5, gt=0, le=1, description="share of a norm's channels with less than a tenth of eps")
     huge: float = parameter(1e6, gt=0, le=1e30, description="largest variance, and square of the largest mean")
 
-    def watch(self, build: Build) -> Watch | None:
+    def watch(self, build: Build) -> CheckObserver | None:
         """Nothing to watch without norms that keep statistics."""
         from workbench import torch_compat
 
@@ -38,10 +38,10 @@ class NormStatistics(Check):
             for name, module in build.model.named_modules()
             if isinstance(module, torch_compat.NORM) and module.running_var is not None
         ]
-        return _NormWatch(self, norms) if norms else None
+        return _NormObserver(self, norms) if norms else None
 
 
-class _NormWatch(Watch):
+class _NormObserver(CheckObserver):
     def __init__(self, spec: NormStatistics, norms: list[tuple[str, Any]]) -> None:
         self.spec = spec
         self.norms = norms

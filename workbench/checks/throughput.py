@@ -6,7 +6,7 @@ from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
 from workbench.format import percent
 from workbench.recipe.specs import parameter
 
@@ -27,12 +27,12 @@ class Throughput(Check):
     seconds: float = parameter(5.0, ge=0, le=1e6, unit="s", description="training time that a stretch lasts at least")
     share: float = parameter(0.5, gt=0, lt=1, description="share of the best stretch below which it is told")
 
-    def watch(self, build: Build) -> Watch | None:
+    def watch(self, build: Build) -> CheckObserver | None:
         """Not where a technique changes the resolution, which changes the speed by design."""
-        return None if len(build.hooks.resize) else _ThroughputWatch(self)
+        return None if len(build.hooks.resize) else _ThroughputObserver(self)
 
 
-class _ThroughputWatch(Watch):
+class _ThroughputObserver(CheckObserver):
     def __init__(self, spec: Throughput) -> None:
         self.spec = spec
         self.rates: deque[float] = deque()
