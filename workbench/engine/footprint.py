@@ -135,7 +135,7 @@ class _Peaks:
         self.kept = 0
         self.found: dict[str, dict[int, int]] = defaultdict(dict)
         torch.cuda.reset_peak_memory_stats(self._spare.device)
-        state.phases.at = self._at
+        state.phases.phase = self._at
 
     def _at(self, phase: str) -> None:
         device, pipeline = self._spare.device, self._spare.pipeline
