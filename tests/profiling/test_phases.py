@@ -170,7 +170,7 @@ class Broken:
     """An instrument that fails in its second step."""
 
     def __init__(self) -> None:
-        self = self.with_(steps=0)
+        self.steps = 0
 
     def start(self) -> None:
         """Begin."""
@@ -231,7 +231,7 @@ class Counting:
 
     def start(self) -> None:
         """Begin a window."""
-        self = self.with_(steps=0)
+        self.steps = 0
 
     def step(self, step: int) -> bool:
         """Count."""

@@ -134,7 +134,7 @@ class FakeTraining:
     """
 
     def __init__(self, steps: int = 230, hold: threading.Event | None = None, last: Event | None = None) -> None:
-        self = self.with_(steps=steps)
+        self.steps = steps
         self.hold = hold
         self.last = last
         self.calls: list[dict[str, object]] = []

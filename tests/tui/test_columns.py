@@ -57,7 +57,7 @@ def test_no_smoothing_is_the_raw_curve_and_more_is_calmer() -> None:
 
 def test_a_curve_goes_on_smoothing_where_it_was() -> None:
     steps, once, whole = array("d"), Curve(array("d"), 300), Curve(array("d", range(1, 301)), 300)
-    once = once.with_(steps=steps)
+    once.steps = steps
     for step in range(1, 301):
         steps.append(step)
         once.add(math.sin(step))

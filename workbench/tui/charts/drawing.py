@@ -128,7 +128,7 @@ def _placed(labels: Iterable[Label], x: Axis, y: Axis, across: int, ascii: bool)
     for label in labels:
         text = "".join(sign_of(c, ascii) if c in "↑↓" else c for c in label.text)
         at, height = x.share(label.point[0]), y.share(label.point[1])
-        cell = round(at * (across - 1))
+        cell = int(0.5 + at * (across - 1))  # as plotext rounds
         right = cell + 1 + len(text) > across
         start = cell - len(text) if right else cell + 1
         if start >= 0 and all(start > end or start + len(text) < begin or height != row for begin, end, row in taken):
