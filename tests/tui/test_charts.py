@@ -25,7 +25,7 @@ from workbench.tui.charts.drawing import (
     span_axis,
     zero_axis,
 )
-from workbench.tui.charts.engine import Rows
+from workbench.tui.charts.engine import Rows, Stroke, paint
 
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """The bit of each braille dot: column, then row from the top."""
@@ -167,7 +167,7 @@ def test_ticks_are_round_and_few(low: float, high: float, count: int) -> None:
 
 
 def test_accuracy_in_per_cent() -> None:
-    assert [word for _, word in percent_axis(9).ticks] == ["0%", "50%", "100%"]
+    assert [word for _, word in percent_axis(9).ticks] == ["0 %", "50 %", "100 %"]
 
 
 def test_ascii_charts_have_nothing_but_ascii() -> None:
@@ -246,3 +246,26 @@ def test_labels_stand_beside_their_points_and_not_over_each_other() -> None:
     labels = [Label((place, 1.0), "↑5.10", BLUE) for place in (0.0, 0.02, 0.5, 1.0)]
     first, *_ = plain(draw([], Axis(0, 1, [(0, "0")]), Axis(0, 1, [(1, "1")]), 60, 8, GREY, labels=labels))
     assert first.count("↑5.10") == 3 and len(first) < 60
+
+
+def test_many_lines_cover_what_each_covers_alone() -> None:
+    parts = [[(0.0, 0.1), (0.2, 0.9)], [(0.3, 0.5)], [(0.4, 0.8), (0.6, 0.2), (0.9, 0.2)]]
+
+    def dots(strokes: list[list[tuple[float, float]]], marker: str) -> set[tuple[int, int]]:
+        """The dots, or in ASCII the cells, that are covered, in dots from the upper left."""
+        rows = plain(paint([Stroke(part, (1, 2, 3), marker) for part in strokes], [], [], [], 40, 12, (0, 0, 0)))
+        found = set()
+        for row, line in enumerate(rows):
+            for column, sign in enumerate(line):
+                bits = ord(sign) - 0x2800 if "\u2800" <= sign <= "\u28ff" else 0xFF if sign == marker else 0
+                for dot, (right, down) in enumerate([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)]):
+                    if bits >> dot & 1:
+                        found.add((2 * column + right, 4 * row + down))
+        return found
+
+    for marker, slack in (("braille", 1), ("*", 4)):  # plotext cuts where this rounds
+        alone = set().union(*(dots([part], marker) for part in parts))
+        together = dots(parts, marker)
+        assert len(alone) > 30
+        for some, others in ((together, alone), (alone, together)):
+            assert all(any(abs(x - a) <= slack and abs(y - b) <= slack for a, b in others) for x, y in some)

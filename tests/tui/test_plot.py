@@ -88,10 +88,10 @@ def test_a_cpu_run_shows_its_process_and_a_gpu_run_its_gpu() -> None:
     view.feed_machine([Sample(NOW - 100 + s, s, cpu=1.5, memory=2**30) for s in range(20)])
     cpu, memory = plots(view, 4)[4:]
     assert (cpu.title, memory.title) == ("CPU", "Memory")
-    assert figures(cpu) == {"of a core": "150%"} and figures(memory) == {"GiB": "1.00"}
+    assert figures(cpu) == {"of a core": "150 %"} and figures(memory) == {"GiB": "1.00"}
     view.feed_machine([Sample(NOW - 80, 100, 1.0, 2**30, 0.93, 3 * 2**30, 80 * 2**30)])
     memory, use = plots(view, 4)[4:]
-    assert figures(memory) == {"GiB of 80": "3.0"} and figures(use) == {"busy": "93%"}
+    assert figures(memory) == {"GiB of 80": "3.0"} and figures(use) == {"busy": "93 %"}
 
 
 def test_samples_stand_at_the_step_of_their_moment() -> None:

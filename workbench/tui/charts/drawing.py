@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from workbench.format import percent
 from workbench.tui.charts.clip import Point, clipped, inside
 from workbench.tui.charts.engine import Rows, Stroke, Words, paint, sign_of, with_room
 from workbench.tui.common.palette import Colour
@@ -206,7 +207,7 @@ def logarithm(points: Iterable[Point]) -> list[Point]:
 
 def percent_axis(height: int) -> Axis:
     """0–100 %."""
-    return Axis(0, 1, [(t, f"{t:.0%}") for t in (nice_ticks(0, 1, max(2, height // 3)))])
+    return Axis(0, 1, [(t, percent(t, 0)) for t in (nice_ticks(0, 1, max(2, height // 3)))])
 
 
 def nice_ticks(low: float, high: float, count: int) -> list[float]:

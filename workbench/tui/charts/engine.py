@@ -7,6 +7,7 @@ and draws lines far outside its canvas dot by dot. Only finite points inside the
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,10 +109,15 @@ def paint(
     figure.xaxes(line, False)
     figure.yaxes(True, False)
     figure.ticks_color(frame)
-    for stroke in strokes:
-        across, up = [x for x, _ in stroke.points], [y for _, y in stroke.points]
-        draw = figure.plot if stroke.joined and len(across) > 1 else figure.scatter
-        draw(across, up, marker=stroke.marker, color=stroke.colour)
+    left = max((len(word) for _, word in yticks), default=0) + 1
+    for (marker, colour, joined), parts in itertools.groupby(strokes, lambda s: (s.marker, s.colour, s.joined)):
+        points = [stroke.points for stroke in parts]
+        if joined and len(points) > 1:
+            xs, ys, signs = _cells(points, marker, width - left, height - line - bool(xticks))
+            figure.scatter(xs, ys, marker=signs, color=colour)
+        else:
+            xs, ys = [x for part in points for x, _ in part], [y for part in points for _, y in part]
+            (figure.plot if joined and len(xs) > 1 else figure.scatter)(xs, ys, marker=marker, color=colour)
     for told in words:
         figure.text(told.text, *told.at, color=told.colour, alignment="right" if told.right else "left")
     figure.xlim(0, 1)
@@ -125,10 +131,39 @@ def paint(
     matrix = figure.monitor.matrix
     column = -1
     if cursor is not None:
-        left = max((len(word) for _, word in yticks), default=0) + 1
         column = left + int(0.5 + (width - left - 1) * cursor)
     rows = zip(reversed(matrix.marker), reversed(matrix.fullground), strict=True)
     return [_runs(signs, colours, column, ascii) for signs, colours in rows]
+
+
+BRAILLE = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+"""The bits of a cell's dots: its two columns, each from the bottom."""
+
+
+def _cells(parts: Sequence[Shares], marker: str, across: int, down: int) -> tuple[list[float], list[float], list[str]]:
+    """What many lines cover of a canvas, cell by cell, and the sign of each.
+
+    plotext's own plot draws one line through all points, and goes through every dot of it in Python.
+    """
+    import numpy as np
+
+    fine = marker == "braille"
+    columns, rows = (2, 4) if fine else (1, 1)
+    grid = np.array([columns * across - 1, rows * down - 1])
+    found = []
+    for part in parts:
+        points = np.asarray(part, np.float64) * grid
+        steps = np.diff(points, axis=0)
+        counts = np.ceil(np.abs(steps).max(axis=1, initial=0)).astype(np.int64)
+        at = (np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)) / np.repeat(counts, counts)
+        found += [np.repeat(points[:-1], counts, axis=0) + at[:, None] * np.repeat(steps, counts, axis=0), points[-1:]]
+    x, y = np.floor(0.5 + np.concatenate(found)).astype(np.int64).T
+    bits = np.array(BRAILLE)[x % columns, y % rows] if fine else np.zeros_like(x)
+    cells = np.zeros((across, down), np.int64)
+    np.bitwise_or.at(cells, (x // columns, y // rows), bits if fine else 1)
+    hit = np.nonzero(cells)
+    signs = [chr(0x2800 + found) for found in cells[hit].tolist()] if fine else [marker] * len(hit[0])
+    return (hit[0] / max(1, across - 1)).tolist(), (hit[1] / max(1, down - 1)).tolist(), signs
 
 
 def _runs(signs: list[str], colours: list[Colour | str], column: int, ascii: bool) -> list[Run]:

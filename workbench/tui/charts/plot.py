@@ -38,7 +38,8 @@ class Series:
     """One curve. steps and values: columns of one length, not finite values are gaps.
 
     colour: a field of the palette, or a colour. kind: "faint" is drawn through minimum and maximum of what falls into
-    a column, "line" through the last value of it, "marks" as single signs. sign: in the title, and of marks.
+    a column, "line" through the last value of it, "marks" as single signs. sign: in the title, and of marks. newest:
+    whether its newest value says something: that of a plan is its end.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Series:
     colour: str | Colour
     kind: Kind = "line"
     sign: str = "━"
+    newest: bool = True
 
     def rgb(self, palette: Palette) -> Colour:
         """Its colour."""
@@ -73,7 +75,7 @@ class Plot:
         """Sign, colour, name and value of the series: the newest values, or those at the cursor, the raw ones too."""
         found = []
         for series in self.series:
-            if cursor is None and series.kind == "faint" and len(self.series) > 1:
+            if cursor is None and (not series.newest or (series.kind == "faint" and len(self.series) > 1)):
                 continue
             value = at_step(series.steps, series.values, math.inf if cursor is None else cursor)
             if cursor is None and math.isnan(value):

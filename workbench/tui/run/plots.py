@@ -11,13 +11,14 @@ from textual.containers import Container
 from textual.message import Message
 
 from workbench.devices import GIB
+from workbench.format import percent
 from workbench.tui.charts.columns import Curve, numbers
 from workbench.tui.charts.drawing import Writer
 from workbench.tui.charts.plot import Plot, Series
 from workbench.tui.charts.viewport import Progress, Viewport, short
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.palette import Palette
-from workbench.tui.common.words import number, percent, significant
+from workbench.tui.common.words import number, significant
 from workbench.tui.compat.composed import Composed
 from workbench.tui.run.view import RunView
 
@@ -187,8 +188,10 @@ def plots(view: RunView, smoothing: int) -> list[Plot]:
     """All charts of a run, the most important first. The last two tell of the GPU, or of the process on a CPU run."""
     return [
         Plot("Loss", _learning(view, view.loss, "loss", smoothing), number, _digits(5), short, "follow", positive=True),
-        Plot("Accuracy", _learning(view, view.accuracy, "accuracy", smoothing), percent, _share(2), _share(0), "share"),
-        Plot("Learning rate", (_line(view.learning_rate, "rate"),), significant, _significant(6), short, positive=True),
+        Plot(
+            "Accuracy", _learning(view, view.accuracy, "accuracy", smoothing), _share(1), _share(2), _share(0), "share"
+        ),
+        Plot("Learning rate", _learning_rate(view), significant, _significant(6), short, positive=True),
         Plot("Throughput", (_line(view.rate, "img/s", "smooth"),), _thousands, _thousands, short),
         *_machine(view),
     ]
@@ -206,6 +209,22 @@ def _learning(view: RunView, curve: Curve, what: str, smoothing: int) -> tuple[S
             steps, values = array("d", (e.step for e in events)), array("d", (getattr(e, what) for e in events))
             found.append(Series(split, steps, values, split, "marks", sign))
     return tuple(found)
+
+
+def _learning_rate(view: RunView) -> tuple[Series, ...]:
+    """What it was, and while the run goes on, what the recipe plans and a mark for now."""
+    curve = view.learning_rate
+    went = Series("rate", curve.steps, curve.values, "smooth")
+    plan = view.started.learning_rates if view.started is not None and not view.ended else ()
+    if not plan:
+        return (went,)
+    steps, rates = (array("d", column) for column in zip(*plan, strict=True))
+    now = len(curve.values) - 1 if len(curve.values) else 0
+    return (
+        Series("planned", steps, rates, "raw", newest=False),
+        went,
+        Series("now", curve.steps[now:], curve.values[now:], "smooth", "marks", "●", newest=False),
+    )
 
 
 def _line(curve: Curve, name: str, colour: str = "smooth") -> Series:
@@ -236,8 +255,8 @@ def _digits(places: int) -> Writer:
     return lambda value: number(value, places)
 
 
-def _share(places: int) -> Callable[[float], str]:
-    return lambda value: f"{value:.{places}%}" if math.isfinite(value) else "–"
+def _share(places: int) -> Writer:
+    return lambda value: percent(value, places)
 
 
 def _significant(digits: int) -> Writer:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-from workbench.format import duration
+from workbench.format import duration, percent
 from workbench.tui.charts.apart import apart
 from workbench.tui.charts.clip import Point
 from workbench.tui.charts.drawing import Axis, Drawing, Layer, draw, logarithm, nice_ticks
@@ -161,7 +161,7 @@ def share_axis(ends: Iterable[float], height: int) -> Axis:
     low = max(0.0, 1 - doubled(min(1.0, 2 * gap), 1 / 64))
     ticks = nice_ticks(low, 1, max(2, height // 3))
     places = 0 if all(abs(100 * t - round(100 * t)) < 1e-6 for t in ticks) else 1
-    return Axis(low, 1, [(t, f"{t:.{places}%}") for t in ticks])
+    return Axis(low, 1, [(t, percent(t, places)) for t in ticks])
 
 
 def loss_axis(values: Iterable[float], height: int) -> Axis:
