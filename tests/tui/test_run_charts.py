@@ -22,7 +22,7 @@ from workbench.tui.app.workbench import Workbench
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.widgets import Line, Pane
 from workbench.tui.compat.terminal import CroppedUpdate
-from workbench.tui.run.plots import RunCharts
+from workbench.tui.run.charts import RunCharts
 
 
 @pytest.fixture

@@ -204,18 +204,3 @@ def with_room(ticks: Iterable[tuple[float, str]], left: int, width: int) -> list
 def plain(rows: Rows) -> str:
     """The lines without colours and spaces at their ends."""
     return "\n".join("".join(text for text, _ in row).rstrip() for row in rows)
-
-
-def ansi(rows: Rows) -> str:
-    """The lines with ANSI colours, without spaces at their ends."""
-    return "\n".join(_coloured(row) for row in rows)
-
-
-def _coloured(row: list[Run]) -> str:
-    ended = [*row[:-1], (row[-1][0].rstrip(), row[-1][1])] if row else []
-    parts = [text if colour is None else f"\x1b[{_code(colour)}m{text}\x1b[0m" for text, colour in ended if text]
-    return "".join(parts)
-
-
-def _code(colour: Colour) -> str:
-    return f"38;5;{colour}" if isinstance(colour, int) else "38;2;{};{};{}".format(*colour)

@@ -20,8 +20,8 @@ from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.common.words import place
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.run import panes
+from workbench.tui.run.charts import RunCharts
 from workbench.tui.run.panes import RunHead, RunLog
-from workbench.tui.run.plots import RunCharts
 from workbench.tui.run.results import show_results
 
 if TYPE_CHECKING:
