@@ -18,6 +18,7 @@ from tests.waiting import at_rest, until
 from workbench.events import to_json
 from workbench.recipe import Recipe
 from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.notes import pin
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.widgets import Line, Pane
@@ -121,6 +122,27 @@ async def test_smoothing_units_and_scale_by_key(make_app: AppFactory, run: RunDi
         await pilot.press("tab", "tab", "l")  # an accuracy has no logarithmic scale
         assert charts(pilot).chosen is charts(pilot).charts[1]
         assert "log" not in charts(pilot).charts[1].words and "log" in charts(pilot).charts[0].words
+
+
+async def test_the_baseline_stands_behind_epoch_by_epoch(
+    make_app: AppFactory, run: RunDirectory, recipe: Recipe
+) -> None:
+    other = written(run.path.parent / "pinned", recipe, history(until=100))
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        assert "behind" not in axis(pilot)
+        pin(run.path.parent, other.name)
+        await until(pilot, lambda: "behind: pinned" in axis(pilot))
+        for chart in charts(pilot).charts[:2]:
+            assert chart.plot_shown is not None
+            behind = chart.plot_shown.series[0]
+            assert (behind.name, behind.steps[-1]) == ("pinned", 100)
+            assert "pinned" not in chart.words
+        await pilot.press("left")
+        assert "pinned" in charts(pilot).charts[0].words
+        pin(run.path.parent, run.name)  # nothing stands behind itself
+        await until(pilot, lambda: "behind" not in axis(pilot))
 
 
 async def test_one_chart_in_full(make_app: AppFactory, run: RunDirectory) -> None:

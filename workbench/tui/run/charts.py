@@ -31,6 +31,7 @@ class RunCharts(Composed, Container):
         self.viewport = Viewport()
         self.charts = [PlotView(id=f"chart-{number}") for number in range(COUNT)]
         self._view = RunView()
+        self._pinned: RunView | None = None
         self._palette = Palette()
         self._full: PlotView | None = None
         self._first = 0
@@ -41,12 +42,14 @@ class RunCharts(Composed, Container):
     def compose(self) -> ComposeResult:
         yield from self.charts
 
-    def show(self, view: RunView, palette: Palette, *, wide: bool, force: bool = False) -> None:
-        """Show a run; draws only what changed and can be seen."""
+    def show(
+        self, view: RunView, palette: Palette, *, wide: bool, force: bool = False, pinned: RunView | None = None
+    ) -> None:
+        """Show a run, with ``pinned`` behind it; draws only what changed and can be seen."""
         if view is not self._view and view.started != self._view.started:
             self.viewport = Viewport(unit=self.viewport.unit, smoothing=self.viewport.smoothing)
-        shown = (id(view), view.version, palette, wide)
-        self._view, self._palette = view, palette
+        shown = (id(view), view.version, palette, wide, id(pinned))
+        self._view, self._palette, self._pinned = view, palette, pinned
         if force or shown != self._shown:
             if wide != self._wide or not self._shown:
                 self._wide = wide
@@ -84,7 +87,7 @@ class RunCharts(Composed, Container):
                 chart.clear()
             return
         progress = progress_of(view)
-        for chart, plot in zip(self.charts, plots(view, self.viewport.smoothing), strict=True):
+        for chart, plot in zip(self.charts, plots(view, self.viewport.smoothing, self._pinned), strict=True):
             if chart.display:
                 chart.show(plot, self.viewport, progress, self._palette, log=plot.title in self._logarithmic)
 

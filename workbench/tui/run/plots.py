@@ -23,17 +23,31 @@ def progress_of(view: RunView) -> Progress:
     return Progress(view.steps_seen, view.seconds, max(1, view.steps), view.steps_per_epoch, newest)
 
 
-def plots(view: RunView, smoothing: int) -> list[Plot]:
-    """All charts of a run, the most important first. The last two tell of the GPU, or of the process on a CPU run."""
+def plots(view: RunView, smoothing: int, pinned: RunView | None = None) -> list[Plot]:
+    """All charts of a run, the most important first. The last two tell of the GPU, or of the process on a CPU run.
+
+    pinned: a run whose loss and accuracy stand behind, epoch by epoch.
+    """
+    loss, accuracy = (
+        (*_behind(view, pinned, what, smoothing), *_learning(view, getattr(view, what), what, smoothing))
+        for what in ("loss", "accuracy")
+    )
     return [
-        Plot("Loss", _learning(view, view.loss, "loss", smoothing), number, _digits(5), short, "follow", positive=True),
-        Plot(
-            "Accuracy", _learning(view, view.accuracy, "accuracy", smoothing), _share(1), _share(2), _share(0), "share"
-        ),
+        Plot("Loss", loss, number, _digits(5), short, "follow", positive=True),
+        Plot("Accuracy", accuracy, _share(1), _share(2), _share(0), "share"),
         Plot("Learning rate", _learning_rate(view), significant, _significant(6), short, positive=True),
         Plot("Throughput", (_line(view.rate, "img/s", "smooth"),), _thousands, _thousands, short),
         *_machine(view),
     ]
+
+
+def _behind(view: RunView, pinned: RunView | None, what: str, smoothing: int) -> tuple[Series, ...]:
+    """The pinned run's smoothed curve, at the steps that its epochs have in this run."""
+    curve: Curve | None = getattr(pinned, what, None)
+    if pinned is None or curve is None or not math.isfinite(curve.latest()):
+        return ()
+    steps = array("d", (numbers(curve.steps) * (view.steps_per_epoch / pinned.steps_per_epoch)).tobytes())
+    return (Series("pinned", steps, curve.smoothed(smoothing), "frame", newest=False),)
 
 
 def _learning(view: RunView, curve: Curve, what: str, smoothing: int) -> tuple[Series, ...]:
