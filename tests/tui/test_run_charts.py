@@ -16,6 +16,7 @@ from tests.tui.test_compose import TestPilot
 from tests.tui.test_run import head
 from tests.waiting import at_rest, until
 from workbench.events import to_json
+from workbench.format import percent
 from workbench.recipe import Recipe
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.notes import pin
@@ -79,7 +80,7 @@ async def test_the_cursor_reads_every_chart_and_escape_hides_it(make_app: AppFac
         assert "at step 140" in axis(pilot)
         loss, accuracy, rate, *_ = (chart.words for chart in charts(pilot).charts)
         assert f"raw {trained(140).loss:.5f}" in loss and "test 0.19922" in loss
-        assert f"raw {trained(140).accuracy:.2%}" in accuracy
+        assert f"raw {percent(trained(140).accuracy)}" in accuracy
         assert f"{trained(140).learning_rate:.6g}" in rate
         assert "┊" in charts(pilot).charts[0].text
         await pilot.press("right", "escape")
