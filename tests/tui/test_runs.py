@@ -104,7 +104,7 @@ async def test_the_table_and_its_order(make_app: AppFactory, runs: list[RunDirec
         assert "seed▲" in lines(app)[0]
         await pilot.press("g")
         assert table(app).cursor == 0
-        await pilot.press("G")
+        await pilot.press("end")
         assert table(app).cursor == 14 and table(app).in_sight[-1] == screen(app).browser.rows[-1].name
         await pilot.press("k", "pageup", "pageup", "j")
         assert table(app).cursor == 1 and table(app).scroll_offset.y == 0

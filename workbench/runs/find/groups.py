@@ -36,9 +36,14 @@ class Group(Entry):
         """How many are in which state, the most frequent first."""
         return dict(Counter(member.state for member in self.members).most_common())
 
+    @property
+    def finished(self) -> list[Entry]:
+        """Those whose figures count."""
+        return [member for member in self.members if member.state == "finished"]
+
     def figure(self, metric: Metric) -> Figure | None:
         """A figure over the members that finished; None if none of them has it."""
-        found = [v for m in self.members if m.state == "finished" and (v := metric.of(m)) is not None]
+        found = [v for member in self.finished if (v := metric.of(member)) is not None]
         if not found:
             return None
         spread = statistics.stdev(found) if len(found) > 1 else None

@@ -139,7 +139,9 @@ def value_test(name: str, operator: str, text: str) -> Callable[[Any], bool]:
         wanted = [_plain(part) for part in text.split(",") if part]
         if not text:
             return lambda value: value is not None
-        return lambda value: value is not None and (_plain(bare(value)) == whole or any(_same(value, w) for w in wanted))
+        return lambda value: (
+            value is not None and (_plain(bare(value)) == whole or any(_same(value, w) for w in wanted))
+        )
     try:
         limit = float(text)
     except ValueError:

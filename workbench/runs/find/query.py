@@ -3,9 +3,11 @@
 Terms are separated by spaces and must all hold. A bare word stands in the name, the recipe, a tag or the note.
 ``field:text`` looks for a part of a text, ``field=text`` for all of it, commas separate alternatives. Numbers are
 compared with ``:`` or ``=`` (as exactly as they are written), ``>``, ``>=``, ``<`` and ``<=``. ``-`` or ``!`` before a
-term turns it round, and ``!=`` is ``=`` turned round. Quotes keep spaces together. Shares may be written ``90%``; times need a unit: ``90s``, ``10m``,
-``2h``, ``3d``, ``1w``. A field may also be a key of the recipes, or its end: ``learning_rate>0.05``. ``+cutmix`` finds
-the runs with a technique, ``-cutmix`` those without.
+term turns it round, and ``!=`` is ``=`` turned round. Quotes keep spaces together. Shares may be written ``90%``; times
+need a unit: ``90s``, ``10m``, ``2h``, ``3d``, ``1w``.
+
+A field may also be a key of the recipes, or its end: ``learning_rate>0.05``; its value is compared exactly. ``+cutmix``
+finds the runs with a technique, ``-cutmix`` those without.
 """
 
 from __future__ import annotations

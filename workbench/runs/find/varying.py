@@ -50,7 +50,7 @@ def varying(entries: Sequence[Entry]) -> Varying:
     """Compare the recipes of runs. Of fewer than two, nothing varies and nothing is in common."""
     if len(entries) < 2:
         return Varying()
-    told = {
+    told: dict[str, set[Any]] = {
         "recipe": {entry.recipe for entry in entries},
         "device": {entry.status.device for entry in entries if entry.status and entry.status.device},
         "seed": {entry.status.seed for entry in entries if entry.status and entry.status.seed is not None},
@@ -61,7 +61,7 @@ def varying(entries: Sequence[Entry]) -> Varying:
     first = known[0].keys if known else {}
     differ = {key for entry in known for key in COMMON if entry.keys.get(key) != first.get(key)}
     common = [next(iter(told["recipe"]))] if len(told["recipe"]) == 1 else []
-    common += [str(found) for name in ("device",) for found in told[name] if len(told[name]) == 1]
+    common += [next(iter(told["device"]))] if len(told["device"]) == 1 else []
     for key in COMMON:
         if key in first and key not in differ:
             value = bare(first[key])
@@ -104,9 +104,10 @@ def _keys(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(key for _, _, key in sorted(found))
 
 
-def difference_in_short(entry: Entry, others: Sequence[Entry]) -> str:
-    """In what a run differs from others beside it, as a legend says it: ``lr 0.3 batch 64 +cutout``."""
-    return in_short(entry, varying([each for each in others if each.keys]).keys)
+def telling(entry: Entry, keys: Sequence[str], among: Sequence[Entry]) -> list[str]:
+    """The keys in which a run is not as most of the runs beside it are."""
+    return [key for key in keys
+            if 2 * sum(other.keys.get(key) == entry.keys.get(key) for other in among) <= len(among)]  # fmt: skip
 
 
 def in_short(entry: Entry, keys: Sequence[str]) -> str:

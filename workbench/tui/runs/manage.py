@@ -16,6 +16,7 @@ from workbench.runs.store.trash import RULE, bring_back, new_deletion, remove, s
 from workbench.tui.common.background import aside
 from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.services import Services
+from workbench.tui.runs.browser import RunBrowser
 
 Then = Callable[[], object]
 T = TypeVar("T")
@@ -68,6 +69,19 @@ def tag(app: RunsServices, entries: Sequence[Entry], then: Then) -> None:
     title = f"Tags of {entries[0].name}" if len(entries) == 1 else f"Tags of {len(entries)} runs"
     hint = "words, separated by spaces or commas; tag:word finds them again"
     app.push_screen(LineScreen(title, ", ".join(entries[0].notes.tags), hint, split_tags), written)
+
+
+def choose_columns(app: RunsServices, browser: RunBrowser, shown: Sequence[str], then: Callable[[], object]) -> None:
+    """Write which columns the table has; those in sight are offered where none were asked for."""
+
+    def written(text: str | None) -> None:
+        if text is not None:
+            browser.show_columns(text)
+            then()
+
+    hint = "fields such as acc, best, time, age, and any key of the recipes; empty: those in which the runs differ"
+    now = " ".join(browser.columns or shown)
+    app.push_screen(LineScreen("Columns", now, hint, browser.columns_of), written)
 
 
 def _tag(entries: Sequence[Entry], tags: Sequence[str]) -> None:

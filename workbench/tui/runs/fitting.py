@@ -1,0 +1,121 @@
+"""Which columns say something of the runs there are, which were asked for, and which of them fit a width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from workbench.format import bare
+from workbench.runs.find.catalog import Entry
+from workbench.runs.find.groups import Group
+from workbench.runs.find.keys import value_of
+from workbench.runs.find.query import Field
+from workbench.runs.find.shown import cell as shown_cell
+from workbench.runs.find.varying import Varying, in_short, titles
+from workbench.tui.runs.columns import COLUMNS, Cell, Column, Context
+
+FIRST_KEYS = 3
+"""So many keys come before a run's time and age, which come before the others."""
+
+WIDEST = 16
+"""Cells for the values of a key; longer ones are cut."""
+
+
+def possible(entries: Sequence[Entry], differs: Varying, context: Context) -> tuple[Column, ...]:
+    """The columns that say something of these rows: the fixed ones, and one for each key in which they differ."""
+    groups = [entry for entry in entries if isinstance(entry, Group)]
+    several = len(entries) > 1 and not groups
+    known = [entry.status for entry in entries if entry.status is not None]
+    says = {
+        "recipe": not several or "recipe" in differs.fields or not differs.common,
+        "best": any(status.best is not None for status in known),
+        "device": "device" in differs.fields,
+        "seed": not several or "seed" in differs.fields,
+        "tags": any(entry.notes.tags for entry in entries),
+    }  # fmt: skip
+    found = []
+    for column in COLUMNS:
+        if not says.get(column.key, True) or (column.only_with_baseline and context.baseline is None):
+            continue
+        if groups and column.key in ("state", "test", "best", "loss", "time"):
+            column = replace(column, width=max(column.width, *(len(column.cell(g, context)[0]) for g in groups)))
+        if column.key == "difference":
+            found += key_columns(differs.keys, entries)
+            others = len(entries) < 2 or "recipe" in differs.fields or context.baseline is not None
+            column = replace(column, instead=not others and bool(differs.common))
+        found.append(column)
+    return tuple(found)
+
+
+def key_columns(keys: Sequence[str], entries: Sequence[Entry]) -> list[Column]:
+    """A column for each key of the recipes, the first the longest in sight."""
+    return [
+        _key_column(name, (key,), entries, 1.1 + place / 100 if place < FIRST_KEYS else 4.1 + place / 1000)
+        for place, (key, name) in enumerate(zip(keys, titles(keys), strict=True))
+    ]
+
+
+def chosen(names: Sequence[tuple[str, Field | tuple[str, ...]]], entries: Sequence[Entry]) -> tuple[Column, ...]:
+    """The columns that somebody asked for, in that order, after the run's sign."""
+    own = {column.sort: column for column in reversed(COLUMNS) if column.sort and not column.only_with_baseline}
+    found = [COLUMNS[0]]
+    for place, (name, by) in enumerate(names):
+        priority = 0.5 + place / 100
+        if isinstance(by, Field) and by.name in own:
+            found.append(replace(own[by.name], priority=priority))
+        elif isinstance(by, Field):
+            found.append(_field_column(name, by, entries, priority))
+        else:
+            found.append(_key_column(name.rpartition(".")[2] if len(by) > 1 else titles(by)[0], by, entries, priority))
+    return tuple(found)
+
+
+def _key_column(name: str, paths: tuple[str, ...], entries: Sequence[Entry], priority: float) -> Column:
+    def cell(entry: Entry, context: Context) -> Cell:
+        value = value_of(entry.keys, paths)
+        if value is None:  # a technique that is off, or one of its values
+            return ("–" if "." not in paths[0] else ""), "quiet"
+        return bare(value), "text"
+
+    values = {value_of(entry.keys, paths) for entry in entries} - {None}
+    width = max(len(name) + 1, *(min(WIDEST, len(bare(value))) for value in values), 2)
+    right = bool(values) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    return Column(paths[0], name, width, priority, cell, paths[0], right=right, of_key=True)
+
+
+def _field_column(name: str, by: Field, entries: Sequence[Entry], priority: float) -> Column:
+    def cell(entry: Entry, context: Context) -> Cell:
+        return shown_cell(entry, by, context.now), "text"
+
+    now = max((entry.created for entry in entries), default=0.0)
+    width = max(len(name) + 1, *(min(2 * WIDEST, len(shown_cell(entry, by, now))) for entry in entries), 2)
+    return Column(by.name, name, width, priority, cell, by.name, right=by.kind != "text")
+
+
+def fitting(width: int, possible: Sequence[Column]) -> list[tuple[Column, int]]:
+    """The columns that fit, in their order, with their widths; a space stands between two of them."""
+    if any(column.instead for column in possible):
+        rest = [column for column in possible if not column.instead]
+        found = fitting(width, rest)
+        if len([c for c, _ in found if c.of_key]) == len([c for c in rest if c.of_key]):
+            return found
+    chosen: list[Column] = []
+    for column in sorted(possible, key=lambda column: column.priority):
+        if column.priority and _needed([*chosen, column]) > width:
+            break  # what matters less does not overtake it
+        chosen.append(column)
+    chosen = [column for column in possible if column in chosen]
+    hidden = [column.key for column in possible if column.of_key and column not in chosen]
+    chosen = [_rest(column, hidden) if column.instead else column for column in chosen]
+    room = max(0, width - _needed(chosen))
+    shares = sum(column.share for column in chosen)
+    return [(column, column.width + (room * column.share // shares if shares else 0)) for column in chosen]
+
+
+def _rest(column: Column, keys: Sequence[str]) -> Column:
+    """A column that says in words what those would that have no room."""
+    return replace(column, title="also", cell=lambda entry, context: (in_short(entry, keys), "text"))
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return sum(column.width + 1 for column in columns) - 1
