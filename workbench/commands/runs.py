@@ -70,7 +70,8 @@ def runs_command(
         complain(listing.left_out)
     vocabulary = Vocabulary(entry.keys for entry in listing.entries)
     chosen = runs_table.chosen(columns, vocabulary) if columns and (listing.entries or not as_json) else []
-    found = _query(query or (), vocabulary).select(listing.entries, now)
+    asked = _query(query or (), vocabulary)
+    found = asked.select(listing.entries, now)
     if group:
         found = grouped(found)
     if sort:
@@ -81,7 +82,8 @@ def runs_command(
     elif found:
         runs_table.say(found, chosen, now)
     elif listing.entries:
-        complain(f"no run in {settings.runs} is like that ({len(listing.entries):,} looked at)")
+        hint = f"; {asked.hint}" if asked.hint else ""
+        complain(f"no run in {settings.runs} is like that ({len(listing.entries):,} looked at){hint}")
     elif not listing.unreadable:
         complain(f"no runs in {settings.runs}; start one with: workbench run digits")
 

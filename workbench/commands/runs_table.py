@@ -61,7 +61,8 @@ def _of_interest(found: Sequence[Entry], differences: Varying, now: float) -> li
     if any(entry.status and entry.status.best is not None for entry in found):
         names.append("best")
     before = [(TITLES.get(name, name), FIELDS[name]) for name in names]
-    after: list[Column] = [("time", FIELDS["time"])] if groups else [("step", FIELDS["step"])]
+    after: list[Column] = [("seed", FIELDS["seed"])] if "seed" in differences.fields and not groups else []
+    after.append(("time", FIELDS["time"]) if groups else ("step", FIELDS["step"]))
     after += [("device", FIELDS["device"])] if "device" in differences.fields else []
     after.append(("age", FIELDS["age"]))
     if any(entry.notes.tags for entry in found):

@@ -22,7 +22,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Group(Entry):
-    """Several runs as one. Its run is the first of them, its figures are means over those that finished."""
+    """Several runs as one. Its run is the first of them, its figures are means over those that finished.
+
+    status: None only where no member has one.
+    """
 
     members: tuple[Entry, ...] = ()
 
@@ -53,19 +56,31 @@ class Group(Entry):
 def grouped(entries: Sequence[Entry]) -> list[Entry]:
     """The runs, those that are equal but for the seed as one :class:`Group`, where the first of them stood.
 
-    A run without another of its kind stays as it is; so does one whose recipe cannot be read.
+    A run without another of its kind stays as it is; so does one whose recipe cannot be read. One that has no device
+    yet, because it waits or never began, stands with those of its recipe if they ran on one kind of device only.
     """
-    kinds: dict[object, list[Entry]] = {}
-    for entry in entries:
-        kinds.setdefault(_kind(entry), []).append(entry)
-    return [_group(members) if len(members) > 1 else members[0] for members in kinds.values()]
+    said: dict[int, object] = {}  # by the identity of the keys, which runs of one kind share
+    kinds = [_kind(entry, said) for entry in entries]
+    devices: dict[object, set[str]] = {}
+    for kind, entry in zip(kinds, entries, strict=True):
+        devices.setdefault(kind, set()).update({_device(entry)} - {""})
+    found: dict[object, list[Entry]] = {}
+    for kind, entry in zip(kinds, entries, strict=True):
+        only = next(iter(devices[kind])) if len(devices[kind]) == 1 else ""
+        found.setdefault((kind, _device(entry) or only), []).append(entry)
+    return [_group(members) if len(members) > 1 else members[0] for members in found.values()]
 
 
-def _kind(entry: Entry) -> object:
+def _device(entry: Entry) -> str:
+    return entry.status.device if entry.status else ""
+
+
+def _kind(entry: Entry, said: dict[int, object]) -> object:
     if not entry.keys:
         return entry.name
-    device = entry.status.device if entry.status else ""
-    return entry.recipe, device, frozenset((k, v) for k, v in entry.keys.items() if k not in NOT_COMPARED)
+    if id(entry.keys) not in said:
+        said[id(entry.keys)] = frozenset((k, v) for k, v in entry.keys.items() if k not in NOT_COMPARED)
+    return entry.recipe, said[id(entry.keys)]
 
 
 def _group(members: Sequence[Entry]) -> Group:
@@ -75,11 +90,12 @@ def _group(members: Sequence[Entry]) -> Group:
     group = Group(
         first.run, state, first.recipe, max(m.created for m in members), None, keys=first.keys, members=tuple(members)
     )
-    if first.status is None:
+    shown = next((member.status for member in members if member.status is not None), None)
+    if shown is None:
         return group
     found = {metric.name: figure.mean for metric in METRICS if (figure := group.figure(metric))}
     status = replace(
-        first.status, state=state, seed=None, message="", step=0, steps=0,
+        shown, state=state, seed=None, message="", step=0, steps=0,
         test_accuracy=found.get("test accuracy"), test_loss=found.get("test loss"), best=found.get("best validation"),
         loss=found.get("training loss"), seconds=found.get("training time"), images_per_second=found.get("images/s"),
     )  # fmt: skip

@@ -21,6 +21,14 @@ from workbench.storage.regular import read_text
 Keys = Mapping[str, Any]
 """A recipe's values by key; lists are tuples."""
 
+SHORT = {"learning_rate": "lr", "batch_size": "batch", "weight_decay": "decay"}
+"""What a key is called where room is short, which is understood as well."""
+
+_LONG = {short: name for name, short in SHORT.items()} | {"model": "model.name"}
+
+HINTS = 6
+"""So many values of a key are listed where none is the wanted one."""
+
 ON = "on"
 SAID_ELSEWHERE = {"format", "name", "about", "seed", "plugins", "checks", "expect"}
 """Tables and values that are no key here: they change no number of a run, or a run's status says them."""
@@ -32,8 +40,18 @@ def read_keys(path: Path) -> Keys:
         text = read_text(path)
     except (OSError, UnicodeDecodeError):
         return {}
+    head, table, rest = text.partition("\n[")
+    return _keys(_SEED.sub("", head, count=1) + table + rest)
+
+
+_SEED = re.compile(r"^seed = \d+$", re.MULTILINE)
+
+
+@functools.lru_cache(4096)
+def _keys(text: str) -> Keys:
+    """The same object for recipes that differ by their seed only: who compares many runs looks at each kind once."""
     try:
-        # Runs of one folder share most of their tables, so each table is parsed once and not once a run.
+        # Runs of one folder share most of their tables, so each table is parsed once and not once a recipe.
         tables = [_table(part) for part in re.split(r"\n(?=\[)", text)]
         return {key: value for table in tables for key, value in table}
     except tomllib.TOMLDecodeError:
@@ -81,7 +99,12 @@ class Vocabulary:
     @functools.cached_property
     def names(self) -> list[str]:
         """Every key that any of the recipes has."""
-        return sorted({key for keys in self._recipes for key in keys})
+        return sorted({key for keys in self._kinds for key in keys})
+
+    @functools.cached_property
+    def _kinds(self) -> list[Keys]:
+        """The recipes, those that share their keys once."""
+        return list({id(keys): keys for keys in self._recipes}.values())
 
     def find(self, text: str) -> tuple[str, ...]:
         """The keys that a key or its end stands for: several only where no recipe has two of them.
@@ -92,11 +115,25 @@ class Vocabulary:
         wanted = text.lower().removeprefix("techniques.")
         if wanted in self.names:
             return (wanted,)
+        before, dot, last = wanted.rpartition(".")
+        wanted = before + dot + _LONG.get(last, last)
+        if wanted in self.names:
+            return (wanted,)
         found = [name for name in self.names if name.endswith(f".{wanted}")]
-        for keys in self._recipes if len(found) > 1 else ():
+        for keys in self._kinds if len(found) > 1 else ():
             if len(both := [name for name in found if name in keys]) > 1:
                 raise RunError(f"'{text}' may be {' or '.join(both)}; write one of them")
         return tuple(found)
+
+    def hint(self, name: str, paths: Iterable[str], right: Callable[[Any], bool]) -> str:
+        """Which values some keys have, in a few words, if none is right; else "". name: as a person wrote the keys."""
+        found = {value for keys in self._kinds if (value := value_of(keys, paths)) is not None}
+        if not found or any(map(right, found)):
+            return ""
+        values = [bare(value) for value in sorted(found, key=order_of)]
+        return (
+            f"{name} is {', '.join(values[:HINTS])}{f' and {len(values) - HINTS} more' if len(values) > HINTS else ''}"
+        )
 
     def technique(self, name: str) -> str:
         """The name of a technique, whether or not a run has it on. Raises RunError with the nearest one."""
@@ -140,8 +177,10 @@ def value_test(name: str, operator: str, text: str) -> Callable[[Any], bool]:
         if not text:
             return lambda value: value is not None
         return lambda value: (
-            value is not None and (_plain(bare(value)) == whole or any(_same(value, w) for w in wanted))
-        )
+            value is not None and (_plain(bare(value)) == whole or any(_same(value, w) for w in wanted)
+                                   or (operator == ":" and isinstance(value, str)
+                                       and any(w in value.lower() for w in wanted)))
+        )  # fmt: skip
     try:
         limit = float(text)
     except ValueError:

@@ -84,7 +84,7 @@ def field(name: str, vocabulary: Vocabulary = NO_KEYS) -> Field | tuple[str, ...
         return found
     ends = {key.rpartition(".")[2] for key in vocabulary.names}
     names = list(dict.fromkeys((*_NAMES, *vocabulary.names, *sorted(ends))))
-    hint = nearest(name.lower(), names, list_all=0) or f"; there are {', '.join(FIELDS)}"
+    hint = nearest(name.lower(), names, list_all=0, cutoff=0.7) or f"; there are {', '.join(FIELDS)}"
     more = ", and every key of the recipes" if vocabulary.names and "there are" in hint else ""
     raise RunError(f"no field '{name}'{hint}{more}") from None
 
@@ -128,22 +128,26 @@ class QueryError(RunError):
 
 @dataclass(frozen=True)
 class Term:
-    """One condition. ``field`` is "" for a bare word, and for a technique, whose ``operator`` is "+"."""
+    """One condition. ``field`` is "" for a bare word, and for a technique, whose ``operator`` is "+".
+
+    hint: which values a key has, where no recipe has the wanted one.
+    """
 
     field: str
     operator: str
     value: str
     negated: bool
     test: Test = dataclass_field(compare=False, repr=False)
+    hint: str = dataclass_field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.operator == "+":
-            return f"{'-' if self.negated else '+'}{self.value}"
+            return f"{'!' if self.negated else ''}+{self.value}"
         text = f"{self.field}{self.operator}{_quoted(self.value)}"
         bare = not self.field and not _quoted(self.value).startswith('"')
         if bare and (text[0] in "-!+" or _TERM.fullmatch(text)):
             text = f'"{text}"'
-        # -cutout may be a technique, !cutout is always the word.
+        # -cutout may be a technique, !cutout is always the word
         return f"{('-' if self.field else '!') if self.negated else ''}{text}"
 
 
@@ -160,6 +164,11 @@ class Query:
     def select(self, entries: Iterable[Entry], now: float) -> list[Entry]:
         """The runs that are meant, in their order."""
         return [entry for entry in entries if self.matches(entry, now)]
+
+    @property
+    def hint(self) -> str:
+        """Which values there are of the keys whose wanted value no recipe has; "" without such."""
+        return "; ".join(term.hint for term in self.terms if term.hint)
 
     def __str__(self) -> str:
         return " ".join(map(str, self.terms))
@@ -189,7 +198,8 @@ def _term(word: str, vocabulary: Vocabulary) -> Term | None:
         if not isinstance(found, Field):
             name = found[0] if len(found) == 1 else match["field"].lower()
             right = value_test(name, operator, value)
-            return Term(name, operator, value, negated, lambda entry, now: right(value_of(entry.keys, found)))
+            hint = "" if negated else vocabulary.hint(name, found, right)
+            return Term(name, operator, value, negated, lambda entry, now: right(value_of(entry.keys, found)), hint)
     except QueryError:
         raise
     except RunError as error:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import log2
 from typing import Any
 
 from workbench.format import bare
 from workbench.runs.find.catalog import Entry
-
-SHORT = {"learning_rate": "lr", "batch_size": "batch", "weight_decay": "decay"}
-"""What a key is called where room is short; others by their last part."""
+from workbench.runs.find.keys import SHORT
 
 QUIET = {
     "train.threads", "train.log_every", "train.eval_every", "train.checkpoint_every", "train.compile", "data.workers",
@@ -26,12 +24,13 @@ COMMON = ("model.name", "data.source", "train.epochs", "data.batch_size")
 @dataclass(frozen=True)
 class Varying:
     """keys: in which the runs differ. common: what all have, in short words. fields: ``recipe``, ``device``, ``seed``
-    where those differ.
+    where those differ. usual: what most of the runs have in each of the keys, None for a key that most do not have.
     """
 
     keys: tuple[str, ...] = ()
     common: tuple[str, ...] = ()
     fields: frozenset[str] = frozenset()
+    usual: Mapping[str, Any] = field(default_factory=dict)
 
 
 def title(key: str) -> str:
@@ -57,7 +56,7 @@ def varying(entries: Sequence[Entry]) -> Varying:
     }
     fields = frozenset(name for name, found in told.items() if len(found) > 1)
     known = [entry for entry in entries if entry.keys]  # not one whose recipe cannot be read
-    keys = _keys(known)
+    usual = _keys(known)
     first = known[0].keys if known else {}
     differ = {key for entry in known for key in COMMON if entry.keys.get(key) != first.get(key)}
     common = [next(iter(told["recipe"]))] if len(told["recipe"]) == 1 else []
@@ -73,19 +72,25 @@ def varying(entries: Sequence[Entry]) -> Varying:
                 common.append(value)
     if len(told["seed"]) == 1:
         common.append(f"seed {next(iter(told['seed']))}")
-    return Varying(keys, tuple(common), fields)
+    return Varying(tuple(usual), tuple(common), fields, usual)
 
 
-def _keys(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """The keys that tell runs of one recipe's name apart; a technique's own values only where they differ in them."""
+def _keys(entries: Sequence[Entry]) -> dict[str, Any]:
+    """The keys that tell runs of one recipe's name apart, with what most of them have there, the most telling first.
+
+    A technique's own values are among them only where runs that have it differ in them.
+    """
     values: dict[str, Counter[Any]] = defaultdict(Counter)
     kinds: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
+    having: dict[str, Counter[str]] = defaultdict(Counter)
     by_recipe: Counter[str] = Counter()
-    for entry in entries:
-        by_recipe[entry.recipe] += 1
-        for key, value in entry.keys.items():
-            values[key][value] += 1
-            kinds[key][entry.recipe].add(value)
+    recipes = {id(entry.keys): entry.keys for entry in entries}  # those that differ by seed only share theirs
+    for (recipe, which), count in Counter((entry.recipe, id(entry.keys)) for entry in entries).items():
+        by_recipe[recipe] += count
+        for key, value in recipes[which].items():
+            values[key][value] += count
+            kinds[key][recipe].add(value)
+            having[key][recipe] += count
     found = []
     for key, counts in values.items():
         absent = len(entries) - counts.total()
@@ -93,15 +98,14 @@ def _keys(entries: Sequence[Entry]) -> tuple[str, ...]:
             continue
         if len(counts) == 1 and "." in key:  # it comes and goes with its technique or its model
             continue
-        some = {recipe: sum(1 for e in entries if e.recipe == recipe and key in e.keys) for recipe in kinds[key]} \
-            if absent else {}  # fmt: skip
-        within = any(len(each) > 1 or (absent and 0 < some[recipe] < by_recipe[recipe])
-                     for recipe, each in kinds[key].items())  # fmt: skip
+        within = any(len(each) > 1 or having[key][recipe] < by_recipe[recipe] for recipe, each in kinds[key].items())
         if not within:  # the recipe's name says it
             continue
         shares = [count / len(entries) for count in (*counts.values(), absent) if count]
         found.append((-sum(-share * log2(share) for share in shares), "." not in key, key))
-    return tuple(key for _, _, key in sorted(found))
+    usual = {key: max([*values[key].items(), (None, len(entries) - values[key].total())], key=lambda pair: pair[1])[0]
+             for _, _, key in found}  # fmt: skip
+    return {key: usual[key] for _, _, key in sorted(found)}
 
 
 def telling(entry: Entry, keys: Sequence[str], among: Sequence[Entry]) -> list[str]:

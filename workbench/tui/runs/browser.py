@@ -18,7 +18,7 @@ from workbench.runs.find.query import NO_KEYS, Query, field, ordered, parse
 from workbench.runs.find.varying import Varying, in_short, telling, varying
 from workbench.tui.common.words import place
 from workbench.tui.runs.columns import DESCENDING, FIRST_SORT, Context
-from workbench.tui.runs.fitting import chosen, possible
+from workbench.tui.runs.fitting import chosen, possible, sorted_in_sight
 from workbench.tui.runs.lister import Reading, Wanted
 from workbench.tui.runs.overlay import LOOKS, Look, Selection
 
@@ -28,7 +28,7 @@ class RunBrowser:
 
     found: the runs that are meant; rows: the lines of the table in their order, where several of them may be one.
     query_text: the filter as somebody wrote it. columns: the names of those that were asked for, () for those that come
-    by themselves. folded: whether runs that differ by their seed only are one line; unfolded: the groups that are open.
+    by themselves. unsure: whether the filter may mean something else since other recipes are there. folded: whether runs that differ by their seed only are one line; unfolded: the groups that are open.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,7 @@ class RunBrowser:
         self.folded = False
         self.unfolded: set[str] = set()
         self.vocabulary = NO_KEYS
+        self.unsure = False
         self.differs = Varying()
         self._compared: tuple[str, ...] = ()
         self.sort, self.descending = FIRST_SORT, False
@@ -61,6 +62,7 @@ class RunBrowser:
             if [id(e.keys) for e in reading.listing.entries] != [id(e.keys) for e in self.entries]:
                 self.vocabulary = Vocabulary(entry.keys for entry in reading.listing.entries)
                 self._compared = ()
+                self.unsure = True
             for name in filter(self._by_name.__contains__, self._wished):
                 self.selection.toggle(name)
             self._wished = []
@@ -101,6 +103,7 @@ class RunBrowser:
     def ask(self, text: str) -> bool:
         """Show only the runs of a filter; whether that is another one. Raises QueryError for what means nothing."""
         query = parse(text, self.vocabulary)
+        self.unsure = False
         changed, self.query = query != self.query, query
         return changed
 
@@ -122,11 +125,11 @@ class RunBrowser:
             self.rows = [line for row in self.rows for line in (row, *below.get(row.name, ()))]
         self._compare()
         context = Context(now, self._facts, dict(self.selection.looks), self._by_name.get(self.baseline),
-                          frozenset(member.name for group in opened for member in group.members))  # fmt: skip
+                          frozenset(member.name for group in opened for member in group.members),
+                          usual=self.differs.usual)  # fmt: skip
         asked = self._asked()
-        return replace(
-            context, columns=chosen(asked, self.rows) if asked else possible(self.rows, self.differs, context)
-        )
+        columns = chosen(asked, self.rows) if asked else possible(self.rows, self.differs, context)
+        return replace(context, columns=sorted_in_sight(columns, self.sort))
 
     def _compare(self) -> None:
         """In what the runs differ; anew only if they are others, or a device is known now."""
@@ -165,6 +168,10 @@ class RunBrowser:
         """Sort by the next of the columns that can be seen."""
         place = sorts.index(self.sort) + 1 if self.sort in sorts else 0
         self.sort_by(sorts[place % len(sorts)])
+
+    def group_of(self, entry: Entry) -> Group | None:
+        """The open group in which a run stands."""
+        return next((row for row in self.rows if isinstance(row, Group) and entry in row.members), None)
 
     def select(self, entry: Entry) -> bool:
         """Choose a run or those of a group, or no longer; False if there are not looks enough for all."""
@@ -242,7 +249,8 @@ class RunBrowser:
                 listing.left_out
                 or f"No runs yet in {where}. Press 1 for Compose and r to train a recipe, or: workbench run digits"
             )
-        return "" if self.rows else "No run is like that. esc shows all of them again."
+        hint = f": {self.query.hint}" if self.query.hint else ""
+        return "" if self.rows else f"No run is like that{hint}. esc shows all of them again."
 
 
 def runs_of(current: Entry | None) -> list[Entry]:

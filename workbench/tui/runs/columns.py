@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from workbench.format import age, duration, percent
 from workbench.runs.find.catalog import Entry
@@ -26,7 +27,7 @@ _BY_NAME = {metric.name: metric for metric in METRICS}
 class Context:
     """What a row needs beside its entry. now: seconds since 1970. members: runs that stand below their group.
 
-    columns: all that may be shown, as far as there is room.
+    columns: all that may be shown, as far as there is room. usual: what most of the runs have in keys that vary.
     """
 
     now: float = 0.0
@@ -35,6 +36,7 @@ class Context:
     baseline: Entry | None = None
     members: frozenset[str] = frozenset()
     columns: tuple[Column, ...] = ()
+    usual: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Column:
     """One column. sort: the field of the filter that it is sorted by, largest first if ``descending``.
 
     priority: the lower, the longer it stays; width in cells; ``share``: of the room that is left, for texts of any
-    length. only_with_baseline: it says how a run differs from the baseline. instead: it stands there only where
+    length, up to ``most`` cells (0: any number). only_with_baseline: it says how a run differs from the baseline. instead: it stands there only where
     those of the keys (``of_key``) have no room, and says what they would.
     """
 
@@ -54,6 +56,7 @@ class Column:
     sort: str = ""
     descending: bool = False
     share: int = 0
+    most: int = 0
     right: bool = False
     only_with_baseline: bool = False
     instead: bool = False
@@ -63,7 +66,7 @@ class Column:
 def _sign(entry: Entry, context: Context) -> Cell:
     names = [member.name for member in entry.members] if isinstance(entry, Group) else [entry.name]
     look = next((context.looks[name] for name in names if name in context.looks), None)
-    pinned = context.baseline is not None and context.baseline.name == entry.name
+    pinned = context.baseline is not None and context.baseline.name in names
     return f"{look.mark if look else ' '}{'⚑' if pinned else ' '}", look.hex if look else "accent"
 
 

@@ -12,7 +12,11 @@ from workbench.runs.find.keys import value_of
 from workbench.runs.find.query import Field
 from workbench.runs.find.shown import cell as shown_cell
 from workbench.runs.find.varying import Varying, in_short, titles
+from workbench.tui.common.words import cut
 from workbench.tui.runs.columns import COLUMNS, Cell, Column, Context
+
+LONGEST_TITLE = 13
+"""Cells for the name of a key; longer ones are cut."""
 
 FIRST_KEYS = 3
 """So many keys come before a run's time and age, which come before the others."""
@@ -26,8 +30,9 @@ def possible(entries: Sequence[Entry], differs: Varying, context: Context) -> tu
     groups = [entry for entry in entries if isinstance(entry, Group)]
     several = len(entries) > 1 and not groups
     known = [entry.status for entry in entries if entry.status is not None]
+    one_recipe = "recipe" not in differs.fields and bool(differs.common)
     says = {
-        "recipe": not several or "recipe" in differs.fields or not differs.common,
+        "recipe": not one_recipe or bool(groups) or not several,
         "best": any(status.best is not None for status in known),
         "device": "device" in differs.fields,
         "seed": not several or "seed" in differs.fields,
@@ -37,6 +42,10 @@ def possible(entries: Sequence[Entry], differs: Varying, context: Context) -> tu
     for column in COLUMNS:
         if not says.get(column.key, True) or (column.only_with_baseline and context.baseline is None):
             continue
+        if column.key == "recipe":
+            column = _recipe_column(column, entries, context, one_recipe=one_recipe and bool(groups))
+        if column.key == "seed" and several and "seed" in differs.fields:
+            column = replace(column, priority=2.5)
         if groups and column.key in ("state", "test", "best", "loss", "time"):
             column = replace(column, width=max(column.width, *(len(column.cell(g, context)[0]) for g in groups)))
         if column.key == "difference":
@@ -45,6 +54,26 @@ def possible(entries: Sequence[Entry], differs: Varying, context: Context) -> tu
             column = replace(column, instead=not others and bool(differs.common))
         found.append(column)
     return tuple(found)
+
+
+def _recipe_column(column: Column, entries: Sequence[Entry], context: Context, *, one_recipe: bool) -> Column:
+    """As wide as the longest name; where all have one recipe, how many runs a line stands for."""
+    if not one_recipe:
+        longest = max((len(column.cell(entry, context)[0]) for entry in entries), default=0)
+        return replace(column, width=min(column.width, max(6, longest)), most=longest)
+
+    def cell(entry: Entry, context: Context) -> Cell:
+        words, style = column.cell(entry, context)
+        return (f"×{len(entry.members)}" if isinstance(entry, Group) else "" if words == entry.recipe else words), style
+
+    width = max(len("runs"), *(len(cell(entry, context)[0]) for entry in entries))
+    return replace(column, title="runs", width=width, share=0, cell=cell, sort="")
+
+
+def sorted_in_sight(columns: Sequence[Column], sort: str) -> tuple[Column, ...]:
+    """The same, that by which the table is sorted among those that have room first."""
+    first = next((column for column in columns if column.sort == sort), None)
+    return tuple(replace(c, priority=min(c.priority, 0.9)) if c is first else c for c in columns)
 
 
 def key_columns(keys: Sequence[str], entries: Sequence[Entry]) -> list[Column]:
@@ -78,9 +107,9 @@ def _key_column(name: str, paths: tuple[str, ...], entries: Sequence[Entry], pri
         return bare(value), "text"
 
     values = {value_of(entry.keys, paths) for entry in entries} - {None}
-    width = max(len(name) + 1, *(min(WIDEST, len(bare(value))) for value in values), 2)
+    width = max(min(LONGEST_TITLE, len(name)) + 1, *(min(WIDEST, len(bare(value))) for value in values), 2)
     right = bool(values) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    return Column(paths[0], name, width, priority, cell, paths[0], right=right, of_key=True)
+    return Column(paths[0], cut(name, LONGEST_TITLE), width, priority, cell, paths[0], right=right, of_key=True)
 
 
 def _field_column(name: str, by: Field, entries: Sequence[Entry], priority: float) -> Column:
@@ -109,12 +138,20 @@ def fitting(width: int, possible: Sequence[Column]) -> list[tuple[Column, int]]:
     chosen = [_rest(column, hidden) if column.instead else column for column in chosen]
     room = max(0, width - _needed(chosen))
     shares = sum(column.share for column in chosen)
-    return [(column, column.width + (room * column.share // shares if shares else 0)) for column in chosen]
+    found = []
+    for column in chosen:
+        wider = column.width + (room * column.share // shares if shares else 0)
+        found.append((column, min(wider, max(column.width, column.most)) if column.most else wider))
+    return found
 
 
 def _rest(column: Column, keys: Sequence[str]) -> Column:
-    """A column that says in words what those would that have no room."""
-    return replace(column, title="also", cell=lambda entry, context: (in_short(entry, keys), "text"))
+    """A column that says in words what those would that have no room, as far as a run is not as most are."""
+
+    def cell(entry: Entry, context: Context) -> Cell:
+        return in_short(entry, [key for key in keys if entry.keys.get(key) != context.usual.get(key)]), "text"
+
+    return replace(column, title="also", cell=cell)
 
 
 def _needed(columns: Sequence[Column]) -> int:

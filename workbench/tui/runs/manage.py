@@ -16,7 +16,7 @@ from workbench.runs.store.trash import RULE, bring_back, new_deletion, remove, s
 from workbench.tui.common.background import aside
 from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.services import Services
-from workbench.tui.runs.browser import RunBrowser
+from workbench.tui.runs.browser import RunBrowser, runs_of
 
 Then = Callable[[], object]
 T = TypeVar("T")
@@ -156,16 +156,28 @@ def delete(
 def delete_question(entries: Sequence[Entry], cursor: Entry | None, hidden: Collection[str], bytes_: str = "…") -> str:
     """Which runs it is about, the one under the cursor among them or not, how large they are, what becomes of them."""
     names = [entry.name for entry in entries]
-    if len(names) == 1 and cursor is not None and cursor.name == names[0]:
-        about = f"{names[0]}, the run under the cursor"
+    under = [] if cursor is None else [entry.name for entry in runs_of(cursor)]
+    if under == names:
+        about = (
+            f"{names[0]}, the run under the cursor" if len(names) == 1 else _listed("The runs under the cursor:", names)
+        )
     else:
-        listed = [f"{name}{' (not in sight: the filter)' if name in hidden else ''}" for name in names[:LISTED]]
-        more = [f"and {len(names) - LISTED} more"] if len(names) > LISTED else []
-        about = "\n".join(["Selected:", *listed, *more])
-        if cursor is not None:
-            among = "is one of them" if cursor.name in names else "is not among them and stays"
-            about += f"\nThe run under the cursor, {cursor.name}, {among}"
+        about = _listed("Selected:", names, hidden)
+        if under:
+            among = [name for name in under if name in names]
+            who = f"The run under the cursor, {under[0]}," if len(under) == 1 else "Of the runs under the cursor"
+            if len(under) > 1:
+                about += (
+                    f"\n{who} {len(among) or 'none'} of {len(under)} {'is' if len(among) == 1 else 'are'} among them"
+                )
+            else:
+                about += f"\n{who} {'is one of them' if among else 'is not among them and stays'}"
     return f"{about}.\n{bytes_} with checkpoints and curves. In the trash beside the runs it is {RULE}."
+
+
+def _listed(title: str, names: Sequence[str], hidden: Collection[str] = ()) -> str:
+    listed = [f"{name}{' (not in sight: the filter)' if name in hidden else ''}" for name in names[:LISTED]]
+    return "\n".join([title, *listed, *([f"and {len(names) - LISTED} more"] if len(names) > LISTED else [])])
 
 
 def undo(app: RunsServices, then: Then) -> None:

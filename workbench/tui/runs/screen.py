@@ -92,9 +92,9 @@ class RunsScreen(WorkbenchScreen[None]):
 
     def on_runs_read(self, message: RunsRead) -> None:
         """Show it."""
-        before, first = self.browser.reading, not self.browser.heard
+        before = self.browser.reading
         self.browser.hear(message.reading)
-        if first and self._filter.value:
+        if self.browser.unsure and self._filter.value:
             self._typed()  # what it means depends on the recipes of the runs
         left_out = message.reading.listing.left_out
         if left_out and left_out != before.listing.left_out:
@@ -217,8 +217,10 @@ class RunsScreen(WorkbenchScreen[None]):
             return True if entry is not None and not isinstance(entry, Group) else None
         if action in ("watch", "select", "load", "tags", "delete", "copy"):
             return True if entry is not None else None
-        if action in ("fold", "unfold"):
+        if action == "unfold":
             return True if isinstance(entry, Group) else None
+        if action == "fold":
+            return True if entry is not None and self.browser.unfolded else None
         return True
 
     def _with_run(self, act: Callable[[Entry], object]) -> None:
@@ -277,7 +279,9 @@ class RunsScreen(WorkbenchScreen[None]):
         self._open(True)
 
     def action_fold(self) -> None:
-        """Close the group under the cursor."""
+        """Close the group under the cursor, or that of the run under it."""
+        if (entry := self._table.entry) is not None and (group := self.browser.group_of(entry)):
+            self._table.go_to(group.name)
         self._open(False)
 
     def _open(self, opened: bool | None) -> None:

@@ -139,6 +139,11 @@ class RunTable(CursorLines, inherit_bindings=False):
         if self._entries:
             self._put(min(max(self.cursor + by, 0), len(self._entries) - 1))
 
+    def go_to(self, name: str) -> None:
+        """Put the cursor on a line, if it is there."""
+        if (number := next((i for i, e in enumerate(self._entries) if e.name == name), None)) is not None:
+            self._put(number)
+
     def _put(self, number: int) -> None:
         before = self.cursor
         self.cursor = number
