@@ -131,9 +131,8 @@ class Vocabulary:
         if not found or any(map(right, found)):
             return ""
         values = [bare(value) for value in sorted(found, key=order_of)]
-        return (
-            f"{name} is {', '.join(values[:HINTS])}{f' and {len(values) - HINTS} more' if len(values) > HINTS else ''}"
-        )
+        more = f" and {len(values) - HINTS} more" if len(values) > HINTS else ""
+        return f"{name} is {', '.join(values[:HINTS])}{more}"
 
     def technique(self, name: str) -> str:
         """The name of a technique, whether or not a run has it on. Raises RunError with the nearest one."""

@@ -28,7 +28,8 @@ class RunBrowser:
 
     found: the runs that are meant; rows: the lines of the table in their order, where several of them may be one.
     query_text: the filter as somebody wrote it. columns: the names of those that were asked for, () for those that come
-    by themselves. unsure: whether the filter may mean something else since other recipes are there. folded: whether runs that differ by their seed only are one line; unfolded: the groups that are open.
+    by themselves. unsure: whether the filter may mean something else since other recipes are there. folded: whether
+    runs that differ by their seed only are one line; unfolded: the groups that are open.
     """
 
     def __init__(self) -> None:
@@ -214,18 +215,14 @@ class RunBrowser:
         """
         entries = [self._by_name[name] for name in names if name in self._by_name]
         differs = varying(entries)
+        whole = [(entry.recipe, in_short(entry, differs.keys)) for entry in entries]
         labels = []
-        for entry in entries:
-            words = in_short(entry, telling(entry, differs.keys, entries)) or in_short(entry, differs.keys)
-            labels.append(f"{entry.recipe} {words}".rstrip() if "recipe" in differs.fields or not words else words)
-        seeds = [entry.status.seed if entry.status else None for entry in entries]
-        said = []
-        for label, entry, seed in zip(labels, entries, seeds, strict=True):
-            alike = labels.count(label) > 1
-            only = alike and label == entry.recipe and len(set(labels)) == 1
-            number = f"seed {seed}" if seed is not None and alike else ""
-            said.append(number if only and number else f"{label} {number}".rstrip())
-        return said
+        for entry, kind in zip(entries, whole, strict=True):
+            seed = entry.status.seed if entry.status and whole.count(kind) > 1 else None
+            words = in_short(entry, telling(entry, differs.keys, entries)) or ("" if seed is not None else kind[1])
+            parts = [entry.recipe if "recipe" in differs.fields else "", words, "" if seed is None else f"seed {seed}"]
+            labels.append(" ".join(filter(None, parts)) or entry.recipe)
+        return labels
 
     def summary(self) -> str:
         """How many runs, how many are selected, the order."""

@@ -44,8 +44,8 @@ class Column:
     """One column. sort: the field of the filter that it is sorted by, largest first if ``descending``.
 
     priority: the lower, the longer it stays; width in cells; ``share``: of the room that is left, for texts of any
-    length, up to ``most`` cells (0: any number). only_with_baseline: it says how a run differs from the baseline. instead: it stands there only where
-    those of the keys (``of_key``) have no room, and says what they would.
+    length, up to ``most`` cells (0: any number). only_with_baseline: it says how a run differs from the baseline.
+    instead: it stands there only where those of the keys (``of_key``) have no room, and says what they would.
     """
 
     key: str

@@ -156,22 +156,19 @@ def delete(
 def delete_question(entries: Sequence[Entry], cursor: Entry | None, hidden: Collection[str], bytes_: str = "…") -> str:
     """Which runs it is about, the one under the cursor among them or not, how large they are, what becomes of them."""
     names = [entry.name for entry in entries]
-    under = [] if cursor is None else [entry.name for entry in runs_of(cursor)]
-    if under == names:
-        about = (
-            f"{names[0]}, the run under the cursor" if len(names) == 1 else _listed("The runs under the cursor:", names)
-        )
+    under = [entry.name for entry in runs_of(cursor)]
+    if under == names == names[:1]:
+        about = f"{names[0]}, the run under the cursor"
+    elif under == names:
+        about = _listed("The runs under the cursor:", names)
     else:
         about = _listed("Selected:", names, hidden)
-        if under:
-            among = [name for name in under if name in names]
-            who = f"The run under the cursor, {under[0]}," if len(under) == 1 else "Of the runs under the cursor"
-            if len(under) > 1:
-                about += (
-                    f"\n{who} {len(among) or 'none'} of {len(under)} {'is' if len(among) == 1 else 'are'} among them"
-                )
-            else:
-                about += f"\n{who} {'is one of them' if among else 'is not among them and stays'}"
+        among = [name for name in under if name in names]
+        if len(under) == 1:
+            where = "is one of them" if among else "is not among them and stays"
+            about += f"\nThe run under the cursor, {under[0]}, {where}"
+        elif under:
+            about += f"\nOf the {len(under)} runs under the cursor {len(among) or 'none'} are among them"
     return f"{about}.\n{bytes_} with checkpoints and curves. In the trash beside the runs it is {RULE}."
 
 
