@@ -390,7 +390,12 @@ async def test_columns_go_by_priority(make_app: AppFactory, runs: list[RunDirect
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("4")
         await read(pilot, app)
-        assert lines(app)[0].split() == ["state", "recipe", "test", "differs", "time"]
+        assert lines(app)[0].split() == ["state", "recipe", "test", "differs", "time", "age▲"]
+        await pilot.press("S")
+        assert lines(app)[0].split() == ["state", "recipe", "test", "differs", "time", "age▼"]
+        screen(app).browser.sort_by("seed")  # that by which they are sorted has room before others
+        screen(app).refresh_rows()
+        assert lines(app)[0].split() == ["state", "recipe", "test", "differs", "time", "seed▲"]
         await pilot.resize_terminal(160, 48)
         await pilot.pause()
-        assert {"loss", "img/s", "seed", "age▲", "tags"} <= set(lines(app)[0].split())
+        assert {"loss", "img/s", "seed▲", "age", "tags"} <= set(lines(app)[0].split())

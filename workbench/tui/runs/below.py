@@ -153,7 +153,7 @@ def _show(text: Text, content: Content) -> None:
 NAME, VALUE, MARK = 15, 8, 6
 """Cells for a figure's name, for its value, and for a run's mark and the end of its name."""
 
-LEAST, EDGES = 30, 3
+LEAST, EDGES = 27, 3
 """Cells that recipe and figures have at least, and those of them in which no text stands."""
 
 
@@ -246,9 +246,9 @@ def _spreads(group: Group) -> tuple[str, Content]:
             continue
         mean, after = spread(metric, figure)
         known = [v for member in group.finished if (v := metric.of(member)) is not None]
-        ends = f"{_value(metric, min(known))} to {_value(metric, max(known))}" if figure.n > 1 else ""
+        ends = f"{_value(metric, min(known)).removesuffix(' %')}–{_value(metric, max(known))}" if figure.n > 1 else ""
         n = f"  n={figure.n}" if figure.n < len(group.members) else ""
-        parts += [(f"{metric.name:<{NAME}}", "bold"), (f" {mean:>{VALUE}}", "$primary"), f" {after:<8}"]
+        parts += [(f"{metric.name:<{NAME}}", "bold"), (f" {mean:>{VALUE}}", "$primary"), f" {after:<7}"]
         parts += [(f" {ends}{n}", MUTED), "\n"]
     if not parts:
         return "Figures", Content.styled("none of these runs has finished", MUTED)

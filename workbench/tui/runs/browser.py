@@ -211,15 +211,16 @@ class RunBrowser:
     def labels(self, names: Sequence[str]) -> list[str]:
         """In what some runs differ, in short: ``lr 0.3``, ``+cutout``, ``seed 1``; one alone is its recipe.
 
-        The recipe's name stands there where it differs, or where nothing else does.
+        Only what most of the runs do not have is said. The recipe's name stands there where it differs, or where
+        nothing else does.
         """
         entries = [self._by_name[name] for name in names if name in self._by_name]
         differs = varying(entries)
-        whole = [(entry.recipe, in_short(entry, differs.keys)) for entry in entries]
+        kinds = [(entry.recipe, in_short(entry, differs.keys)) for entry in entries]
         labels = []
-        for entry, kind in zip(entries, whole, strict=True):
-            seed = entry.status.seed if entry.status and whole.count(kind) > 1 else None
-            words = in_short(entry, telling(entry, differs.keys, entries)) or ("" if seed is not None else kind[1])
+        for entry, kind in zip(entries, kinds, strict=True):
+            seed = entry.status.seed if entry.status and kinds.count(kind) > 1 else None
+            words = in_short(entry, telling(entry, differs.keys, entries))
             parts = [entry.recipe if "recipe" in differs.fields else "", words, "" if seed is None else f"seed {seed}"]
             labels.append(" ".join(filter(None, parts)) or entry.recipe)
         return labels

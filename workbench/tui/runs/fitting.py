@@ -18,6 +18,12 @@ from workbench.tui.runs.columns import COLUMNS, Cell, Column, Context
 LONGEST_TITLE = 13
 """Cells for the name of a key; longer ones are cut."""
 
+REST = 9
+"""Cells at least for what is said in words of the keys that have no room."""
+
+LATE = 4.0
+"""The priority of the age: what comes later is dispensable."""
+
 FIRST_KEYS = 3
 """So many keys come before a run's time and age, which come before the others."""
 
@@ -26,7 +32,11 @@ WIDEST = 16
 
 
 def possible(entries: Sequence[Entry], differs: Varying, context: Context) -> tuple[Column, ...]:
-    """The columns that say something of these rows: the fixed ones, and one for each key in which they differ."""
+    """The columns that say something of these rows: the fixed ones, and one for each key in which they differ.
+
+    Where there are several recipes, a column says in words how each run differs from its own, or from the baseline:
+    techniques stand there.
+    """
     groups = [entry for entry in entries if isinstance(entry, Group)]
     several = len(entries) > 1 and not groups
     known = [entry.status for entry in entries if entry.status is not None]
@@ -45,13 +55,14 @@ def possible(entries: Sequence[Entry], differs: Varying, context: Context) -> tu
         if column.key == "recipe":
             column = _recipe_column(column, entries, context, one_recipe=one_recipe and bool(groups))
         if column.key == "seed" and several and "seed" in differs.fields:
-            column = replace(column, priority=2.5)
+            column = replace(column, priority=3.5)
         if groups and column.key in ("state", "test", "best", "loss", "time"):
             column = replace(column, width=max(column.width, *(len(column.cell(g, context)[0]) for g in groups)))
         if column.key == "difference":
-            found += key_columns(differs.keys, entries)
-            others = len(entries) < 2 or "recipe" in differs.fields or context.baseline is not None
-            column = replace(column, instead=not others and bool(differs.common))
+            others = len(entries) < 2 or "recipe" in differs.fields
+            found += key_columns([key for key in differs.keys if "." in key or not others], entries)
+            if not others and differs.common:
+                column = replace(column, instead=True, width=REST)
         found.append(column)
     return tuple(found)
 
@@ -122,20 +133,33 @@ def _field_column(name: str, by: Field, entries: Sequence[Entry], priority: floa
 
 
 def fitting(width: int, possible: Sequence[Column]) -> list[tuple[Column, int]]:
-    """The columns that fit, in their order, with their widths; a space stands between two of them."""
-    if any(column.instead for column in possible):
-        rest = [column for column in possible if not column.instead]
-        found = fitting(width, rest)
-        if len([c for c, _ in found if c.of_key]) == len([c for c in rest if c.of_key]):
-            return found
+    """The columns that fit, in their order, with their widths; a space stands between two of them.
+
+    Where not all keys have room beside a run's time and age, those of techniques, which are long, give way to words.
+    """
+    words = next((column for column in possible if column.instead), None)
+    if words is None:
+        return _spread(_chosen(width, possible), width)
+    plain = [column for column in possible if column is not words]
+    found = _chosen(width, plain)
+    if not all(column in found for column in plain if column.of_key or column.priority <= LATE):
+        tight = [replace(c, priority=c.priority + LATE) if c.of_key and "." not in c.key else c for c in possible]
+        some = _chosen(width, tight)
+        if hidden := [column.key for column in tight if column.of_key and column not in some]:
+            found = [_rest(column, hidden) if column is words else column for column in some]
+    return _spread(found, width)
+
+
+def _chosen(width: int, possible: Sequence[Column]) -> list[Column]:
     chosen: list[Column] = []
     for column in sorted(possible, key=lambda column: column.priority):
         if column.priority and _needed([*chosen, column]) > width:
             break  # what matters less does not overtake it
         chosen.append(column)
-    chosen = [column for column in possible if column in chosen]
-    hidden = [column.key for column in possible if column.of_key and column not in chosen]
-    chosen = [_rest(column, hidden) if column.instead else column for column in chosen]
+    return [column for column in possible if column in chosen]
+
+
+def _spread(chosen: Sequence[Column], width: int) -> list[tuple[Column, int]]:
     room = max(0, width - _needed(chosen))
     shares = sum(column.share for column in chosen)
     found = []
