@@ -20,7 +20,7 @@ import pytest
 from tests.runs.fake_engine import diverged, execute, started, trained
 from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, lasting, start, state_of
 from tests.waiting import GIVE_UP, wait_for
-from workbench.commands import training
+from workbench.commands import runs_table, training
 from workbench.events import Noted, Stopped, from_json
 from workbench.recipe import plugins, read_recipe, save_recipe
 from workbench.runs.errors import RunError
@@ -307,14 +307,19 @@ def seeded(
     return run
 
 
-def test_a_list_says_what_all_have_in_common_and_has_columns_for_the_rest(workbench: Command, folder: Path) -> None:
+def test_a_list_says_what_all_have_in_common_and_has_columns_for_the_rest(
+    workbench: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for seed, rate in ((0, 0.05), (1, 0.05), (0, 0.3)):
         seeded(folder, seed, 0.9, rate)
     result = workbench("runs", "--sort", "seed")
     header, *rows = result.out.splitlines()
-    assert header.split() == ["state", "run", "test", "lr", "seed", "step", "age"]
-    assert [row.split()[4:6] for row in rows] == [["0.3", "0"], ["0.05", "0"], ["0.05", "1"]]
-    assert result.err.startswith("all: small · cpu · cnn")
+    assert header.split() == ["state", "run", "recipe", "test", "lr", "seed", "step", "age"] and not result.err
+    assert [row.split()[5:7] for row in rows] == [["0.3", "0"], ["0.05", "0"], ["0.05", "1"]]
+    monkeypatch.setattr(runs_table, "on_terminal", lambda: True)
+    common, header, *rows = workbench("runs").out.splitlines()
+    assert common.startswith("all: small · cpu · cnn") and "seed" not in common
+    assert header.split() == ["state", "run", "test", "lr", "seed", "step", "age"] and len(rows) == 3
     asked = workbench("runs", "lr>0.1", "--columns", "name,learning_rate, data.batch_size").out.splitlines()
     assert asked[0].split() == ["name", "learning_rate", "data.batch_size"] and len(asked) == 2
     assert asked[1].split()[1:] == ["0.3", "64"]

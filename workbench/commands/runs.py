@@ -80,7 +80,7 @@ def runs_command(
     if as_json:
         say_json([_plain(entry, listing.baseline, group) | runs_table.values(entry, chosen, now) for entry in found])
     elif found:
-        runs_table.say(found, chosen, now)
+        runs_table.say_runs(found, chosen, now)
     elif listing.entries:
         hint = f"; {asked.hint}" if asked.hint else ""
         complain(f"no run in {settings.runs} is like that ({len(listing.entries):,} looked at){hint}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.commands.output import complain, on_terminal, say_table, terminal_width
-from workbench.commands.output import say as say_line
+from workbench.commands.output import on_terminal, say, say_table, terminal_width
 from workbench.format import UNKNOWN, bare
 from workbench.recipe.errors import InputError
 from workbench.runs.errors import RunError
@@ -40,13 +39,12 @@ def values(entry: Entry, columns: Sequence[Column], now: float) -> dict[str, Any
     return {"columns": found}
 
 
-def say(found: Sequence[Entry], columns: Sequence[Column], now: float) -> None:
-    """Print the runs."""
+def say_runs(found: Sequence[Entry], columns: Sequence[Column], now: float) -> None:
+    """Print the runs; on a terminal what all have in common above them."""
     differences = varying([m for entry in found for m in (entry.members if isinstance(entry, Group) else (entry,))])
     if not columns:
-        if differences.common:
-            tell = say_line if on_terminal() else complain
-            tell(f"all: {' · '.join(differences.common)}")
+        if differences.common and on_terminal():  # piped, only the table: its rows alone, with their recipe
+            say(f"all: {' · '.join(differences.common)}")
         columns = _of_interest(found, differences, now)
     say_table([name for name, _ in columns], [[_cell(entry, by, now) for _, by in columns] for entry in found])
 
@@ -55,7 +53,7 @@ def _of_interest(found: Sequence[Entry], differences: Varying, now: float) -> li
     """State, name and result, the keys that tell the runs apart, as many as the terminal has room for, and the age."""
     groups = any(isinstance(entry, Group) for entry in found)
     names = ["state", "name"]
-    if groups or len(found) == 1 or "recipe" in differences.fields:
+    if groups or len(found) == 1 or "recipe" in differences.fields or not on_terminal():
         names.append("recipe")
     names.append("acc")
     if any(entry.status and entry.status.best is not None for entry in found):

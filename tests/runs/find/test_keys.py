@@ -143,7 +143,7 @@ def test_a_value_that_no_recipe_has_names_those_there_are() -> None:
     assert parse("lr=0.2 model:vgg", VOCABULARY).hint == "lr is 0.001, 0.05, 0.3; model.name is cnn, resnet20"
     assert parse("lr=0.3 !model=vgg acc>0.9", VOCABULARY).hint == ""
     many = Vocabulary({"data.batch_size": size} for size in range(10, 20))
-    assert parse("batch=3", many).hint == "batch is 10, 11, 12, 13, 14, 15 and 4 more"
+    assert parse("batch=3", many).hint == "data.batch_size is 10, 11, 12, 13, 14, 15 and 4 more"
 
 
 def test_a_key_sorts_and_runs_without_it_come_last() -> None:
