@@ -101,7 +101,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("profile", "scroll(-1)", "ctrl+u", "Scroll the pane up", palette=False),
     Action("runs", "watch", "enter", "Watch the run under the cursor on the Run screen", "watch"),
     Action("runs", "select", "space", "Select the run under the cursor for chart and comparison", "select"),
-    Action("runs", "filter", "slash", "Show only some runs, such as state:finished acc>0.9 resnet", "filter"),
+    Action("runs", "filter", "slash", "Show only some runs: state:finished acc>0.9 lr>0.05 +cutout", "filter"),
     Action("runs", "sort", "s", "Sort by the next column", "sort"),
     Action("runs", "reverse", "S", "Sort the other way round", display="S"),
     Action("runs", "group", "G", "Fold runs that differ by seed only into mean ± spread", "group"),
