@@ -320,6 +320,16 @@ def test_a_list_says_what_all_have_in_common_and_has_columns_for_the_rest(
     common, header, *rows = workbench("runs").out.splitlines()
     assert common.startswith("all: small · cpu · cnn") and "seed" not in common
     assert header.split() == ["state", "run", "test", "lr", "seed", "step", "age"] and len(rows) == 3
+    monkeypatch.setattr(runs_table, "terminal_width", lambda: 62)
+    assert workbench("runs").out.splitlines()[1].split() == [
+        "state",
+        "run",
+        "test",
+        "lr",
+        "seed",
+    ]  # the keys stay longest
+    monkeypatch.setattr(runs_table, "terminal_width", lambda: 56)
+    assert workbench("runs", "--group").out.splitlines()[1].split() == ["state", "recipe", "test", "lr", "time"]
     asked = workbench("runs", "lr>0.1", "--columns", "name,learning_rate, data.batch_size").out.splitlines()
     assert asked[0].split() == ["name", "learning_rate", "data.batch_size"] and len(asked) == 2
     assert asked[1].split()[1:] == ["0.3", "64"]

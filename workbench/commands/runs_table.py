@@ -67,16 +67,27 @@ def _of_interest(found: Sequence[Entry], differences: Varying, now: float) -> li
         after.append(("tags", FIELDS["tag"]))
     keys: list[Column] = [(name, (key,)) for key, name in
                           zip(differences.keys, titles(differences.keys), strict=True)]  # fmt: skip
+    order = [*before, *keys, *after]
     if not on_terminal():
-        return [*before, *keys, *after]
-    room = terminal_width() - sum(_width(found, column, now) + 2 for column in (*before, *after))
-    fit: list[Column] = []
-    for column in keys:
+        return order
+    needed: list[Column] = [
+        column for column in before if column[0] != "best" and not (groups and column[0] == TITLES["name"])
+    ]
+    room = terminal_width() - sum(_width(found, column, now) + 2 for column in needed)
+    rest = [column for column in order if column not in needed]
+    for column in sorted(rest, key=lambda column: _late(column, keys)):
         room -= _width(found, column, now) + 2
-        if room < 0:
+        if room < -2:  # no space stands after the last one
             break
-        fit.append(column)
-    return [*before, *fit, *after]
+        needed.append(column)
+    return [column for column in order if column in needed]
+
+
+def _late(column: Column, keys: Sequence[Column]) -> int:
+    """What comes first where not all have room: three keys, the seed, how far a run is; a group's name last."""
+    if column in keys:
+        return 0 if column in keys[:3] else 3
+    return {"seed": 1, "step": 2, "time": 2, "age": 4, "tags": 5, "best": 6, "device": 7}.get(column[0], 8)
 
 
 def _width(found: Sequence[Entry], column: Column, now: float) -> int:
