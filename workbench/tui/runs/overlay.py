@@ -82,6 +82,11 @@ class Selection:
         there = set(names)
         self.looks = {name: look for name, look in self.looks.items() if name in there}
 
+    def drop(self, names: Iterable[str]) -> None:
+        """Choose these no longer."""
+        for name in names:
+            self.looks.pop(name, None)
+
     def clear(self) -> None:
         """Choose none."""
         self.looks = {}
