@@ -23,7 +23,7 @@ from workbench.settings import Screens
 from workbench.tui.app import crash
 from workbench.tui.app.descriptors import Descriptors
 from workbench.tui.app.leaving import ABANDON, BACKGROUND, LOST, STOP
-from workbench.tui.app.session import NO_SESSION, editor_of, read_session, session_file
+from workbench.tui.app.session import NO_SESSION, editor_of, editor_on, read_session, session_file
 from workbench.tui.app.training import Training
 from workbench.tui.app.workbench import Workbench, first_recipe
 from workbench.tui.common.background import ThreadBroke
@@ -62,9 +62,10 @@ def run_app(
     settings = Settings(runs, data_root, device, tuple(plugins), screens, ascii, keymap or {})
     session_path = session_file(Path.cwd())
     session = read_session(session_path) if screens.restore else NO_SESSION
-    editor = editor_of(session) if recipe is None else None
-    if editor is None:
-        editor = Editor(recipe or first_recipe(), writable(recipe_path) if recipe_path is not None else None)
+    if recipe is None:
+        editor = editor_of(session) or Editor(first_recipe())
+    else:
+        editor = editor_on(session, recipe, writable(recipe_path) if recipe_path is not None else None)
     with Descriptors(log_file()) as descriptors:
         app = Workbench(
             settings, editor, watch=watch, descriptors=descriptors, session=session, session_path=session_path
