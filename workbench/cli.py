@@ -25,6 +25,7 @@ from workbench.commands import (
     run,
     runs,
     screens,
+    serve,
     show,
     specs,
     watch,
@@ -78,6 +79,7 @@ app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
 app.command("queue", rich_help_panel=LOOK_AFTER)(queue.queue_command)
 app.command("show", rich_help_panel=LOOK_AFTER)(show.show)
 app.command("watch", rich_help_panel=LOOK_AFTER)(watch.watch)
+app.command("serve", rich_help_panel=LOOK_AFTER)(serve.serve)
 app.command("stop", rich_help_panel=LOOK_AFTER)(watch.stop)
 app.command("pause", rich_help_panel=LOOK_AFTER)(watch.pause)
 app.command("continue", rich_help_panel=LOOK_AFTER)(watch.go_on)

@@ -48,18 +48,20 @@ def run_app(
     screens: Screens | None = None,
     ascii: bool = False,
     keymap: Mapping[str, str] | None = None,
+    in_browser: bool = False,
 ) -> None:
     """Open the terminal and stay until it is left.
 
     recipe: what to compose; if left out, what was left in this folder, or the packaged ``digits``. recipe_path: its
     file, where saving writes unless it is a packaged one. watch: a run to open the Run screen with. runs, data_root,
     device: as the command line resolved them. plugins: files that are loaded already; the preview process loads them
-    too. screens, ascii, keymap: how they look, and the user's keys by action id. Raises ScreensBroke where something
-    other than the user ended the screens; whatever ends them, a training stops at a checkpoint first.
+    too. screens, ascii, keymap, in_browser: how and where they are drawn, and the user's keys by action id. Raises
+    ScreensBroke where something other than the user ended the screens; whatever ends them, a training stops at a
+    checkpoint first.
     """
     keep_freed_memory()
     screens = screens or Screens()
-    settings = Settings(runs, data_root, device, tuple(plugins), screens, ascii, keymap or {})
+    settings = Settings(runs, data_root, device, tuple(plugins), screens, ascii, keymap or {}, in_browser)
     session_path = session_file(Path.cwd())
     session = read_session(session_path) if screens.restore else NO_SESSION
     if recipe is None:
@@ -76,6 +78,8 @@ def run_app(
             try:
                 outcome = app.run()
                 ended_by = app.ended_by
+                if outcome is None and ended_by is None and in_browser:  # the page was closed
+                    outcome = ""
             except BaseException as error:  # past the app: an exit() in what it calls, an interrupt, a broken start
                 crash.keep(error, descriptors.log)
                 outcome, ended_by = None, error
