@@ -22,6 +22,7 @@ from workbench.runs.store.directory import RunDirectory
 from workbench.settings import Screens
 from workbench.tui.app import crash
 from workbench.tui.app.descriptors import Descriptors
+from workbench.tui.app.ending import run_command
 from workbench.tui.app.leaving import ABANDON, BACKGROUND, LOST, STOP
 from workbench.tui.app.session import NO_SESSION, editor_of, editor_on, read_session, session_file
 from workbench.tui.app.training import Training
@@ -181,6 +182,10 @@ def _go_on_alone(app: Workbench) -> None:
     """Without a terminal: train to the end. ``workbench watch`` shows the run, ``workbench stop`` ends it."""
     if app.training is not None:
         app.training.join()
+        run, state = app.training.run, app.training.state
+        if app.settings.screens.on_end and run is not None and state is not None and app.leaving != BACKGROUND:
+            with contextlib.suppress(RunError):  # nobody is there to hear it
+                run_command(app.settings.screens.on_end, run, state)
         if app.leaving == BACKGROUND and app.training.run is not None and app.training.state == "stopped":
             settings, device = app.settings, app.training.device
             with contextlib.suppress(RunError):  # nobody is there to hear it; the run stands at its checkpoint

@@ -18,9 +18,9 @@ from workbench.runs.store.control_file import Action as Request
 from workbench.runs.store.control_file import ask
 from workbench.runs.store.directory import RunDirectory, create_run
 from workbench.tui.app import queueing
+from workbench.tui.app.ending import EndingApp
 from workbench.tui.app.outside import Outside
 from workbench.tui.app.queueing import QueueMoved
-from workbench.tui.app.recipe_app import RecipeApp
 from workbench.tui.app.training import Training
 from workbench.tui.common.background import aside
 from workbench.tui.common.editor import Editor
@@ -45,7 +45,7 @@ class TrainingMoved(Message):
         self.state = training.state
 
 
-class TrainingApp(RecipeApp):
+class TrainingApp(EndingApp):
     """training: of this process, the last one. tracked: the run on the Run screen, whoever trains it."""
 
     def __init__(
@@ -158,6 +158,9 @@ class TrainingApp(RecipeApp):
             self.notify(f"{training.run.name}: {state}", severity=severity)
         if self.tracked is not None:
             self.tracked.hurry()
+        if (run := training.run) is not None:  # where the Run screen follows it, that is first and knows the result
+            seconds = training.seconds
+            self.set_timer(3 * self.poll, lambda: self.tell_end(run, state, seconds))
         self.training_ended()
 
     def _show_begun(self, run: RunDirectory) -> None:

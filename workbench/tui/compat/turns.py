@@ -104,6 +104,11 @@ class TextualApp(App[str]):
             return keys is not None and not keys.is_alive()  # it ends where there is nothing more to read
         return isinstance(driver, SurvivingDriver) and driver.terminal_gone()
 
+    def command_terminal(self, sequence: str) -> None:
+        """Send a sequence past the screens; nothing where there is no terminal."""
+        if sequence and self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
     @property
     def input_waits(self) -> bool:
         """Whether something that the user did is still being worked off."""

@@ -9,7 +9,7 @@ from workbench.format import duration
 from workbench.profiling.saved import Saved
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.machine import Sample
-from workbench.runs.store.status import ACTIVE, Status
+from workbench.runs.store.status import ACTIVE, ENDED, Status
 from workbench.sentences import Sentence
 from workbench.tui.run.follower import Follower, Waiting
 from workbench.tui.run.view import RunView
@@ -36,6 +36,7 @@ class Tracked:
         self.problem = ""
         self._checkpoints = 0
         self._read = False
+        self._was_live = self._ended = False
         self._follower = Follower(run, interval)
 
     def start(self) -> None:
@@ -79,9 +80,17 @@ class Tracked:
             self.problem = reading.problem
             self._read = True
             self.state, self.status, self.waiting = reading.state, reading.status, reading.waiting
+            self._was_live |= self.live
+            if self._was_live and self.state in ENDED:
+                self._was_live, self._ended = False, True
         if self.asked and self._done():
             self.asked, changed = "", True
         return changed
+
+    def ended_now(self) -> bool:
+        """Whether the run has come to an end since this was asked last, having been seen alive before."""
+        ended, self._ended = self._ended, False
+        return ended
 
     def _done(self) -> bool:
         match self.asked:
