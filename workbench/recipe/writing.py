@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import tomli_w
@@ -22,6 +23,11 @@ def write_recipe(recipe: Recipe, executed: Execution | None = None) -> str:
         return text
     setting = f'\ncompile = "{recipe.train.compile}"'
     return text.replace(setting, f"{setting} # here: {visible(str(executed), keep='')}", 1)
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256 of the recipe's text, in the names that its keys had at first: the same in every version."""
+    return hashlib.sha256(in_quotes(tomli_w.dumps(to_tables(recipe, first_names=True))).encode()).hexdigest()
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

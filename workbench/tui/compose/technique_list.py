@@ -12,7 +12,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from workbench.format import bare
+from workbench.format import bare, percent
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.parameters import parameters
 from workbench.recipe.registries import TECHNIQUES
@@ -225,7 +225,9 @@ def _parts(recipe: Recipe) -> list[tuple[Row, str]]:
     ]
     if recipe.expect.accuracy or recipe.expect.parameters:
         claims = [f"{recipe.expect.parameters:,} parameters"] if recipe.expect.parameters else []
-        claims += [f"{recipe.expect.accuracy[0]:.1%}–{recipe.expect.accuracy[1]:.1%}"] if recipe.expect.accuracy else []
+        if recipe.expect.accuracy:
+            low, high = recipe.expect.accuracy
+            claims.append(f"{100 * low:.1f}–{percent(high, 1)}")
         parts.append(Row("expect", "expect", values="  ".join(claims)))
     return [(row, row.values) for row in parts]
 
