@@ -141,9 +141,12 @@ def build(
     device: str | torch.device,
     data_root: Path,
     report: Callable[[str], None] = lambda message: None,
+    *,
+    data_read: Callable[[], object] = lambda: None,
 ) -> Build:
     """Load the data, have techniques register, make and initialise the network and its optimizer.
 
+    data_read: called when the data are there and the network comes next.
     Uses torch's global generator for the weights and puts it back. Raises RecipeError, DataError or BuildError.
     """
     if problems := conflicts(recipe):
@@ -152,6 +155,7 @@ def build(
     dataset: DataSet = recipe.data_source.load(data_root, report)  # type: ignore[attr-defined]
     need_classes(recipe, dataset)
     training, validation = training_and_validation(dataset, recipe.data.validation, recipe.seed)
+    data_read()
     try:
         found = registered(recipe, device, dataset)
         hooks = found.hooks

@@ -20,11 +20,13 @@ from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.common.words import place
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.run import panes
+from workbench.tui.run.loading import loading
 from workbench.tui.run.panes import RunHead, RunLog
 from workbench.tui.run.plots import RunCharts
 from workbench.tui.run.results import show_results
 
 if TYPE_CHECKING:
+    from workbench.runs.store.directory import RunDirectory
     from workbench.tui.run.tracking import Tracked
     from workbench.tui.run.view import RunView
 
@@ -39,6 +41,14 @@ class RunServices(Services, Protocol):
     def ask_run(self, what: Request) -> None:
         """Ask the run on screen for something."""
 
+    def resume_run(self, run: RunDirectory) -> None:
+        """Continue a run that ended before its time, in this process."""
+
+
+OF_CHARTS = frozenset(
+    {"more_charts", "full", "zoom_in", "zoom_out", "whole", "smoother", "rougher", "log_scale", "x_axis"}
+)
+"""Actions that need something drawn."""
 
 NOTHING = "No run yet. Press 1 for Compose, put a recipe together, and r to train it."
 
@@ -59,6 +69,7 @@ class RunScreen(WorkbenchScreen[None]):
         yield Text(id="nothing")
         with Vertical(id="run"):
             yield RunHead(id="run-head")
+            yield Text(id="loading")
             yield RunCharts(id="charts")
             yield Line(id="axis")
             with Horizontal(id="run-below"):
@@ -86,7 +97,7 @@ class RunScreen(WorkbenchScreen[None]):
         if tracked is None:
             return
         view, now = tracked.view, self.services.now()
-        self.query_one(RunHead).show(tracked, now)
+        self.query_one(RunHead).show(tracked, now, self.services.key("run.go_on"))
         self.query_one("#checks", Pane).show(self._checks(view))
         log = self.query_one(RunLog)
         where = place(tracked.run.path, max(12, log.outer_size.width - 6))  # its end stays: the run's name
@@ -94,8 +105,14 @@ class RunScreen(WorkbenchScreen[None]):
             self._where = where
             log.border_subtitle = Content(where)
         log.show(view)
-        self.charts.show(view, self.services.palette, wide=self.has_class("-wide"), force=force)
-        self._show_axis()
+        loads = tracked.loads
+        self.query_one("#loading").display = loads
+        self.charts.display = self.query_one("#axis").display = not loads
+        if loads:
+            self.query_one("#loading", Text).show(loading(tracked, now))
+        else:
+            self.charts.show(view, self.services.palette, wide=self.has_class("-wide"), force=force)
+            self._show_axis()
         self.query_one(KeyBar).refresh_keys()
 
     @property
@@ -129,7 +146,13 @@ class RunScreen(WorkbenchScreen[None]):
         return panes.check_lines(found, fit) + texts.checks(bad) + reading + texts.checks(good)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Asks are dimmed where there is nobody to answer them."""
+        """Asks are dimmed where there is nobody to answer them; one key saves a checkpoint or goes on from it."""
+        if action in ("checkpoint", "go_on"):
+            can_go_on = self._can_go_on()
+            if can_go_on == (action == "checkpoint"):
+                return False
+            if action == "go_on":
+                return True
         if action in ("pause", "stop", "checkpoint"):
             tracked = self.services.tracked
             if tracked is not None and tracked.waiting is not None:  # no process yet: it can only be taken out
@@ -137,6 +160,9 @@ class RunScreen(WorkbenchScreen[None]):
             return True if tracked is not None and tracked.live else None
         if action == "results":
             return True if self._finished() is not None else None
+        if action in OF_CHARTS:
+            tracked = self.services.tracked
+            return True if tracked is not None and not tracked.loads else None
         return True
 
     # Actions
@@ -165,6 +191,15 @@ class RunScreen(WorkbenchScreen[None]):
         if self._live() is not None:
             self.services.ask_run("checkpoint")
 
+    def _can_go_on(self) -> bool:
+        tracked = self.services.tracked
+        return tracked is not None and tracked.can_go_on(self.services.now())
+
+    def action_go_on(self) -> None:
+        """Continue a run that ended before its time, from its last checkpoint."""
+        if (tracked := self.services.tracked) is not None and self._can_go_on():
+            self.services.resume_run(tracked.run)
+
     def action_stop(self) -> None:
         """Stop, after asking."""
         tracked = self._live()
@@ -182,8 +217,8 @@ class RunScreen(WorkbenchScreen[None]):
             self.app.push_screen(ConfirmScreen(title, question, answers, loses={"stop"}), answered)
             return
         question = (
-            f"{tracked.run.name} saves a checkpoint and stops. It can go on later: c on the Runs screen (4), "
-            "or workbench run --resume."
+            f"{tracked.run.name} saves a checkpoint and stops. It can go on later: "
+            f"{self.services.key('run.go_on')} on this screen, or workbench run --resume."
         )
         answers = [("stop", "Stop at a checkpoint")]
         self.app.push_screen(ConfirmScreen("Stop this run?", question, answers, loses={"stop"}), answered)
