@@ -18,6 +18,7 @@ from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.profile import texts
 from workbench.tui.profile.profiling import Profiling, ProfilingServices
+from workbench.tui.profile.rates import so_far
 from workbench.tui.profile.widgets import MeasuringLine, StackView, StepBar
 
 
@@ -151,20 +152,25 @@ class ProfileScreen(WorkbenchScreen[None]):
         app, profiling = self.services, self.profiling
         pane = self.query_one("#verdict", Pane)
         room = pane.scrollable_content_region.width
-        if profiling.report is None:
-            key = app.key("profile.cancel" if profiling.busy else "profile.measure")
+        ascii, airy = app.settings.ascii, self.has_class("-wide")
+        keys = {name: app.key(f"profile.{name}") for name in ("try", "keep", "cancel")}
+        progress = profiling.progress
+        at_work = None if progress is None else so_far(progress, max(40, room), keys, ascii=ascii)
+        if at_work is not None and (profiling.report is None or not profiling.trying):
+            pane.show(at_work)
+        elif profiling.report is None:
             said = f" measures what limits {app.editor.recipe.name}: batches alone, the network alone, both together."
-            if profiling.busy:
-                said = " ends the measurement of batches alone, the network alone and both together, in turns."
-            pane.show(Content.assemble((key, "bold $primary"), said))
-            self.query_one("#parts", Pane).show(Content.styled("nothing measured yet", "$muted"))
+            pane.show(Content.assemble((app.key("profile.measure"), "bold $primary"), said))
         else:
-            keys = {"try": app.key("profile.try"), "keep": app.key("profile.keep")}
             kept = profiling.trial is not None and profiling.kept is profiling.trial
-            ascii, airy = app.settings.ascii, self.has_class("-wide")
-            text = texts.verdict(profiling.report, max(40, room), keys, kept=kept, airy=airy, ascii=ascii)
-            pane.show(text)
-            self.query_one("#parts", Pane).show(texts.parts_of(profiling.report, ascii=ascii))
+            pane.show(
+                texts.verdict(profiling.report, max(40, room), keys, kept=kept, airy=airy, ascii=ascii, trying=at_work)
+            )
+        parts = self.query_one("#parts", Pane)
+        if profiling.report is None:
+            parts.show(Content.styled("nothing measured yet", "$muted"))
+        else:
+            parts.show(texts.parts_of(profiling.report, ascii=ascii))
 
     def _show_saved(self) -> None:
         """Stacks and operators of the run on screen."""
@@ -220,12 +226,16 @@ class ProfileScreen(WorkbenchScreen[None]):
         """What cannot be done at the moment is dimmed."""
         profiling, tracked = self.profiling, self.services.tracked
         live = tracked is not None and tracked.live and not tracked.waits
+        looked_into = profiling.awaiting("stacks") or profiling.awaiting("trace")  # each would measure the other
         possible = {
             "measure": not profiling.busy,
             "try": not profiling.busy and profiling.report is not None and profiling.report.suggestion is not None,
             "keep": profiling.trial is not None and profiling.trial is not profiling.kept,
-            "stacks": live,
-            "trace": live,
+            "stacks": live and not looked_into,
+            "trace": live and not looked_into,
+            "cancel": profiling.busy,
+            "other_step": profiling.report is not None and tracked is not None,
+            "fold": tracked is not None and tracked.saved.stacks is not None,
         }
         return True if possible.get(action, True) else None
 
