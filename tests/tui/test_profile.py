@@ -21,6 +21,7 @@ from workbench.runs.store.control_file import take_requests
 from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app.help import HelpScreen
 from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.bars import KeyBar
 from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.profile.screen import ProfileScreen
 from workbench.tui.profile.widgets import StackView, StepBar
@@ -59,6 +60,7 @@ async def test_before_anything_was_measured_it_says_what_it_can_do(make_app: App
         assert isinstance(app.screen, ProfileScreen)
         said = app.screen.query_one("#profile-nothing", Text).plain
         assert said.startswith("p measures where the time of small goes")
+        assert app.screen.query_one(KeyBar).plain.split() == ["p", "profile", "?", "help", "q", "quit"]
         assert not app.screen.query_one("#profile").display
         await pilot.press("t", "a")  # nothing to try, nothing to keep
         assert not app.profiling.busy and not app.editor.unsaved
@@ -292,10 +294,13 @@ async def test_folding_and_all_code(make_app: AppFactory, run: RunDirectory) -> 
         await pilot.press("G", "g", "pagedown", "up")
 
 
-async def test_the_view_and_the_filter_are_remembered(make_app: AppFactory) -> None:
-    app = make_app()
+async def test_the_view_and_the_filter_are_remembered(make_app: AppFactory, run: RunDirectory) -> None:
+    profiled(run)
+    app = make_app(watch=run)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("3", "c", "v")
+        await pilot.press("3")
+        await until(pilot, lambda: len(stacks(app).rows) > 0)
+        await pilot.press("c", "v")
         remembered = app.layout["profile"]
     assert remembered == {"view": "operators", "own_code": False}
     again = make_app()

@@ -37,13 +37,16 @@ async def test_a_run_from_compose_to_the_end(make_app: AppFactory, tmp_path: Pat
     app = make_app(execute=training)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
-        assert "No run yet" in app.screen.query_one("#nothing", Text).plain
-        await pilot.press("1", "r")
+        said = app.screen.query_one("#nothing", Text).plain
+        assert "r  trains small, the recipe of Compose" in said and "4  lists the runs" in said
+        assert app.screen.query_one(KeyBar).plain.split() == ["r", "run", "?", "help", "q", "quit"]
+        await pilot.press("p", "s", "c", "f", "y")  # nothing to act on
+        await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and "finished" in head(app))
         assert "98.61 %" in head(app) and "step 230 of 230" in head(app)
         assert app.screen.query_one(Bar).fraction == 1
         assert "train" in app.screen.query_one(RunCharts).charts[0].words
-        assert app.screen.query_one(RunCharts).charts[0].text
+        await until(pilot, lambda: bool(app.screen.query_one(RunCharts).charts[0].text))  # once they have their room
         checks = app.screen.query_one("#checks", Pane).text.plain
         assert checks.startswith("! initial loss")  # bad ones first
         assert "ln 10" in checks

@@ -125,3 +125,11 @@ def test_run_loading(snap_compare: Compare, make_app: AppFactory, recipe: Recipe
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=read)
+
+
+def test_run_nothing(snap_compare: Compare, make_app: AppFactory) -> None:
+    async def show(pilot: TestPilot) -> None:
+        await pilot.press("2")
+        await pilot.pause()
+
+    assert snap_compare(make_app(), terminal_size=SMALL, run_before=show)

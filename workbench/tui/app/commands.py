@@ -44,6 +44,7 @@ ALSO = {
     "compose.redo": "again forward",
     "compose.copy": "clipboard yank export toml share",
     "compose.fix": "error problem repair resolve",
+    "run.start": "begin launch new go",
     "run.pause": "wait hold resume continue",
     "run.stop": "end cancel abort kill quit",
     "run.checkpoint": "save write weights",
@@ -141,12 +142,12 @@ class Commands(Provider):
                 yield DiscoveryHit(command.title, command.run, help=command.help)
 
     async def search(self, query: str) -> Hits:
-        """What was asked for, by title or by meaning."""
-        matcher = self.matcher(query)
-        for command in cast(Commanded, self.app).commands():
-            letters = matcher.match(command.title)
-            score = 100 * meets(query, command.title, command.words)
-            if score == 0 and (command.foreign or letters <= 0):
-                continue
-            score += min(letters, 40.0) - (50 if command.foreign else 0)
-            yield Hit(score, matcher.highlight(command.title), command.run, text=command.title, help=command.help)
+        """What was asked for, by title or by meaning; only where no word is met, by letters in their order."""
+        matcher, known = self.matcher(query), cast(Commanded, self.app).commands()
+        met = [(meets(query, command.title, command.words), command) for command in known]
+        if not any(how for how, _ in met):
+            met = [(matcher.match(command.title) / 100, command) for command in known if not command.foreign]
+        for how, command in met:
+            if how > 0:
+                score = 100 * how - (50 if command.foreign else 0)
+                yield Hit(score, matcher.highlight(command.title), command.run, text=command.title, help=command.help)

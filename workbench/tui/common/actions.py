@@ -68,6 +68,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("compose", "scroll(1)", "ctrl+d", "Scroll the pane at the right down", palette=False),
     Action("compose", "scroll(-1)", "ctrl+u", "Scroll the pane at the right up", palette=False),
     Action("compose", "copy", "y", "Copy the recipe as TOML to the clipboard"),
+    Action("run", "start", "r", "Train the recipe of Compose, where no run is shown", "run"),
     Action("run", "pause", "p", "Pause the run, or let it go on", "pause"),
     Action("run", "stop", "s", "Stop the run at a checkpoint", "stop"),
     Action("run", "checkpoint", "c", "Save a checkpoint of the run at work", "checkpoint"),

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from workbench.events import PhasesMeasured
 from workbench.profiling.report import Phases
-from workbench.tui.common.actions import bindings
+from workbench.tui.common.actions import ACTIONS, bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.texts import MUTED, Part
@@ -27,6 +27,9 @@ class ProfileServices(ProfilingServices, Protocol):
 
     profiling: Profiling
 
+
+OF_SOMETHING = frozenset(action.name for action in ACTIONS if action.where == "profile") - {"measure"}
+"""Actions that need something to act on."""
 
 VIEWS = {"verdict": "Verdict", "stacks": "Stacks", "operators": "Operators", "parts": "Parts"}
 
@@ -92,10 +95,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         live = tracked is not None and tracked.live
         if tracked is not None and live and tracked.run.name != self._run:  # a new run shows itself
             self._run, self._of_run = tracked.run.name, True
-        saved = tracked.saved if tracked is not None else None
-        measured = tracked is not None and tracked.phases is not None
-        anything = bool(live or measured or profiling.report or profiling.busy)
-        anything = anything or bool(saved is not None and (saved.stacks or saved.operators))
+        anything = self._anything()
         self.query_one("#profile").display = anything
         nothing = self.query_one("#profile-nothing", Text)
         nothing.display = not anything
@@ -107,6 +107,15 @@ class ProfileScreen(WorkbenchScreen[None]):
         self._show_saved()
         self.query_one(MeasuringLine).show_profiling(profiling)
         self.query_one(KeyBar).refresh_keys()
+
+    def _anything(self) -> bool:
+        """Whether there is something to show."""
+        profiling, tracked = self.profiling, self.services.tracked
+        if profiling.report is not None or profiling.busy:
+            return True
+        if tracked is None:
+            return False
+        return bool(tracked.live or tracked.phases or tracked.saved.stacks or tracked.saved.operators)
 
     def _nothing(self) -> Content:
         app = self.services
@@ -223,7 +232,9 @@ class ProfileScreen(WorkbenchScreen[None]):
         self.show_view(view)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What cannot be done at the moment is dimmed."""
+        """What cannot be done at the moment is dimmed; an empty screen offers what acts, no more."""
+        if action in OF_SOMETHING and not self._anything():
+            return False
         profiling, tracked = self.profiling, self.services.tracked
         live = tracked is not None and tracked.live and not tracked.waits
         looked_into = profiling.awaiting("stacks") or profiling.awaiting("trace")  # each would measure the other

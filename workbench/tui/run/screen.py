@@ -11,7 +11,7 @@ from textual.content import Content
 from workbench.events import SEVERITY, Finished
 from workbench.runs.store.control_file import Action as Request
 from workbench.tui.common import clipboard, texts
-from workbench.tui.common.actions import bindings
+from workbench.tui.common.actions import ACTIONS, bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
 from workbench.tui.common.screens import ConfirmScreen, WorkbenchScreen
@@ -41,6 +41,9 @@ class RunServices(Services, Protocol):
     def ask_run(self, what: Request) -> None:
         """Ask the run on screen for something."""
 
+    def start_run(self) -> None:
+        """Train the recipe that is being composed."""
+
     def resume_run(self, run: RunDirectory) -> None:
         """Continue a run that ended before its time, in this process."""
 
@@ -50,7 +53,7 @@ OF_CHARTS = frozenset(
 )
 """Actions that need something drawn."""
 
-NOTHING = "No run yet. Press 1 for Compose, put a recipe together, and r to train it."
+OF_A_RUN = frozenset(action.name for action in ACTIONS if action.where == "run") - {"start"}
 
 
 class RunScreen(WorkbenchScreen[None]):
@@ -80,7 +83,6 @@ class RunScreen(WorkbenchScreen[None]):
         yield KeyBar("run", self.services.settings.keymap)
 
     def on_mount(self) -> None:
-        self.query_one("#nothing", Text).show(Content(NOTHING))
         self.charts.viewport.restore(self.services.layout.get("run", {}))
         self.refresh_run()
 
@@ -95,6 +97,8 @@ class RunScreen(WorkbenchScreen[None]):
         self.query_one("#run").display = tracked is not None
         self.query_one("#nothing").display = tracked is None
         if tracked is None:
+            self.query_one("#nothing", Text).show(self._nothing())
+            self.query_one(KeyBar).refresh_keys()
             return
         view, now = tracked.view, self.services.now()
         self.query_one(RunHead).show(tracked, now, self.services.key("run.go_on"))
@@ -114,6 +118,16 @@ class RunScreen(WorkbenchScreen[None]):
             self.charts.show(view, self.services.palette, wide=self.has_class("-wide"), force=force)
             self._show_axis()
         self.query_one(KeyBar).refresh_keys()
+
+    def _nothing(self) -> Content:
+        app = self.services
+        key = "bold $primary"
+        return Content.assemble(
+            "No run is shown yet.\n\n",
+            (app.key("run.start"), key), f"  trains {app.editor.recipe.name}, the recipe of Compose\n",
+            (app.key("app.show_compose"), key), "  goes to Compose, to change it first\n",
+            (app.key("app.show_runs"), key), "  lists the runs of this folder; enter shows one here",
+        )  # fmt: skip
 
     @property
     def charts(self) -> RunCharts:
@@ -147,6 +161,9 @@ class RunScreen(WorkbenchScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Asks are dimmed where there is nobody to answer them; one key saves a checkpoint or goes on from it."""
+        nothing = self.services.tracked is None
+        if action == "start" or (nothing and action in OF_A_RUN):  # an empty screen offers what acts, no more
+            return nothing and action == "start"
         if action in ("checkpoint", "go_on"):
             can_go_on = self._can_go_on()
             if can_go_on == (action == "checkpoint"):
@@ -179,6 +196,10 @@ class RunScreen(WorkbenchScreen[None]):
     def _live(self) -> Tracked | None:
         tracked = self.services.tracked
         return tracked if tracked is not None and tracked.live else None
+
+    def action_start(self) -> None:
+        """Train the composed recipe; the screen shows it."""
+        self.services.start_run()
 
     def action_pause(self) -> None:
         """Pause, or go on."""
