@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench import torch_compat
-from workbench.data.base import DataError, DataSet, NoStep, Split
+from workbench.data.base import DataError, DataSet, NoStep, Split, loaded
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import training_and_validation
 from workbench.engine.backend import threads_limited
@@ -152,7 +152,7 @@ def build(
     if problems := conflicts(recipe):
         raise RecipeError(problems)
     device = with_index(torch.device(device))
-    dataset: DataSet = recipe.data_source.load(data_root, report)  # type: ignore[attr-defined]
+    dataset = loaded(recipe.data_source, data_root, report)
     need_classes(recipe, dataset)
     training, validation = training_and_validation(dataset, recipe.data.validation, recipe.seed)
     data_read()
