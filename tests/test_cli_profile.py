@@ -104,7 +104,7 @@ def test_a_change_that_was_faster_is_kept(workbench: Command, folder: Path, monk
     monkeypatch.setattr(module, "compare", _faster)
     result = workbench(*PROFILE, "--try", "--save", "quick")
     assert result.code == 0, result.err
-    assert "tried: 100 → 200 images/s: 2.00× (2.00–2.00 in 2 pairs), faster." in result.out
+    assert "tried: 100 → 200 images/s: 2.00× (median of 2 pairs, 2.00–2.00), faster." in result.out
     assert result.out.splitlines()[-1] == "saved as recipes/quick.toml"
     kept = read_recipe_file(folder / "recipes" / "quick.toml")
     assert kept.name == "quick" and kept.on("channels_last")

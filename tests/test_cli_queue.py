@@ -63,6 +63,8 @@ def test_queued_runs_train_one_after_the_other(folder: Path, workbench: Command)
     for name in (first, second.out.strip(), third["run"]):
         events = [json.loads(line) for line in (root / name / "events.jsonl").read_text().splitlines()]
         spans.append((events[0]["time"], events[-1]["time"]))
+        # The log is read beside the events, which have said how it ended.
+        assert "finished" not in (root / name / "log.txt").read_text()
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
     assert "nothing is queued" in workbench("queue").err
     wait_for(lambda: not worker_lives(root))

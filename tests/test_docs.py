@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests import pages
+from tests.waiting import GIVE_UP
 
 ROOT = pages.ROOT
 
@@ -55,3 +59,16 @@ def test_what_contributing_shows_is_a_technique_that_trains(tmp_path: Path, monk
     monkeypatch.setattr(TECHNIQUES, "_specs", {spec.name: spec for spec in TECHNIQUES})
     exec(compile(code, str(tmp_path / "invert.py"), "exec"), {"__name__": "invert"})
     assert read_recipe("[techniques.invert]\nprobability = 0.25\n[techniques.sgd]\n").on("invert")
+
+
+def test_what_the_readme_shows_of_own_parts_trains(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Your own parts")[2].partition("\n## ")[0]
+    (tmp_path / "own.py").write_text("\n\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)))
+    (recipe,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "own.toml").write_text(recipe)
+    command = [sys.executable, "-m", "workbench", "run", "own.toml", "--plugin", "own.py", "--device", "cpu", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=GIVE_UP)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["classes"] == ["lying", "upright"]
+    assert events[-1]["kind"] == "finished" and events[-1]["test_accuracy"] > 0.95

@@ -117,7 +117,8 @@ FLOORS = {
     "gpu_signs": {"nvml"},
     "devices": {"filesystem", "format", "nvml", "gpu_signs"},
     "first_frame": set(),
-    "entry": {"first_frame", "cli", "tui", "commands", "memory"},
+    "arguments": set(),
+    "entry": {"first_frame", "arguments", "cli", "tui", "commands", "memory"},
     "settings": {"filesystem", "recipe", "storage", "devices"},
     "runs": {
         "cores",

@@ -153,6 +153,56 @@ def test_a_technique_that_breaks_is_named_before_the_run(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+BUILD, LOAD = "build(self, image_shape, classes, options) -> nn.Module", "load(self, root, report) -> DataSet"
+FORWARD = "forward(self, images [N, 3, 8, 8]) -> logits [N, 2]"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("def register(self, build):", "def register(self):", "techniques.negative: TypeError in own.py:{}: "),
+        (
+            "def build(self, image_shape, classes, options):",
+            "def build(self):",
+            "model.linear: TypeError in own.py:{}: ",
+        ),
+        (
+            "height, width = image_shape",
+            "height = image_shape",
+            "model.linear: ValueError in own.py:{}: too many",
+        ),
+        ("root: Path, report=lambda message: None)", "x)", "data.stripes: TypeError in own.py:{}: "),
+        ("noisy.to(torch.uint8)", "noisy", "data.stripes: ValueError in own.py:{}: images must be uint8 [N, C, H, W]"),
+        ("return DataSet(split(0)", "return (split(0)", "data.stripes: own.py:46 gives tuple and not DataSet"),
+        ("width, classes))", "width, 7))", "model.linear: forward of 2 images gives [2, 7]"),
+        ("Linear(channels", "Linear(2 + channels", "model.linear: RuntimeError in its call: "),
+    ],
+)
+def test_a_part_that_is_at_fault_is_named_with_its_line_and_its_signature(
+    folder: Path, right: str, wrong: str, said: str
+) -> None:
+    text = textwrap.dedent(PLUGIN)
+    assert right in text
+    (folder / "own.py").write_text(text.replace(right, wrong))
+    done = workbench(folder, "check", "own.toml", "--plugin", "own.py", "--device", "cpu")
+    assert done.returncode == 1
+    assert done.stderr.startswith(said.format(line_of(text, right)))
+    signature = {"model": FORWARD if "forward" in said or "its call" in said else BUILD, "data": LOAD}
+    assert f"(expected: {signature.get(said.partition('.')[0], 'register(self, build) -> None')})" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_plugin_that_breaks_while_it_is_loaded_says_its_line(folder: Path) -> None:
+    (folder / "broken.py").write_text("\n\nimport nothing_of_this_name\n")
+    (folder / "unclear.py").write_text("\ndef f()\n")
+    assert "broken.py:3: ModuleNotFoundError" in workbench(folder, "techniques", "--plugin", "broken.py").stderr
+    assert "unclear.py:2: SyntaxError: expected ':'" in workbench(folder, "techniques", "--plugin", "unclear.py").stderr
+
+
 def test_a_script_that_exits_while_it_is_loaded_is_no_silent_end(folder: Path) -> None:
     (folder / "own.py").write_text("import argparse\n\nargparse.ArgumentParser(prog='own').parse_args()\n")
     done = workbench(folder, "check", "own.toml", "--plugin", "own.py")

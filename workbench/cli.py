@@ -6,11 +6,13 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from workbench import __version__, first_frame
+from workbench.arguments import first_word, names_file
 from workbench.commands import (
     bench,
     check,
@@ -23,6 +25,7 @@ from workbench.commands import (
     run,
     runs,
     screens,
+    serve,
     show,
     specs,
     watch,
@@ -30,13 +33,28 @@ from workbench.commands import (
 from workbench.commands.errors import INTERRUPTED, report
 from workbench.commands.options import Settings, settings_of
 from workbench.commands.output import complain, say
+from workbench.paths import known_recipes
 from workbench.printing import write
 from workbench.recipe import read_recipe_file
 from workbench.recipe.errors import InputError
 from workbench.runs.find.resolve import resolve_recipe
 
+
+class Commands(TyperGroup):
+    """The commands, and a recipe in the place of one: the screens open on it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """``recipe.toml --device cpu`` is ``--recipe recipe.toml --device cpu``; a command's name stays one."""
+        place = first_word(args)
+        word = args[place] if place is not None else ""
+        if word not in self.commands and (names_file(word) or word in known_recipes()):
+            args = [*args[:place], "--recipe", *args[place:]]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     name="workbench",
+    cls=Commands,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=False,
@@ -61,6 +79,7 @@ app.command("runs", rich_help_panel=LOOK_AFTER)(runs.runs_command)
 app.command("queue", rich_help_panel=LOOK_AFTER)(queue.queue_command)
 app.command("show", rich_help_panel=LOOK_AFTER)(show.show)
 app.command("watch", rich_help_panel=LOOK_AFTER)(watch.watch)
+app.command("serve", rich_help_panel=LOOK_AFTER)(serve.serve)
 app.command("stop", rich_help_panel=LOOK_AFTER)(watch.stop)
 app.command("pause", rich_help_panel=LOOK_AFTER)(watch.pause)
 app.command("continue", rich_help_panel=LOOK_AFTER)(watch.go_on)
@@ -105,7 +124,7 @@ def workbench(
     \b
     Examples:
       workbench                         open the screens where they were left
-      workbench --recipe v2             open them on a recipe
+      workbench mine.toml               open them on a recipe: its file, or its name
       workbench recipes                 what can be run by name
       workbench run digits              train in this terminal
       workbench run v2 --detach         train in the background
@@ -116,15 +135,18 @@ def workbench(
     if context.invoked_subcommand is None:
         _open_screens(settings, recipe)
     elif recipe is not None:
-        raise InputError("--recipe opens the screens; a command takes its recipe as an argument")
+        raise InputError(
+            f"{recipe} before a command opens the screens; "
+            f"a command takes its recipe behind it: workbench {context.invoked_subcommand} {recipe}"
+        )
 
 
 def _open_screens(settings: Settings, name: str | None) -> None:
     from workbench.tui.app.opening import need_terminal
 
-    need_terminal()
     path = None if name is None else resolve_recipe(name, settings.runs, complain)
     recipe = None if path is None else read_recipe_file(path, consistent=False, say=complain)
+    need_terminal()
     options.open_screens(settings, recipe=recipe, recipe_path=path)
 
 

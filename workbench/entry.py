@@ -9,10 +9,8 @@ import signal
 import sys
 
 from workbench import first_frame
+from workbench.arguments import opens_screens
 from workbench.memory import keep_freed_memory
-
-COMMANDLESS = ("--recipe", "--device", "--runs", "--data-root", "--plugin")
-"""Options that may stand before a command, or alone, where they open the screens; each has a value."""
 
 
 def main() -> None:
@@ -40,20 +38,6 @@ def main() -> None:
         with contextlib.suppress(ValueError):  # not the main thread
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         first_frame.remove()
-
-
-def opens_screens(arguments: list[str]) -> bool:
-    """Whether a command line opens the screens, as far as that can be told without reading it properly."""
-    if arguments[:1] == ["watch"]:
-        return not any(argument.startswith("-") for argument in arguments)
-    rest = list(arguments)
-    while rest:
-        name, equals, _ = rest.pop(0).partition("=")
-        if name not in COMMANDLESS or (not equals and not rest):
-            return False
-        if not equals:
-            rest.pop(0)
-    return True
 
 
 def _screens() -> int:

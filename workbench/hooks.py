@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
-from workbench.registered import Registered
+from workbench.registered import Registered, asked_for
 
 if TYPE_CHECKING:
     import torch
@@ -310,7 +310,7 @@ class Registering:
     def of(self, technique: Any) -> None:
         """Have one technique register."""
         self.hooks.registering = technique.name
-        technique.register(self)
+        asked_for(f"techniques.{technique.name}", "register(self, build) -> None", object, technique.register, self)
         self.hooks.registering = ""
 
     def save_in_checkpoints(self, name: str, state: Any) -> None:

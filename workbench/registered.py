@@ -1,4 +1,4 @@
-"""A function that a technique registered, and whose fault an error is that leaves it. Torch-free."""
+"""A function of a technique, model or data source, and whose fault an error is that leaves it. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class TechniqueError(Exception):
-    """A technique's function failed; one line that names the technique and the place in its source."""
+    """A technique's function failed, or a model's or data source's; one line that names it and its line."""
 
 
 class DoesNotFit(ValueError):
@@ -58,18 +58,66 @@ def named(owner: str) -> Iterator[None]:
         raise _of(owner, error) from error
 
 
-def _of(owner: str, error: Exception, function: Callable[..., Any] | None = None, about: str = "") -> TechniqueError:
+def _of(
+    owner: str,
+    error: Exception,
+    function: Callable[..., Any] | None = None,
+    about: str = "",
+    *,
+    always: bool = False,
+) -> TechniqueError:
     """The innermost line that is not torch's; where a function cannot even be called, its own, and how it is called."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     ours = [frame for frame in frames if "torch" not in Path(frame.filename).parts]
     expected = ""
+    if always and function is not None:  # its own file before those that it calls
+        file = getattr(getattr(function, "__code__", None), "co_filename", "")
+        ours = [frame for frame in ours if frame.filename == file] or ours
     if ours:
         where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
     else:
-        code = getattr(getattr(function, "func", function), "__code__", None)
-        where = f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code else "its call"
+        where = _place(function)
         expected = f" (the hook: {about})" if about else ""
+    if always:
+        expected = f" (expected: {about})"
     return TechniqueError(f"{owner}: {type(error).__name__} in {where}: {' '.join(str(error).split())}{expected}")
+
+
+def asked_for(
+    owner: str,
+    expected: str,
+    kind: type[R],
+    function: Callable[..., Any],
+    *args: Any,
+    may_raise: type[Exception] | None = ValueError,
+) -> R:
+    """What a function of somebody's part gives. Its fault becomes a TechniqueError with its line and signature.
+
+    owner: ``"model.vgg"``. expected: the signature. may_raise: what a statement of it may raise, and it stays as it is.
+    """
+    try:
+        found = function(*args)
+    except Exception as error:
+        if not _own(error) or (may_raise is not None and isinstance(error, may_raise) and _by_a_statement(error)):
+            raise
+        raise _of(owner, error, function, expected, always=True) from error
+    if not isinstance(found, kind):
+        said = f"gives {type(found).__name__} and not {kind.__name__}"
+        raise TechniqueError(f"{owner}: {_place(function)} {said} (expected: {expected})")
+    return found
+
+
+def _by_a_statement(error: Exception) -> bool:
+    """Whether a ``raise`` raised it, and not what some expression came upon."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and (frames[-1].line or "").startswith("raise")
+
+
+def _place(function: Callable[..., Any] | None) -> str:
+    code = getattr(getattr(function, "func", function), "__code__", None)
+    if code is None or "torch" in Path(code.co_filename).parts:
+        return "its call"
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
 
 
 def no_hooks_fault(function: Callable[P, R]) -> Callable[P, R]:

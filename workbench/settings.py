@@ -54,6 +54,15 @@ class Screens(Table):
         "normal",
         description="slow: figures and charts every 5 s instead of every second; keys as fast as ever",
     )
+    bell: bool = parameter(
+        True, description="ring when a run ends that took over a minute, or while another window is in front"
+    )
+    notify: Literal["auto", "off", "9", "777"] = parameter(
+        "auto", description="the same as a notification of the desktop: which sequence (OSC) the terminal knows"
+    )
+    on_end: str = parameter(
+        "", description="a command for each run that ends on the screens; told WORKBENCH_RUN and WORKBENCH_STATE"
+    )
     restore: bool = parameter(True, description="open on the recipe and the view that were left in this folder")
 
 

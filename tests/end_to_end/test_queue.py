@@ -44,7 +44,7 @@ def test_a_queued_run_and_one_that_goes_on_in_the_background(
     root = tmp_path / "runs"
     terminal = shell(tmp_path, width, height)
     terminals.append(terminal)
-    terminal.type(f"{WORKBENCH} --device cpu --recipe short.toml")
+    terminal.type(f"{WORKBENCH} --device cpu short.toml")
     terminal.keys("Enter")
     terminal.wait_for("[x] batch_norm")
     terminal.keys("r")

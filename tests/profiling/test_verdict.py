@@ -58,7 +58,10 @@ def test_each_figure_has_its_verdict(evidence: Evidence, expected: str) -> None:
     assert bound(evidence) == expected
     said = sentence(evidence, bound(evidence))
     assert said.count(". ") == 0 and said.endswith("."), "one sentence"
-    assert f"{evidence.end_to_end:,.0f}" in said
+    alone = evidence.compute if expected == "loader" else evidence.loader
+    ratio = alone / evidence.end_to_end
+    assert (f"{ratio:.1f}×" if ratio < 10 else f"{ratio:.0f}×") in said and "as fast as both together" in said
+    assert f"{evidence.end_to_end:,.0f}" not in said  # the bars beside it say the rates
 
 
 H200 = Evidence(
@@ -80,7 +83,7 @@ def test_a_small_network_on_a_real_gpu_is_limited_by_launches(
     assert bound(found) == "launch"
     assert sentence(found, "launch") == (
         "Launching operations limits training: the GPU is in use 27 % of the time, twice the images take as long; "
-        "batches alone 50,557 images/s, network alone 16,406, together 12,064."
+        "batches alone come 4.2×, the network alone goes 1.4× as fast as both together."
     )
     first = suggest(found, recipe(), "launch")
     assert first is not None and first.changes == {"train.compile": "graph"}
@@ -99,7 +102,7 @@ def test_a_place_that_is_waited_at_is_named_with_what_it_costs() -> None:
     assert bound(found) == "sync"
     assert sentence(found, "sync").startswith(
         "Waiting for the GPU limits training: the step stands still for it 62 % of the time, at loss.py:12 (391×), "
-        "loss.py:40 (391×); batches"
+        "loss.py:40 (391×); batches alone"
     )
 
 
@@ -285,6 +288,10 @@ def test_a_trial_says_what_its_pairs_say(pairs: list[tuple[float, float]], word:
     found = trial(Suggestion("Try it.", {"data.workers": 1}), pairs)
     assert found.sentence.endswith(word)
     assert found.low <= found.gain <= found.high
+    assert (found.before.images_per_second, found.after.images_per_second) in pairs  # a pair that was measured
+    assert found.after.images_per_second / found.before.images_per_second == found.gain
+    shown = f"{found.before.images_per_second:,.0f} → {found.after.images_per_second:,.0f} images/s: {found.gain:.2f}×"
+    assert found.sentence.startswith(f"{shown} (median of {len(pairs)} pairs, ")
 
 
 def test_a_trial_says_who_disturbed_it_and_advises_nothing_then() -> None:

@@ -120,6 +120,31 @@ def test_overrides_win_and_their_problems_say_where_they_come_from() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("techniques.nonsense=on", "--set: techniques.nonsense: unknown technique 'nonsense'"),
+        ("train.nonsense.deep=3", "--set: train.nonsense: unknown key 'nonsense'"),
+        ("dta.source=digits", "--set: dta: unknown key 'dta'; did you mean 'data'?"),
+        ("techniques.adamw=on", "--set: techniques.sgd: adamw and sgd are both on"),
+        ("techniques.sgd=off", "--set: techniques: no optimizer"),
+        ("data.source=folder", "--set: data.path: missing"),
+    ],
+)
+def test_what_an_override_breaks_elsewhere_is_not_laid_at_the_files_door(override: str, line: str) -> None:
+    (found,) = problems(GOOD, override)
+    assert found.startswith(line)
+
+
+def test_what_is_wrong_with_the_file_anyway_keeps_its_line_beside_a_mistaken_override() -> None:
+    bad = GOOD + "[techniques.nonsense]\n"
+    found = problems(bad, "techniques.adamw=on")
+    assert any(line.startswith("--set: techniques.sgd: ") for line in found)
+    line = bad.splitlines().index("[techniques.nonsense]") + 1
+    assert any(f":{line}: techniques.nonsense: unknown technique" in each for each in found)
+    assert len(found) == 2
+
+
 def test_techniques_are_switched_on_and_off_by_a_word() -> None:
     recipe = read_recipe(GOOD, overrides=["techniques.cosine=on", "techniques.batch_norm=true"])
     assert recipe.on("cosine")

@@ -12,7 +12,9 @@ from tests.tui.conftest import AppFactory
 from tests.waiting import until
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.recipe.registries import TECHNIQUES
+from workbench.tui.app.commands import ALSO, ELSEWHERE, Commands
 from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.actions import ACTIONS
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.files import OpenScreen, SaveScreen
@@ -335,3 +337,51 @@ async def test_the_command_palette_finds_actions(make_app: AppFactory) -> None:
         await until(pilot, lambda: bool(app.screen.query("CommandList").first().option_count))  # type: ignore[attr-defined]
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, OpenScreen))
+
+
+@pytest.mark.parametrize(
+    ("mode", "asked", "title"),
+    [
+        ("1", "theme", "Colours"),
+        ("1", "quit", "Leave the workbench"),
+        ("4", "exit", "Leave the workbench"),
+        ("1", "save", "Save the recipe"),
+        ("2", "save", "Compose: Save the recipe"),
+        ("1", "open", "Open a recipe: a packaged one, one of your own, or any file"),
+        ("1", "gpu", "Choose the device"),
+        ("3", "gpu", "Compose: Choose the device"),
+        ("1", "delete", "Runs"),
+        ("1", "sa", "Save the recipe"),
+        ("1", "shortcuts", "All keys"),
+    ],
+)
+async def test_the_command_palette_finds_by_meaning(make_app: AppFactory, mode: str, asked: str, title: str) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(mode)
+        await pilot.pause()
+        found = [hit async for hit in Commands(app.screen).search(asked)]
+        best = max(found, key=lambda hit: hit.score)
+        assert title.startswith(str(best.text)) and best.score >= 50
+
+
+async def test_the_command_palette_offers_what_can_be_done_and_nothing_else(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        offered = [command.title for command in app.commands() if not command.foreign]
+        assert "All keys" in offered and not any("checkpoint" in title or "Pause" in title for title in offered)
+        await pilot.press("ctrl+p")
+        await type_(pilot, "load recipe")  # of another screen: it is gone to
+        await until(pilot, lambda: bool(app.screen.query("CommandList").first().option_count))  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, OpenScreen) and app.current_mode == "compose")
+
+
+def test_every_action_of_the_palette_has_other_words_too() -> None:
+    ids = {action.id for action in ACTIONS}
+    assert set(ALSO) <= ids and ids >= ELSEWHERE
+    main = {action.id for action in ACTIONS if action.palette and action.title}
+    zooming = {"run.zoom_in", "run.more_charts", "profile.view", "runs.view", "compose.view_next", "profile.code"}
+    assert main - set(ALSO) <= zooming  # their titles say all that one could ask for

@@ -15,7 +15,7 @@ import pytest
 
 from tests.waiting import GIVE_UP
 from workbench import first_frame
-from workbench.entry import opens_screens
+from workbench.arguments import first_word, opens_screens
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,12 @@ from workbench.entry import opens_screens
         ("", True),
         ("--recipe v2", True),
         ("--recipe=v2 --device cpu", True),
+        ("mine.toml", True),
+        ("mine.toml --device cpu", True),
+        ("--runs r recipes/mine.toml", True),
+        ("mine.toml run", False),
+        ("mine.toml other.toml", False),
+        ("digits", False),
         ("watch", True),
         ("watch last", True),
         ("watch last --json", False),
@@ -37,6 +43,21 @@ from workbench.entry import opens_screens
 )
 def test_which_command_lines_open_the_screens(arguments: str, expected: bool) -> None:
     assert opens_screens(arguments.split()) is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", None),
+        ("mine.toml", 0),
+        ("--device cpu --runs=r mine.toml --data-root d", 3),
+        ("--debug run v2", 1),
+        ("--device", None),
+        ("--help mine.toml", None),
+    ],
+)
+def test_where_a_command_or_a_recipe_stands(arguments: str, expected: int | None) -> None:
+    assert first_word(arguments.split()) == expected
 
 
 def test_only_the_screens_load_without_the_garbage_collector() -> None:

@@ -38,8 +38,15 @@ def test_the_help_has_room_for_every_sentence_at_80_columns() -> None:
 
 @pytest.mark.parametrize("where", get_args(Where))
 def test_no_key_means_two_things_on_a_screen(where: Where) -> None:
-    found = [key for action in actions(where) for key in action.keys.split(",")]
+    found = [key for action in actions(where) if not action.instead_of for key in action.keys.split(",")]
     assert sorted(found) == sorted(set(found))
+
+
+def test_two_actions_of_which_only_one_can_be_done_may_share_a_key(tmp_path: Path) -> None:
+    both = keys(tmp_path, '[keys.run]\ngo_on = "k"\ncheckpoint = "k"\nscroll_previous = "f9"')
+    assert both["run.go_on"] == both["run.checkpoint"] == "k"
+    with pytest.raises(SettingsError, match=r"keys.run.go_on: 'p' is the key of run.pause already"):
+        keys(tmp_path, '[keys.run]\ngo_on = "p"')
 
 
 def test_keys_as_people_write_them(tmp_path: Path) -> None:

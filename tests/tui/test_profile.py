@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import tempfile
 from pathlib import Path
@@ -20,6 +21,7 @@ from workbench.runs.store.control_file import take_requests
 from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app.help import HelpScreen
 from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.bars import KeyBar
 from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.profile.screen import ProfileScreen
 from workbench.tui.profile.widgets import StackView, StepBar
@@ -58,6 +60,7 @@ async def test_before_anything_was_measured_it_says_what_it_can_do(make_app: App
         assert isinstance(app.screen, ProfileScreen)
         said = app.screen.query_one("#profile-nothing", Text).plain
         assert said.startswith("p measures where the time of small goes")
+        assert app.screen.query_one(KeyBar).plain.split() == ["p", "profile", "?", "help", "q", "quit"]
         assert not app.screen.query_one("#profile").display
         await pilot.press("t", "a")  # nothing to try, nothing to keep
         assert not app.profiling.busy and not app.editor.unsaved
@@ -70,10 +73,10 @@ async def test_measure_try_keep_undo(make_app: AppFactory) -> None:
     before = app.editor.recipe
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3", "p")
-        await until(pilot, lambda: "Loader-bound. The loader limits training" in verdict(app))
+        await until(pilot, lambda: "Loader-bound. Loading limits training: 56 %" in verdict(app))
         assert "1,190 img/s  1,150–1,205" in verdict(app)
         assert "data.workers = 2, data.persistent_workers = true" in verdict(app)
-        assert "t tries it; predicted 2,480 img/s (×2.08)" in " ".join(verdict(app).split())
+        assert "t tries it; predicted 2,480 img/s (2.08×)" in " ".join(verdict(app).split())
         assert "53.8 ms a step" in step(app) and "D data wait 30.1 ms 56 %" in step(app)
         assert "color_jitter" in text(app, "parts") and "no profiler sees into workers" in text(app, "parts")
         await until(pilot, lambda: not app.profiling.busy)
@@ -82,7 +85,7 @@ async def test_measure_try_keep_undo(make_app: AppFactory) -> None:
         await pilot.press("t")
         await until(
             pilot,
-            lambda: "1,190 → 2,166 images/s: 1.82× (1.75–1.90 in 5 pairs)" in verdict(app),
+            lambda: "1,190 → 2,166 images/s: 1.82× (median of 5 pairs, 1.75–1.90)" in verdict(app),
         )
         await until(pilot, lambda: not app.profiling.busy)
         assert "a keeps it in the recipe" in verdict(app)
@@ -152,6 +155,9 @@ async def test_a_measurement_ends_when_it_is_told_to(
         await until(pilot, lambda: "pid" in line(app))
         pid = pid_of(app)
         assert not list(Path(tempfile.gettempdir()).glob("workbench-*.toml"))  # also should we be killed now
+        assert re.search(r"about \d+:\d\d left", line(app))
+        assert "So far" in verdict(app) and "batches alone" in verdict(app) and "1,190 img/s" in verdict(app)
+        assert "esc ends it" in verdict(app)
         await pilot.press("p", "t")  # one at a time
         assert pid_of(app) == pid
         await pilot.press("escape")
@@ -244,16 +250,18 @@ async def test_stacks_and_operators_of_the_run(make_app: AppFactory, run: RunDir
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3")
         await until(pilot, lambda: take_requests(run) == ["profile"])
-        await pilot.press("s", "o")
-        asked: list[str] = []
-
-        def both() -> bool:
-            asked.extend(take_requests(run))
-            return sorted(asked) == ["stacks", "trace"]
-
-        await until(pilot, both)
-        assert "asked for its stacks and a trace" in line(app) and "tracing" in text(app, "operators")
+        await pilot.press("s")
+        await until(pilot, lambda: take_requests(run) == ["stacks"])
+        assert "stacks are being sampled; a trace can be asked for when they are here" in line(app)
+        await pilot.press("o", "s")  # each would measure the other
+        await pilot.pause(0.2)
+        assert take_requests(run) == [] and list(app.profiling.awaited) == ["stacks"]
         profiled(run)
+        await until(pilot, lambda: not line(app).strip())
+        await pilot.press("o")
+        await until(pilot, lambda: take_requests(run) == ["trace"])
+        assert "Steps of the run are being traced" in line(app)
+        os.utime(run.profile / "operators.json")
         await until(pilot, lambda: "convolution_backward" in text(app, "operators"))
         await until(pilot, lambda: not line(app).strip())
         assert "49.9 %     62.0 ms      9  convolution_backward" in text(app, "operators")
@@ -286,10 +294,13 @@ async def test_folding_and_all_code(make_app: AppFactory, run: RunDirectory) -> 
         await pilot.press("G", "g", "pagedown", "up")
 
 
-async def test_the_view_and_the_filter_are_remembered(make_app: AppFactory) -> None:
-    app = make_app()
+async def test_the_view_and_the_filter_are_remembered(make_app: AppFactory, run: RunDirectory) -> None:
+    profiled(run)
+    app = make_app(watch=run)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("3", "c", "v")
+        await pilot.press("3")
+        await until(pilot, lambda: len(stacks(app).rows) > 0)
+        await pilot.press("c", "v")
         remembered = app.layout["profile"]
     assert remembered == {"view": "operators", "own_code": False}
     again = make_app()

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.profiling.report import PHASES, Phases, Rate, Report
+from workbench.profiling.report import PHASES, Phases, Progress, Rate, Report
 from workbench.profiling.stack_tree import Frame
+from workbench.tui.profile.rates import ceilings, so_far
 from workbench.tui.profile.texts import (
     UNEXPLAINED,
-    ceilings,
     changed_to,
     in_columns,
     legend,
@@ -153,3 +153,8 @@ def test_large_branches_are_open_and_a_root_that_only_leads_on_is_left_out() -> 
     folding.turn(rows[3].path)
     folding.turn(rows[1].path)
     assert [row.frame.name for row in folding.rows(tree)] == ["train", "step", "log", "write"]
+
+
+def test_a_change_that_is_being_tried_says_its_gain_so_far() -> None:
+    said = so_far(Progress("trying the change, pair 4 of 5", 0.6, gains=[1.9, 1.75, 1.8]), 60, {"cancel": "esc"})
+    assert said.plain == "The change so far: 1.80× (median of 3 pairs, 1.75–1.90)\nesc ends it"

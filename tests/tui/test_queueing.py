@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.tui.test_run import head
 from tests.waiting import GIVE_UP, until
 from workbench.devices import Gpu
 from workbench.recipe import Recipe
+from workbench.runs.errors import RunError
 from workbench.runs.queue import held_devices, jobs
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.status import new_status, write_status
@@ -260,3 +262,44 @@ async def test_ctrl_z_without_a_shell_behind_it_does_nothing(
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("ctrl+z")
         assert not stops and "no shell" in notices(app)
+
+
+async def test_in_a_browser_runs_are_trained_in_processes_of_their_own(
+    make_app: AppFactory, workers: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def detach(run: RunDirectory, device: str, *rest: object) -> int:
+        begun.append(device)
+        write_status(run, lasting("running"))
+        return os.getpid()
+
+    monkeypatch.setattr(queueing, "detach", detach)
+    training = FakeTraining()
+    app = make_app(execute=training, settings={"in_browser": True})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and "running" in head(app))
+        await pilot.press("1", "r")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert answers(app)[0] == "Queue it: it begins when its device is free"
+        await pilot.press("escape", "ctrl+z")
+        await until(pilot, lambda: "no shell behind this terminal" in notices(app))
+        await pilot.press("q")  # no question: nothing ends with these screens
+    assert app.return_value == ""
+    assert (begun, training.calls) == (["cpu"], [])
+
+
+async def test_in_a_browser_a_run_that_cannot_begin_says_so(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def detach(run: RunDirectory, *rest: object) -> int:
+        raise RunError("no room for a process")
+
+    monkeypatch.setattr(queueing, "detach", detach)
+    app = make_app(settings={"in_browser": True})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: "no room for a process" in notices(app))
+        await pilot.press("r")  # and may be tried again
+        await until(pilot, lambda: notices(app).count("no room for a process") == 2)

@@ -13,10 +13,12 @@ from textual.widget import Widget
 from tests.tui.conftest import AppFactory
 from tests.tui.fakes import CHECKS, NOW, FakeTraining, history, started, trained, written
 from tests.waiting import GIVE_UP, at_rest, until
-from workbench.events import Diverged, Event, Finished, Noted, to_json
+from workbench.events import Diverged, Event, Finished, Noted, Stopped, to_json
 from workbench.recipe import Recipe
 from workbench.runs.store.control_file import take_requests
+from workbench.runs.store.status import Stage, read_status, write_status
 from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.bars import KeyBar
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.screen import ComposeScreen
@@ -35,13 +37,16 @@ async def test_a_run_from_compose_to_the_end(make_app: AppFactory, tmp_path: Pat
     app = make_app(execute=training)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
-        assert "No run yet" in app.screen.query_one("#nothing", Text).plain
-        await pilot.press("1", "r")
+        said = app.screen.query_one("#nothing", Text).plain
+        assert "r  trains small, the recipe of Compose" in said and "4  lists the runs" in said
+        assert app.screen.query_one(KeyBar).plain.split() == ["r", "run", "?", "help", "q", "quit"]
+        await pilot.press("p", "s", "c", "f", "y")  # nothing to act on
+        await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and "finished" in head(app))
         assert "98.61 %" in head(app) and "step 230 of 230" in head(app)
         assert app.screen.query_one(Bar).fraction == 1
         assert "train" in app.screen.query_one(RunCharts).charts[0].words
-        assert app.screen.query_one(RunCharts).charts[0].text
+        await until(pilot, lambda: bool(app.screen.query_one(RunCharts).charts[0].text))  # once they have their room
         checks = app.screen.query_one("#checks", Pane).text.plain
         assert checks.startswith("! initial loss")  # bad ones first
         assert "ln 10" in checks
@@ -244,3 +249,44 @@ def test_elapsed_counts_from_the_start_of_the_process_before_there_are_events(tm
     tracked = Tracked(written(tmp_path / "run", recipe, []))
     tracked.status = replace(new_status("running"), started=NOW - 7)
     assert tracked.elapsed(NOW) == 7
+
+
+async def test_a_run_that_stopped_goes_on_where_one_reads_that_it_can(
+    make_app: AppFactory, tmp_path: Path, recipe: Recipe
+) -> None:
+    stopped = Stopped(time=NOW, step=50)
+    run = written(tmp_path / "runs" / "other", recipe, [*history(until=50), stopped], state="stopped")
+    training = FakeTraining(hold=threading.Event())
+    app = make_app(watch=run, execute=training)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "Go on with: c, or workbench run --resume other" in head(app))
+        keys = app.screen.query_one(KeyBar)
+        assert "c continue" in keys.plain and "checkpoint" not in keys.plain
+        await pilot.press("c")
+        await until(pilot, lambda: "running" in head(app))
+        assert "c checkpoint" in keys.plain and "continue" not in keys.plain
+        (call,) = training.calls
+        assert (call["run"], call["resume"]) == (run, True)
+        assert training.hold is not None
+        training.hold.set()
+        await until(pilot, lambda: "finished" in head(app))
+        assert "continue" not in keys.plain  # nothing of it is left to be done
+
+
+async def test_while_a_run_loads_there_are_its_stages_and_no_empty_charts(
+    make_app: AppFactory, tmp_path: Path, recipe: Recipe
+) -> None:
+    run = written(tmp_path / "runs" / "other", recipe, [started()])
+    status = read_status(run)
+    assert status is not None
+    write_status(run, replace(status, stages=(Stage("data", NOW - 3), Stage("checks", NOW - 2))))
+    app = make_app(watch=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "checking the recipe…" in head(app))
+        assert "reading the images" in app.screen.query_one("#loading", Text).plain
+        assert not app.screen.query_one(RunCharts).display
+        await pilot.press("f", "plus", "x")  # nothing to zoom: nothing happens
+        with run.events_file.open("a") as file:
+            file.write(to_json(trained(5)) + "\n")
+        await until(pilot, lambda: app.screen.query_one(RunCharts).display)
+        assert not app.screen.query_one("#loading").display

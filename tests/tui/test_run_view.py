@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.runs.helpers import lasting
 from tests.tui.fakes import NOW, evaluated, history, started, trained, written
 from workbench.events import (
     CheckFinished,
@@ -24,8 +26,11 @@ from workbench.events import (
 )
 from workbench.format import duration
 from workbench.recipe import Recipe
+from workbench.runs.store.status import Stage, after, write_status
 from workbench.tui.common.words import place
 from workbench.tui.run.follower import Follower
+from workbench.tui.run.loading import at_work, loading
+from workbench.tui.run.panes import pace_line
 from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView
 
@@ -201,3 +206,53 @@ def test_places_are_short_and_true(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert place(tmp_path / "runs", 20) == "./runs"
     assert place(tmp_path / "home" / "data", 20) == "./home/data"
     assert place(Path("/somewhere/far/away/from/here"), 12) == "…y/from/here"
+
+
+def test_a_run_that_loads_says_what_it_does_and_for_how_long(tmp_path: Path, recipe: Recipe) -> None:
+    run = written(tmp_path / "20260101-000000-x-0000", recipe, [])
+    done = tuple(
+        Stage(name, NOW - 10 + at) for name, at in (("process", 0.0), ("torch", 0.5), ("data", 2.5), ("network", 2.75))
+    )
+    write_status(run, replace(lasting("running"), started=NOW - 10, stages=done))
+    tracked = Tracked(run)
+    assert loading(tracked, NOW).plain == ""  # not read yet
+    tracked._follower.poll()
+    tracked.drain()
+    assert tracked.loads and at_work(tracked) == "building the network"
+    lines = [line.split("  ") for line in loading(tracked, NOW).plain.splitlines() if line[:1] in "✓●·✗" and line]
+    assert [(cells[0], cells[-1].strip()) for cells in lines] == [
+        ("✓ starting a process", "0.5 s"),
+        ("✓ loading torch", "2.0 s"),
+        ("✓ reading the images", "0.2 s"),
+        ("● building the network", "7.2 s"),
+        ("· choosing the number of threads", "· choosing the number of threads"),
+        ("· checking the recipe", "· checking the recipe"),
+        ("· first steps", "· first steps"),
+    ]
+    write_status(run, after(after(replace(lasting("running"), stages=done), started()), trained(5)))
+    run.events_file.write_text("".join(to_json(event) + "\n" for event in (started(), trained(5))))
+    tracked._follower.poll()
+    tracked.drain()
+    assert not tracked.loads and at_work(tracked) == ""
+
+
+def test_a_run_that_fails_while_it_loads_shows_where(tmp_path: Path, recipe: Recipe) -> None:
+    run = written(tmp_path / "20260101-000000-x-0000", recipe, [Failed(time=NOW, error="no such file")])
+    stages = (Stage("torch", NOW - 3), Stage("data", NOW - 1))
+    write_status(run, replace(lasting("failed"), heartbeat=NOW, stages=stages))
+    tracked = Tracked(run)
+    tracked._follower.poll()
+    tracked.drain()
+    text = loading(tracked, NOW + 100).plain
+    assert re.search(r"✗ reading the images +1\.0 s", text) and "first steps" not in text
+    assert not tracked.can_go_on(NOW)  # it never had a step
+
+
+def test_the_best_accuracy_so_far_is_said_beside_the_newest(tmp_path: Path, recipe: Recipe) -> None:
+    tracked = Tracked(written(tmp_path / "20260101-000000-x-0000", recipe, []))
+    tracked.view.feed([started(), trained(23), replace(evaluated(23), accuracy=0.91)])
+    assert "test 91.00 %, the best so far" in pace_line(tracked, NOW).plain
+    tracked.view.feed([replace(evaluated(46), accuracy=0.9)])
+    assert "test 90.00 %, best 91.00 % in epoch 1 " in pace_line(tracked, NOW).plain
+    tracked.view.feed([replace(evaluated(46), split="validation", accuracy=0.8)])  # by which a best one is chosen
+    assert "validation 80.00 %, the best so far" in pace_line(tracked, NOW).plain

@@ -16,6 +16,7 @@ from workbench.settings import Screens
 from workbench.tui.app.session import (
     NO_SESSION,
     editor_of,
+    editor_on,
     of_editor,
     read_session,
     session_file,
@@ -73,6 +74,20 @@ def test_a_changed_file_does_not_take_changes_away(recipe: Recipe) -> None:
     assert found is not None
     assert found.recipe.on("cutout")
     assert found.unsaved
+
+
+def test_opening_the_file_that_was_left_brings_its_changes_back_and_another_file_is_itself(recipe: Recipe) -> None:
+    path, other = Path("mine.toml"), Path("other.toml")
+    save_recipe(recipe, path)
+    save_recipe(recipe, other)
+    editor = Editor(recipe, path)
+    editor.toggle("cutout")
+    write_session(FILE, to_text(of_editor(editor)))
+    found = editor_on(read_session(FILE), recipe, path.resolve())
+    assert found.recipe.on("cutout") and found.unsaved
+    assert editor_on(read_session(FILE), recipe, other).recipe == recipe
+    assert editor_on(NO_SESSION, recipe, path).recipe == recipe
+    assert editor_on(read_session(FILE), recipe, None).path is None
 
 
 def test_what_cannot_be_understood_is_no_session() -> None:

@@ -6,6 +6,7 @@ After a wanted change: ``pytest tests/tui/test_snapshots.py --snapshot-update``,
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.waiting import until
 from workbench.events import Diverged, Event
 from workbench.recipe import Recipe
 from workbench.recipe.registries import TECHNIQUES
+from workbench.runs.store.status import Stage, read_status, write_status
 from workbench.tui.app.workbench import Workbench
 
 SMALL, LARGE = (80, 24), (160, 48)
@@ -107,3 +109,27 @@ def test_run_diverged(snap_compare: Compare, make_app: AppFactory, recipe: Recip
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=SMALL, run_before=read)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x48"])
+def test_run_loading(snap_compare: Compare, make_app: AppFactory, recipe: Recipe, size: tuple[int, int]) -> None:
+    run = written(RUN, recipe, [started(), CHECKS[0]])
+    status = read_status(run)
+    assert status is not None
+    begun = (("torch", 8.0), ("data", 5.6), ("network", 3.9), ("threads", 3.6), ("checks", 3.5))
+    write_status(run, replace(status, stages=tuple(Stage(name, NOW - ago) for name, ago in begun)))
+    app = make_app(watch=run, now=lambda: NOW)
+
+    async def read(pilot: TestPilot) -> None:
+        await until(pilot, lambda: "checking" in head(app))
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=read)
+
+
+def test_run_nothing(snap_compare: Compare, make_app: AppFactory) -> None:
+    async def show(pilot: TestPilot) -> None:
+        await pilot.press("2")
+        await pilot.pause()
+
+    assert snap_compare(make_app(), terminal_size=SMALL, run_before=show)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +25,24 @@ if TYPE_CHECKING:
 class RunChecks(Observer):
     """One run's checks. on: false makes none, and leaves the results of the last evaluation as they are.
 
-    folder: the run's directory, for what checks leave there; None: nowhere.
+    folder: the run's directory, for what checks leave there; None: nowhere. before_over: called when those before the
+    first step are made.
     """
 
     name = "checks"
 
-    def __init__(self, build: Build, folder: Path | None = None, *, on: bool = True) -> None:
+    def __init__(
+        self,
+        build: Build,
+        folder: Path | None = None,
+        *,
+        on: bool = True,
+        before_over: Callable[[], object] = lambda: None,
+    ) -> None:
         self._build = build
         self._folder = folder
         self._on = on
+        self._before_over = before_over
         self._watching = Watching(build, chosen(build.recipe, "during") if on else (), folder)
         self._history: list[tuple[int, float]] = []
         self._predictions = Predictions()
@@ -41,6 +50,7 @@ class RunChecks(Observer):
     def before(self) -> Iterator[CheckFinished]:
         if self._on:
             yield from preflight(self._build)
+        self._before_over()
 
     def due(self, context: StepContext) -> bool:
         return self._watching.due(context)

@@ -100,6 +100,13 @@ class LineDisplay(_Plain):
                 write(self.streams.out, _message(line.text))
 
 
+class SilentDisplay(_Plain):
+    """Nothing of a run's events, where output is the run's own log: who reads that has the events beside it."""
+
+    def take(self, event: Event) -> None:
+        pass
+
+
 class JsonDisplay(_Plain):
     """Every event as one line of JSON; what a person should know besides goes to stderr."""
 

@@ -68,7 +68,7 @@ def _meant_as_recipe(message: str) -> str:
         return ""
     name = found[1]
     if name.endswith(".toml") or any(name in place.recipes for place in recipe_folders()):
-        return f"'workbench run {name}' trains that recipe, 'workbench --recipe {name}' opens the screens on it"
+        return f"'workbench run {name}' trains that recipe, 'workbench {name}' opens the screens on it"
     return ""
 
 

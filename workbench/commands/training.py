@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import IO
 
-from workbench.commands.display import Display, make_display
+from workbench.commands.display import Display, SilentDisplay, make_display
 from workbench.commands.options import Settings
 from workbench.commands.output import complain, on_terminal, say, say_json, terminal_width
 from workbench.commands.profile_text import read_phases, step_lines
@@ -40,7 +41,11 @@ def train_here(
         say(f"run: {directory.path}")
     logged = directory.log_file.stat().st_size if directory.log_file.exists() else 0
     with own_streams(directory.log_file) as streams:
-        display = make_display(streams, name_to_type(directory, settings), as_json=as_json, quiet=quiet)
+        name = name_to_type(directory, settings)
+        if quiet and _same_file(streams.out, directory.log_file):
+            display: Display = SilentDisplay(streams, name)
+        else:
+            display = make_display(streams, name, as_json=as_json, quiet=quiet)
         showing = _Showing(display, control)
         with display, interruptible(control.stop, display.tell, abandon_all):
             state = execute(
@@ -60,6 +65,14 @@ def train_here(
     if settings.debug and state == "failed" and (text := _written_since(directory.log_file, logged)):
         complain(text)
     return state
+
+
+def _same_file(out: IO[str], log: Path) -> bool:
+    """Whether what is printed goes to the log, as that of a process in the background does."""
+    try:
+        return os.path.samestat(os.fstat(out.fileno()), os.stat(log))
+    except (OSError, ValueError):
+        return False
 
 
 def _written_since(log: Path, start: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from workbench.recipe.registries import SOURCES
 from workbench.recipe.specs import Spec
+from workbench.registered import asked_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,6 +68,13 @@ class Known:
     classes: int
     training_images: int
     test_images: int
+
+
+def loaded(source: Spec, root: Path, report: Callable[[str], None] = lambda message: None) -> DataSet:
+    """A recipe's data set. Raises DataError, and TechniqueError where a source of somebody's own is at fault."""
+    load = source.load  # type: ignore[attr-defined]
+    expected = "load(self, root, report) -> DataSet"
+    return asked_for(f"data.{source.name}", expected, DataSet, load, root, report, may_raise=None)
 
 
 class Source(Spec):

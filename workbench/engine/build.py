@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench import torch_compat
-from workbench.data.base import DataError, DataSet, NoStep, Split
+from workbench.data.base import DataError, DataSet, NoStep, Split, loaded
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import training_and_validation
 from workbench.engine.backend import threads_limited
@@ -141,17 +141,21 @@ def build(
     device: str | torch.device,
     data_root: Path,
     report: Callable[[str], None] = lambda message: None,
+    *,
+    data_read: Callable[[], object] = lambda: None,
 ) -> Build:
     """Load the data, have techniques register, make and initialise the network and its optimizer.
 
+    data_read: called when the data are there and the network comes next.
     Uses torch's global generator for the weights and puts it back. Raises RecipeError, DataError or BuildError.
     """
     if problems := conflicts(recipe):
         raise RecipeError(problems)
     device = with_index(torch.device(device))
-    dataset: DataSet = recipe.data_source.load(data_root, report)  # type: ignore[attr-defined]
+    dataset = loaded(recipe.data_source, data_root, report)
     need_classes(recipe, dataset)
     training, validation = training_and_validation(dataset, recipe.data.validation, recipe.seed)
+    data_read()
     try:
         found = registered(recipe, device, dataset)
         hooks = found.hooks

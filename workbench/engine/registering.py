@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from workbench.data.base import DataSet
 from workbench.hooks import HookError, Hooks, Registering
 from workbench.models.base import ModelOptions
 from workbench.recipe import Recipe
+from workbench.registered import TechniqueError, asked_for
 
 
 class Registration(Registering):
@@ -46,7 +48,24 @@ def network(found: Registration) -> nn.Module:
     options = ModelOptions()
     for choose in found.hooks.model_options:
         options = choose(options)
-    model: nn.Module = found.recipe.model.build(found.image_shape, found.classes, options)  # type: ignore[attr-defined]
+    kind = found.recipe.model
+    expected = "build(self, image_shape, classes, options) -> nn.Module"
+    build = kind.build  # type: ignore[attr-defined]
+    model = asked_for(f"model.{kind.name}", expected, nn.Module, build, found.image_shape, found.classes, options)
+    if not type(kind).__module__.startswith("workbench."):
+        _try(model, kind.name, found.image_shape, found.classes)
     for edit in found.hooks.model_edits:
         model = edit(model)
     return model
+
+
+def _try(model: nn.Module, name: str, shape: tuple[int, int, int], classes: int) -> None:
+    """Two images through a copy of a network of the user's own: its faults are told before anything is trained."""
+    if any(parameter.is_meta for parameter in model.parameters()):
+        return
+    expected = f"forward(self, images [N, {', '.join(map(str, shape))}]) -> logits [N, {classes}]"
+    with torch.no_grad():
+        call = copy.deepcopy(model).eval().forward
+        logits = asked_for(f"model.{name}", expected, torch.Tensor, call, torch.zeros(2, *shape), may_raise=None)
+    if logits.shape != (2, classes):
+        raise TechniqueError(f"model.{name}: forward of 2 images gives {list(logits.shape)} (expected: {expected})")

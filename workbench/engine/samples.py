@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from workbench.data.base import DataSet
+from workbench.data.base import loaded
 from workbench.data.batches import Plan, augment
 from workbench.data.splits import training_and_validation
 from workbench.engine.inputs import normalisation, prepared
@@ -26,7 +26,7 @@ def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tu
     tensor augmentation, resizing and mixing, with the draws of the recipe's seed. Partners of mixed images are taken
     from among those shown.
     """
-    dataset: DataSet = recipe.data_source.load(root)  # type: ignore[attr-defined]
+    dataset = loaded(recipe.data_source, root)
     training, _ = training_and_validation(dataset, recipe.data.validation, recipe.seed)
     hooks = registered(recipe, torch.device("cpu"), dataset).hooks
     normalise = hooks.normalise.chosen(normalisation(recipe, training, torch.device("cpu")))

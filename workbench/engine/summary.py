@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from workbench.data.base import DataSet, Known
+from workbench.data.base import DataSet, Known, loaded
 from workbench.data.batches import Plan
 from workbench.data.splits import UnseenSplit, training_and_validation
 from workbench.engine.build import BuildError, need_classes, no_step, run_steps
@@ -57,7 +57,7 @@ def build_summary(recipe: Recipe, data_root: Path) -> BuildSummary:
     """
     if problems := conflicts(recipe):
         raise RecipeError(problems)
-    return _summary(recipe, recipe.data_source.load(data_root))  # type: ignore[attr-defined]
+    return _summary(recipe, loaded(recipe.data_source, data_root))
 
 
 def _summary(recipe: Recipe, dataset: DataSet) -> BuildSummary:

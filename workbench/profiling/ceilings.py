@@ -28,7 +28,7 @@ from workbench.profiling.parts import (
 )
 from workbench.profiling.processor import Processes
 from workbench.profiling.rate import PATIENCE, RateMeasured, rate
-from workbench.profiling.report import PHASES, Gpu, Phases, Process, Progress, Rate
+from workbench.profiling.report import PHASES, Found, Gpu, Phases, Process, Progress, Rate
 
 ROUNDS = 4
 """Every part is measured so many times, in turns, so that what else the machine does meets all of them."""
@@ -145,7 +145,8 @@ class Measurement:
             ):
                 break
             for done, (name, part) in enumerate([*self._parts.items()], turn * len(self._parts)):
-                yield Progress(f"{name}, window {turn + 1} of {max(turn + 1, ROUNDS)}", min(done / planned, LAST_SHARE))
+                message = f"{name}, window {turn + 1} of {max(turn + 1, ROUNDS)}"
+                yield Progress(message, min(done / planned, LAST_SHARE), self._so_far())
                 try:
                     self._window(name, part)
                 except (RuntimeError, MemoryError) as error:
@@ -153,6 +154,10 @@ class Measurement:
                         raise
                     del self._parts[TWICE]
                     part.close()
+
+    def _so_far(self) -> list[Found]:
+        shown = (LOADER, ONE_WORKER, NETWORK, WHOLE)
+        return [Found(name, self._rate(name)) for name in shown if name in self._parts and self._parts[name].windows]
 
     def close(self) -> None:
         """End all parts."""

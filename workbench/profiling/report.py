@@ -93,7 +93,11 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Trial:
-    """A suggestion measured: both recipes in turns. gain: after ÷ before, with the lowest and highest of the pairs."""
+    """A suggestion measured: both recipes in turns.
+
+    gain: after ÷ before, the median of the pairs, with their lowest and highest. before, after: the rates of the very
+    pair that it is of, so that they agree with it, and the spread of all.
+    """
 
     changes: dict[str, Any]
     before: Rate
@@ -135,11 +139,24 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What is known of a part so far: its rate, by the name that ceilings have for it."""
+
+    name: str
+    rate: Rate
+
+
+@dataclass(frozen=True)
 class Progress:
-    """A line of ``workbench profile --json-lines`` before its last, the report: what is measured now, 0 ≤ share ≤ 1."""
+    """A line of ``workbench profile --json-lines`` before its last, the report: what is measured now, 0 ≤ share ≤ 1.
+
+    found: the rates so far. gains: of the pairs so far, where a change is tried.
+    """
 
     message: str
     share: float
+    found: list[Found] = field(default_factory=list)
+    gains: list[float] = field(default_factory=list)
 
 
 def to_plain(value: Any) -> dict[str, Any]:

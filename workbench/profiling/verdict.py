@@ -191,10 +191,15 @@ def said(turns: Sequence[Evidence]) -> Counter[Bound]:
 
 
 def sentence(e: Evidence, bound: Bound, turns: Sequence[Evidence] = ()) -> str:
-    """One sentence with the numbers. turns: each one's figures by themselves, for a verdict that is not clear."""
-    rates = f"batches alone {_count(e.loader)} images/s, network alone {_count(e.compute)}"
+    """One sentence: the reason, and what each part alone would reach. The rates themselves stand beside it, as bars.
+
+    turns: each one's figures by themselves, for a verdict that is not clear.
+    """
     reason = _doubt(e, said(turns)) if bound == "unclear" else _reason(e, bound)
-    return f"{reason}; {rates}, together {_count(e.end_to_end)}."
+    batches = f"batches alone come {_times(e.loader / e.end_to_end)}×"
+    network = f"the network alone goes {_times(e.compute / e.end_to_end)}×"
+    beside = {"loader": network, "compute": batches}.get(bound, f"{batches}, {network}")
+    return f"{reason}; {beside} as fast as both together."
 
 
 def _doubt(e: Evidence, said: Counter[Bound]) -> str:
@@ -243,8 +248,8 @@ def _reason(e: Evidence, bound: Bound) -> str:
             return f"The network limits training: with data it reaches {reached} of its rate alone"
 
 
-def _count(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"
 
 
 def _percent(share: float) -> str:

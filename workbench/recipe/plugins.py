@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +73,21 @@ def _execute(plugin: Plugin) -> Plugin:
         ) from left
     except Exception as error:
         del sys.modules[name]
-        raise PluginError(f"plugin {path}: {type(error).__name__}: {error}") from error
+        raise PluginError(f"plugin {path}{_line(error, path)}: {type(error).__name__}: {_words(error)}") from error
     _loaded[path] = plugin
     return plugin
+
+
+def _line(error: Exception, path: Path) -> str:
+    """The line of the file that an error is about, as ``:12``; "" where none can be told."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f":{error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f":{lines[-1]}" if lines else ""
+
+
+def _words(error: Exception) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
 def load_plugins(names: Iterable[str]) -> list[Path]:

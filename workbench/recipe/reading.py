@@ -55,17 +55,27 @@ def read_recipe(
         raise RecipeError([Problem("", "lists nested too deeply", None, where)]) from None
     if reader.problems or recipe is None:
         lines = Lines(text)
+        in_the_file = _problems(text, where, consistent) if overrides else reader.problems
         raise RecipeError(
-            p
-            if p.where
-            else p.at("--set", None)
-            if reader.overrode(p.path)
-            else p.at(where, lines.find(reader.names.written(p.path)))
-            for p in dict.fromkeys(reader.problems)
+            problem
+            if problem.where
+            else problem.at("--set", None)
+            if reader.overrode(problem.path) or problem not in in_the_file
+            else problem.at(where, lines.find(reader.names.written(problem.path)))
+            for problem in dict.fromkeys(reader.problems)
         )
     if reader.names.earlier:
         say(reader.names.sentence(where))
     return recipe
+
+
+def _problems(text: str, where: str, consistent: bool) -> list[Problem]:
+    """What is wrong with a file by itself; whatever else is wrong came with what was put into it."""
+    tables = parse(text, where)
+    assert not isinstance(tables, Problem)  # it was read before
+    reader = _Reader(tables)
+    reader.recipe(consistent)
+    return reader.problems
 
 
 def read_recipe_file(

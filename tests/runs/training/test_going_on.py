@@ -17,6 +17,7 @@ from workbench.recipe import Problem, RecipeError, read_recipe
 from workbench.registered import TechniqueError
 from workbench.runs.store.directory import RunDirectory, create_run
 from workbench.runs.store.events import read_events
+from workbench.runs.store.status import read_status
 from workbench.runs.training.execute import execute
 from workbench.runs.training.failure import resumable
 
@@ -67,3 +68,21 @@ def test_a_full_disk_is_gone_on_from(digits_recipe: str, tmp_path: Path, monkeyp
     events: list[Event] = []
     assert execute(run, device="cpu", on_event=events.append, checks=False) == "failed"
     assert isinstance(events[-1], Failed) and events[-1].resumable
+
+
+def test_what_a_run_does_before_its_first_loss_stands_in_its_status(digits_recipe: str, tmp_path: Path) -> None:
+    run = run_of(digits_recipe, tmp_path, "train.epochs=0.2", "train.log_every=2")
+    seen: list[tuple[str, list[str]]] = []
+
+    def hear(event: Event) -> None:
+        status = read_status(run)
+        assert status is not None
+        seen.append((event.kind, [stage.name for stage in status.stages]))
+        assert [stage.began for stage in status.stages] == sorted(stage.began for stage in status.stages)
+
+    assert execute(run, device="cpu", on_event=hear) == "finished"
+    stages = ["torch", "data", "network", "threads", "checks"]
+    assert [names for kind, names in seen if kind == "run_started"] == [stages]
+    assert [names for kind, names in seen if kind == "check_finished"][:1] == [stages]
+    status = read_status(run)
+    assert status is not None and status.stages == ()  # there is a loss

@@ -96,6 +96,13 @@ class RunHistory:
         found = self.evaluated.get(split)
         return found[-1] if found else None
 
+    def best(self) -> Evaluated | None:
+        """The earliest of the most accurate evaluations, of the validation split where there is one, else of the test
+        split; None before there is any.
+        """
+        found = self.evaluated.get("validation") or self.evaluated.get("test") or []
+        return max(found, key=lambda event: event.accuracy, default=None)
+
     def failing(self) -> list[CheckFinished]:
         """The checks of the training itself, during it and after, that fail at present."""
         return [check for name, check in self.checks.items() if name in self._of_training and check.verdict == "fail"]

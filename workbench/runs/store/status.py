@@ -46,13 +46,27 @@ ENDED = frozenset({"finished", "stopped", "diverged", "failed", "lost"})
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of what a run does before its first loss, and when it began, in seconds since 1970."""
+
+    name: str
+    began: StepContext
+
+
+PROCESS, TORCH, CHECKPOINT, DATA, NETWORK, THREADS, CHECKS, STEPS = STAGES = (
+    "process", "torch", "checkpoint", "data", "network", "threads", "checks", "steps",
+)  # fmt: skip
+"""The names of those parts, in their order."""
+
+
+@dataclass(frozen=True)
 class Status:
     """What a run last said about itself. Times are seconds since 1970; a figure is None until it is known.
 
     accuracy, loss: of the latest training steps. test_accuracy, test_loss: of the latest evaluation. best: highest
     validation accuracy. seconds: training time so far, pauses and evaluations left out. started: when this process took
     the run up. process_started and namespace: with pid, boot_id and host they name one process. message: the error or
-    reason of an end.
+    reason of an end. stages: what it has done since then, the newest last; none once there is a loss.
     """
 
     state: str
@@ -76,6 +90,7 @@ class Status:
     seed: Count | None = None
     seconds: Amount | None = None
     test_loss: Finite | None = None
+    stages: tuple[Stage, ...] = ()
 
 
 _ADAPTER = TypeAdapter(Status)
@@ -102,6 +117,8 @@ def going_on(run: RunDirectory, status: Status) -> Status:
     before = read_status(run)
     if before is None:
         return status
+    if before.state == "queued" and before.pid == status.pid and before.started:  # whoever launched it wrote that
+        status = dataclasses.replace(status, stages=(Stage(PROCESS, before.started),))
     kept = ("step", "steps", "epoch", "loss", "accuracy", "test_accuracy", "best", "seed", "seconds", "test_loss")
     return dataclasses.replace(status, **{name: getattr(before, name) for name in kept})
 
@@ -226,6 +243,7 @@ def after(status: Status, event: Event) -> Status:
             loss=_finite(event.loss),
             accuracy=_finite(event.accuracy),
             images_per_second=_finite(event.images_per_second),
+            stages=(),
         )
     elif isinstance(event, Evaluated) and event.split == "test":
         status = change(status, test_accuracy=_finite(event.accuracy), test_loss=_finite(event.loss))

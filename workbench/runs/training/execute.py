@@ -17,6 +17,7 @@ from workbench.recipe import Recipe, write_recipe
 from workbench.runs.errors import CannotWrite, RunError, cannot_write, replace_text
 from workbench.runs.store.continuation import START, read_continuation
 from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.status import CHECKPOINT, CHECKS, DATA, NETWORK, STEPS, THREADS, TORCH
 from workbench.runs.training.failure import explain, instead, resumable
 from workbench.runs.training.writer import RunWriter
 from workbench.storage.regular import NoRoom
@@ -64,6 +65,7 @@ def execute(
     try:
         with writer:
             try:
+                writer.stage(TORCH)
                 chosen = choose(device)
                 for event in _events(
                     writer, chosen, data_root or default_data_root(None), resume, control, say, checks
@@ -123,6 +125,8 @@ def _events(
     from workbench.profiling.instruments import Instruments
 
     checkpoints = Checkpoints(lambda: writer.run.checkpoints, look=writer.look)
+    if resume:
+        writer.stage(CHECKPOINT)
     saved = checkpoints.load() if resume else None
     how = read_continuation(run)
     if how is not None and saved is None:
@@ -143,8 +147,16 @@ def _events(
     instruments = Instruments(run.profile)
     with backend(recipe, chosen):
         with because_of("", 0):
-            built = build(recipe, chosen, data_root, lambda message: say(Noted(message=message)))
+            writer.stage(DATA)
+            built = build(
+                recipe,
+                chosen,
+                data_root,
+                lambda message: say(Noted(message=message)),
+                data_read=lambda: writer.stage(NETWORK),
+            )
         try:
+            writer.stage(THREADS)
             threads = use_threads(built)
             if threads.seconds:
                 notes.append(str(threads))
@@ -156,7 +168,9 @@ def _events(
                 built = built.with_(schedule=continued(built.schedule, how))
                 saved = take_over(built, saved, how)
             state = TrainState.of(built)
-            observers = (RunChecks(built, run.path, on=checks), instruments)
+            run_checks = RunChecks(built, run.path, on=checks, before_over=lambda: writer.stage(STEPS))
+            observers = (run_checks, instruments)
+            writer.stage(CHECKS if saved is None else STEPS)
             yield from train(built, control, checkpoints, saved, observers=observers, state=state)
             if state.execution != built.execution:
                 _write_out(writer, built.with_(execution=state.execution))

@@ -19,7 +19,16 @@ from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.events import EventLog
 from workbench.runs.store.history import read_history
 from workbench.runs.store.machine import Sampler
-from workbench.runs.store.status import ENDS, STATES, after, going_on, new_status, read_status, write_status
+from workbench.runs.store.status import (
+    ENDS,
+    STATES,
+    Stage,
+    after,
+    going_on,
+    new_status,
+    read_status,
+    write_status,
+)
 from workbench.runs.training.rescue import Anchor
 from workbench.storage.locks import Claim
 
@@ -125,6 +134,13 @@ class RunWriter:
         if isinstance(event, Resumed):
             self._look_back(event)
         if type(event) in STATES or isinstance(event, RunStarted):
+            self._write_status()
+
+    def stage(self, name: str) -> None:
+        """Say in the status what the run does now, before its first loss."""
+        with self._guard:
+            self.status = dataclasses.replace(self.status, stages=(*self.status.stages, Stage(name, time.time())))
+        with contextlib.suppress(OSError, RunError):  # the events are what must be written
             self._write_status()
 
     def break_off(self, why: str) -> str:

@@ -58,7 +58,7 @@ class HelpScreen(Dialog[Action | None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help") as dialog:
             dialog.border_title = "Keys"
-            dialog.border_subtitle = "esc closes · a click does it · ^p finds every action by name"
+            dialog.border_subtitle = "esc closes · a click does it · ^p finds every action"
             for action in self._actions:
                 yield HelpLine(action)
             places = Text(classes="help-places")

@@ -106,7 +106,8 @@ def _clashes(found: Mapping[str, str]) -> list[tuple[str, str]]:
         for action in sorted(actions(where, found), key=lambda a: a.id in found):
             for key in action.keys.split(","):
                 other = taken.setdefault(key, action)
-                if other.id != action.id and action.id in found:
+                shared = other.id == action.instead_of or action.id == other.instead_of
+                if other.id != action.id and action.id in found and not shared:
                     clashes.setdefault(
                         action.id, f"'{key}' is the key of {other.id} already; give that one another key in [keys], too"
                     )

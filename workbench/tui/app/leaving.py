@@ -98,7 +98,7 @@ class LeavingApp(TrainingApp):
 
     def action_suspend(self) -> None:
         """Ctrl-Z: back to the shell, if there is one. It stops a training too, so that is asked about."""
-        if not shell_waits():
+        if self.settings.in_browser or not shell_waits():
             self.notify(
                 "There is no shell behind this terminal that could bring the workbench back.", severity="warning"
             )

@@ -22,8 +22,9 @@ from workbench.runs.store.directory import RunDirectory
 from workbench.settings import Screens
 from workbench.tui.app import crash
 from workbench.tui.app.descriptors import Descriptors
+from workbench.tui.app.ending import run_command
 from workbench.tui.app.leaving import ABANDON, BACKGROUND, LOST, STOP
-from workbench.tui.app.session import NO_SESSION, editor_of, read_session, session_file
+from workbench.tui.app.session import NO_SESSION, editor_of, editor_on, read_session, session_file
 from workbench.tui.app.training import Training
 from workbench.tui.app.workbench import Workbench, first_recipe
 from workbench.tui.common.background import ThreadBroke
@@ -48,23 +49,26 @@ def run_app(
     screens: Screens | None = None,
     ascii: bool = False,
     keymap: Mapping[str, str] | None = None,
+    in_browser: bool = False,
 ) -> None:
     """Open the terminal and stay until it is left.
 
     recipe: what to compose; if left out, what was left in this folder, or the packaged ``digits``. recipe_path: its
     file, where saving writes unless it is a packaged one. watch: a run to open the Run screen with. runs, data_root,
     device: as the command line resolved them. plugins: files that are loaded already; the preview process loads them
-    too. screens, ascii, keymap: how they look, and the user's keys by action id. Raises ScreensBroke where something
-    other than the user ended the screens; whatever ends them, a training stops at a checkpoint first.
+    too. screens, ascii, keymap, in_browser: how and where they are drawn, and the user's keys by action id. Raises
+    ScreensBroke where something other than the user ended the screens; whatever ends them, a training stops at a
+    checkpoint first.
     """
     keep_freed_memory()
     screens = screens or Screens()
-    settings = Settings(runs, data_root, device, tuple(plugins), screens, ascii, keymap or {})
+    settings = Settings(runs, data_root, device, tuple(plugins), screens, ascii, keymap or {}, in_browser)
     session_path = session_file(Path.cwd())
     session = read_session(session_path) if screens.restore else NO_SESSION
-    editor = editor_of(session) if recipe is None else None
-    if editor is None:
-        editor = Editor(recipe or first_recipe(), writable(recipe_path) if recipe_path is not None else None)
+    if recipe is None:
+        editor = editor_of(session) or Editor(first_recipe())
+    else:
+        editor = editor_on(session, recipe, writable(recipe_path) if recipe_path is not None else None)
     with Descriptors(log_file()) as descriptors:
         app = Workbench(
             settings, editor, watch=watch, descriptors=descriptors, session=session, session_path=session_path
@@ -75,6 +79,8 @@ def run_app(
             try:
                 outcome = app.run()
                 ended_by = app.ended_by
+                if outcome is None and ended_by is None and in_browser:  # the page was closed
+                    outcome = ""
             except BaseException as error:  # past the app: an exit() in what it calls, an interrupt, a broken start
                 crash.keep(error, descriptors.log)
                 outcome, ended_by = None, error
@@ -176,6 +182,10 @@ def _go_on_alone(app: Workbench) -> None:
     """Without a terminal: train to the end. ``workbench watch`` shows the run, ``workbench stop`` ends it."""
     if app.training is not None:
         app.training.join()
+        run, state = app.training.run, app.training.state
+        if app.settings.screens.on_end and run is not None and state is not None and app.leaving != BACKGROUND:
+            with contextlib.suppress(RunError):  # nobody is there to hear it
+                run_command(app.settings.screens.on_end, run, state)
         if app.leaving == BACKGROUND and app.training.run is not None and app.training.state == "stopped":
             settings, device = app.settings, app.training.device
             with contextlib.suppress(RunError):  # nobody is there to hear it; the run stands at its checkpoint

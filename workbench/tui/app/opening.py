@@ -55,13 +55,19 @@ def open_screens(
         screens=user.screens,
         ascii=ascii_only(user.screens),
         keymap=keymap(user),
+        in_browser=in_browser(),
     )
 
 
 def need_terminal() -> None:
     """Raises InputError where there is nobody to look at screens."""
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+    if not in_browser() and not (sys.stdout.isatty() and sys.stdin.isatty()):
         raise InputError("the screens need a terminal; workbench --help lists the commands that work without one")
+
+
+def in_browser(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether ``workbench serve`` started this process: its pipes lead to a page in a browser."""
+    return environment.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 
 def read_user() -> UserSettings:
@@ -110,6 +116,8 @@ def ascii_only(screens: Screens, environment: Mapping[str, str] = os.environ) ->
     """Whether charts and frames should do with ASCII."""
     if screens.charts != "auto":
         return screens.charts == "ascii"
+    if in_browser(environment):
+        return False
     spoken = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environment.get(name))), "")
     plain = spoken.upper() in ("C", "POSIX") or ("." in spoken and "UTF" not in spoken.upper())
     return plain or environment.get("TERM", "") in NO_BRAILLE

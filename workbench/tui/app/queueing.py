@@ -46,21 +46,30 @@ def device_used(run: RunDirectory | None) -> str:
     return status.device if status is not None else ""
 
 
+def begin_apart(make: Callable[[], RunDirectory], device: str, settings: Settings) -> tuple[RunDirectory, int]:
+    """Make a run and begin it in a process of its own; returns both. Not for the UI's thread. Raises RunError."""
+    try:
+        run = make()
+        return run, detach(run, device, settings.data_root, run.started(), settings.plugins)
+    except OSError as error:
+        raise RunError(str(error)) from error
+
+
 def hand_over(make: Callable[[], RunDirectory], device: str, settings: Settings, *, queued: bool) -> str:
     """Make a run and queue it, or begin it in a process of its own; returns a line for the user. Raises RunError.
 
     Not for the UI's thread: the run's directory holds what git says about the folder, for instance.
     """
+    if not queued:
+        run, _ = begin_apart(make, device, settings)
+        return f"{run.name} begins on {device}, in the background."
     try:
         run = make()
-        if queued:
-            place = jobs.add(run, device, settings.data_root, settings.plugins)
-            ensure_worker(run.path.parent)
-            return f"{run.name} is queued, place {place}."
-        detach(run, device, settings.data_root, run.started(), settings.plugins)
+        place = jobs.add(run, device, settings.data_root, settings.plugins)
+        ensure_worker(run.path.parent)
     except OSError as error:
         raise RunError(str(error)) from error
-    return f"{run.name} begins on {device}, in the background."
+    return f"{run.name} is queued, place {place}."
 
 
 class QueueWatcher:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from workbench.filesystem import why
+from workbench.filesystem import absolute, why
 from workbench.recipe import Recipe, RecipeError, read_recipe, read_recipe_file, write_recipe
 from workbench.runs.errors import RunError, replace_text
 from workbench.settings import Screens
@@ -126,6 +126,13 @@ def editor_of(session: Session) -> Editor | None:
     editor = Editor(loaded, path)
     editor.restore(recipe, saved)
     return editor
+
+
+def editor_on(session: Session, recipe: Recipe, path: Path | None) -> Editor:
+    """A recipe that was asked for, from its file; with the changes that were left there unsaved, if it is that file."""
+    if path is not None and session.path and absolute(Path(session.path)) == absolute(path):
+        return editor_of(session) or Editor(recipe, path)
+    return Editor(recipe, path)
 
 
 def _read(text: str) -> Recipe | None:

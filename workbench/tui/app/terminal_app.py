@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import cast
 
 from textual import events
@@ -21,6 +21,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerError
 
+from workbench.tui.app.commands import COLOURS, Command, Commands, commands
 from workbench.tui.app.theme import MUTED, THEMES, WORKBENCH, palette
 from workbench.tui.common.actions import Action, Where, actions
 from workbench.tui.common.palette import Palette
@@ -42,6 +43,7 @@ SLOW = 5
 class TerminalApp(TextualApp):
     """The base of the app. theme: the one that was chosen last, "" for that of the settings."""
 
+    COMMANDS = {Commands}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
 
     def __init__(self, settings: Settings, theme: str = "", poll: float = 1.0) -> None:
@@ -159,16 +161,28 @@ class TerminalApp(TextualApp):
         return next(a.shown_key for a in actions(where, self.settings.keymap) if a.id == action)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: the actions of the registry, and the choice of colours."""
-        for action in self.actions():
-            if action.palette:
-                name, _, rest = action.about.partition(":")
+        """What the command palette offers, as Textual knows it."""
+        for command in self.commands():
+            yield SystemCommand(command.title, command.help, command.run)
 
-                async def run(name: str = action.full_name) -> None:
-                    await self.run_action(name, screen)
+    def commands(self) -> list[Command]:
+        """The command palette: the actions of the registry that can be taken, and the choice of colours."""
+        screen = self.screen_stack[0]  # the palette itself lies over it
+        mode = cast(Where, self.current_mode)
 
-                yield SystemCommand(name, rest.strip() or f"key {action.shown_key}", run)
-        yield SystemCommand("Colours", "Choose a theme", self.action_change_theme)
+        def possible(action: Action) -> bool:
+            return action.where == "app" or screen.check_action(action.name, ()) is True
+
+        def run(action: Action) -> Callable[[], Awaitable[None]]:
+            async def do() -> None:
+                if action.where not in ("app", mode):
+                    await self.switch_mode(action.where)
+                await self.run_action(action.full_name, self.screen_stack[0])
+
+            return do
+
+        found = commands(mode, self.settings.keymap, possible, run)
+        return [*found, Command("Colours", "Choose a theme", COLOURS, self.action_change_theme)]
 
 
 async def _over(worker: Worker[object]) -> None:

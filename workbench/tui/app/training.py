@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,7 @@ class Training:
         self._resume = resume
         self._descriptors = descriptors
         self._execute = execute
+        self._begun = 0.0
         self._thread = threading.Thread(target=self._work, daemon=True, name="training")
 
     def start(self) -> None:
@@ -55,12 +57,18 @@ class Training:
         interpreter goes away aborts the process.
         """
         atexit.register(self.stop_and_join)
+        self._begun = time.monotonic()
         self._thread.start()
 
     def stop_and_join(self) -> None:
         """Ask for an end at a checkpoint and wait for it."""
         self.control.stop()
         self.join()
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it began."""
+        return time.monotonic() - self._begun
 
     @property
     def alive(self) -> bool:

@@ -12,14 +12,15 @@ from workbench.filesystem import absolute
 from workbench.runs.errors import RunError
 from workbench.runs.extend import Plan, begin
 from workbench.runs.find.listing import newest_live_run
+from workbench.runs.launch import await_heartbeat
 from workbench.runs.queue.jobs import remove
 from workbench.runs.store.control_file import Action as Request
 from workbench.runs.store.control_file import ask
 from workbench.runs.store.directory import RunDirectory, create_run
 from workbench.tui.app import queueing
+from workbench.tui.app.ending import EndingApp
 from workbench.tui.app.outside import Outside
 from workbench.tui.app.queueing import QueueMoved
-from workbench.tui.app.recipe_app import RecipeApp
 from workbench.tui.app.training import Training
 from workbench.tui.common.background import aside
 from workbench.tui.common.editor import Editor
@@ -44,7 +45,7 @@ class TrainingMoved(Message):
         self.state = training.state
 
 
-class TrainingApp(RecipeApp):
+class TrainingApp(EndingApp):
     """training: of this process, the last one. tracked: the run on the Run screen, whoever trains it."""
 
     def __init__(
@@ -55,6 +56,7 @@ class TrainingApp(RecipeApp):
         self.tracked: Tracked | None = None
         self._begun_in = ""
         self._begun: Callable[[], None] = lambda: None
+        self._beginning = False
 
     @property
     def trains(self) -> bool:
@@ -89,14 +91,18 @@ class TrainingApp(RecipeApp):
         self._train(lambda: begin(wanted, self.settings.runs), resume=True)
 
     def _train(self, make: Make, *, resume: bool) -> None:
-        if self.trains:
-            self._offer_queue(make)
+        at_work = self._at_work()
+        if self.trains or self._beginning or at_work is not None:
+            self._offer_queue(make, at_work)
             return
         if reason := self.refusal:
             how = f"{reason}, or go on without it: {self.key('compose.devices')} in Compose, cpu."
             self.notify(how, title="The GPU cannot be used", severity="error", timeout=20, markup=False)
             return
         self._begun_in, self._begun = self.current_mode, self.hold_input()
+        if self.settings.in_browser:
+            self._train_apart(make)
+            return
         self.training = Training(
             make,
             lambda training: self.post_message(TrainingMoved(training)),
@@ -107,6 +113,31 @@ class TrainingApp(RecipeApp):
             execute=self._outside.execute,
         )
         self.training.start()
+
+    def _at_work(self) -> RunDirectory | None:
+        """The run that a new one would have to share its device with, as far as the screens know; None for none."""
+        if not self.settings.in_browser:
+            return self.trained_here
+        tracked = self.tracked
+        return tracked.run if tracked is not None and tracked.live else None
+
+    def _train_apart(self, make: Make) -> None:
+        """Begin a run in a process of its own, which goes on when the page is closed."""
+
+        def begun(started: tuple[RunDirectory, int]) -> None:
+            self._beginning = False
+            self._show_begun(started[0])
+            self._begun()
+            aside(self, "a run's first words", lambda: await_heartbeat(*started), failed=failed)
+
+        def failed(error: RunError) -> None:
+            self._beginning = False
+            self._begun()
+            self.notify(str(error), title="The run broke", severity="error", timeout=10)
+
+        self._beginning = True
+        device, settings = self.device, self.settings
+        aside(self, "starting a run", lambda: queueing.begin_apart(make, device, settings), begun, failed)
 
     def on_training_moved(self, message: TrainingMoved) -> None:
         """Watch a new run; say how one ended."""
@@ -127,6 +158,9 @@ class TrainingApp(RecipeApp):
             self.notify(f"{training.run.name}: {state}", severity=severity)
         if self.tracked is not None:
             self.tracked.hurry()
+        if (run := training.run) is not None:  # where the Run screen follows it, that is first and knows the result
+            seconds = training.seconds
+            self.set_timer(3 * self.poll, lambda: self.tell_end(run, state, seconds))
         self.training_ended()
 
     def _show_begun(self, run: RunDirectory) -> None:
@@ -143,12 +177,12 @@ class TrainingApp(RecipeApp):
 
     # The queue
 
-    def _offer_queue(self, make: Make) -> None:
+    def _offer_queue(self, make: Make, training: RunDirectory | None) -> None:
         """A run is wanted while another one is trained here: ask, at once, and find out where else it could be trained.
 
-        Queue the run, train it on another device, or neither. No second training in this process.
+        Queue the run, train it on another device, or neither. No second training in this process. training: the other
+        one; None while it is made.
         """
-        training = self.training.run if self.training is not None else None
         name = training.name if training is not None else "the present run"
         question = (
             f"{name} is being trained here. A queued run waits for it, and trains even if this terminal is closed."

@@ -173,6 +173,8 @@ class Workbench(LeavingApp):
         if self.tracked is not None:
             self.tracked.drain()
             self.show_run()
+            if self.tracked.ended_now():
+                self.followed_run_ended(self.tracked)
         self._keep_session()
         self.leave_if_stopped()
 

@@ -16,7 +16,8 @@ Where = Literal["compose", "run", "profile", "runs", "app"]
 class Action:
     """Something that a user can do. ``name`` is the method ``action_name`` with arguments, on the screen or the app.
 
-    title: in the footer, empty where it has no place there. palette: offered in the command palette.
+    title: in the footer, empty where it has no place there. palette: offered in the command palette. instead_of: the id
+    of an action that may have the same key, since only one of both can be done at any time.
     """
 
     where: Where
@@ -26,6 +27,7 @@ class Action:
     title: str = ""
     display: str = ""
     palette: bool = True
+    instead_of: str = ""
 
     @property
     def id(self) -> str:
@@ -66,9 +68,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("compose", "scroll(1)", "ctrl+d", "Scroll the pane at the right down", palette=False),
     Action("compose", "scroll(-1)", "ctrl+u", "Scroll the pane at the right up", palette=False),
     Action("compose", "copy", "y", "Copy the recipe as TOML to the clipboard"),
+    Action("run", "start", "r", "Train the recipe of Compose, where no run is shown", "run"),
     Action("run", "pause", "p", "Pause the run, or let it go on", "pause"),
     Action("run", "stop", "s", "Stop the run at a checkpoint", "stop"),
-    Action("run", "checkpoint", "c", "Save a checkpoint now", "checkpoint"),
+    Action("run", "checkpoint", "c", "Save a checkpoint of the run at work", "checkpoint"),
+    Action(
+        "run",
+        "go_on",
+        "c",
+        "Continue a run that stopped, from its last checkpoint",
+        "continue",
+        instead_of="run.checkpoint",
+    ),
     Action("run", "more_charts", "v", "Show the next two charts", "view"),
     Action("run", "full", "f,enter", "Show the chart in focus full screen, or all again", "full"),
     Action("run", "zoom_in", "plus,equals_sign", "Zoom in, around the cursor or the end", "zoom", "+"),

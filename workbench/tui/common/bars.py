@@ -37,8 +37,8 @@ class KeyBar(Text):
         self.refresh_keys()
 
     def _fitting(self) -> list[Action]:
-        """As many as have room; those of every screen, help and quit, stay to the last."""
-        found = list(self._actions)
+        """As many as have room, without those that the screen hides; help and quit stay to the last."""
+        found = [action for action in self._actions if self.screen.check_action(action.name, ()) is not False]
         while found and sum(map(_cells, found)) > max(1, self.size.width):
             found.pop(next((i for i in reversed(range(len(found))) if found[i].where != "app"), -1))
         return found

@@ -24,7 +24,8 @@ class Settings:
     """Places and device in use, and how the screens are to look.
 
     device: ``"auto"``, ``"cpu"`` or ``"cuda:N"``. plugins: files that are loaded. ascii: charts and frames do
-    without braille and box drawing. keymap: the user's keys by action id.
+    without braille and box drawing. keymap: the user's keys by action id. in_browser: the screens are a page, which
+    ends this process when it is closed; runs are trained in others.
     """
 
     runs: Path
@@ -34,6 +35,7 @@ class Settings:
     screens: Screens = field(default_factory=Screens)
     ascii: bool = False
     keymap: Mapping[str, str] = field(default_factory=dict)
+    in_browser: bool = False
 
 
 class Services(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -96,8 +97,17 @@ class TextualApp(App[str]):
 
     @property
     def terminal_gone(self) -> bool:
-        """Whether the terminal that the keys came from no longer exists."""
-        return isinstance(self._driver, SurvivingDriver) and self._driver.terminal_gone()
+        """Whether the terminal that the keys came from no longer exists, or whoever served the page."""
+        driver = self._driver
+        if driver is not None and driver.is_web:
+            keys: threading.Thread | None = getattr(driver, "_key_thread", None)
+            return keys is not None and not keys.is_alive()  # it ends where there is nothing more to read
+        return isinstance(driver, SurvivingDriver) and driver.terminal_gone()
+
+    def command_terminal(self, sequence: str) -> None:
+        """Send a sequence past the screens; nothing where there is no terminal."""
+        if sequence and self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
 
     @property
     def input_waits(self) -> bool:

@@ -79,6 +79,7 @@ class Profiling:
         self.report: Report | None = None
         self.measured: tuple[Recipe, str] | None = None
         self.progress: Progress | None = None
+        self.began = 0.0
         self.error = ""
         self.shares = ""
         self.trying = False
@@ -119,7 +120,7 @@ class Profiling:
         self._next = app.editor.recipe, app.device
         self.error, self.trying = "", trying
         self.shares = self._sharing()
-        self.progress = Progress("starting", 0.0)
+        self.progress, self.began = Progress("starting", 0.0), app.now()
         options = ["--device", app.device, "--data-root", str(app.settings.data_root)]
         options += [word for plugin in app.settings.plugins for word in ("--plugin", str(plugin))]
         self._child = ProfileChild(
@@ -195,7 +196,7 @@ class Profiling:
     def ask(self, what: Action) -> None:
         """Ask the run on screen for ``"stacks"`` or a ``"trace"``."""
         tracked = self._services.tracked
-        if tracked is None or not tracked.live:
+        if tracked is None or not tracked.live or self.awaiting("stacks") or self.awaiting("trace"):
             return
         saved = tracked.saved
         self.awaited[what] = (tracked.run, saved.stacks if what == "stacks" else saved.operators)

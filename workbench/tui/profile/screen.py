@@ -10,7 +10,7 @@ from textual.content import Content
 
 from workbench.events import PhasesMeasured
 from workbench.profiling.report import Phases
-from workbench.tui.common.actions import bindings
+from workbench.tui.common.actions import ACTIONS, bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.texts import MUTED, Part
@@ -18,6 +18,7 @@ from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.profile import texts
 from workbench.tui.profile.profiling import Profiling, ProfilingServices
+from workbench.tui.profile.rates import so_far
 from workbench.tui.profile.widgets import MeasuringLine, StackView, StepBar
 
 
@@ -26,6 +27,9 @@ class ProfileServices(ProfilingServices, Protocol):
 
     profiling: Profiling
 
+
+OF_SOMETHING = frozenset(action.name for action in ACTIONS if action.where == "profile") - {"measure"}
+"""Actions that need something to act on."""
 
 VIEWS = {"verdict": "Verdict", "stacks": "Stacks", "operators": "Operators", "parts": "Parts"}
 
@@ -91,10 +95,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         live = tracked is not None and tracked.live
         if tracked is not None and live and tracked.run.name != self._run:  # a new run shows itself
             self._run, self._of_run = tracked.run.name, True
-        saved = tracked.saved if tracked is not None else None
-        measured = tracked is not None and tracked.phases is not None
-        anything = bool(live or measured or profiling.report or profiling.busy)
-        anything = anything or bool(saved is not None and (saved.stacks or saved.operators))
+        anything = self._anything()
         self.query_one("#profile").display = anything
         nothing = self.query_one("#profile-nothing", Text)
         nothing.display = not anything
@@ -106,6 +107,15 @@ class ProfileScreen(WorkbenchScreen[None]):
         self._show_saved()
         self.query_one(MeasuringLine).show_profiling(profiling)
         self.query_one(KeyBar).refresh_keys()
+
+    def _anything(self) -> bool:
+        """Whether there is something to show."""
+        profiling, tracked = self.profiling, self.services.tracked
+        if profiling.report is not None or profiling.busy:
+            return True
+        if tracked is None:
+            return False
+        return bool(tracked.live or tracked.phases or tracked.saved.stacks or tracked.saved.operators)
 
     def _nothing(self) -> Content:
         app = self.services
@@ -151,20 +161,25 @@ class ProfileScreen(WorkbenchScreen[None]):
         app, profiling = self.services, self.profiling
         pane = self.query_one("#verdict", Pane)
         room = pane.scrollable_content_region.width
-        if profiling.report is None:
-            key = app.key("profile.cancel" if profiling.busy else "profile.measure")
+        ascii, airy = app.settings.ascii, self.has_class("-wide")
+        keys = {name: app.key(f"profile.{name}") for name in ("try", "keep", "cancel")}
+        progress = profiling.progress
+        at_work = None if progress is None else so_far(progress, max(40, room), keys, ascii=ascii)
+        if at_work is not None and (profiling.report is None or not profiling.trying):
+            pane.show(at_work)
+        elif profiling.report is None:
             said = f" measures what limits {app.editor.recipe.name}: batches alone, the network alone, both together."
-            if profiling.busy:
-                said = " ends the measurement of batches alone, the network alone and both together, in turns."
-            pane.show(Content.assemble((key, "bold $primary"), said))
-            self.query_one("#parts", Pane).show(Content.styled("nothing measured yet", "$muted"))
+            pane.show(Content.assemble((app.key("profile.measure"), "bold $primary"), said))
         else:
-            keys = {"try": app.key("profile.try"), "keep": app.key("profile.keep")}
             kept = profiling.trial is not None and profiling.kept is profiling.trial
-            ascii, airy = app.settings.ascii, self.has_class("-wide")
-            text = texts.verdict(profiling.report, max(40, room), keys, kept=kept, airy=airy, ascii=ascii)
-            pane.show(text)
-            self.query_one("#parts", Pane).show(texts.parts_of(profiling.report, ascii=ascii))
+            pane.show(
+                texts.verdict(profiling.report, max(40, room), keys, kept=kept, airy=airy, ascii=ascii, trying=at_work)
+            )
+        parts = self.query_one("#parts", Pane)
+        if profiling.report is None:
+            parts.show(Content.styled("nothing measured yet", "$muted"))
+        else:
+            parts.show(texts.parts_of(profiling.report, ascii=ascii))
 
     def _show_saved(self) -> None:
         """Stacks and operators of the run on screen."""
@@ -217,15 +232,21 @@ class ProfileScreen(WorkbenchScreen[None]):
         self.show_view(view)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What cannot be done at the moment is dimmed."""
+        """What cannot be done at the moment is dimmed; an empty screen offers what acts, no more."""
+        if action in OF_SOMETHING and not self._anything():
+            return False
         profiling, tracked = self.profiling, self.services.tracked
         live = tracked is not None and tracked.live and not tracked.waits
+        looked_into = profiling.awaiting("stacks") or profiling.awaiting("trace")  # each would measure the other
         possible = {
             "measure": not profiling.busy,
             "try": not profiling.busy and profiling.report is not None and profiling.report.suggestion is not None,
             "keep": profiling.trial is not None and profiling.trial is not profiling.kept,
-            "stacks": live,
-            "trace": live,
+            "stacks": live and not looked_into,
+            "trace": live and not looked_into,
+            "cancel": profiling.busy,
+            "other_step": profiling.report is not None and tracked is not None,
+            "fold": tracked is not None and tracked.saved.stacks is not None,
         }
         return True if possible.get(action, True) else None
 

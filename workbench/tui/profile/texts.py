@@ -11,9 +11,20 @@ from textual.content import Content
 from workbench.events import PhasesMeasured
 from workbench.format import bare, file_size, milliseconds, percent
 from workbench.profiling.operators import OperatorTable
-from workbench.profiling.report import LETTERS, PHASES, Phases, Process, Rate, Report, Suggestion, Transform, Trial
+from workbench.profiling.report import (
+    LETTERS,
+    PHASES,
+    Phases,
+    Process,
+    Rate,
+    Report,
+    Suggestion,
+    Transform,
+    Trial,
+)
 from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.words import cut, rate
+from workbench.tui.profile.rates import ceilings
 
 COLOURS = {
     "data wait": "$error",
@@ -25,8 +36,6 @@ COLOURS = {
     "other": "$muted",
 }
 UNEXPLAINED = "unexplained"
-FAR = 3.0
-"""Times the end to end rate at which the bars of the ceilings end."""
 
 
 @dataclass(frozen=True)
@@ -152,36 +161,19 @@ def changed_to(changes: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def ceilings(report: Report, room: int, *, ascii: bool = False) -> Content:
-    """Each ceiling as a bar with its rate and the spread of its windows; the end to end rate as the last.
-
-    What is far beyond the end to end rate ends in an arrow: it limits nothing, and would press the others flat.
-    """
-    rows: list[tuple[str, Rate, str]] = [("batches alone", report.loader, "$warning")]
-    if report.loader_alone is not None:
-        rows.append(("one worker", report.loader_alone, "$warning"))
-    rows += [("network alone", report.compute, "$primary"), ("end to end", report.end_to_end, "$success")]
-    figures = [(rate(entry.images_per_second), f"{entry.low:,.0f}–{entry.high:,.0f}") for _, entry, _ in rows]
-    first, second = (max(len(pair[i]) for pair in figures) for i in (0, 1))
-    cells = max(4, room - 14 - first - second - 3)
-    most = min(max(entry.high for _, entry, _ in rows), FAR * report.end_to_end.high) or 1.0
-    solid, spread, beyond = ("#", "+", ">") if ascii else ("█", "▒", "▶")
-    parts: list[Part] = []
-    for (name, entry, colour), (value, between) in zip(rows, figures, strict=True):
-        full, more = (min(cells, round(value / most * cells)) for value in (entry.low, entry.high))
-        bar = solid * full + spread * (more - full)
-        bar = bar[:-1] + beyond if entry.high > most else bar
-        parts += [(f"{name:<14}", ""), (bar.ljust(cells), colour)]
-        parts += [(f" {value:>{first}}", "bold"), (f"  {between:>{second}}\n", MUTED)]
-    return Content.assemble(*parts)
-
-
 def verdict(
-    report: Report, room: int, keys: Mapping[str, str], *, kept: bool, airy: bool, ascii: bool = False
+    report: Report,
+    room: int,
+    keys: Mapping[str, str],
+    *,
+    kept: bool,
+    airy: bool,
+    ascii: bool = False,
+    trying: Content | None = None,
 ) -> Content:
     """Ceilings, the verdict in its sentence, the one suggestion, what came of trying it, notes.
 
-    room: cells of a line. airy: with empty lines between them.
+    room: cells of a line. airy: with empty lines between them. trying: what is known of the change while it is tried.
     """
     between = "\n" if airy else ""
     count = "1 worker" if report.workers == 1 else f"{report.workers} workers"
@@ -191,7 +183,9 @@ def verdict(
     parts += [(f"{report.bound.capitalize()}-bound. " if report.bound != "unclear" else "", "bold $accent")]
     parts += [(report.sentence, "bold"), "\n"]
     trial = report.trials[-1] if report.trials else None
-    if trial is not None:
+    if trying is not None:
+        parts += [between, trying]
+    elif trial is not None:
         parts += [between, *_tried(trial, keys["keep"], kept=kept)]
     elif report.suggestion is not None:
         parts += [between, *_suggested(report.suggestion, report.end_to_end, keys["try"])]
@@ -209,7 +203,7 @@ def _suggested(suggestion: Suggestion, now: Rate, key: str) -> list[Part]:
     parts += [(f" ({changed_to(suggestion.changes)})", MUTED), "\n", (f"{key} ", "bold $primary"), "tries it"]
     if suggestion.predicted is not None and now.images_per_second > 0:
         gain = suggestion.predicted / now.images_per_second
-        return [*parts, f"; predicted {rate(suggestion.predicted)} (×{gain:.2f})\n"]
+        return [*parts, f"; predicted {rate(suggestion.predicted)} ({gain:.2f}×)\n"]
     return [*parts, "; how much it gains cannot be predicted\n"]
 
 

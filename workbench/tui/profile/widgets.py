@@ -16,7 +16,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from workbench.format import milliseconds, percent
+from workbench.format import duration, milliseconds, percent
 from workbench.profiling.stack_tree import Frame, StackWindow, own_code
 from workbench.runs.store.control_file import Action
 from workbench.tui.common.services import Services
@@ -25,6 +25,9 @@ from workbench.tui.common.words import cut
 from workbench.tui.compat.composed import Composed
 from workbench.tui.profile.profiling import Profiling
 from workbench.tui.profile.texts import Piece, legend, step_bar
+
+FORESEEABLE = 0.1
+"""Share of a measurement after which it can be said how long it still takes."""
 
 FIGURES = 20
 """Cells for share and time of a step."""
@@ -240,7 +243,10 @@ class StepBar(Composed, Vertical):
         return "\n".join(line.plain for line in (self._caption, self._above, self._below, self._legend, self._remark))
 
 
-AWAITED: dict[Action, str] = {"stacks": "its stacks", "trace": "a trace"}
+AWAITED: dict[Action, str] = {
+    "stacks": "The run's stacks are being sampled; a trace can be asked for when they are here",
+    "trace": "Steps of the run are being traced; its stacks can be asked for when the trace is here",
+}
 
 
 class MeasuringLine(Line):
@@ -254,6 +260,14 @@ class MeasuringLine(Line):
         """Show what it is at."""
         self.show(self._said(profiling))
 
+    def _left(self, profiling: Profiling) -> str:
+        """How long it still takes, as far as the share that is done says that."""
+        share = profiling.progress.share if profiling.progress is not None else 0.0
+        if share < FORESEEABLE:
+            return ""
+        passed = self._services.now() - profiling.began
+        return f"   about {duration(passed * (1 - share) / share)} left"
+
     def _said(self, profiling: Profiling) -> Content:
         app = self._services
         if profiling.progress is not None:
@@ -263,14 +277,15 @@ class MeasuringLine(Line):
             shares = "  while a run trains" if profiling.shares else ""
             return Content.assemble(
                 " ", (full * done, "$primary"), (rest * (cells - done), "$muted"),
-                f" {profiling.progress.message}", (shares, "$warning"),
+                f" {profiling.progress.message}", (self._left(profiling), "$muted"), (shares, "$warning"),
             )  # fmt: skip
         if profiling.error:
             return Content.styled(f" ✗ {profiling.error}", "$error")
         if profiling.report is not None and profiling.outdated and profiling.kept is None:
             text = f" {app.editor.recipe.name} was changed since it was measured; {app.key('profile.measure')} measures"
             return Content.styled(f"{text} it anew", "$warning")
-        if waiting := [words for what, words in AWAITED.items() if profiling.awaiting(what)]:
-            return Content.styled(f" the run was asked for {' and '.join(waiting)}…", "$muted")
+        for what, words in AWAITED.items():
+            if profiling.awaiting(what):
+                return Content.styled(f" {words}.", "$muted")
         shares = f" measured while {profiling.shares} trained on this machine" if profiling.shares else ""
         return Content.styled(shares if profiling.report is not None else "", "$warning")

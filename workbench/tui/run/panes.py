@@ -28,6 +28,7 @@ from workbench.tui.common.texts import MUTED, NOTHING, SIGNS, STATES, Part
 from workbench.tui.common.widgets import Line, Text
 from workbench.tui.common.words import rate, significant
 from workbench.tui.compat.composed import Composed
+from workbench.tui.run.loading import at_work
 from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView
 from workbench.visible import shortened, visible
@@ -77,12 +78,12 @@ class RunHead(Composed, Vertical):
         yield self._pace
         yield self._advice
 
-    def show(self, tracked: Tracked, now: float) -> None:
-        """Show the run as it is at ``now``, seconds since 1970."""
+    def show(self, tracked: Tracked, now: float, go_on: str = "c") -> None:
+        """Show the run as it is at ``now``, seconds since 1970. go_on: the key that continues it."""
         self._state.show(state_line(tracked, now))
-        self._pace.show(pace_line(tracked, now))
+        self._pace.show(pace_line(tracked, now, self._pace.size.width))
         self._bar.fraction = tracked.view.fraction
-        why, what = tracked.advice(now)
+        why, what = tracked.advice(now, go_on)
         self._advice.display = bool(why)
         colour = "$warning" if tracked.state in ("stopped", "stalled", "unknown", "queued") else "$error"
         self._advice.show(Content.assemble((why, f"bold {colour}"), "\n" if what else "", what))
@@ -102,27 +103,47 @@ def state_line(tracked: Tracked, now: float) -> Content:
     if isinstance(view.ended, Finished):
         failing = "$error" if view.failing() else "$success"
         parts += [("   test ", MUTED), (percent(view.ended.test_accuracy), f"bold {failing}")]
+    elif loads := at_work(tracked):
+        parts.append((f"   {loads}…", MUTED))
     elif tracked.live and view.steps:
         parts += [("   left ", MUTED), (duration(view.remaining(now)), "bold")]
-    elif tracked.live and tracked.status is not None and tracked.waiting is None:
-        parts.append(("   loading torch and the data…", MUTED))
     return Content.assemble(*parts)
 
 
-def pace_line(tracked: Tracked, now: float) -> Content:
-    """Throughput, learning rate, elapsed time, device, the run's name."""
+def pace_line(tracked: Tracked, now: float, room: int = 160) -> Content:
+    """The accuracy now and at its best, throughput, elapsed time, device; the learning rate where there is room."""
     view = tracked.view
     if tracked.waiting is not None and not view.begun:
         return Content("")
     parts: list[Content | str | tuple[str, str]] = []
+    parts += _accuracies(view)
     if view.trained is not None:
-        parts += [(rate(view.trained.images_per_second), "bold"), ("   learning rate ", MUTED)]
-        parts += [(significant(view.trained.learning_rate), "bold"), "   "]
+        parts += [(rate(view.trained.images_per_second), "bold"), "   "]
     clock = "elapsed " if view.begun else "loading for "  # it begins anew with the first event
     parts += [(clock, MUTED), (duration(tracked.elapsed(now)), "bold")]
     if view.started is not None:
         parts += [("   on ", MUTED), (view.started.device, "")]
-    return Content.assemble(*parts)
+    line = Content.assemble(*parts)
+    if view.trained is not None:
+        learning_rate = (("   learning rate ", MUTED), (significant(view.trained.learning_rate), "bold"))
+        more = Content.assemble(line, *learning_rate)
+        line = more if more.cell_length <= room else line
+    return line
+
+
+def _accuracies(view: RunView) -> list[Part]:
+    """The newest and the best accuracy on the split that is watched."""
+    best = view.best()
+    newest = view.latest(best.split) if best is not None else None
+    if best is None or newest is None:
+        return []
+    parts: list[Part] = []
+    if not isinstance(view.ended, Finished) or best.split != "test":  # that stands in the line above
+        parts += [(f"{best.split} ", MUTED), (percent(newest.accuracy), "bold")]
+        if newest.accuracy == best.accuracy:
+            return [*parts, (", the best so far   " if view.ended is None else ", its best   ", MUTED)]
+        parts.append((", ", MUTED))
+    return [*parts, ("best ", MUTED), (percent(best.accuracy), "bold"), (f" in epoch {best.epoch:.4g}   ", MUTED)]
 
 
 COLOURS = {"note": "foreground", "good": "success", "warning": "warning", "error": "error", "quiet": "muted"}

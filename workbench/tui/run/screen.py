@@ -11,7 +11,7 @@ from textual.content import Content
 from workbench.events import SEVERITY, Finished
 from workbench.runs.store.control_file import Action as Request
 from workbench.tui.common import clipboard, texts
-from workbench.tui.common.actions import bindings
+from workbench.tui.common.actions import ACTIONS, bindings
 from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
 from workbench.tui.common.screens import ConfirmScreen, WorkbenchScreen
@@ -21,10 +21,12 @@ from workbench.tui.common.words import place
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.run import panes
 from workbench.tui.run.charts import RunCharts
+from workbench.tui.run.loading import loading
 from workbench.tui.run.panes import RunHead, RunLog
 from workbench.tui.run.results import show_results
 
 if TYPE_CHECKING:
+    from workbench.runs.store.directory import RunDirectory
     from workbench.tui.run.tracking import Tracked
     from workbench.tui.run.view import RunView
 
@@ -39,8 +41,19 @@ class RunServices(Services, Protocol):
     def ask_run(self, what: Request) -> None:
         """Ask the run on screen for something."""
 
+    def start_run(self) -> None:
+        """Train the recipe that is being composed."""
 
-NOTHING = "No run yet. Press 1 for Compose, put a recipe together, and r to train it."
+    def resume_run(self, run: RunDirectory) -> None:
+        """Continue a run that ended before its time, in this process."""
+
+
+OF_CHARTS = frozenset(
+    {"more_charts", "full", "zoom_in", "zoom_out", "whole", "smoother", "rougher", "log_scale", "x_axis"}
+)
+"""Actions that need something drawn."""
+
+OF_A_RUN = frozenset(action.name for action in ACTIONS if action.where == "run") - {"start"}
 
 
 class RunScreen(WorkbenchScreen[None]):
@@ -59,6 +72,7 @@ class RunScreen(WorkbenchScreen[None]):
         yield Text(id="nothing")
         with Vertical(id="run"):
             yield RunHead(id="run-head")
+            yield Text(id="loading")
             yield RunCharts(id="charts")
             yield Line(id="axis")
             with Horizontal(id="run-below"):
@@ -69,7 +83,6 @@ class RunScreen(WorkbenchScreen[None]):
         yield KeyBar("run", self.services.settings.keymap)
 
     def on_mount(self) -> None:
-        self.query_one("#nothing", Text).show(Content(NOTHING))
         self.charts.viewport.restore(self.services.layout.get("run", {}))
         self.refresh_run()
 
@@ -84,9 +97,11 @@ class RunScreen(WorkbenchScreen[None]):
         self.query_one("#run").display = tracked is not None
         self.query_one("#nothing").display = tracked is None
         if tracked is None:
+            self.query_one("#nothing", Text).show(self._nothing())
+            self.query_one(KeyBar).refresh_keys()
             return
         view, now = tracked.view, self.services.now()
-        self.query_one(RunHead).show(tracked, now)
+        self.query_one(RunHead).show(tracked, now, self.services.key("run.go_on"))
         self.query_one("#checks", Pane).show(self._checks(view))
         log = self.query_one(RunLog)
         where = place(tracked.run.path, max(12, log.outer_size.width - 6))  # its end stays: the run's name
@@ -94,10 +109,26 @@ class RunScreen(WorkbenchScreen[None]):
             self._where = where
             log.border_subtitle = Content(where)
         log.show(view)
-        wide, pinned = self.has_class("-wide"), tracked.pinned.view
-        self.charts.show(view, self.services.palette, wide=wide, force=force, pinned=pinned)
-        self._show_axis()
+        loads = tracked.loads
+        self.query_one("#loading").display = loads
+        self.charts.display = self.query_one("#axis").display = not loads
+        if loads:
+            self.query_one("#loading", Text).show(loading(tracked, now))
+        else:
+            wide, pinned = self.has_class("-wide"), tracked.pinned.view
+            self.charts.show(view, self.services.palette, wide=wide, force=force, pinned=pinned)
+            self._show_axis()
         self.query_one(KeyBar).refresh_keys()
+
+    def _nothing(self) -> Content:
+        app = self.services
+        key = "bold $primary"
+        return Content.assemble(
+            "No run is shown yet.\n\n",
+            (app.key("run.start"), key), f"  trains {app.editor.recipe.name}, the recipe of Compose\n",
+            (app.key("app.show_compose"), key), "  goes to Compose, to change it first\n",
+            (app.key("app.show_runs"), key), "  lists the runs of this folder; enter shows one here",
+        )  # fmt: skip
 
     @property
     def charts(self) -> RunCharts:
@@ -131,7 +162,16 @@ class RunScreen(WorkbenchScreen[None]):
         return panes.check_lines(found, fit) + texts.checks(bad) + reading + texts.checks(good)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Asks are dimmed where there is nobody to answer them."""
+        """Asks are dimmed where there is nobody to answer them; one key saves a checkpoint or goes on from it."""
+        nothing = self.services.tracked is None
+        if action == "start" or (nothing and action in OF_A_RUN):  # an empty screen offers what acts, no more
+            return nothing and action == "start"
+        if action in ("checkpoint", "go_on"):
+            can_go_on = self._can_go_on()
+            if can_go_on == (action == "checkpoint"):
+                return False
+            if action == "go_on":
+                return True
         if action in ("pause", "stop", "checkpoint"):
             tracked = self.services.tracked
             if tracked is not None and tracked.waiting is not None:  # no process yet: it can only be taken out
@@ -139,6 +179,9 @@ class RunScreen(WorkbenchScreen[None]):
             return True if tracked is not None and tracked.live else None
         if action == "results":
             return True if self._finished() is not None else None
+        if action in OF_CHARTS:
+            tracked = self.services.tracked
+            return True if tracked is not None and not tracked.loads else None
         return True
 
     # Actions
@@ -156,6 +199,10 @@ class RunScreen(WorkbenchScreen[None]):
         tracked = self.services.tracked
         return tracked if tracked is not None and tracked.live else None
 
+    def action_start(self) -> None:
+        """Train the composed recipe; the screen shows it."""
+        self.services.start_run()
+
     def action_pause(self) -> None:
         """Pause, or go on."""
         if (tracked := self._live()) is not None:
@@ -166,6 +213,15 @@ class RunScreen(WorkbenchScreen[None]):
         """Save a checkpoint."""
         if self._live() is not None:
             self.services.ask_run("checkpoint")
+
+    def _can_go_on(self) -> bool:
+        tracked = self.services.tracked
+        return tracked is not None and tracked.can_go_on(self.services.now())
+
+    def action_go_on(self) -> None:
+        """Continue a run that ended before its time, from its last checkpoint."""
+        if (tracked := self.services.tracked) is not None and self._can_go_on():
+            self.services.resume_run(tracked.run)
 
     def action_stop(self) -> None:
         """Stop, after asking."""
@@ -184,8 +240,8 @@ class RunScreen(WorkbenchScreen[None]):
             self.app.push_screen(ConfirmScreen(title, question, answers, loses={"stop"}), answered)
             return
         question = (
-            f"{tracked.run.name} saves a checkpoint and stops. It can go on later: c on the Runs screen (4), "
-            "or workbench run --resume."
+            f"{tracked.run.name} saves a checkpoint and stops. It can go on later: "
+            f"{self.services.key('run.go_on')} on this screen, or workbench run --resume."
         )
         answers = [("stop", "Stop at a checkpoint")]
         self.app.push_screen(ConfirmScreen("Stop this run?", question, answers, loses={"stop"}), answered)

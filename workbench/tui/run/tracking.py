@@ -9,7 +9,7 @@ from workbench.format import duration
 from workbench.profiling.saved import Saved
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.machine import Sample
-from workbench.runs.store.status import ACTIVE, Status
+from workbench.runs.store.status import ACTIVE, ENDED, Status
 from workbench.sentences import Sentence
 from workbench.tui.run.follower import Follower, Waiting
 from workbench.tui.run.pinned import Pinned
@@ -38,6 +38,7 @@ class Tracked:
         self.problem = ""
         self._checkpoints = 0
         self._read = False
+        self._was_live = self._ended = False
         self._follower = Follower(run, interval)
 
     def start(self) -> None:
@@ -83,9 +84,17 @@ class Tracked:
             self.problem = reading.problem
             self._read = True
             self.state, self.status, self.waiting = reading.state, reading.status, reading.waiting
+            self._was_live |= self.live
+            if self._was_live and self.state in ENDED:
+                self._was_live, self._ended = False, True
         if self.asked and self._done():
             self.asked, changed = "", True
         return changed
+
+    def ended_now(self) -> bool:
+        """Whether the run has come to an end since this was asked last, having been seen alive before."""
+        ended, self._ended = self._ended, False
+        return ended
 
     def _done(self) -> bool:
         match self.asked:
@@ -126,12 +135,37 @@ class Tracked:
         """What its machine does just now."""
         return self.view.machine.newest
 
-    def advice(self, now: float) -> tuple[str, str]:
-        """Why the run stands still and what to do; two empty texts if all is well."""
+    def can_go_on(self, now: float) -> bool:
+        """Whether it stands still and a process of this machine could take it up where it is."""
+        ended = self.view.ended
+        if self.problem or not self._read:
+            return False
+        if self.state in ("stopped", "lost"):
+            return True
+        if self.state == "failed":
+            return isinstance(ended, Failed) and ended.resumable and self.view.step > 0
+        return self._never_started(now)
+
+    def _never_started(self, now: float) -> bool:
+        idle = self._read and self.state == "queued" and self.status is None and self.waiting is None
+        return idle and now - self.run.created > BEGINS_WITHIN
+
+    @property
+    def known(self) -> bool:
+        """Whether its directory was read already."""
+        return self._read
+
+    @property
+    def loads(self) -> bool:
+        """Whether nothing was learned yet, so that there is nothing to draw."""
+        return self.view.trained is None and self.waiting is None
+
+    def advice(self, now: float, key: str = "c") -> tuple[str, str]:
+        """Why the run stands still and what to do; two empty texts if all is well. key: that makes it go on."""
         name, ended = self.run.name, self.view.ended
         if self.problem:
             return f"{self.problem}.", ""
-        resume = f"c in Runs (4), or workbench run --resume {name}"
+        resume = f"{key}, or workbench run --resume {name}"
         if isinstance(ended, Diverged):
             bf16 = "bf16 in mixed_precision needs no loss scale. " if ended.what == "loss scale" else ""
             return (
@@ -147,7 +181,7 @@ class Tracked:
             if self.waiting.what == "its start":
                 return "Queued; it begins now.", ""
             return f"Queued, place {self.waiting.place}: waits for {self.waiting.what}.", "s takes it out of the queue."
-        if self._read and self.state == "queued" and self.status is None and now - self.run.created > BEGINS_WITHIN:
+        if self._never_started(now):
             return "This run was never started.", f"Start it with: {resume}"
         if self.state == "lost":
             return "The process that trained this run is gone.", f"Go on from its last checkpoint with: {resume}"
