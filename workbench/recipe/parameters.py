@@ -18,7 +18,7 @@ class Parameter:
     """One parameter of a spec.
 
     kind is one of ``"switch"``, ``"choice"``, ``"integer"``, ``"number"``, ``"text"``, ``"list"``;
-    ``optional`` says that it may be left out altogether (its value is then None).
+    ``optional`` says that it may be left out altogether (its value is then None). ``label`` is its name in few words.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Parameter:
     unit: str
     description: str
     length: str = ""
+    label: str = ""
 
     @property
     def expected(self) -> str:
@@ -72,6 +73,7 @@ def _parameter(name: str, info: FieldInfo) -> Parameter:
         unit=str(extra.get("unit", "")),
         description=info.description or "",
         length=_length(info) if get_origin(annotation) in (tuple, list) else "",
+        label=str(extra.get("label", "")) or name.replace("_", " "),
     )
 
 

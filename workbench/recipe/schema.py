@@ -20,7 +20,9 @@ class Data(Table):
         "device",
         description="device: the whole set as uint8 on the training device; loader: worker processes feed it",
     )
-    batch_size: int = parameter(128, ge=1, le=1_000_000, unit="images", description="images per training step")
+    batch_size: int = parameter(
+        128, label="batch", ge=1, le=1_000_000, unit="images", description="images per training step"
+    )
     eval_batch_size: int = parameter(512, ge=1, le=1_000_000, unit="images", description="images per evaluation batch")
     drop_last: bool = parameter(False, description="leave out an epoch's last batch where it is smaller than the rest")
     validation: float = parameter(

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input
 
-from workbench.recipe import Recipe, write_recipe
+from workbench.recipe import Recipe, write_own
 from workbench.recipe.execution import Execution
 from workbench.runs.find.speed import Estimate
 from workbench.tui.charts.widgets import Chart
@@ -297,7 +297,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     def action_copy(self) -> None:
         """The recipe as TOML, to the clipboard."""
-        clipboard.copy(self.app, write_recipe(self.services.editor.recipe), "the recipe")
+        clipboard.copy(self.app, write_own(self.services.editor.recipe), "the recipe")
 
     def action_run(self) -> None:
         """Train this recipe."""

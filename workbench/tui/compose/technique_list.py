@@ -12,16 +12,17 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from workbench.format import bare
 from workbench.recipe import Change, Problem, Recipe
-from workbench.recipe.parameters import parameters
 from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.specs import Spec, Table
 from workbench.techniques.base import GROUPS
 from workbench.tui.common.widgets import CursorLines
-from workbench.tui.common.words import cut
+from workbench.tui.compose.values import NONE, Values, fitting, values
 
 LABEL = 17
 """Cells for a technique's name."""
+SAID = ("source", "batch_size", "epochs")
+"""Parameters that a line of the recipe's parts says in its first words."""
 
 
 class TechniqueList(CursorLines):
@@ -156,22 +157,22 @@ class TechniqueList(CursorLines):
             head, label = f" [{'x' if row.on else ' '}] {row.label:<{LABEL}}", style("on" if row.on else "off")
         if row.wrong:
             label = style("wrong")
-        room = self.size.width - 1 - len(head) - 1
-        values = cut(f" {row.values}", room) if room > 3 else ""
-        return [mark, (head, label), (values, style("value" if row.on is not False else "off"))]
+        own, usual = fitting(row.values, self.size.width - 1 - len(head) - 2)
+        return [mark, (head, label), (f" {own}", style("value")), (usual, style("off"))]
 
 
 @dataclass(frozen=True)
 class Row:
     """One line. ``place`` is what it stands for (``data``, ``techniques.sgd``, …) and "" for a heading.
 
-    on: None for what cannot be switched. values: the parameters in a few words. wrong: it takes part in a conflict.
+    on: None for what cannot be switched. values: the parameters in a few words; none for what is off.
+    wrong: it takes part in a conflict.
     """
 
     label: str
     place: str = ""
     on: bool | None = None
-    values: str = ""
+    values: Values = NONE
     wrong: bool = False
     changed: bool = False
 
@@ -215,40 +216,34 @@ def _matches(wanted: str, text: str) -> bool:
 
 
 def _parts(recipe: Recipe) -> list[tuple[Row, str]]:
-    data, train = recipe.data, recipe.train
+    data, train, expect = recipe.data, recipe.train, recipe.expect
     epochs = "epoch" if train.epochs == 1 else "epochs"
     parts = [
-        Row("name", "recipe", values=f"{recipe.name}  seed {recipe.seed}"),
-        Row("data", "data", values=f"{data.source}  batch {data.batch_size}"),
-        Row("model", "model", values=f"{recipe.model.name}  {summary(recipe.model)}".rstrip()),
-        Row("train", "train", values=f"{train.epochs:g} {epochs}"),
+        Row("name", "recipe", values=Values((recipe.name, f"seed {recipe.seed}"))),
+        Row("data", "data", values=_named(data.source, f"batch {data.batch_size}", recipe.data_source, data)),
+        Row("model", "model", values=_named(recipe.model.name, "", recipe.model)),
+        Row("train", "train", values=_named(f"{train.epochs:g} {epochs}", "", train)),
     ]
-    if recipe.expect.accuracy or recipe.expect.parameters:
-        claims = [f"{recipe.expect.parameters:,} parameters"] if recipe.expect.parameters else []
-        claims += [f"{recipe.expect.accuracy[0]:.1%}–{recipe.expect.accuracy[1]:.1%}"] if recipe.expect.accuracy else []
-        parts.append(Row("expect", "expect", values="  ".join(claims)))
-    return [(row, row.values) for row in parts]
+    if expect.accuracy or expect.parameters:
+        claims = [f"{expect.accuracy[0]:.1%}–{expect.accuracy[1]:.1%}"] if expect.accuracy else []
+        claims += [f"{expect.parameters:,} parameters"] if expect.parameters else []
+        parts.append(Row("expect", "expect", values=Values(tuple(claims))))
+    return [(row, str(row.values)) for row in parts]
+
+
+def _named(first: str, second: str, *specs: Spec | Table) -> Values:
+    """What a part is first of all, then its own values; defaults only of the specs that have a name."""
+    found = [values(spec, SAID) for spec in specs]
+    usual = [word for spec, v in zip(specs, found, strict=True) if isinstance(spec, Spec) for word in v.usual]
+    own = [word for v in found for word in v.own]
+    return Values(tuple(filter(None, (first, second, *own))), tuple(usual))
 
 
 def _techniques(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
     groups: dict[str, list[tuple[Row, str]]] = {group: [] for group in GROUPS}
     for spec in TECHNIQUES:
-        present = recipe.techniques.get(spec.name)
-        row = Row(spec.name, f"techniques.{spec.name}", on=recipe.on(spec.name), values=summary(present or spec))
+        on = recipe.on(spec.name)
+        found = values(recipe.techniques[spec.name]) if on else NONE
+        row = Row(spec.name, f"techniques.{spec.name}", on=on, values=found)
         groups.setdefault(spec.group, []).append((row, spec.summary()))
     return [(group, members) for group, members in groups.items() if members]
-
-
-def summary(spec: object) -> str:
-    """A card's values (a class's defaults) in their order: numbers and texts as they are, switches by name if on."""
-    kind = spec if isinstance(spec, type) else type(spec)
-    words = []
-    for name, parameter in parameters(kind).items():
-        value = parameter.default if isinstance(spec, type) else getattr(spec, name)
-        if name == "enabled" or value is None or value == "":
-            continue
-        if parameter.kind == "switch":
-            words += [name] if value else []
-        else:
-            words.append(bare(value))
-    return " ".join(words)

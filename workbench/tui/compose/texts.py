@@ -19,7 +19,7 @@ from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
 from workbench.tui.common.words import change, large, rate, rough
 from workbench.tui.compose.forms import Subject, subject
 from workbench.tui.compose.preview_state import Picture
-from workbench.tui.compose.technique_list import summary
+from workbench.tui.compose.values import values
 
 INITIAL_LOSS = "initial loss"
 """The title of the check whose figures stand in the preview."""
@@ -89,7 +89,7 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
     for entry in found:
         if entry.path in switched and entry.before == ABSENT:
             spec = recipe.techniques[entry.path.removeprefix("techniques.")]
-            kept.append(Change(entry.path, ABSENT, summary(spec) or "on"))
+            kept.append(Change(entry.path, ABSENT, str(values(spec)) or "on"))
         elif entry.path in switched:
             kept.append(Change(entry.path, "on", ABSENT))
         elif entry.path.rpartition(".")[0] not in switched:
