@@ -205,7 +205,7 @@ def messages(app: Workbench) -> dict[str, Message]:
         ConfirmScreen("", "", [("queue", "Queue it")]).offer("beside", "Train it now on cuda:1")
         app.notify("it is queued")
         app.gpus_seen([], None)
-        app.speeds_read([])
+        app.runs_read([], [])
 
     return {
         "on_preview_heard": PreviewHeard(Refused(1, "no such thing")),

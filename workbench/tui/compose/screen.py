@@ -13,6 +13,7 @@ from textual.widgets import Input
 from workbench.recipe import Recipe, write_own
 from workbench.recipe.execution import Execution
 from workbench.runs.find.speed import Estimate
+from workbench.runs.find.trained import Trained
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
@@ -40,6 +41,9 @@ class ComposeServices(Services, Protocol):
 
     def execution(self) -> Execution | None:
         """How the recipe's steps would be executed; None where nothing is known."""
+
+    def trained_like(self, recipe: Recipe) -> list[Trained]:
+        """The finished runs that trained the same as a recipe, newest first."""
 
     def choose_device(self) -> None:
         """Ask for the device of the next run."""
@@ -115,7 +119,8 @@ class ComposeScreen(WorkbenchScreen[None]):
         """Something is known about the recipe that was not known before."""
         app, preview = self.services, self.services.preview
         draw = f"draw {preview.roll + 1} · {app.key('compose.roll')} draws anew"
-        self._side.show_picture(preview.picture, app.palette, app.estimate(), app.execution(), draw)
+        found = texts.Known(app.estimate(), app.execution(), app.trained_like(app.editor.recipe))
+        self._side.show_picture(preview.picture, app.palette, found, draw)
         self._show_line()
 
     def _show_line(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from textual.content import Content
 
@@ -15,8 +16,9 @@ from workbench.recipe.difference import ABSENT
 from workbench.recipe.execution import IN_WORDS, Execution
 from workbench.recipe.registries import TECHNIQUES
 from workbench.runs.find.speed import Estimate
+from workbench.runs.find.trained import Trained
 from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
-from workbench.tui.common.words import change, large, rate, rough
+from workbench.tui.common.words import change, large, percent, rate, rough
 from workbench.tui.compose.forms import Subject, subject
 from workbench.tui.compose.preview_state import Picture
 from workbench.tui.compose.values import values
@@ -97,9 +99,22 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
     return kept
 
 
-def preview(picture: Picture, estimate: Estimate | None = None, executed: Execution | None = None) -> Content:
+@dataclass(frozen=True)
+class Known:
+    """What is known of a recipe beside its preview. trained: runs of the same, newest first."""
+
+    estimate: Estimate | None = None
+    executed: Execution | None = None
+    trained: Sequence[Trained] = ()
+
+
+NOTHING = Known()
+
+
+def preview(picture: Picture, known: Known = NOTHING) -> Content:
     """Parameters, by part, steps, the time that they take, the first loss, and what the device replaces."""
-    parts: list[Part] = []
+    parts: list[Part] = _already(known.trained)
+    estimate, executed = known.estimate, known.executed
     dim = f" {MUTED}" if picture.stale else ""
     if picture.error:
         parts += [("✗ ", "$error"), f"{picture.error}\n\n"]
@@ -130,6 +145,19 @@ def preview(picture: Picture, estimate: Estimate | None = None, executed: Execut
         for note in picture.checks.notes:
             parts += [(f"{sign} ", muted or f"bold {colour}"), (f"{note}\n", muted)]
     return Content.assemble(*parts).rstrip()
+
+
+def _already(runs: Sequence[Trained]) -> list[Part]:
+    """That there is no need to train, or what another run of the same would add."""
+    if not runs:
+        return []
+    measured = [run.accuracy for run in runs if run.accuracy is not None]
+    parts: list[Part] = [("Already trained  ", "bold"), (f"run {runs[0].digits}", "bold $primary")]
+    parts += [f", {percent(measured[0])}"] if runs[0].accuracy is not None else []
+    if len(runs) > 1:
+        span = f", {percent(min(measured))}–{percent(max(measured))}" if len(measured) > 1 else ""
+        parts.append((f"  and {len(runs) - 1} more{span}", MUTED))
+    return [*parts, "\n"]
 
 
 def _multiply_adds(static: Static, baseline: Static | None, stale: bool) -> list[Part]:
