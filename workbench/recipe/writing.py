@@ -64,14 +64,14 @@ def _same(value: Any, default: Any) -> bool:
     return bool(value == default) and "-0.0" not in repr(value)
 
 
-def save_recipe(recipe: Recipe, path: Path) -> None:
+def save_recipe(recipe: Recipe, path: Path, text: str = "") -> None:
     """Write a recipe to a file in one step: what stood there stays until the new text is complete.
 
     Only what is not a default is written. Where a recipe stands in the file already, its comments, its order and what
-    it says of defaults stay. Raises OSError.
+    it says of defaults stay; ``text`` stands for the file's, where a person has written another one. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, (_over(recipe, path) or write_own(recipe)).encode())
+    write_bytes(path, write_over(recipe, text or _found(path)).encode())
 
 
 def save_whole(recipe: Recipe, path: Path) -> None:
@@ -80,17 +80,27 @@ def save_whole(recipe: Recipe, path: Path) -> None:
     write_bytes(path, write_recipe(recipe).encode())
 
 
-def _over(recipe: Recipe, path: Path) -> str:
-    """The text of a file with a recipe put in the place of the one that it holds; "" where that cannot be done."""
-    from workbench.recipe.updating import updated  # tomlkit takes 30 ms, and whoever does not save does not need it
+def write_over(recipe: Recipe, text: str) -> str:
+    """A TOML text with a recipe in the place of the one that it holds; where that cannot be, the recipe's own text."""
+    from workbench.recipe.updating import updated  # whoever writes over nothing does without tomlkit
 
+    if not text.strip():
+        return write_own(recipe)
+    own = own_tables(recipe)
+    for section, key in (("data", "source"), ("train", "epochs")):  # the text may do without, as it did before
+        if key in _usual(getattr(recipe, section)):
+            del own[section][key]
+    least = {key: value for key, value in own.items() if key != "format" and value not in ({}, [])}
+    new = updated(text, least, to_tables(recipe))
     try:
-        own = own_tables(recipe)
-        for section, key in (("data", "source"), ("train", "epochs")):  # the file may do without, as it did before
-            if key in _usual(getattr(recipe, section)):
-                del own[section][key]
-        least = {key: value for key, value in own.items() if key != "format" and value not in ({}, [])}
-        text = updated(read_text(path), least, to_tables(recipe))
-        return text if text and write_recipe(read_recipe(text, consistent=False)) == write_recipe(recipe) else ""
-    except (OSError, ValueError, RecipeError):
+        same = bool(new) and write_recipe(read_recipe(new, consistent=False)) == write_recipe(recipe)
+    except RecipeError:
+        same = False
+    return new if same else write_own(recipe)
+
+
+def _found(path: Path) -> str:
+    try:
+        return read_text(path)
+    except (OSError, ValueError):
         return ""

@@ -26,6 +26,7 @@ class SGD(Technique):
     name = "sgd"
     synonyms = ("momentum",)
     group = "optimizer"
+    starter = True
     source = "Sutskever et al. 2013 (momentum, Nesterov); torch.optim.SGD"
     tradeoff = "Needs a learning rate and a schedule that fit; rewards them with the best accuracy."
 

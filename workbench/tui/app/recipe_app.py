@@ -6,16 +6,19 @@ from collections.abc import Callable
 
 from workbench.filesystem import why
 from workbench.paths import saved_recipes
-from workbench.recipe import save_recipe
+from workbench.recipe import Recipe, save_recipe
 from workbench.recipe.execution import Execution
+from workbench.recipe.starting import blank, starting
 from workbench.runs.find.speed import Estimate
 from workbench.tui.app.device_app import DeviceApp
 from workbench.tui.app.outside import Outside
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
+from workbench.tui.compose import by_hand
 from workbench.tui.compose.devices import gpus_in_words
 from workbench.tui.compose.files import Opened, OpenScreen, Saved, SaveScreen, writable
+from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.preview_client import PreviewClient, PreviewHeard
 from workbench.tui.compose.preview_state import PreviewState
 from workbench.tui.compose.screen import ComposeScreen
@@ -74,6 +77,20 @@ class RecipeApp(DeviceApp):
 
         self.unless_unsaved("open another recipe", lambda: self.push_screen(OpenScreen(), opened))
 
+    def new_recipe(self) -> None:
+        """Start a recipe from a data source and a model; what is not saved is asked about first."""
+
+        def chosen(recipe: Recipe | None) -> None:
+            if recipe is not None:
+                self.editor.open(starting(recipe), None)
+                self.recipe_changed()
+
+        self.unless_unsaved("start a new recipe", lambda: self.push_screen(FormScreen(blank(), "new"), chosen))
+
+    def edit_text(self) -> None:
+        """The recipe's TOML in the user's own editor; what comes back is a change like any other."""
+        by_hand.edit(self)
+
     def save_recipe(self, *, ask: bool = False, then: Callable[[], object] = lambda: None) -> None:
         """Write the recipe to its file, or ask where; ``then`` follows where something was written."""
         editor = self.editor
@@ -89,10 +106,10 @@ class RecipeApp(DeviceApp):
 
         if ask or editor.path is None:
             path = editor.path or saved_recipes() / f"{editor.recipe.name}.toml"
-            self.push_screen(SaveScreen(editor.recipe, path), saved)
+            self.push_screen(SaveScreen(editor.recipe, path, editor.text), saved)
             return
         try:
-            save_recipe(editor.recipe, editor.path)
+            save_recipe(editor.recipe, editor.path, editor.text)
         except OSError as error:
             self.notify(f"{editor.path}: cannot be written: {why(error, editor.path)}", severity="error")
             return

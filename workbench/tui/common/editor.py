@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from workbench.recipe import Change, Problem, Recipe, conflicts, difference
+from workbench.recipe import Change, Expect, Problem, Recipe, conflicts, difference
 from workbench.recipe.fixes import Fix, fixes
 from workbench.recipe.registries import TECHNIQUES
 
@@ -16,7 +16,9 @@ HISTORY = 200
 class Editor:
     """A recipe with undo and redo. ``loaded`` is what changes are counted against, ``path`` where saving writes.
 
-    ``on_disk`` is the recipe as it was last read or written."""
+    ``on_disk`` is the recipe as it was last read or written. ``text``: the TOML that a person has written for it since
+    then, whose comments saving keeps; "" where nobody has.
+    """
 
     def __init__(self, recipe: Recipe, path: Path | None = None) -> None:
         self.open(recipe, path)
@@ -27,6 +29,7 @@ class Editor:
         self.loaded = recipe
         self.path = path
         self.on_disk = recipe
+        self.text = ""
         self._undo: list[Recipe] = []
         self._redo: list[Recipe] = []
 
@@ -38,7 +41,7 @@ class Editor:
     def saved(self, recipe: Recipe, path: Path) -> None:
         """The recipe was written to a file."""
         self.recipe = self.on_disk = recipe
-        self.path = path
+        self.path, self.text = path, ""
 
     def restore(self, recipe: Recipe, on_disk: Recipe) -> None:
         """Take up an earlier session: the recipe as it was left, and what its file holds."""
@@ -102,6 +105,17 @@ class Editor:
         for name in fix.switches:
             recipe = self._toggled(recipe, name) if recipe is not None else None
         self.change(recipe if fix.switches and recipe is not None else fix.recipe)
+
+    @property
+    def old_claims(self) -> str:
+        """What the claims of the loaded recipe still speak of, where that was changed; "" where they may stand."""
+        now, before = self.recipe, self.loaded
+        if now.expect == Expect() or now.expect != before.expect:
+            return ""
+        if now.model != before.model:
+            return "another model"
+        same = now.data.source == before.data.source and now.data_source == before.data_source
+        return "" if same else "other data"
 
     def changes(self) -> list[Change]:
         """What differs from the recipe as loaded."""

@@ -130,14 +130,18 @@ Saved = tuple[Recipe, Path]
 
 
 class SaveScreen(ButtonDialog[Saved | None]):
-    """Writes the file and returns the recipe as written and where, or None. The recipe takes the file's name."""
+    """Writes the file and returns the recipe as written and where, or None. The recipe takes the file's name.
+
+    text: TOML that a person wrote for it, with comments to keep.
+    """
 
     BINDINGS = [Binding("escape", "cancel", show=False)]
     AUTO_FOCUS = "#save-where"
 
-    def __init__(self, recipe: Recipe, path: Path) -> None:
+    def __init__(self, recipe: Recipe, path: Path, text: str = "") -> None:
         super().__init__()
         self._recipe = recipe
+        self._text = text
         self._path = path
 
     def compose(self) -> ComposeResult:
@@ -194,7 +198,7 @@ class SaveScreen(ButtonDialog[Saved | None]):
 
     def _write(self, recipe: Recipe, path: Path) -> None:
         try:
-            save_recipe(recipe, path)
+            save_recipe(recipe, path, self._text)
         except OSError as error:
             self._say(f"{path}: cannot be written: {why(error, path)}")
             return

@@ -24,6 +24,7 @@ SECTIONS = {
     "model": "The network.",
     "train": "How long to train, and what to report and keep on the way.",
     "expect": "What the recipe's source claims; checks compare a run with it.",
+    "new": "A recipe from a data source and a model, with what trains any of them: no augmentation, no claims.",
 }
 
 
@@ -84,6 +85,12 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
         own = recipe.model if name == recipe.model.name else None
         fields = (_choice("name", MODELS.names(), name, "network family"), *_fields(spec, own))
         return Subject(place, place, spec.about(), fields, chooser="name")
+    if place == "new":
+        name = choice or recipe.data.source
+        needed = tuple(field for field in _fields(SOURCES[name], None) if field.parameter.required)
+        source = _choice("source", SOURCES.names(), name, "data source")
+        model = _choice("model", MODELS.names(), recipe.model.name, "network family")
+        return Subject(place, "New recipe", SECTIONS[place], (source, *needed, model), chooser="source")
     if place == "train":
         return Subject(place, place, SECTIONS[place], _fields(Train, recipe.train))
     if place == "expect":
@@ -191,6 +198,9 @@ def _place(tables: dict[str, Any], form: Subject, values: dict[str, Any]) -> Non
         for key in ("name", "about", "seed"):
             tables.pop(key, None)
         tables |= {key: value for key, value in values.items() if value != ""}
+    elif form.place == "new":
+        tables["data"] = {key: value for key, value in values.items() if key != "model"}
+        tables["model"] = {"name": values["model"]}
     elif form.place.startswith("techniques."):
         name = form.place.removeprefix("techniques.")
         tables["techniques"][name] = values
@@ -204,6 +214,8 @@ def _by_key(form: Subject, problems: tuple[Problem, ...] | list[Problem]) -> dic
     for problem in problems:
         if form.place == "recipe":
             key = problem.path if problem.path in keys else None
+        elif form.place == "new":
+            key = last if (last := problem.path.rpartition(".")[2]) in keys else ""
         elif problem.path == form.place:
             key = ""
         else:

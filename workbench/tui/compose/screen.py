@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input
 
-from workbench.recipe import Recipe, write_own
+from workbench.recipe import Expect, Recipe, write_own
 from workbench.recipe.execution import Execution
 from workbench.runs.find.speed import Estimate
 from workbench.runs.find.trained import Trained
@@ -50,6 +50,12 @@ class ComposeServices(Services, Protocol):
 
     def open_recipe(self) -> None:
         """Ask for another recipe."""
+
+    def new_recipe(self) -> None:
+        """Ask for a data source and a model."""
+
+    def edit_text(self) -> None:
+        """Have the recipe's TOML edited outside."""
 
     def save_recipe(self, *, ask: bool = False) -> None:
         """Write the recipe to its file, or ask where."""
@@ -130,6 +136,9 @@ class ComposeScreen(WorkbenchScreen[None]):
             line = conflicts.in_line(problems, offer, key, self.size.width)
         else:
             line = texts.line(self.services.preview.picture, self.size.width)
+            if what := editor.old_claims:
+                offer = texts.claims_offer(what, self.services.key("compose.drop_claims"))
+                line = Content.assemble(line, "  ", offer) if len(line) + len(offer) + 2 <= self.size.width else offer
         self.query_one("#line", Text).show(line, layout=False)
 
     def _show_card(self) -> None:
@@ -291,6 +300,22 @@ class ComposeScreen(WorkbenchScreen[None]):
     def action_open(self) -> None:
         """Choose another recipe."""
         self.services.open_recipe()
+
+    def action_new(self) -> None:
+        """Start a new recipe."""
+        self.services.new_recipe()
+
+    def action_edit_text(self) -> None:
+        """The recipe's TOML, in the user's editor."""
+        self.services.edit_text()
+
+    def action_drop_claims(self) -> None:
+        """Claims about other data or another model are of no use."""
+        editor = self.services.editor
+        if not editor.old_claims:
+            self.services.notify("[expect] is empty, or speaks of these data and this model.", timeout=3)
+        elif editor.change(editor.recipe.model_copy(update={"expect": Expect()})):
+            self.refresh_recipe()
 
     def action_save(self) -> None:
         """Write the recipe to its file."""

@@ -234,6 +234,13 @@ def preview_checks(picture: Picture) -> Content:
     return Content.styled(found.plain, MUTED) if picture.checks_stale else found
 
 
+def claims_offer(what: str, key: str) -> Content:
+    """That the recipe claims something of other data or another model, and the key that drops it."""
+    return Content.assemble(
+        (" !", "bold $warning"), f" [expect] speaks of {what}  ", (key, "bold $primary"), " drops it"
+    )
+
+
 def line(picture: Picture, width: int = 160) -> Content:
     """The one line under the panes while nothing is in conflict: the numbers that matter, and a check that raises
     something, by its name. Where ``width`` cells are too few, what matters least is left out.
