@@ -44,7 +44,7 @@ def test_a_failed_check_exits_with_3_and_says_what_to_do(workbench: Command) -> 
     assert workbench("check", "small.toml", "--device", "cpu").code == 0
     result = workbench("check", "small.toml", "--device", "cpu", "--set", "expect.parameters=5")
     assert result.code == 3
-    assert "check parameters: fail" in result.out and "take expect.parameters out" in result.out
+    assert "check parameters (parameter_count): fail" in result.out and "take expect.parameters out" in result.out
     off = ("--set", "checks.parameter_count=off")
     assert workbench("check", "small.toml", "--device", "cpu", "--set", "expect.parameters=5", *off).code == 0
 
@@ -112,7 +112,8 @@ def test_a_check_of_ones_own(workbench: Command) -> None:
     try:
         result = workbench("check", "small.toml", "--device", "cpu", "--plugin", "odd.py", "--set", "seed=2")
         assert result.code == 3
-        assert "check odd seed: fail: expected odd, found 2; even seeds bring bad luck; take another" in result.out
+        said = "check odd seed (seed_is_odd): fail: expected odd, found 2; even seeds bring bad luck"
+        assert f"{said}; take another" in result.out
         only = ("--only", "seed_is_odd", "--set", "checks.seed_is_odd.enabled=true")
         assert workbench("check", "small.toml", "--device", "cpu", "--seed", "3", *only).code == 0
     finally:
@@ -142,3 +143,8 @@ def test_a_chart_leaves_out_what_is_not_finite() -> None:
     assert lines[-1].split() == ["1.0e-03", "try", "0.03", "1.0e-01"]
     assert lines[0].split()[0] == "2.3" and lines[-2].split()[0] == "1"
     assert range_chart([(0.1, float("nan"))], 0.1) == ["the loss was never finite"]
+
+
+def test_the_list_of_checks_has_names_and_titles(workbench: Command) -> None:
+    lines = workbench("checks").out.splitlines()
+    assert any("dead_units" in line and "dead ReLUs: " in line for line in lines)

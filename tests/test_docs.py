@@ -46,16 +46,12 @@ def test_every_folder_stands_in_the_readmes_table() -> None:
         assert f"`{folder}`" in text, folder
 
 
-def test_what_contributing_shows_is_a_technique_that_trains(tmp_path: Path) -> None:
+def test_what_contributing_shows_is_a_technique_that_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from workbench.recipe import read_recipe
     from workbench.recipe.registries import TECHNIQUES
 
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     code = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
-    known = dict(TECHNIQUES._specs)
-    try:
-        exec(compile(code, str(tmp_path / "invert.py"), "exec"), {"__name__": "invert"})
-        assert read_recipe("[techniques.invert]\nprobability = 0.25\n[techniques.sgd]\n").on("invert")
-    finally:
-        TECHNIQUES._specs.clear()
-        TECHNIQUES._specs.update(known)
+    monkeypatch.setattr(TECHNIQUES, "_specs", {spec.name: spec for spec in TECHNIQUES})
+    exec(compile(code, str(tmp_path / "invert.py"), "exec"), {"__name__": "invert"})
+    assert read_recipe("[techniques.invert]\nprobability = 0.25\n[techniques.sgd]\n").on("invert")

@@ -65,6 +65,7 @@ FLOORS = {
         "torch_compat",
     },
     "engine": {
+        "format",
         "recipe",
         "storage",
         "step",
@@ -82,7 +83,18 @@ FLOORS = {
         "device_lost",
         "out_of_memory",
     },
-    "checks": {"recipe", "storage", "torch_compat", "events", "step", "data", "engine", "evaluation", "device_lost"},
+    "checks": {
+        "format",
+        "recipe",
+        "storage",
+        "torch_compat",
+        "events",
+        "step",
+        "data",
+        "engine",
+        "evaluation",
+        "device_lost",
+    },
     "profiling": {
         "cores",
         "recipe",

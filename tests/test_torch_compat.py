@@ -185,3 +185,14 @@ def test_loader_workers_are_seen_waited_for_and_ended() -> None:
         next(iterator)
     torch_compat.shut_workers_down(iterator)
     assert not worker.is_alive()
+
+
+@pytest.mark.parametrize("name", ["step", "zero_grad", "state_dict", "load_state_dict", "add_param_group"])
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
+def test_methods_of_optimizers_are_found_under_their_decorators(
+    optimizer: type[torch.optim.Optimizer], name: str
+) -> None:
+    """Where it fails: an import of torch._dynamo comes back into the first step, ``tests/engine/test_start_up.py``."""
+    bare = torch_compat.undecorated(getattr(optimizer, name))
+    assert bare.__name__ == name and not hasattr(bare, "__wrapped__")
+    assert Path(bare.__code__.co_filename).parent.name == "optim"

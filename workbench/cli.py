@@ -124,7 +124,7 @@ def _open_screens(settings: Settings, name: str | None) -> None:
 
     need_terminal()
     path = None if name is None else resolve_recipe(name, settings.runs, complain)
-    recipe = None if path is None else read_recipe_file(path, consistent=False)
+    recipe = None if path is None else read_recipe_file(path, consistent=False, say=complain)
     options.open_screens(settings, recipe=recipe, recipe_path=path)
 
 

@@ -77,20 +77,20 @@ def as_written(
 
 
 def nobody(phase: str) -> None:
-    """What :attr:`PhaseMarks.at` is while no step is measured."""
+    """What :attr:`PhaseMarks.phase` is while no step is measured."""
 
 
 class PhaseMarks:
-    """Where the phases of a step begin: ``marks.at("forward")`` ends the phase before and begins this one.
+    """Where the phases of a step begin: ``marks.phase("forward")`` ends the phase before and begins this one.
 
     Phases are those of :data:`workbench.profiling.report.PHASES`, or "" for what belongs to none; they may come several
-    times in a step. Whoever measures puts a function of its own in the place of ``at``, from step to step; and, if a
+    times in a step. Whoever measures puts a function of its own in the place of ``phase``, from step to step; and, if a
     part of the step may be repeated from a recording, one in the place of ``repeated``: it is given the phases that
     begin there, each with the event that a repetition records in the device's stream. ``as_written``: a step that is
     measured ran as it is written though those that are not are repeated from a recording.
     """
 
-    __slots__ = ("as_written", "at", "repeated")
+    __slots__ = ("as_written", "phase", "repeated")
 
     def __init__(self) -> None:
         self.off()
@@ -98,19 +98,19 @@ class PhaseMarks:
     @property
     def on(self) -> bool:
         """Whether somebody measures this step."""
-        return self.at is not nobody
+        return self.phase is not nobody
 
     def off(self) -> None:
         """Nobody measures any more."""
-        self.at: Callable[[str], None] = nobody
+        self.phase: Callable[[str], None] = nobody
         self.repeated: Callable[[Sequence[tuple[str, torch.cuda.Event]]], None] | None = None
         self.as_written = False
 
     @contextmanager
-    def instead(self, at: Callable[[str], None]) -> Iterator[None]:
+    def instead(self, phase: Callable[[str], None]) -> Iterator[None]:
         """In the block phases begin for somebody else: what is recorded there happens later."""
-        before, self.at = self.at, at
+        before, self.phase = self.phase, phase
         try:
             yield
         finally:
-            self.at = before
+            self.phase = before

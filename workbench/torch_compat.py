@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,15 @@ foreach_mul_ = torch._foreach_mul_
 foreach_norm = torch._foreach_norm
 foreach_reciprocal_ = torch._foreach_reciprocal_
 foreach_sub = torch._foreach_sub
+
+
+def undecorated(method: Callable[..., Any]) -> Callable[..., Any]:
+    """What a method of torch's optimizers does, without its decorators; they only matter to torch.compile.
+
+    The first call of each decorator imports torch._dynamo: as long again as ``import torch`` itself takes.
+    """
+    bare: Callable[..., Any] = inspect.unwrap(method)
+    return bare
 
 
 def block_of(view: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from workbench.checks.base import Check, Result
-from workbench.checks.dead_units import _DeadWatch
+from workbench.checks.dead_units import _DeadObserver
 from workbench.checks.preflight import preflight
 from workbench.checks.run_checks import RunChecks
 from workbench.checks.watching import Watching
@@ -54,19 +54,19 @@ def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def time_every_call() -> None:
     """Put a clock around everything that checks do in a training."""
-    changed, see = Watching._changed, _DeadWatch._see
+    changed, see = Watching._changed, _DeadObserver._see
 
-    def look(self: Watching, context: StepContext) -> None:
+    def observe(self: Watching, context: StepContext) -> None:
         for spec, watch in self._watches:
             if watch.due(context):
-                timed(spec.name, watch.look)(context)
+                timed(spec.name, watch.observe)(context)
 
     def judged(self: Watching, spec: Check, ask: Callable[[], Result | None]) -> Any:
         return changed(self, spec, timed(spec.name, ask))  # type: ignore[arg-type]
 
-    Watching.look = look  # type: ignore[method-assign]
+    Watching.observe = observe  # type: ignore[method-assign]
     Watching._changed = judged  # type: ignore[method-assign]
-    _DeadWatch._see = lambda self, name: timed("dead_units", see(self, name))  # type: ignore[method-assign]
+    _DeadObserver._see = lambda self, name: timed("dead_units", see(self, name))  # type: ignore[method-assign]
 
 
 def main() -> None:

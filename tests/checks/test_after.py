@@ -50,7 +50,7 @@ def test_a_network_that_memorises_is_seen_under_mixing_too(make: Make, mixing: t
     found = said(whole_run(build))["fit"]
     assert found.verdict == "warn"
     assert found.reason == "it memorises" and "augmentation" in found.advice
-    assert "clean training 100.0%" in found.found
+    assert "clean training 100.0, test" in found.found
 
 
 def test_a_class_that_is_not_recognised(make: Make) -> None:

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from tests.checks.conftest import Make, counting, plant, said, whole_run, wrong
-from workbench.checks.base import chosen
+from workbench.checks.base import Watch, chosen
 from workbench.checks.throughput import Throughput
 from workbench.engine.build import Build
 from workbench.events import CheckFinished, Diverged, Evaluated, Trained
@@ -163,3 +163,22 @@ def test_a_batch_that_is_not_finite_is_kept(make_small: Make, tmp_path: Path) ->
         assert tuple(file.get_tensor("indices").tolist()) == events[-1].indices
         assert file.get_tensor("images").shape == (64, 3, 16, 16)
     assert wrong(said(events)).keys() == {"non_finite"}
+
+
+def test_the_observer_of_a_plugin_for_an_earlier_version_is_called(make_small: Make) -> None:
+    class Seen(Watch):
+        steps = 0
+
+        def due(self, context: StepContext) -> bool:
+            return True
+
+        def look(self, context: StepContext) -> None:
+            self.steps += 1
+
+    class Further(Seen):
+        """It inherits what its base sees."""
+
+    for kind in (Seen, Further):
+        observer = kind()
+        observer.observe(StepContext(step=0, steps=1, steps_per_epoch=1))
+        assert observer.steps == 1

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from tests.checks.conftest import Make, plant, said, small_digits, split_of, whole_run, wrong
-from workbench.checks.base import Result, Watch
+from workbench.checks.base import CheckObserver, Result
 from workbench.checks.learning import Learning, guessing
 from workbench.engine.build import Build
 from workbench.events import CheckFinished, Evaluated, Event, Finished, Trained
+from workbench.format import percent
 from workbench.step import StepContext
 
 NORM, NO_NORM = (), ("techniques.batch_norm=off",)
@@ -54,7 +55,8 @@ def test_a_recipe_that_learns_nothing_says_so_with_its_numbers(make_small: Make)
     events = whole_run(make_small(*NO_NORM, "techniques.sgd.learning_rate=1e-9"))
     found, end = learning(events), events[-1]
     assert isinstance(end, Finished) and found.verdict == "fail"
-    assert f"accuracy {end.test_accuracy:.1%}" in found.found and "nothing was learned in 46 steps" in found.reason
+    assert f"accuracy {percent(end.test_accuracy, 1)}" in found.found
+    assert "nothing was learned in 46 steps" in found.reason
     assert "--range-test" in found.advice and "lower" not in found.advice
     assert said(events)["fit"].verdict == said(events)["class_accuracy"].verdict == "not judged"
 
@@ -169,7 +171,7 @@ def test_the_loss_of_guessing_is_that_of_the_recipes_own_criterion(make_small: M
     assert math.isnan(guessing(build)[1])
 
 
-def points(watch: Watch, losses: list[float], accuracies: list[float]) -> list[Result | None]:
+def points(watch: CheckObserver, losses: list[float], accuracies: list[float]) -> list[Result | None]:
     found = []
     for number, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True), start=1):
         trained = Trained(

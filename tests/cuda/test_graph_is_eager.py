@@ -196,7 +196,10 @@ def test_what_changes_from_epoch_to_epoch_is_recorded_anew(make_small: Make, wat
 def test_an_optimizer_that_counts_on_the_cpu_is_recorded(
     make_small: Make, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torch's unfused ones count their steps on the CPU, unless they are told that they will be recorded."""
+    """torch's unfused ones count their steps on the CPU, unless they are told that they will be recorded.
+
+    Then they correct for the first steps in fp32 and not in Python's numbers: a card gives losses 0.2 % apart.
+    """
 
     def planted(*more: str) -> Build:
         build = make_small("train.log_every=1", "train.epochs=0.7", "train.deterministic=true", *more, device="cuda")
@@ -206,7 +209,7 @@ def test_an_optimizer_that_counts_on_the_cpu_is_recorded(
     assert not notes(found[1])
     assert watched.recorded == 1
     plain = figures(trained(planted())[1])
-    assert [loss for loss, _, _ in figures(found[1])] == pytest.approx([loss for loss, _, _ in plain], rel=1e-3)
+    assert [loss for loss, _, _ in figures(found[1])] == pytest.approx([loss for loss, _, _ in plain], rel=5e-3)
 
 
 def test_the_clock_stands_still_only_when_the_device_is_done(make_small: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,7 @@ from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.train import train
 from workbench.events import Trained
-from workbench.profiling import profile
+from workbench.profiling import profile, syncs
 from workbench.profiling.syncs import Waits, found_syncs
 
 pytestmark = pytest.mark.cuda
@@ -95,6 +96,42 @@ def test_a_wait_of_torchs_own_in_the_backward_pass_is_told(make: Make) -> None:
 
     built.hooks.objective.add(picked, 0, "planted")
     assert places_of(built) == {f"{HERE}:{inspect.getsourcelines(picked)[1] + 2}", "the backward pass"}
+
+
+def test_what_is_told_of_a_backward_pass_when_it_is_over_is_told_of_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch 2.11 keeps what its own threads would say until the pass returns, and says it in the one that called."""
+    withheld: list[int] = []
+    told, run = syncs._Listener.told, torch.autograd._engine_run_backward
+    training = threading.get_ident()
+
+    def tell(listener: syncs._Listener) -> None:
+        if threading.get_ident() == training:
+            told(listener)
+        else:
+            withheld.append(1)
+
+    def run_and_tell(*arguments: object, **options: object) -> object:
+        out = run(*arguments, **options)
+        while withheld:
+            withheld.pop()
+            warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+        return out
+
+    def picked(loss: Tensor) -> Tensor:
+        both = torch.stack((loss, loss))
+        return both[both > 0].sum()
+
+    for planted, where in ((tell, syncs), (run_and_tell, torch.autograd)):  # whose lines they stand for
+        planted.__code__ = planted.__code__.replace(co_filename=where.__file__)
+    monkeypatch.setattr(syncs._Listener, "told", tell)
+    monkeypatch.setattr("torch.autograd._engine_run_backward", run_and_tell)
+    built = make(device="cuda")
+    built.hooks.objective.add(picked, 0, "planted")
+    found = waits_of(built).places
+    assert set(found) == {f"{HERE}:{inspect.getsourcelines(picked)[1] + 2}", "the backward pass"}
+    assert found["the backward pass"].seconds > 0
 
 
 @pytest.mark.parametrize("pipeline", ["device", "loader"])

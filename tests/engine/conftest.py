@@ -79,7 +79,7 @@ class LooksAt(Observer):
     def due(self, context: StepContext) -> bool:
         return context.step == self.step
 
-    def look(self, context: StepContext) -> None:
+    def observe(self, context: StepContext) -> None:
         pass
 
 

@@ -60,7 +60,7 @@ def test_mixed_images_name_both_classes(found: Recipe, tmp_path: Path) -> None:
     mixed = found.with_technique(TECHNIQUES["mixup"]())
     labels = samples(mixed, tmp_path, 6, 16, 0)[1]
     assert len(labels) == 6 and any("%" in label for label in labels)
-    assert captions(torch.tensor([[0.7, 0.3, 0.0], [0.0, 1.0, 0.0]]), "abc") == ["a 70% b 30%", "b"]
+    assert captions(torch.tensor([[0.7, 0.3, 0.0], [0.0, 1.0, 0.0]]), "abc") == ["a 70 % b 30 %", "b"]
 
 
 def test_smaller_images_of_a_resized_epoch_fill_the_same_square(found: Recipe, tmp_path: Path) -> None:

@@ -33,6 +33,6 @@ def test_a_reading(
 
 
 def test_the_accuracies_are_named() -> None:
-    assert read_fit(0.994, 0.871, 1.0, 0.0).found == "training 99.4%, test 87.1%"
-    assert read_fit(0.994, 0.871, 1.0, 0.0, split="validation").found == "training 99.4%, validation 87.1%"
-    assert read_fit(math.nan, 0.871, 1.0, 0.0).found == "test 87.1%"
+    assert read_fit(0.994, 0.871, 1.0, 0.0).found == "training 99.4, test 87.1 %"
+    assert read_fit(0.994, 0.871, 1.0, 0.0, split="validation").found == "training 99.4, validation 87.1 %"
+    assert read_fit(math.nan, 0.871, 1.0, 0.0).found == "test 87.1 %"

@@ -117,7 +117,7 @@ def count_marks(recipe: Recipe, folder: Path) -> Counter[str]:
     with backend(recipe):
         built = build(recipe, "cpu", folder)
         state = TrainState.of(built)
-        state.phases.at = lambda phase: counted.update([phase])
+        state.phases.phase = lambda phase: counted.update([phase])
         list(train(built, Control(), state=state))
     return counted
 

@@ -82,6 +82,20 @@ def test_comments_and_order_stay_where_values_change(tmp_path: Path) -> None:
     assert read_recipe_file(path, consistent=False).techniques["sgd"].nesterov
 
 
+def test_a_file_keeps_the_names_that_it_uses(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = (
+        'name = "mine"\n\n[model]\nname = "cnn"\n\n[techniques.bias_rate]  # as it was called\nfactor = 32.0  # a lot\n'
+    )
+    path.write_text(text)
+    recipe = read_recipe(text, consistent=False)
+    save_recipe(recipe, path)
+    assert path.read_text() == text
+    spec = recipe.techniques["bias_lr_scale"].model_copy(update={"factor": 16.0})
+    save_recipe(recipe.with_technique(spec), path)
+    assert path.read_text() == text.replace("32.0", "16.0")
+
+
 @pytest.mark.parametrize("found", ["", "not [ toml", "name = 3\n", "# only a comment\n", "techniques = {sgd = {}}\n"])
 def test_whatever_stood_there_the_recipe_is_saved(found: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import pickle
 import signal
@@ -18,7 +17,7 @@ import pytest
 
 from tests.waiting import wait_for as wait_for
 from workbench.cli import main
-from workbench.recipe import Recipe, read_recipe, write_recipe
+from workbench.recipe import Recipe, read_recipe, recipe_digest
 from workbench.runs.queue import jobs
 from workbench.runs.queue.worker import _lock_file
 from workbench.runs.store.directory import RunDirectory
@@ -84,7 +83,7 @@ def worker_lives(root: Path) -> bool:
 
 def outline_checkpoint(run: RunDirectory, step: int, name: str = "last") -> None:
     """A checkpoint as far as it can be read without torch: no tensors."""
-    digest = hashlib.sha256(write_recipe(run.recipe()).encode()).hexdigest()
+    digest = recipe_digest(run.recipe())
     run.checkpoints.mkdir(exist_ok=True)
     with zipfile.ZipFile(run.checkpoints / f"{name}.pt", "w") as archive:
         archive.writestr("last/data.pkl", pickle.dumps({"format": 1, "step": step, "recipe": digest}))

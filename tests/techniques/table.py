@@ -46,7 +46,7 @@ NAMES: list[str] = [spec.name for spec in BUILT_IN]
 
 
 SUITS_SMALL = {
-    "bias_rate": ("techniques.bias_rate.factor=4",),
+    "bias_lr_scale": ("techniques.bias_lr_scale.factor=4",),
     "cutmix": ("techniques.cutmix.probability=0.3",),
     "dropout": ("techniques.dropout.rate=0.2",),
     "dropout2d": ("techniques.dropout2d.rate=0.1",),

@@ -60,7 +60,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
 
 def test_adam_is_torchs_with_the_decay_in_the_gradient() -> None:
     ours, theirs = network(), network()
-    technique = Adam(learning_rate=0.01, weight_decay=0.1, beta1=0.8, beta2=0.95, spare_from_decay="nothing")
+    technique = Adam(learning_rate=0.01, weight_decay=0.1, beta1=0.8, beta2=0.95, decay_exclude="nothing")
     optimizer = technique._optimizer(ours)
     reference = torch.optim.Adam(theirs.parameters(), lr=0.01, betas=(0.8, 0.95), weight_decay=0.1, foreach=False)
     for step in range(6):
@@ -73,7 +73,7 @@ def test_adam_is_torchs_with_the_decay_in_the_gradient() -> None:
 
 
 def test_adam_spares_norms_and_biases() -> None:
-    groups = Adam(weight_decay=0.1, spare_from_decay="norms_and_biases")._optimizer(network()).param_groups
+    groups = Adam(weight_decay=0.1, decay_exclude="norms_and_biases")._optimizer(network()).param_groups
     decays = {tuple(w.shape): group["weight_decay"] for group in groups for w in group["params"]}
     assert decays[(8, 8, 3, 3)] == decays[(4, 6)] == 0.1
     assert decays[(8,)] == decays[(4,)] == 0.0
@@ -170,7 +170,7 @@ def test_the_rest_is_torchs_sgd_to_the_bit(spare: str, momentum: float) -> None:
         sgd_momentum=momentum,
         nesterov=momentum > 0,
         sgd_weight_decay=0.1,
-        spare_from_decay=spare,  # type: ignore[arg-type]
+        decay_exclude=spare,  # type: ignore[arg-type]
         first_convolution=False,
     )
     optimizer = technique._optimizer(ours)

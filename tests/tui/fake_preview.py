@@ -53,7 +53,7 @@ def answer(request: PreviewRequest) -> Reply:
     rates = [[s / 23, peak * min((s + 1) / 23, 1 - (s - 23) / max(1, steps - 23))] for s in range(steps)]
     if request.stage == "samples":
         pixels = b"".join(picture(n, request.side, request.roll) for n in range(request.count))
-        labels = [f"{NAME}{n % 10}" if n % 3 else f"{n % 10} 70% 3 30%" for n in range(request.count)]
+        labels = [f"{NAME}{n % 10}" if n % 3 else f"{n % 10} 70 % 3 30 %" for n in range(request.count)]
         return Samples(request.id, request.side, base64.b64encode(pixels).decode(), labels)
     if request.stage in ("static", "baseline"):
         work = 1024 * sum(list(parts.values())[:-2]) + 2 * parts["hidden"]

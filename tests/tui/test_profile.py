@@ -74,7 +74,7 @@ async def test_measure_try_keep_undo(make_app: AppFactory) -> None:
         assert "1,190 img/s  1,150–1,205" in verdict(app)
         assert "data.workers = 2, data.persistent_workers = true" in verdict(app)
         assert "t tries it; predicted 2,480 img/s (×2.08)" in " ".join(verdict(app).split())
-        assert "53.8 ms a step" in step(app) and "D data wait 30.1 ms 56%" in step(app)
+        assert "53.8 ms a step" in step(app) and "D data wait 30.1 ms 56 %" in step(app)
         assert "color_jitter" in text(app, "parts") and "no profiler sees into workers" in text(app, "parts")
         await until(pilot, lambda: not app.profiling.busy)
         await pilot.press("a")  # not tried yet
@@ -197,8 +197,8 @@ async def test_the_run_on_screen_is_measured_while_the_screen_shows_it(make_app:
         with run.events_file.open("a") as file:
             file.write(to_json(trained(60)) + "\n" + to_json(phases(60)) + "\n")
         await until(pilot, lambda: "212 ms a step" in step(app))
-        assert "Run small 3f9c live" in step(app) and "12 steps (1 in 16), cost 0.3%" in step(app)
-        assert "? unexplained 4.1 ms 1.9%" in step(app)
+        assert "Run small 3f9c live" in step(app) and "12 steps (1 in 16), cost 0.3 %" in step(app)
+        assert "? unexplained 4.1 ms 1.9 %" in step(app)
         assert take_requests(run) == []
         clock[0] += 20
         await until(pilot, lambda: take_requests(run) == ["profile"])
@@ -256,7 +256,7 @@ async def test_stacks_and_operators_of_the_run(make_app: AppFactory, run: RunDir
         profiled(run)
         await until(pilot, lambda: "convolution_backward" in text(app, "operators"))
         await until(pilot, lambda: not line(app).strip())
-        assert "49.9%     62.0 ms      9  convolution_backward" in text(app, "operators")
+        assert "49.9 %     62.0 ms      9  convolution_backward" in text(app, "operators")
         assert [row.frame.name for row in stacks(app).rows[:4]] == ["train", "compute", "Build.forward", "Net.forward"]
 
 

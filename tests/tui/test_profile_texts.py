@@ -47,7 +47,7 @@ def test_what_phases_leave_is_shown() -> None:
 
 def test_a_step_without_its_graph_says_what_a_recorded_one_takes() -> None:
     said = step_caption(["Run "], replace(measured(0.0246, forward=0.02), recorded_seconds=0.00785)).plain
-    assert said == "Run   24.6 ms without its graph, 7.8 ms with it (3.1×)  10 steps, cost 0.0%"
+    assert said == "Run   24.6 ms without its graph, 7.8 ms with it (3.1×)  10 steps, cost 0.0 %"
     assert "graph" not in step_caption(["Run "], measured(0.0246, forward=0.02)).plain
 
 

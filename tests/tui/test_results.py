@@ -94,7 +94,7 @@ def test_results(
 def test_the_matrix_has_true_classes_in_rows() -> None:
     lines = classes(results(), 78).plain.splitlines()
     assert lines[0].split()[:4] == ["true", "class", "right", "airp…"]
-    assert lines[2].split() == ["automobile", "98.5%", "·", "901", "12", "·", "2", "·", "·", "·", "·", "·"]
+    assert lines[2].split() == ["automobile", "98.5", "%", "·", "901", "12", "·", "2", "·", "·", "·", "·", "·"]
     assert max(map(len, lines)) <= 78
 
 
@@ -112,7 +112,7 @@ def test_many_classes_are_lists() -> None:
 def test_pictures_are_scaled_to_the_room() -> None:
     found = results(side=8)
     shown = pictures(found, 3, 16)
-    assert shown.labels[0] == "airplane → cat 100%" and len(shown.labels) == 3
+    assert shown.labels[0] == "airplane → cat 100 %" and len(shown.labels) == 3
     pixels = base64.b64decode(shown.pixels)
     assert len(pixels) == 3 * 16 * 16 * 3
     assert pixels[3 * (16 * 9 + 9) :][:3] == found.mistakes[0].pixels[3 * (8 * 4 + 4) :][:3]

@@ -38,7 +38,7 @@ async def test_a_run_from_compose_to_the_end(make_app: AppFactory, tmp_path: Pat
         assert "No run yet" in app.screen.query_one("#nothing", Text).plain
         await pilot.press("1", "r")
         await until(pilot, lambda: isinstance(app.screen, RunScreen) and "finished" in head(app))
-        assert "98.61%" in head(app) and "step 230 of 230" in head(app)
+        assert "98.61 %" in head(app) and "step 230 of 230" in head(app)
         assert app.screen.query_one(Bar).fraction == 1
         assert "train" in app.screen.query_one(RunCharts).charts[0].words
         assert app.screen.query_one(RunCharts).charts[0].text

@@ -206,7 +206,7 @@ async def test_the_fit_stands_among_the_checks(make_app: AppFactory, run: RunDir
     async with app.run_test(size=(160, 48)) as pilot:
         await ready(pilot)
         text = app.screen.query_one("#checks", Pane).text.plain
-        assert "fit  training 97.6%, test 94.9%" in text
+        assert "fit  training 97.6, test 94.9 %" in text
         assert text.index("initial loss") < text.index("fit") < text.index("input statistics")
 
 

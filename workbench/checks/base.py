@@ -40,17 +40,22 @@ def not_judged(reason: str, advice: str = "", expected: str = "", found: str = "
     return Result("not judged", expected, found, reason, advice, figures)
 
 
-class Watch:
-    """A check at work on one training. The training loop calls ``look``, what stands between two steps the rest."""
+class CheckObserver:
+    """A check at work on one training. The training loop calls ``observe``, what stands between two steps the rest."""
 
     remembers: ClassVar[tuple[str, ...]] = ()
     """Attributes of plain values that a checkpoint keeps, so that a run that goes on knows what was seen before."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "look" in cls.__dict__ and "observe" not in cls.__dict__:  # a plugin's of an earlier version
+            cls.observe = cls.look  # type: ignore[method-assign, attr-defined]
+
     def due(self, context: StepContext) -> bool:
-        """Whether ``look`` sees something in this step."""
+        """Whether ``observe`` sees something in this step."""
         return False
 
-    def look(self, context: StepContext) -> None:
+    def observe(self, context: StepContext) -> None:
         """See weights and gradients of a step before its update, on the device: nothing in here may wait for it."""
 
     def judge(self, trained: Trained) -> Result | None:
@@ -72,6 +77,10 @@ class Watch:
 
     def diverged(self, finding: Finding, folder: Path | None) -> Result | None:
         """What to say of a training that diverged. folder: where to leave what helps; None: nowhere."""
+
+
+Watch = CheckObserver
+"""What plugins of earlier versions call it."""
 
 
 class Check(Spec):
@@ -105,7 +114,7 @@ class Check(Spec):
         """
         raise TypeError(f"check '{self.name}' examines nothing; it must define examine(build)")
 
-    def watch(self, build: Build) -> Watch | None:
+    def watch(self, build: Build) -> CheckObserver | None:
         """Begin to watch a training; None where there is nothing to watch."""
         raise TypeError(f"check '{self.name}' watches nothing; it must define watch(build)")
 

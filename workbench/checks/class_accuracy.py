@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result, not_judged
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -39,16 +40,16 @@ class ClassAccuracy(Check):
             return None
         (worst, label), (best, other) = min(known), max(known)
         names, row = results.classes, results.confusion[label]
-        expected = f"each at least {self.share:.0%} of the whole accuracy"
-        found = f"{worst:.1%} ({names[label]}) to {best:.1%} ({names[other]})"
+        expected = f"each at least {percent(self.share, 0)} of the whole accuracy"
+        found = f"{percent(worst, 1)} ({names[label]}) to {percent(best, 1)} ({names[other]})"
         if results.accuracy < self.least:
-            reason = (
-                f"the whole accuracy, {results.accuracy:.1%}, is below {self.least:.0%}: classes are learned one by one"
-            )
+            below = f"the whole accuracy, {percent(results.accuracy, 1)}, is below {percent(self.least, 0)}"
+            reason = f"{below}: classes are learned one by one"
             return not_judged(reason, "", expected, found)
         if worst >= self.share * results.accuracy:
             return Result("pass", expected, found, "no class is left behind")
         taken = max((i for i in range(len(names)) if i != label), key=row.__getitem__)
-        reason = f"'{names[label]}' is recognised in {worst:.1%} of its images, and mostly taken for '{names[taken]}'"
+        seen = f"'{names[label]}' is recognised in {percent(worst, 1)} of its images"
+        reason = f"{seen}, and mostly taken for '{names[taken]}'"
         advice = "look at its images and labels (workbench show RUN --mistakes), or give it more of them"
         return Result("warn", expected, found, reason, advice)

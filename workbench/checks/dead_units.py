@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -33,16 +34,16 @@ class DeadUnits(Check):
     looks: int = parameter(3, ge=1, le=1000, unit="looks", description="batches for which a dead unit is silent")
     share: float = parameter(0.5, gt=0, le=1, description="share of a layer's units from which on it is told")
 
-    def watch(self, build: Build) -> Watch | None:
+    def watch(self, build: Build) -> CheckObserver | None:
         """Nothing to watch in a network without ReLUs."""
         from torch import nn
 
         kinds = (nn.ReLU, nn.ReLU6)
         modules = [(name, module) for name, module in build.model.named_modules() if isinstance(module, kinds)]
-        return _DeadWatch(self, modules) if modules else None
+        return _DeadObserver(self, modules) if modules else None
 
 
-class _DeadWatch(Watch):
+class _DeadObserver(CheckObserver):
     def __init__(self, spec: DeadUnits, modules: Sequence[tuple[str, nn.Module]]) -> None:
         self.spec = spec
         self.modules = modules
@@ -56,7 +57,7 @@ class _DeadWatch(Watch):
     def due(self, context: StepContext) -> bool:
         return (context.step + 1) % self.spec.every == 0 or bool(self._hooks)
 
-    def look(self, context: StepContext) -> None:
+    def observe(self, context: StepContext) -> None:
         if self._hooks:
             for hook in self._hooks:
                 hook.remove()
@@ -88,10 +89,10 @@ class _DeadWatch(Watch):
             start += size
         worst = max(range(len(names)), key=shares.__getitem__)
         dead = len(fires) - sum(fires)
-        expected = f"less than {self.spec.share:.0%} of a layer"
+        expected = f"less than {percent(self.spec.share, 0)} of a layer"
         found = f"{dead:,} of {len(fires):,} units"
         if shares[worst] >= self.spec.share:
-            reason = f"{shares[worst]:.0%} of the units of '{names[worst]}' are 0 for every image"
+            reason = f"{percent(shares[worst], 0)} of the units of '{names[worst]}' are 0 for every image"
             advice = "lower the learning rate, warm up, put norms before the ReLUs, or take another activation"
             return Result("warn", expected, found, reason, advice)
         return Result("pass", expected, found, "the units take part in what is learned")

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from workbench.checks.base import Check, Result
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ExpectedAccuracy(Check):
         low, high = claim.accuracy
         found = outcome.results.accuracy
         error = math.sqrt(max(low * (1 - low), 1e-9) / max(1, outcome.results.images))
-        expected, shown = f"{low:.1%} to {high:.1%}", f"{found:.2%}"
+        expected, shown = f"{percent(low, 1)} to {percent(high, 1)}", percent(found)
         if found > high:
             return Result("pass", expected, shown, "better than the source claims")
         if found >= low:

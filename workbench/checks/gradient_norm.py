@@ -7,7 +7,7 @@ from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class GradientNorm(Check):
     patience: int = parameter(3, ge=1, le=1000, unit="looks", description="looks in a row before a layer is cut off")
     explosion: float = parameter(100.0, gt=1, le=1e9, description="times the median of the last looks that is too long")
 
-    def watch(self, build: Build) -> Watch:
+    def watch(self, build: Build) -> CheckObserver:
         """Look at every layer's weights; those that are frozen meanwhile do not count."""
-        return _GradientWatch(self, build)
+        return _GradientObserver(self, build)
 
 
-class _GradientWatch(Watch):
+class _GradientObserver(CheckObserver):
     remembers = ("silent", "totals", "looks", "worst")
 
     def __init__(self, spec: GradientNorm, build: Build) -> None:
@@ -66,7 +66,7 @@ class _GradientWatch(Watch):
     def due(self, context: StepContext) -> bool:
         return context.step % self.spec.every == 0
 
-    def look(self, context: StepContext) -> None:
+    def observe(self, context: StepContext) -> None:
         if context.step % self.spec.every:
             return
         import torch

@@ -7,9 +7,10 @@ from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result, Watch, not_judged
+from workbench.checks.base import Check, CheckObserver, Result, not_judged
 from workbench.evaluation.chance import TOLD, beyond_chance, enough, reach_of_chance, recognises, way
 from workbench.events import Verdict
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ class Learning(Check):
     far: float = parameter(5.0, gt=1, le=1000, description="times the loss of guessing, in the test, that diverged")
     images: int = parameter(2000, ge=1, le=10_000_000, unit="images", description="clean training images to score")
 
-    def watch(self, build: Build) -> Watch | None:
+    def watch(self, build: Build) -> CheckObserver | None:
         """Nothing to watch where there is one class."""
-        return _LearningWatch(self, build) if len(build.dataset.classes) > 1 else None
+        return _LearningObserver(self, build) if len(build.dataset.classes) > 1 else None
 
 
-class _LearningWatch(Watch):
+class _LearningObserver(CheckObserver):
     remembers = ("points", "seen", "since", "first", "best", "best_at", "raised")
 
     def __init__(self, spec: Learning, build: Build) -> None:
@@ -142,8 +143,8 @@ class _LearningWatch(Watch):
         sizes = [sum(row) for row in results.confusion]
         share, level = max(sizes) / max(1, sum(sizes)), math.log(self.classes)
         reach = reach_of_chance(sum(sizes), share)
-        expected = f"loss below {level:.3f}" + (f", accuracy above {reach:.1%}" if reach <= 1 else "")
-        found = f"test loss {results.loss:.4g}, accuracy {results.accuracy:.1%}"
+        expected = f"loss below {level:.3f}" + (f", accuracy above {percent(reach, 1)}" if reach <= 1 else "")
+        found = f"test loss {results.loss:.4g}, accuracy {percent(results.accuracy, 1)}"
         answers = recognises(results.confusion)
         far = not results.loss <= self.spec.far * level
         if far or (self._grew(results.loss, level) and not answers and not self._learns()):
@@ -155,19 +156,22 @@ class _LearningWatch(Watch):
         if answers:
             if results.loss > level and (worse := self._worse_than_guessing(outcome, share, level)):
                 return Result(worse[0], expected, found, worse[1], LOWER)
-            chance = "" if results.accuracy > reach else f"; always answering one class is right for {share:.1%}, too"
+            one = f"; always answering one class is right for {percent(share, 1)}, too"
+            chance = "" if results.accuracy > reach else one
             return Result("pass", expected, found, f"it knows more than one that guesses{chance}")
         if outcome.results.step < self.spec.steps:
             return not_judged(f"{outcome.results.step:,} steps are too few to learn much", "", expected, found)
         if enough(sum(sizes), share):
-            guesses = f"guessing is right for {share:.1%} of the test images, and up to {reach:.1%} by chance"
+            by_chance = f"up to {percent(reach, 1)} by chance"
+            guesses = f"guessing is right for {percent(share, 1)} of the test images, and {by_chance}"
             return self._guesses(outcome, guesses, expected, found)
         clean, count = outcome.clean(self.spec.images)[1], min(self.spec.images, len(outcome.build.training))
-        found = f"{found}, clean training {clean:.1%}"
+        found = f"{found}, clean training {percent(clean, 1)}"
         if not enough(count, self.share) or beyond_chance(clean * count, count, self.share):
             return not_judged(f"{sum(sizes):,} test images are too few to tell it from guessing", "", expected, found)
         reach = reach_of_chance(count, self.share)
-        guesses = f"guessing is right for {self.share:.1%} of the training images, and up to {reach:.1%} by chance"
+        by_chance = f"up to {percent(reach, 1)} by chance"
+        guesses = f"guessing is right for {percent(self.share, 1)} of the training images, and {by_chance}"
         return self._guesses(outcome, guesses, expected, found)
 
     def _guesses(self, outcome: Outcome, guesses: str, expected: str, found: str) -> Result:

@@ -7,7 +7,7 @@ from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ class LossSpikes(Check):
     factor: float = parameter(2.0, gt=1, le=1000, description="times the median that is a spike")
     least: float = parameter(0.2, gt=0, le=1, description="share of the first loss that a spike rises above the median")
 
-    def watch(self, build: Build) -> Watch:
+    def watch(self, build: Build) -> CheckObserver:
         """From the points of the loss curve."""
-        return _SpikeWatch(self)
+        return _SpikeObserver(self)
 
 
-class _SpikeWatch(Watch):
+class _SpikeObserver(CheckObserver):
     remembers = ("losses", "first", "spikes", "highest", "judged")
 
     def __init__(self, spec: LossSpikes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
 from workbench.storage.atomic import written_aside
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ class NonFinite(Check):
     when = "during"
     rank = 0
 
-    def watch(self, build: Build) -> Watch:
+    def watch(self, build: Build) -> CheckObserver:
         """The guard watches; this says what it saw."""
-        return _FiniteWatch()
+        return _FiniteObserver()
 
 
-class _FiniteWatch(Watch):
+class _FiniteObserver(CheckObserver):
     def judge(self, trained: Trained) -> Result | None:
         return Result("pass", "finite loss and gradients", "all finite", "every update counted")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class NormStatistics(Check):
     silent: float = parameter(0.5, gt=0, le=1, description="share of a norm's channels with less than a tenth of eps")
     huge: float = parameter(1e6, gt=0, le=1e30, description="largest variance, and square of the largest mean")
 
-    def watch(self, build: Build) -> Watch | None:
+    def watch(self, build: Build) -> CheckObserver | None:
         """Nothing to watch without norms that keep statistics."""
         from workbench import torch_compat
 
@@ -37,10 +38,10 @@ class NormStatistics(Check):
             for name, module in build.model.named_modules()
             if isinstance(module, torch_compat.NORM) and module.running_var is not None
         ]
-        return _NormWatch(self, norms) if norms else None
+        return _NormObserver(self, norms) if norms else None
 
 
-class _NormWatch(Watch):
+class _NormObserver(CheckObserver):
     def __init__(self, spec: NormStatistics, norms: list[tuple[str, Any]]) -> None:
         self.spec = spec
         self.norms = norms
@@ -64,11 +65,11 @@ class _NormWatch(Watch):
         quiet = max(range(len(shares)), key=shares.__getitem__)
         large = max(range(len(sizes)), key=sizes.__getitem__)
         expected = f"variances above the norms' eps, below {self.spec.huge:.0e}"
-        found = f"largest {sizes[large]:.2g}, {shares[quiet]:.0%} silent channels at most"
+        found = f"largest {sizes[large]:.2g}, {percent(shares[quiet], 0)} silent channels at most"
         if not sizes[large] <= self.spec.huge:
             reason = f"the activations before '{self.norms[large][0]}' have grown out of bounds"
             return Result("warn", expected, found, reason, "lower the learning rate; see data.normalise")
         if shares[quiet] >= self.spec.silent:
-            reason = f"{shares[quiet]:.0%} of the channels before '{self.norms[quiet][0]}' say nothing"
+            reason = f"{percent(shares[quiet], 0)} of the channels before '{self.norms[quiet][0]}' say nothing"
             return Result("warn", expected, found, reason, "lower the weight decay or the learning rate")
         return Result("pass", expected, found, "evaluation can rely on them")

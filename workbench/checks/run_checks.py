@@ -45,8 +45,8 @@ class RunChecks(Observer):
     def due(self, context: StepContext) -> bool:
         return self._watching.due(context)
 
-    def look(self, context: StepContext) -> None:
-        self._watching.look(context)
+    def observe(self, context: StepContext) -> None:
+        self._watching.observe(context)
 
     def trained(self, event: Trained) -> Iterator[CheckFinished]:
         self._history.append((event.step, event.accuracy))

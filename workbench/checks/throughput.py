@@ -6,7 +6,8 @@ from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
+from workbench.format import percent
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ class Throughput(Check):
     seconds: float = parameter(5.0, ge=0, le=1e6, unit="s", description="training time that a stretch lasts at least")
     share: float = parameter(0.5, gt=0, lt=1, description="share of the best stretch below which it is told")
 
-    def watch(self, build: Build) -> Watch | None:
+    def watch(self, build: Build) -> CheckObserver | None:
         """Not where a technique changes the resolution, which changes the speed by design."""
-        return None if len(build.hooks.resize) else _ThroughputWatch(self)
+        return None if len(build.hooks.resize) else _ThroughputObserver(self)
 
 
-class _ThroughputWatch(Watch):
+class _ThroughputObserver(CheckObserver):
     def __init__(self, spec: Throughput) -> None:
         self.spec = spec
         self.rates: deque[float] = deque()
@@ -60,7 +61,7 @@ class _ThroughputWatch(Watch):
             self.stretches, self.until = self.stretches + 1, self.times[-1]
         if self.stretches < 2 and now >= self.spec.share * self.best:
             return None
-        expected = f"at least {self.spec.share:.0%} of the best stretch"
+        expected = f"at least {percent(self.spec.share, 0)} of the best stretch"
         found = f"{now:,.0f} img/s, at best {self.best:,.0f}"
         if now < self.spec.share * self.best:
             reason = "the training has become much slower than it was"

@@ -6,7 +6,7 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING
 
-from workbench.checks.base import Check, Result, Watch
+from workbench.checks.base import Check, CheckObserver, Result
 from workbench.recipe.specs import parameter
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ class UpdateRatio(Check):
     low: float = parameter(1e-6, ge=0, le=1, description="median over the layers that is too little")
     patience: int = parameter(3, ge=1, le=1000, unit="looks", description="looks in a row before it says so")
 
-    def watch(self, build: Build) -> Watch:
+    def watch(self, build: Build) -> CheckObserver:
         """Weights before and after one step in ``every``."""
-        return _UpdateWatch(self, build)
+        return _UpdateObserver(self, build)
 
 
-class _UpdateWatch(Watch):
+class _UpdateObserver(CheckObserver):
     remembers = ("high", "low", "looks", "peak")
 
     def __init__(self, spec: UpdateRatio, build: Build) -> None:
@@ -65,7 +65,7 @@ class _UpdateWatch(Watch):
     def due(self, context: StepContext) -> bool:
         return context.step % self.spec.every == 0 or context.step == self.taken + 1
 
-    def look(self, context: StepContext) -> None:
+    def observe(self, context: StepContext) -> None:
         import torch
 
         from workbench import torch_compat

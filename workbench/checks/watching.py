@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.checks.base import Check, Result, Watch, failed
+from workbench.checks.base import Check, CheckObserver, Result, failed
 from workbench.events import CheckFinished, Trained, Verdict
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Watching:
     def __init__(self, build: Build, specs: Iterable[Check], folder: Path | None = None) -> None:
         self._folder = folder
         self._verdicts: dict[str, Verdict] = {}
-        self._watches: list[tuple[Check, Watch]] = []
+        self._watches: list[tuple[Check, CheckObserver]] = []
         for spec in specs:
             if build.execution.recorded and hasattr(spec, "every"):
                 spec = spec.model_copy(update={"every": RARER * spec.every})
@@ -38,11 +38,11 @@ class Watching:
         """Whether one of them sees something in this step."""
         return any(watch.due(context) for _, watch in self._watches)
 
-    def look(self, context: StepContext) -> None:
+    def observe(self, context: StepContext) -> None:
         """Have those look that see something in it."""
         for _, watch in self._watches:
             if watch.due(context):
-                watch.look(context)
+                watch.observe(context)
 
     def judge(self, trained: Trained) -> Iterator[CheckFinished]:
         """What changed at a point of the curves."""

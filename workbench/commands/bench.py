@@ -64,7 +64,7 @@ def bench(
       workbench bench fast94 --to 94 --seeds 10
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
-    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), options.overrides(changes))
+    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), options.overrides(changes), say=complain)
     if to is not None and not 0 < to <= 100:
         raise InputError(f"--to {to:g}: expected a test accuracy in percent, above 0 and at most 100")
     modes = _chosen("--mode", mode, MODES)

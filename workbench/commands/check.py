@@ -64,7 +64,9 @@ def check(
       workbench check recipes/mine.toml --json
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
-    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), options.overrides(changes, seed))
+    wanted = read_recipe_file(
+        resolve_recipe(recipe, settings.runs, complain), options.overrides(changes, seed), say=complain
+    )
     chosen = choose(settings.device)
 
     names = _asked(only or (), range_test)
@@ -111,7 +113,7 @@ def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
     for note in report["notes"]:
         say(note)
     for found in report["checks"]:
-        say(check_line(CheckFinished(**found)))
+        say(check_line(CheckFinished(**found), ids=True))
     if tested := report.get("figures", {}).get("learning_rate_range"):
         say()
         for line in range_chart(tested["points"], tested["suggestion"]):

@@ -76,7 +76,7 @@ def profile_command(
       workbench profile last --try --report found.json
     """
     settings = settings_of(context, runs=runs, data_root=data_root, device=device, plugin=plugin, debug=debug)
-    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), changes or ())
+    wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), changes or (), say=complain)
     target = _target(save, try_it)
     chosen = choose(settings.device)
     known = _known(report, wanted, chosen, try_it=try_it) if report is not None else None

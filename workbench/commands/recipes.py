@@ -129,7 +129,8 @@ def diff(
     """
     settings = settings_of(context, runs=runs, plugin=plugin, debug=debug)
     left, right = (
-        read_recipe_file(resolve_recipe(text, settings.runs, complain), consistent=False) for text in (before, after)
+        read_recipe_file(resolve_recipe(text, settings.runs, complain), consistent=False, say=complain)
+        for text in (before, after)
     )
     changes = difference(left, right)
     if as_json:

@@ -175,15 +175,19 @@ class _Span:
         return loss + ([f"{self._images / self._seconds:,.0f} img/s"] if self._seconds else [])
 
 
-def check_line(check: CheckFinished) -> str:
-    """One line for a check; reason and advice where it did not simply pass. One that was not judged begins with why."""
+def check_line(check: CheckFinished, *, ids: bool = False) -> str:
+    """One line for a check; reason and advice where it did not simply pass. One that was not judged begins with why.
+
+    ids: say after its title what it is called in recipes and options, too, where that is not the same word.
+    """
     figures = [f"expected {check.expected}"] if check.expected else []
     figures += [f"found {check.found}"] if check.found else []
     words = [", ".join(figures)] if figures else []
     if check.verdict != "pass":
         words = [*words, check.reason] if check.verdict != "not judged" else [check.reason, *words]
         words += [check.advice] if check.advice else []
-    return f"check {check.name}: {check.verdict}: {'; '.join(word for word in words if word)}"
+    called = f" ({check.id})" if ids and check.id not in ("", check.name) else ""
+    return f"check {check.name}{called}: {check.verdict}: {'; '.join(word for word in words if word)}"
 
 
 def counted(number: int) -> str:

@@ -137,7 +137,7 @@ def run(
             raise InputError("--from chooses a checkpoint of the run that goes on; give --resume RUN too")
         if recipe is None:
             raise InputError("which recipe? workbench recipes lists them; a run goes on with --resume RUN")
-        wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), asked)
+        wanted = read_recipe_file(resolve_recipe(recipe, settings.runs, complain), asked, say=complain)
         chosen = _handed_on(settings.device) if background else _choose(settings.device)
         directory = create_run(settings.runs, wanted)
     if queue:

@@ -104,7 +104,7 @@ def checks(
         _say_specs(CHECKS, next((spec.name for spec in CHECKS if spec.title == name), name), as_json, _check)
         return
     specs = sorted(CHECKS, key=lambda spec: (WHEN.index(spec.when), spec.rank, spec.name))
-    rows = [(spec.when, spec.name, "" if spec.asked_for() else "on", spec.summary()) for spec in specs]
+    rows = [(s.when, s.name, "" if s.asked_for() else "on", f"{s.title}: {s.summary()}") for s in specs]
     say_table(("when", "name", "always", "about"), rows, wrap="about")
 
 

@@ -41,7 +41,7 @@ class DevicePipeline:
         order = self._plan.order_on(self._device, epoch)
         make = partial(self._made, epoch)
         for step in range(skip, len(self)):
-            marks.at("augment")
+            marks.phase("augment")
             yield Batch(*repeated("batches", make, epoch, order[self._plan.part(step)]))
 
     def batch(self, epoch: int, step: int) -> Batch:

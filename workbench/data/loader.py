@@ -92,7 +92,7 @@ class LoaderPipeline:
             order = self._plan.order_on(self._device, epoch)
             for step in range(skip, len(self)):
                 images = self._next()
-                marks.at("transfer")
+                marks.phase("transfer")
                 yield self._batch(images, order[self._plan.part(step)])
         finally:
             if not self._data.persistent_workers:

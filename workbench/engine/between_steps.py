@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from workbench.control import Control
 from workbench.engine.build import Build, parameter_counts
@@ -64,15 +64,13 @@ class BetweenSteps:
                 if control.stop_requested and not last:
                     yield from self._stop()
         if not state.over:
-            for observer in self.observers:
-                yield from observer.after_step()
+            yield from self._tell(lambda observer: observer.after_step())
 
     def finish(self) -> Iterator[Event]:
         """After the last step: the last evaluation, the last checkpoint, the result."""
         state = self.state
         with state.pause():
-            for observer in self.observers:
-                yield from observer.steps_over()
+            yield from self._tell(lambda observer: observer.steps_over())
         for function in self.build.hooks.finish:
             function(self.build.one_more_epoch)
         state.settle()
@@ -83,8 +81,7 @@ class BetweenSteps:
             if isinstance(event, Evaluated):
                 results[event.split] = event
         test = results["test"]
-        for observer in self.observers:
-            yield from observer.evaluated(test)
+        yield from self._tell(lambda observer: observer.evaluated(test))
         yield from self.saving.save("last")
         yield Finished(
             step=state.step,
@@ -108,8 +105,12 @@ class BetweenSteps:
             **state.meter.fetch(seconds),
         )
         yield trained
+        yield from self._tell(lambda observer: observer.trained(trained))
+
+    def _tell(self, what: Callable[[Observer], Iterable[Event]]) -> Iterator[Event]:
+        """Call all who look on, in their order; what they say."""
         for observer in self.observers:
-            yield from observer.trained(trained)
+            yield from what(observer)
 
     def _answered(self, batch: Batch, logits: object) -> None:
         for observer in self.observers:
@@ -144,17 +145,14 @@ class BetweenSteps:
 
     def _stop(self) -> Iterator[Event]:
         self.state.over = True
-        for observer in self.observers:
-            yield from observer.steps_over()
+        yield from self._tell(lambda observer: observer.steps_over())
         yield from self.saving.save("last")
-        for observer in self.observers:
-            yield from observer.stopped()
+        yield from self._tell(lambda observer: observer.stopped())
         yield Stopped(step=self.state.step)
 
     def _diverged(self, step: int) -> Iterator[Event]:
         finding = replay(self.build, step, scaled_out=self.build.precision.scaled)
-        for observer in self.observers:
-            yield from observer.diverged(finding)
+        yield from self._tell(lambda observer: observer.diverged(finding))
         yield Diverged(
             step=step, what=finding.what, layer=finding.layer, indices=finding.indices, reason=finding.reason
         )

@@ -115,9 +115,10 @@ def take_over(build: Build, state: dict[str, Any], how: Continuation) -> dict[st
 
     Raises CheckpointError.
     """
-    from workbench.engine.state import CheckpointError, recipe_digest
+    from workbench.engine.state import CheckpointError
+    from workbench.recipe import recipe_digest
 
-    own = recipe_digest(build)
+    own = recipe_digest(build.recipe)
     if state.get("recipe") == own:
         return state
     if build.steps_per_epoch != how.steps_per_epoch:

@@ -2,8 +2,8 @@
 
 torch's allocator counts all that is taken through it: weights' gradients, the optimizer's state and copies, averages,
 copies in 16 bits, cuBLAS's workspace, cuDNN's for the algorithms that it takes at once. Not in it: the CUDA context,
-which what the driver calls free is already without; what cuDNN takes while it looks for a faster algorithm; and gaps
-between the allocator's blocks.
+which what the driver calls free is already without; what cuDNN's faster algorithms take where there is room, which it
+does without where there is none; and gaps between the allocator's blocks.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class _Peaks:
         self.kept = 0
         self.found: dict[str, dict[int, int]] = defaultdict(dict)
         torch.cuda.reset_peak_memory_stats(self._spare.device)
-        state.phases.at = self._at
+        state.phases.phase = self._at
 
     def _at(self, phase: str) -> None:
         device, pipeline = self._spare.device, self._spare.pipeline

@@ -33,10 +33,10 @@ class Observer:
         yield from ()
 
     def due(self, context: StepContext) -> bool:
-        """Whether :meth:`look` sees something in this step, which then runs as it is written."""
+        """Whether :meth:`observe` sees something in this step, which then runs as it is written."""
         return False
 
-    def look(self, context: StepContext) -> None:
+    def observe(self, context: StepContext) -> None:
         """See gradients and weights before the update, on the device: nothing in here may wait for it."""
 
     def after_step(self) -> Iterator[Event]:

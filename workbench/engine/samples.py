@@ -14,6 +14,7 @@ from workbench.data.batches import Plan, augment
 from workbench.data.splits import training_and_validation
 from workbench.engine.inputs import normalisation, prepared
 from workbench.engine.registering import registered
+from workbench.format import percent
 from workbench.recipe import Recipe
 from workbench.step import Batch, StepContext
 
@@ -67,7 +68,7 @@ def scaled(pixels: Tensor, side: int) -> Tensor:
 
 
 def captions(targets: Tensor, classes: Sequence[str]) -> list[str]:
-    """The class of each image; of mixed ones, the two largest shares: ``cat 70% dog 30%``."""
+    """The class of each image; of mixed ones, the two largest shares: ``cat 70 % dog 30 %``."""
     if targets.dim() == 1:
         return [classes[label] for label in targets.tolist()]
     found = []
@@ -75,6 +76,8 @@ def captions(targets: Tensor, classes: Sequence[str]) -> list[str]:
         order = sorted(range(len(row)), key=lambda label: -row[label])[:2]
         pure = row[order[0]] >= 0.995
         found.append(
-            classes[order[0]] if pure else " ".join(f"{classes[i]} {row[i]:.0%}" for i in order if row[i] > 0.005)
+            classes[order[0]]
+            if pure
+            else " ".join(f"{classes[i]} {percent(row[i], 0)}" for i in order if row[i] > 0.005)
         )
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, BinaryIO, cast
 import torch
 
 from workbench.engine.build import Build
-from workbench.recipe import write_recipe
+from workbench.recipe import recipe_digest
 from workbench.storage.atomic import written_aside
 from workbench.storage.digest import TRAILER, SealedWriter, file_verdict
 from workbench.storage.regular import NoRoom, open_regular
@@ -165,7 +164,7 @@ def capture(build: Build, step: int, **parts: Any) -> dict[str, Any]:
     """The state of a build after so many updates; ``parts`` are the loop's own (meter, guard, …)."""
     state: dict[str, Any] = {
         "format": FORMAT,
-        "recipe": recipe_digest(build),
+        "recipe": recipe_digest(build.recipe),
         "step": step,
         "model": build.model.state_dict(),
         "optimizer": build.optimizer.state_dict(),
@@ -181,7 +180,7 @@ def capture(build: Build, step: int, **parts: Any) -> dict[str, Any]:
 
 def restore(build: Build, state: dict[str, Any]) -> int:
     """Put a captured state back into a freshly built recipe and torch's global generators; how many updates it had."""
-    if state.get("recipe") != recipe_digest(build):
+    if state.get("recipe") != recipe_digest(build.recipe):
         raise CheckpointError("the checkpoint belongs to another recipe; a run's recipe.toml must not be changed")
     with fitting():
         _put_back(build, state)
@@ -214,8 +213,3 @@ def _put_back(build: Build, state: dict[str, Any]) -> None:
 
 def _groups(build: Build) -> list[dict[str, Any]]:
     return build.optimizer.param_groups
-
-
-def recipe_digest(build: Build) -> str:
-    """SHA-256 of the resolved recipe's text."""
-    return hashlib.sha256(write_recipe(build.recipe).encode()).hexdigest()

@@ -127,7 +127,7 @@ def _read(memory: Path) -> dict[str, dict[str, float]]:
 
 
 def _key(build: Build, most: int) -> str:
-    tables = to_tables(build.recipe)
+    tables = to_tables(build.recipe, first_names=True)  # what was measured before stays known
     shape = [build.recipe.data.batch_size, build.dataset.shape, tables["model"], tables.get("techniques")]
     digest = hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return f"{platform.node()}, {most} threads, torch {torch.__version__}, {digest}"

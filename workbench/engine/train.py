@@ -44,9 +44,9 @@ def train(
     state, observers = state or TrainState.of(build), tuple(observers)
     saving = Saving(state, checkpoints, observers)
     between = BetweenSteps(state, control, saving, observers)
-    looks = [observer for observer in observers if type(observer).look is not Observer.look]
-    state.looked_at = lambda context: any(observer.due(context) for observer in looks)
-    step = executed(one_step(state, looks), state)
+    observing = [observer for observer in observers if type(observer).observe is not Observer.observe]
+    state.looked_at = lambda context: any(observer.due(context) for observer in observing)
+    step = executed(one_step(state, observing), state)
 
     try:
         for observer in observers:
@@ -74,42 +74,42 @@ def train(
 
 def _steps(state: TrainState, step: Step, between: BetweenSteps) -> Iterator[Event]:
     """All steps, with what is said between them; the training may be over before the last."""
-    build, phases = state.build, state.phases
+    build, marks = state.build, state.phases
     made = batch_maker(state)
     after_step = tuple(build.hooks.after_step)
     for batch, context in batches(state, made):
-        phases.at("augment")
+        marks.phase("augment")
         images, targets = state.with_room(partial(build.prepare, batch, context, made))
-        phases.at("other")
+        marks.phase("other")
         state.set_learning_rates(context)
         skip = step(images, targets, batch.labels, context)
         state.meter.saw(len(batch.labels))
         for function in after_step:
             function(context, skip)
         state.step += 1
-        phases.at("")
+        marks.phase("")
         yield from between.after_step()
         if state.over:
             return
 
 
-def one_step(state: TrainState, looks: Iterable[Observer] = ()) -> Step:
+def one_step(state: TrainState, observing: Iterable[Observer] = ()) -> Step:
     """One update of the weights, from the forward pass to gradients that are gone again.
 
-    Nothing in it waits for the device or depends on the host: a graph may record it. looks: who sees the gradients.
+    Nothing in it waits for the device or depends on the host: a graph may record it. observing: who sees the gradients.
     """
-    build, guard, phases = state.build, state.guard, state.phases
+    build, guard, marks = state.build, state.guard, state.phases
     hooks, optimizer, scaler = build.hooks, build.optimizer, build.precision.scaler
     network, edits = Compiled(state), tuple(hooks.gradient_edits)
     update = hooks.optimizer.owns(step_unless_nonfinite)
 
     def forward_and_backward(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        phases.at("forward")
+        marks.phase("forward")
         logits = build.forward(images, network)
         loss = build.criterion(logits, targets)
-        phases.at("backward")
+        marks.phase("backward")
         scaler.scale(build.objective(loss)).backward()  # type: ignore[no-untyped-call]
-        phases.at("other")
+        marks.phase("other")
         return loss.detach(), logits.detach()
 
     compute: Compute = forward_and_backward
@@ -121,18 +121,18 @@ def one_step(state: TrainState, looks: Iterable[Observer] = ()) -> Step:
         guard.snapshot_buffers()
         loss, logits = compute(images, targets)
         state.updating = True
-        phases.at("optimizer")
+        marks.phase("optimizer")
         scaler.unscale_(optimizer)
         skip = guard.check_finite(loss, build.parameters)
         for edit in edits:
             edit(build.parameters)
-        for observer in looks:
+        for observer in observing:
             if observer.due(context):
-                observer.look(context)
+                observer.observe(context)
         update(optimizer, skip)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
-        phases.at("other")
+        marks.phase("other")
         state.meter.add(loss, logits, labels)
         return skip
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from workbench.format import percent
+
 EARLY = 0.1
 """Share of a run before which nothing is said."""
 
@@ -41,8 +43,8 @@ def read_fit(
         return Fit("not judged", "", f"the accuracy on the {split} split is not a number")
     if math.isnan(train):
         advice = "targets are mixed, so there is no training accuracy to hold against it"
-        return Fit("not judged", f"{split} {test:.1%}", advice)
-    found = f"training {train:.1%}, {split} {test:.1%}"
+        return Fit("not judged", f"{split} {percent(test, 1)}", advice)
+    found = f"training {100 * train:.1f}, {split} {percent(test, 1)}"
     if progress < EARLY:
         return Fit("not judged", found, "too early to say: less than a tenth of the run is done")
     if train <= guess and test <= guess:

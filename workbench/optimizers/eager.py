@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any
-
 import torch
 
-
-def undecorated(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a method of torch's optimizers does, without its decorators; they only matter to torch.compile.
-
-    The first call of each decorator imports torch._dynamo: as long again as ``import torch`` itself takes.
-    """
-    bare: Callable[..., Any] = inspect.unwrap(function)
-    return bare
+from workbench.torch_compat import undecorated
 
 
 class Eager(torch.optim.Optimizer):

@@ -56,7 +56,7 @@ class Timeline(Protocol):
         """A step begins, waiting for data."""
         ...
 
-    def at(self, phase: str) -> None:
+    def phase(self, name: str) -> None:
         """A phase begins."""
         ...
 
@@ -154,7 +154,7 @@ class StepPhases:
             self._every = every((self._clock.seconds - self._training) / steps)
         self._measuring = chosen(self._step, self._every) and self._timeline.ready
         if self._measuring:
-            self._marks.at, self._marks.repeated = self._timeline.at, self._timeline.repeated
+            self._marks.phase, self._marks.repeated = self._timeline.phase, self._timeline.repeated
             self._step_began, self._step_training = time.perf_counter(), self._clock.seconds
             self._timeline.begin()
 
@@ -192,7 +192,7 @@ def _cost_of_a_mark(timeline: Timeline, steps: int = 20) -> float:
     for _ in range(steps):
         timeline.begin()
         for _ in range(MARKS_A_STEP - 2):
-            timeline.at("other")
+            timeline.phase("other")
         timeline.end(None)
     spent = time.perf_counter() - began
     timeline.collect()

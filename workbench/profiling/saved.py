@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from workbench.profiling.operators import OperatorTable, read_operators
 from workbench.profiling.stack_tree import StackWindow, read_stacks
+from workbench.storage.file_cache import FileCache
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -18,32 +23,27 @@ class Saved:
 
 
 class SavedReader:
-    """Reads a file again when it is another one."""
+    """Reads a file again when it is another one; one that cannot be read now leaves what was read before."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = {"stacks": folder / "stacks.json", "operators": folder / "operators.json"}
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._folder = folder
+        self._stacks: FileCache[str, StackWindow | None] = FileCache()
+        self._operators: FileCache[str, OperatorTable | None] = FileCache()
         self._saved = Saved()
 
     def read_new(self) -> Saved | None:
         """All that is there now; None if nothing changed since the last call."""
-        changed = False
-        for name, path in self._files.items():
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            stamp = status.st_mtime_ns, status.st_size
-            if self._seen.get(name) == stamp:
-                continue
-            saved = self._read(name, path)
-            if saved is not None:  # else it is being written: the next call reads it
-                self._seen[name], self._saved, changed = stamp, saved, True
-        return self._saved if changed else None
+        stacks = self._read(self._stacks, "stacks.json", read_stacks)
+        operators = self._read(self._operators, "operators.json", read_operators)
+        if stacks is self._saved.stacks and operators is self._saved.operators:
+            return None
+        self._saved = Saved(stacks, operators)
+        return self._saved
 
-    def _read(self, name: str, path: Path) -> Saved | None:
-        if name == "stacks":
-            stacks = read_stacks(path)
-            return replace(self._saved, stacks=stacks) if stacks is not None else None
-        operators = read_operators(path)
-        return replace(self._saved, operators=operators) if operators is not None else None
+    def _read(self, cache: FileCache[str, T | None], name: str, read: Callable[[Path], T | None]) -> T | None:
+        def make(known: T | None) -> T | None:
+            found = read(path)
+            return known if found is None else found
+
+        path = self._folder / name
+        return cache.get(name, [path], make)

@@ -28,6 +28,9 @@ OWN = str(Path(__file__).resolve())
 BACKWARD = "the backward pass"
 """Whose threads run no Python but what a function of the user's own brings."""
 
+ENGINE = (torch.autograd.backward.__code__, torch.autograd.grad.__code__)
+"""What calls for a backward pass and returns when it is over."""
+
 EXPLICIT: tuple[tuple[Any, str], ...] = (
     (torch.cuda, "synchronize"),
     (torch.cuda.Stream, "synchronize"),
@@ -100,15 +103,20 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._thread = threading.get_ident()
         self._local = threading.local()
         self._lock = threading.Lock()
+        self._longest = 0.0  # of the operations of autograd's threads, since the training's own last one
 
     def told(self) -> None:
         """torch has said of the present thread's operation that it waited.
 
-        Newer ones say so before the operation returns; torch 2.11 when what called for it does, ``.item()`` or so.
+        Newer ones say so before the operation returns; torch 2.11 when what called for it does, ``.item()`` or a whole
+        backward pass, of which nothing but the longest operation can be meant then.
         """
         local = self._local
         if getattr(local, "within", False):
             local.waited = True
+        elif self._longest > 0 and threading.get_ident() == self._thread:
+            seconds, self._longest = self._longest, 0.0
+            self._count(sys._getframe().f_back, seconds)
         elif (seconds := getattr(local, "last", 0.0)) > 0:
             local.last = 0.0
             self._count(sys._getframe().f_back, seconds)
@@ -121,6 +129,8 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
             out = func(*args, **(kwargs or {}))
         finally:
             local.within, local.last = False, time.perf_counter() - began
+            away = threading.get_ident() != self._thread
+            self._longest = max(self._longest, local.last) if away else 0.0
         if local.waited:
             self._count(sys._getframe().f_back, local.last)
             local.waited, local.last = False, 0.0
@@ -161,6 +171,8 @@ def place_of(frame: FrameType | None, training: int) -> str | None:
             return None
         if not place and file != OWN and not is_library(file):
             place = f"{Path(file).name}:{frame.f_lineno}"
+        if not place and frame.f_code in ENGINE:
+            place = BACKWARD
         frame = frame.f_back
     if threading.get_ident() == training or Path(last).name == "threading.py":  # it builds something, or looks on
         return None

@@ -43,11 +43,11 @@ class HostTimeline:
         self._phase = "data wait"
         self._since = time.perf_counter()
 
-    def at(self, phase: str) -> None:
+    def phase(self, name: str) -> None:
         """A phase begins."""
         now = time.perf_counter()
         self._seconds[self._phase] += now - self._since
-        self._phase, self._since = phase, now
+        self._phase, self._since = name, now
 
     def repeated(self, phases: Sequence[tuple[str, torch.cuda.Event]]) -> None:
         """Nothing is recorded on the CPU."""
@@ -56,7 +56,7 @@ class HostTimeline:
         """The step has ended."""
         if seconds is None:
             return
-        self.at("")
+        self.phase("")
         del self._seconds[""]
         self._done.append((self._seconds, seconds))
 
@@ -90,13 +90,13 @@ class DeviceTimeline:
     def begin(self) -> None:
         """A step begins, waiting for data."""
         self._marks = []
-        self.at("data wait")
+        self.phase("data wait")
 
-    def at(self, phase: str) -> None:
+    def phase(self, name: str) -> None:
         """A phase begins."""
         event = self._free.pop() if self._free else torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(self._stream)
-        self._marks.append((phase, event))
+        self._marks.append((name, event))
 
     def repeated(self, phases: Sequence[tuple[str, torch.cuda.Event]]) -> None:
         """Phases have begun in a recording that was repeated, each at its event."""
@@ -109,7 +109,7 @@ class DeviceTimeline:
 
     def end(self, seconds: float | None) -> None:
         """The step has ended; its duration is taken from the device, not from the host, which runs ahead of it."""
-        self.at("")
+        self.phase("")
         if seconds is None or len(self._waiting) >= RING:
             self._give_back(self._marks)
         else:

@@ -38,12 +38,12 @@ def _between(technique: Any, active: Sequence[Any], model: type[Any] | None) -> 
         if need.capability and model is not None and need.capability not in model.capabilities:
             lacks = f"needs a model with {need.capability}, which '{model.name}' has not: {need.why}"
             problems.append(Problem(path, lacks))
-        if need.technique and need.technique not in on:
+        if need.technique and TECHNIQUES.current(need.technique) not in on:
             problems.append(Problem(path, f"needs [techniques.{need.technique}]: {need.why}"))
     problems += [
         Problem(path, f"excludes [techniques.{other}]: {why}")
         for other, why in technique.excludes.items()
-        if other in on
+        if TECHNIQUES.current(other) in on
     ]
     return problems
 

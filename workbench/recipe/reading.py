@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from workbench.filesystem import why
 from workbench.recipe.consistency import clashes, conflicts
+from workbench.recipe.earlier_names import EarlierNames
 from workbench.recipe.errors import Problem, RecipeError, quoted
 from workbench.recipe.lines import Lines
 from workbench.recipe.plugins import loaded_plugins
@@ -20,14 +21,25 @@ from workbench.storage.regular import read_text
 
 T = TypeVar("T", bound=Table)
 
+Say = Callable[[str], object]
+"""Hears a line for whoever gave the recipe."""
+
+
+def ignored(line: str) -> None:
+    """Nobody hears it."""
+
+
 TOP_LEVEL = ("format", "name", "about", "seed", "plugins", "data", "model", "train", "techniques", "checks", "expect")
 
 
-def read_recipe(text: str, where: str = "", overrides: Sequence[str] = (), *, consistent: bool = True) -> Recipe:
+def read_recipe(
+    text: str, where: str = "", overrides: Sequence[str] = (), *, consistent: bool = True, say: Say = ignored
+) -> Recipe:
     """The recipe that a TOML text describes.
 
     where: the file's name for messages. overrides: ``section.key=value`` texts that win over the file.
     consistent: also refuse what cannot be trained (two optimizers, a missing need); editors pass False.
+    say: hears one line where names of earlier versions stand in it.
     Raises RecipeError with all problems; never anything else.
     """
     text = text.removeprefix("\ufeff")  # a byte order mark, as some editors write
@@ -44,13 +56,21 @@ def read_recipe(text: str, where: str = "", overrides: Sequence[str] = (), *, co
     if reader.problems or recipe is None:
         lines = Lines(text)
         raise RecipeError(
-            p if p.where else p.at("--set", None) if reader.overrode(p.path) else p.at(where, lines.find(p.path))
+            p
+            if p.where
+            else p.at("--set", None)
+            if reader.overrode(p.path)
+            else p.at(where, lines.find(reader.names.written(p.path)))
             for p in dict.fromkeys(reader.problems)
         )
+    if reader.names.earlier:
+        say(reader.names.sentence(where))
     return recipe
 
 
-def read_recipe_file(path: Path, overrides: Sequence[str] = (), *, consistent: bool = True) -> Recipe:
+def read_recipe_file(
+    path: Path, overrides: Sequence[str] = (), *, consistent: bool = True, say: Say = ignored
+) -> Recipe:
     """Like :func:`read_recipe`, from a file."""
     try:
         text = read_text(path)
@@ -58,12 +78,13 @@ def read_recipe_file(path: Path, overrides: Sequence[str] = (), *, consistent: b
         raise RecipeError([Problem("", f"cannot be read: {why(error, path)}", None, str(path))]) from None
     except UnicodeDecodeError:
         raise RecipeError([Problem("", "is not a UTF-8 text", None, str(path))]) from None
-    return read_recipe(text, str(path), overrides, consistent=consistent)
+    return read_recipe(text, str(path), overrides, consistent=consistent, say=say)
 
 
 class _Reader:
     def __init__(self, tables: dict[str, Any]) -> None:
-        self.tables = tables
+        self.names = EarlierNames()
+        self.tables = self.names.replaced(tables)
         self.problems: list[Problem] = []
         self._overrides: list[str] = []
         self._refused: set[str] = set()  # tables with a value that their spec refuses
@@ -88,6 +109,7 @@ class _Reader:
             value = raw.strip()
         if len(keys) == 2 and keys[0] in ("techniques", "checks") and value in (True, False, "on", "off"):
             path, keys, value = f"{path.strip()}.enabled", [*keys, "enabled"], value in (True, "on")
+        keys = self.names.of_now(keys)
         table = self.tables
         for key in keys[:-1]:
             table = table.setdefault(key, {})
@@ -193,6 +215,9 @@ class _Reader:
             path = f"{section}.{name}"
             if name not in registry:
                 self.complain(path, registry.unknown(name))
+            elif registry.current(name) != name:
+                now = registry.current(name)
+                self.complain(path, f"is called {now} now, and both are given; leave one of them out")
             elif not isinstance(values, dict):
                 self.complain(path, f"expected a table, written [{path}], found {shown(values)}")
             else:

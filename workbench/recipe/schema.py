@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, SerializeAsAny
 
+from workbench.recipe.registries import TECHNIQUES
 from workbench.recipe.specs import Spec, Table, parameter
 
 FORMAT = 1
@@ -116,7 +117,7 @@ class Recipe(BaseModel):
 
     def on(self, technique: str) -> bool:
         """Whether a technique is present and switched on."""
-        spec = self.techniques.get(technique)
+        spec = self.techniques.get(TECHNIQUES.current(technique))
         return spec is not None and bool(spec.enabled)  # type: ignore[attr-defined]
 
     def with_technique(self, spec: Spec) -> Self:
@@ -133,20 +134,31 @@ class Recipe(BaseModel):
     __hash__ = None  # type: ignore[assignment]
 
 
-def to_tables(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as nested tables in the fixed order in which it is written; values that are None are left out."""
+def to_tables(recipe: Recipe, *, first_names: bool = False) -> dict[str, Any]:
+    """The recipe as nested tables in the fixed order in which it is written; values that are None are left out.
+
+    first_names: techniques and parameters as they were called at first, for what has to stay equal over versions.
+    """
+
+    def called(spec: Spec) -> str:
+        return spec.first_name() if first_names else spec.name
+
+    def values(spec: Spec) -> dict[str, Any]:
+        earlier = spec.earlier_keys if first_names else {}
+        return {earlier.get(key, key): value for key, value in _values(spec).items()}
+
     tables: dict[str, Any] = {"format": FORMAT, "name": recipe.name}
     if recipe.about:
         tables["about"] = recipe.about
     tables["seed"] = recipe.seed
     if recipe.plugins:
         tables["plugins"] = list(recipe.plugins)
-    tables["data"] = _values(recipe.data) | _values(recipe.data_source)
-    tables["model"] = {"name": recipe.model.name} | _values(recipe.model)
+    tables["data"] = _values(recipe.data) | values(recipe.data_source)
+    tables["model"] = {"name": called(recipe.model)} | values(recipe.model)
     tables["train"] = _values(recipe.train)
-    tables["techniques"] = {name: _values(spec) for name, spec in sorted(recipe.techniques.items())}
+    tables["techniques"] = {called(spec): values(spec) for spec in sorted(recipe.techniques.values(), key=called)}
     if recipe.checks:
-        tables["checks"] = {name: _values(spec) for name, spec in sorted(recipe.checks.items())}
+        tables["checks"] = {called(spec): values(spec) for spec in sorted(recipe.checks.values(), key=called)}
     if expect := {key: value for key, value in _values(recipe.expect).items() if value != ""}:
         tables["expect"] = expect
     return tables

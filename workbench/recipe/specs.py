@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -67,6 +67,24 @@ class Spec(Table):
     source: ClassVar[str] = ""
     synonyms: ClassVar[tuple[str, ...]] = ()
     """What other programs call it."""
+    earlier_name: ClassVar[str] = ""
+    """Its name in earlier versions: recipes may go on using it, and digests of recipes are taken with it."""
+    earlier_keys: ClassVar[dict[str, str]] = {}
+    """What parameters were called in earlier versions, by their names: as ``earlier_name``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: Any) -> Any:
+        return renamed(cls, values)[0] if isinstance(values, dict) and cls.earlier_keys else values
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """A parameter under its earlier name, for plugins that ask so."""
+            for key, earlier in type(self).earlier_keys.items():
+                if name == earlier:
+                    return getattr(self, key)
+            return super().__getattr__(name)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -84,6 +102,21 @@ class Spec(Table):
         """The first line of the spec's text."""
         return cls.about().partition("\n")[0]
 
+    @classmethod
+    def first_name(cls) -> str:
+        """The name that it had in the version that it came with."""
+        return str(cls.__dict__.get("earlier_name") or cls.name)  # not a base class's
+
+
+def renamed(spec: type[Spec], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A spec's table with the names of now, and the earlier ones that stood in it, by those of now.
+
+    Where both names of a parameter are given, the earlier one stays: it is refused as a key that is not known.
+    """
+    now = {earlier: key for key, earlier in spec.earlier_keys.items()}
+    found = {now[key]: key for key in values if key in now and now[key] not in values}
+    return {now[key] if key in found.values() else key: value for key, value in values.items()}, found
+
 
 C = TypeVar("C", bound=Spec)
 
@@ -96,6 +129,7 @@ class Registry(Generic[C]):
         self.package = package
         self.entry_points = entry_points
         self._specs: dict[str, type[C]] = {}
+        self._earlier: dict[str, str] = {}
         self._searched = self._searching = False
         self._lock = threading.RLock()
 
@@ -112,6 +146,8 @@ class Registry(Generic[C]):
                 f"two {self.kind}s are called '{spec.name}': {_file(known)} and {_file(spec)}; rename one of them"
             )
         self._specs[spec.name] = spec
+        if spec.first_name() != spec.name:
+            self._earlier[spec.first_name()] = spec.name
 
     def _search(self) -> None:
         """Import every spec once; who asks from another thread meanwhile waits until all are there."""
@@ -132,12 +168,16 @@ class Registry(Generic[C]):
                 self._searched, self._searching = True, False
 
     def __getitem__(self, name: str) -> type[C]:
-        self._search()
-        return self._specs[name]
+        return self._specs[self.current(name)]
 
     def __contains__(self, name: object) -> bool:
         self._search()
-        return name in self._specs
+        return name in self._specs or name in self._earlier
+
+    def current(self, name: str) -> str:
+        """The name of now of a spec that may be called by its earlier one; other texts stay as they are."""
+        self._search()
+        return name if name in self._specs else self._earlier.get(name, name)
 
     def __iter__(self) -> Iterator[type[C]]:
         self._search()

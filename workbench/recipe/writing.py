@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from workbench.recipe.earlier_names import EarlierNames
 from workbench.recipe.errors import RecipeError
 from workbench.recipe.execution import Execution
 from workbench.recipe.parameters import parameters
 from workbench.recipe.reading import read_recipe
 from workbench.recipe.schema import Recipe, to_tables
 from workbench.recipe.specs import Table
+from workbench.storage import toml
 from workbench.storage.atomic import write_bytes
 from workbench.storage.regular import read_text
 from workbench.visible import in_quotes, visible
@@ -64,6 +67,11 @@ def _same(value: Any, default: Any) -> bool:
     return bool(value == default) and "-0.0" not in repr(value)
 
 
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256 of the recipe's text, in the names that its keys had at first: the same in every version."""
+    return hashlib.sha256(in_quotes(tomli_w.dumps(to_tables(recipe, first_names=True))).encode()).hexdigest()
+
+
 def save_recipe(recipe: Recipe, path: Path, text: str = "") -> None:
     """Write a recipe to a file in one step: what stood there stays until the new text is complete.
 
@@ -91,12 +99,22 @@ def write_over(recipe: Recipe, text: str) -> str:
         if key in _usual(getattr(recipe, section)):
             del own[section][key]
     least = {key: value for key, value in own.items() if key != "format" and value not in ({}, [])}
-    new = updated(text, least, to_tables(recipe))
+    new = updated(text, *_as_written(text, least, to_tables(recipe)))
     try:
         same = bool(new) and write_recipe(read_recipe(new, consistent=False)) == write_recipe(recipe)
     except RecipeError:
         same = False
     return new if same else write_own(recipe)
+
+
+def _as_written(text: str, *recipe: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tables of a recipe in the names that a text calls them by, earlier ones among them."""
+    names = EarlierNames()
+    try:
+        names.replaced(toml.loads(text))
+    except (ValueError, RecursionError):
+        return list(recipe)
+    return [names.kept(tables) for tables in recipe]
 
 
 def _found(path: Path) -> str:

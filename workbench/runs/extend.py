@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,7 +21,7 @@ from workbench.engine.continuing import (
 )
 from workbench.engine.continuing import SCHEDULES as SCHEDULES
 from workbench.events import CheckFinished, Evaluated, Event, Noted, RunStarted, Trained, to_json
-from workbench.recipe import Recipe, RecipeError, read_recipe_file, write_recipe
+from workbench.recipe import Recipe, RecipeError, read_recipe_file, recipe_digest
 from workbench.runs.errors import RunError, cannot_write, replace_text
 from workbench.runs.store.checkpoints import Glance, glance, twin
 from workbench.runs.store.continuation import START, parent_name, read_continuation, write_continuation
@@ -122,7 +121,7 @@ def plan(parent: RunDirectory, epochs: float, schedule: str) -> Plan:
         raise RunError(f"run '{name}' is at work; it can be trained on when it is over")
     recipe, longer = _recipes(parent, epochs)
     saved = _checkpoint(parent, epochs)
-    digest = hashlib.sha256(write_recipe(recipe).encode()).hexdigest()
+    digest = recipe_digest(recipe)
     if saved.recipe != digest:
         raise RunError(
             f"{parent.checkpoints / 'last.pt'}: belongs to another recipe than {parent.recipe_file}, which must not be "

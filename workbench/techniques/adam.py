@@ -22,6 +22,7 @@ class Adam(Technique):
     """
 
     name = "adam"
+    earlier_keys = {"decay_exclude": "spare_from_decay"}
     group = "optimizer"
     source = "Kingma and Ba 2015, arXiv:1412.6980; torch.optim.Adam"
     tradeoff = "Two more numbers a parameter in memory; with weight decay it usually ends behind adamw and SGD."
@@ -33,7 +34,7 @@ class Adam(Technique):
     beta1: float = parameter(0.9, ge=0, lt=1, description="memory of the mean gradient")
     beta2: float = parameter(0.999, ge=0, lt=1, description="memory of the squared gradient")
     eps: float = parameter(1e-8, gt=0, le=1, description="added to the root of the squared gradient")
-    spare_from_decay: Literal["nothing", "biases", "norms_and_biases"] = parameter(
+    decay_exclude: Literal["nothing", "biases", "norms_and_biases"] = parameter(
         "nothing", description="what the weight decay leaves alone; norms are told by their module type"
     )
 
@@ -46,7 +47,7 @@ class Adam(Technique):
         from workbench.optimizers.parameter_groups import parameter_groups
 
         return eager.Adam(
-            parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),
+            parameter_groups(model, self.weight_decay, spare=self.decay_exclude),
             lr=self.learning_rate,
             betas=(self.beta1, self.beta2),
             eps=self.eps,

@@ -21,6 +21,7 @@ class AdamW(Technique):
     """
 
     name = "adamw"
+    earlier_keys = {"decay_exclude": "spare_from_decay"}
     group = "optimizer"
     source = "Loshchilov and Hutter 2019, arXiv:1711.05101"
     tradeoff = "Two more numbers a parameter in memory; on small images often slightly behind well-tuned SGD."
@@ -34,7 +35,7 @@ class AdamW(Technique):
     beta1: float = parameter(0.9, ge=0, lt=1, description="memory of the mean gradient")
     beta2: float = parameter(0.999, ge=0, lt=1, description="memory of the squared gradient")
     eps: float = parameter(1e-8, gt=0, le=1, description="added to the root of the squared gradient")
-    spare_from_decay: Literal["nothing", "biases", "norms_and_biases"] = parameter(
+    decay_exclude: Literal["nothing", "biases", "norms_and_biases"] = parameter(
         "norms_and_biases", description="what the weight decay leaves alone; norms are told by their module type"
     )
 
@@ -47,7 +48,7 @@ class AdamW(Technique):
         from workbench.optimizers.parameter_groups import parameter_groups
 
         return eager.AdamW(
-            parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),
+            parameter_groups(model, self.weight_decay, spare=self.decay_exclude),
             lr=self.learning_rate,
             betas=(self.beta1, self.beta2),
             eps=self.eps,

@@ -26,6 +26,7 @@ class Muon(Technique):
     """
 
     name = "muon"
+    earlier_keys = {"decay_exclude": "spare_from_decay"}
     group = "optimizer"
     source = "Jordan 2024, Muon: an optimizer for hidden layers in neural networks (no arXiv); airbench94_muon"
     tradeoff = (
@@ -52,7 +53,7 @@ class Muon(Technique):
     sgd_learning_rate: float = parameter(0.05, label="sgd lr", gt=0, le=1000, description="SGD's peak learning rate")
     sgd_momentum: float = parameter(0.9, ge=0, lt=1, description="SGD: share of the last update that goes on")
     sgd_weight_decay: float = parameter(0.0, ge=0, le=1, description="SGD: L2 penalty, added to the gradient")
-    spare_from_decay: Literal["nothing", "biases", "norms_and_biases"] = parameter(
+    decay_exclude: Literal["nothing", "biases", "norms_and_biases"] = parameter(
         "nothing", description="what SGD's weight decay leaves alone; norms are told by their module type"
     )
 
@@ -71,7 +72,7 @@ class Muon(Technique):
 
         matrices = hidden_matrices(model, first_convolution=self.first_convolution)
         taken = {id(weight) for weight in matrices}
-        rest = parameter_groups(model, self.sgd_weight_decay, spare=self.spare_from_decay)
+        rest = parameter_groups(model, self.sgd_weight_decay, spare=self.decay_exclude)
         for group in rest:
             group["params"] = [weight for weight in group["params"] if id(weight) not in taken]
             group |= {"lr": self.sgd_learning_rate, "momentum": self.sgd_momentum, "orthogonalise": False}

@@ -25,6 +25,7 @@ class SGD(Technique):
 
     name = "sgd"
     synonyms = ("momentum",)
+    earlier_keys = {"decay_exclude": "spare_from_decay"}
     group = "optimizer"
     starter = True
     source = "Sutskever et al. 2013 (momentum, Nesterov); torch.optim.SGD"
@@ -37,7 +38,7 @@ class SGD(Technique):
     nesterov: bool = parameter(False, description="look ahead along the momentum before taking the gradient")
     dampening: float = parameter(0.0, ge=0, lt=1, description="share of the gradient kept out of the momentum")
     weight_decay: float = parameter(0.0, ge=0, le=1, description="L2 penalty, added to the gradient")
-    spare_from_decay: Literal["nothing", "biases", "norms_and_biases"] = parameter(
+    decay_exclude: Literal["nothing", "biases", "norms_and_biases"] = parameter(
         "nothing", description="what the weight decay leaves alone; norms are told by their module type"
     )
 
@@ -55,7 +56,7 @@ class SGD(Technique):
         from workbench.optimizers.parameter_groups import parameter_groups
 
         return eager.SGD(
-            parameter_groups(model, self.weight_decay, spare=self.spare_from_decay),
+            parameter_groups(model, self.weight_decay, spare=self.decay_exclude),
             lr=self.learning_rate,
             momentum=self.momentum,
             nesterov=self.nesterov,

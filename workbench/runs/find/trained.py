@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.recipe import Recipe
+from workbench.recipe.earlier_names import EarlierNames
 from workbench.recipe.schema import to_tables
 from workbench.runs.find.catalog import Catalog, Entry
 from workbench.storage import toml
@@ -58,7 +59,7 @@ def _trained(entry: Entry) -> Trained | None:
     try:
         if status is None or run.continues_file.exists():  # trained on from another run: another schedule
             return None
-        tables = toml.loads(read_text(run.recipe_file))
+        tables = EarlierNames().replaced(toml.loads(read_text(run.recipe_file)))
         if tables.get("plugins"):  # whose code may be another by now
             return None
         train = tables.get("train", {})

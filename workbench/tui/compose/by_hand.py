@@ -8,10 +8,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from textual.app import SuspendNotSupported
 
@@ -19,8 +19,13 @@ from workbench.filesystem import why
 from workbench.recipe import RecipeError, difference, read_recipe, write_over
 from workbench.runs.find.compare import in_few_words
 from workbench.storage.regular import read_text
+from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
-from workbench.tui.common.services import Services
+from workbench.tui.common.services import Result
+
+if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+    from textual.screen import Screen
 
 EDITORS = ("sensible-editor", "nano", "vi")
 """Tried in turn where neither VISUAL nor EDITOR is set."""
@@ -28,8 +33,19 @@ MISTAKES = 8
 """So many are shown."""
 
 
-class Outside(Services, Protocol):
-    """What is asked of the app: the terminal, for a while."""
+class Outside(Protocol):
+    """What is asked of the app: the recipe being composed, and the terminal for a while."""
+
+    editor: Editor
+
+    def recipe_changed(self) -> None:
+        """The editor has another recipe: show it."""
+
+    def notify(self, message: str, *, title: str = "", severity: SeverityLevel = "information") -> None:
+        """Show a message for some seconds."""
+
+    def push_screen(self, screen: Screen[Result], callback: Callable[[Result | None], None] | None = None) -> object:
+        """Open a dialog; the callback gets what it returns."""
 
     def suspend(self) -> AbstractContextManager[None]:
         """Leave the terminal to somebody else inside of a context."""

@@ -101,7 +101,7 @@ class OpenScreen(Dialog[Opened | None]):
 
     def _open(self, path: Path) -> None:
         try:
-            recipe = read_recipe_file(path, consistent=False)
+            recipe = read_recipe_file(path, consistent=False, say=self.notify)
         except RecipeError as error:
             lines = [str(problem) for problem in error.problems]
             more = [f"… and {len(lines) - 4} more"] if len(lines) > 4 else []

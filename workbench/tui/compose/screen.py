@@ -137,8 +137,10 @@ class ComposeScreen(WorkbenchScreen[None]):
         else:
             line = texts.line(self.services.preview.picture, self.size.width)
             if what := editor.old_claims:
-                offer = texts.claims_offer(what, self.services.key("compose.drop_claims"))
-                line = Content.assemble(line, "  ", offer) if len(line) + len(offer) + 2 <= self.size.width else offer
+                claims = texts.claims_offer(what, self.services.key("compose.drop_claims"))
+                line = (
+                    Content.assemble(line, "  ", claims) if len(line) + len(claims) + 2 <= self.size.width else claims
+                )
         self.query_one("#line", Text).show(line, layout=False)
 
     def _show_card(self) -> None:

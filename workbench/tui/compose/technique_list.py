@@ -12,6 +12,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
+from workbench.format import percent
 from workbench.recipe import Change, Problem, Recipe
 from workbench.recipe.registries import TECHNIQUES
 from workbench.recipe.specs import Spec, Table
@@ -225,7 +226,7 @@ def _parts(recipe: Recipe) -> list[tuple[Row, str]]:
         Row("train", "train", values=_named(f"{train.epochs:g} {epochs}", "", train)),
     ]
     if expect.accuracy or expect.parameters:
-        claims = [f"{expect.accuracy[0]:.1%}–{expect.accuracy[1]:.1%}"] if expect.accuracy else []
+        claims = [f"{100 * expect.accuracy[0]:.1f}–{percent(expect.accuracy[1], 1)}"] if expect.accuracy else []
         claims += [f"{expect.parameters:,} parameters"] if expect.parameters else []
         parts.append(Row("expect", "expect", values=Values(tuple(claims))))
     return [(row, str(row.values)) for row in parts]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from workbench.events import SEVERITY, CheckFinished
-from workbench.format import bare
+from workbench.format import bare, percent
 from workbench.preview.protocol import Checks, Static
 from workbench.recipe import Change, Recipe
 from workbench.recipe.difference import ABSENT
@@ -18,7 +18,7 @@ from workbench.recipe.registries import TECHNIQUES
 from workbench.runs.find.speed import Estimate
 from workbench.runs.find.trained import Trained
 from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
-from workbench.tui.common.words import change, large, percent, rate, rough
+from workbench.tui.common.words import change, large, rate, rough
 from workbench.tui.compose.forms import Subject, subject
 from workbench.tui.compose.preview_state import Picture
 from workbench.tui.compose.values import values
@@ -155,7 +155,7 @@ def _already(runs: Sequence[Trained]) -> list[Part]:
     parts: list[Part] = [("Already trained  ", "bold"), (f"run {runs[0].digits}", "bold $primary")]
     parts += [f", {percent(measured[0])}"] if runs[0].accuracy is not None else []
     if len(runs) > 1:
-        span = f", {percent(min(measured))}–{percent(max(measured))}" if len(measured) > 1 else ""
+        span = f", {100 * min(measured):.2f}–{percent(max(measured))}" if len(measured) > 1 else ""
         parts.append((f"  and {len(runs) - 1} more{span}", MUTED))
     return [*parts, "\n"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from textual.content import Content
 
 from workbench.events import PhasesMeasured
-from workbench.format import bare, file_size, milliseconds
+from workbench.format import bare, file_size, milliseconds, percent
 from workbench.profiling.operators import OperatorTable
 from workbench.profiling.report import LETTERS, PHASES, Phases, Process, Rate, Report, Suggestion, Transform, Trial
 from workbench.tui.common.texts import MUTED, Part
@@ -80,7 +80,7 @@ def step_bar(parts: Sequence[Piece], room: int, *, ascii: bool = False) -> list[
         edge = "▏" if above and cells > 2 else " "
         names = (f"{edge}{piece.name}", f"{edge}{piece.letter}")
         name = next((text for text in names if len(text) < cells), piece.letter[:cells])
-        shares = (f"{edge}{piece.share:.1%}", f"{edge}{piece.share:.0%}", edge)
+        shares = (f"{edge}{percent(piece.share, 1)}", f"{edge}{percent(piece.share, 0)}", edge)
         share = next((text for text in shares if len(text) < cells), "")
         above.append((f"{name:<{cells}}", f"bold {style}"))
         below.append((f"{share:<{cells}}", style))
@@ -93,7 +93,9 @@ def legend(parts: Sequence[Piece], room: int) -> Content:
     for piece in parts:
         colour = COLOURS.get(piece.name, MUTED)
         name, took = (f"{piece.letter} ", f"bold {colour}"), f"{piece.name} {milliseconds(piece.seconds)}"
-        entries.append(Content.assemble(name, took, (f" {piece.share:.{0 if piece.share >= 0.0995 else 1}%}", MUTED)))
+        entries.append(
+            Content.assemble(name, took, (f" {percent(piece.share, 0 if piece.share >= 0.0995 else 1)}", MUTED))
+        )
     return in_columns(entries, room)
 
 
@@ -116,7 +118,7 @@ def step_caption(of: Sequence[Part], phases: Phases | PhasesMeasured) -> Content
     Of steps that ran without their graph, how long a recorded one takes comes before that.
     """
     which = "" if phases.every == 1 else f" (1 in {phases.every})"
-    how = f"  {phases.samples} steps{which}, cost {phases.cost:.1%}"
+    how = f"  {phases.samples} steps{which}, cost {percent(phases.cost, 1)}"
     parts: list[Part] = [*of, "  ", (milliseconds(phases.step_seconds), "bold")]
     if phases.recorded_seconds:
         ratio = phases.step_seconds / phases.recorded_seconds
@@ -229,10 +231,14 @@ def parts_of(report: Report, *, ascii: bool = False) -> Content:
     last: list[Part] = []
     if report.gpu is not None:
         gpu = report.gpu
-        busy = f"{gpu.utilisation:.0%} busy, " if gpu.utilisation is not None else ""
+        busy = f"{percent(gpu.utilisation, 0)} busy, " if gpu.utilisation is not None else ""
         last += [("GPU ", "bold"), f"{gpu.name}: {busy}memory {file_size(gpu.peak)} at its peak, "]
         last += [f"{file_size(gpu.reserved)} reserved of {file_size(gpu.total)}\n"]
-    last += [("Evaluation ", "bold"), f"{report.evaluation_share:.1%} of a run's time\n", (report.machine, MUTED)]
+    last += [
+        ("Evaluation ", "bold"),
+        f"{percent(report.evaluation_share, 1)} of a run's time\n",
+        (report.machine, MUTED),
+    ]
     return Content("\n\n").join([*sections, Content.assemble(*last)])
 
 
@@ -241,7 +247,7 @@ def _transforms(transforms: Sequence[Transform], sign: str) -> Content:
     parts: list[Part] = [("What makes a batch, image by image\n", "bold")]
     for entry in sorted(transforms, key=lambda entry: -entry.share):
         parts += [f"{entry.name:<{width}} {entry.seconds_per_image * 1e6:>9,.1f} µs"]
-        parts += [(f" {entry.share:>6.1%} ", MUTED), (sign * round(entry.share * 16), "$warning"), "\n"]
+        parts += [(f" {percent(entry.share, 1):>7} ", MUTED), (sign * round(entry.share * 16), "$warning"), "\n"]
     said = "One loader worker's work, measured in the measuring process: no profiler sees into workers."
     return Content.assemble(*parts, (said, MUTED))
 
@@ -257,11 +263,11 @@ def _processes(processes: Sequence[Process]) -> Content:
 def operators(table: OperatorTable, room: int) -> Content:
     """The operators of a trace, the longest first."""
     kind = "GPU" if table.device else "CPU"
-    head = f"{'share':>6} {kind + ' a step':>11} {'calls':>6}  operator\n"
+    head = f"{'share':>7} {kind + ' a step':>11} {'calls':>6}  operator\n"
     parts: list[Part] = [(f"{table.steps} steps up to step {table.step:,}; ", MUTED)]
     parts += [("times include the tracer's own\n", MUTED), (head, "bold")]
     for entry in table.operators:
         taken = milliseconds(entry.device if table.device else entry.cpu)
-        parts += [(f"{entry.share:>6.1%}", "$primary"), f" {taken:>11} {entry.calls:>6.4g}  "]
-        parts.append(f"{cut(entry.name.removeprefix('aten::'), max(8, room - 27))}\n")
+        parts += [(f"{percent(entry.share, 1):>7}", "$primary"), f" {taken:>11} {entry.calls:>6.4g}  "]
+        parts.append(f"{cut(entry.name.removeprefix('aten::'), max(8, room - 28))}\n")
     return Content.assemble(*parts).rstrip()

@@ -16,7 +16,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from workbench.format import milliseconds
+from workbench.format import milliseconds, percent
 from workbench.profiling.stack_tree import Frame, StackWindow, own_code
 from workbench.runs.store.control_file import Action
 from workbench.tui.common.services import Services
@@ -26,7 +26,7 @@ from workbench.tui.compat.composed import Composed
 from workbench.tui.profile.profiling import Profiling
 from workbench.tui.profile.texts import Piece, legend, step_bar
 
-FIGURES = 19
+FIGURES = 20
 """Cells for share and time of a step."""
 
 
@@ -139,7 +139,7 @@ class StackView(CursorLines):
         place = f"  {frame.file}:{frame.line}" if frame.line else ""
         place = cut(place, max(0, room - len(name)), start=True) if room - len(name) > 12 else ""
         return [
-            (f"{frame.share:>6.1%} ", self._style("share")),
+            (f"{percent(frame.share, 1):>7} ", self._style("share")),
             (f"{milliseconds(frame.seconds / steps):>10}  ", Style.null()),
             (f"{'  ' * row.depth}{sign} ", self._style("place")),
             (name, self._style("own" if frame.user else "library")),

@@ -20,7 +20,7 @@ from textual.widgets import RichLog
 
 from workbench.evaluation.fit import Fit
 from workbench.events import CheckFinished, Finished
-from workbench.format import duration
+from workbench.format import duration, percent
 from workbench.runs.store.machine import Sample
 from workbench.tui.charts.columns import HALF_LIVES
 from workbench.tui.charts.viewport import Viewport
@@ -101,7 +101,7 @@ def state_line(tracked: Tracked, now: float) -> Content:
         parts += [("   ", ""), (f"{int(view.fraction * 100)} %", "bold")]
     if isinstance(view.ended, Finished):
         failing = "$error" if view.failing() else "$success"
-        parts += [("   test ", MUTED), (f"{view.ended.test_accuracy:.2%}", f"bold {failing}")]
+        parts += [("   test ", MUTED), (percent(view.ended.test_accuracy), f"bold {failing}")]
     elif tracked.live and view.steps:
         parts += [("   left ", MUTED), (duration(view.remaining(now)), "bold")]
     elif tracked.live and tracked.status is not None and tracked.waiting is None:

@@ -13,6 +13,7 @@ from textual.content import Content
 
 from workbench.evaluation.results import Mistake, Results
 from workbench.filesystem import exists
+from workbench.format import percent
 from workbench.preview.protocol import Samples
 from workbench.runs.errors import RunError
 from workbench.runs.store.directory import RunDirectory
@@ -22,7 +23,7 @@ from workbench.tui.common.sample_grid import SampleGrid
 from workbench.tui.common.screens import ReadingDialog
 from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.widgets import Text
-from workbench.tui.common.words import cut, percent
+from workbench.tui.common.words import cut
 from workbench.tui.compat.composed import when_ready
 
 VIEWS = ("classes", "mistakes")
@@ -164,7 +165,7 @@ def classes(results: Results, room: int) -> Content:
 
 
 def _right(results: Results, label: int) -> str:
-    return percent(results.class_accuracy[label])
+    return percent(results.class_accuracy[label], 1)
 
 
 def _wrong(share: float) -> str:
@@ -195,7 +196,7 @@ def pictures(results: Results, count: int, side: int) -> Samples:
     shown = results.mistakes[:count]
     pixels = b"".join(_scaled(mistake, results, side) for mistake in shown)
     names = results.classes
-    labels = [f"{names[m.label]} → {names[m.predicted]} {m.probability:.0%}" for m in shown]
+    labels = [f"{names[m.label]} → {names[m.predicted]} {percent(m.probability, 0)}" for m in shown]
     return Samples(0, side, base64.b64encode(pixels).decode("ascii"), labels)
 
 

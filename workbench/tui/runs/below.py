@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from workbench.format import bare, duration
+from workbench.format import bare, duration, percent
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import Metric, metric_change
 from workbench.tui.common.texts import MUTED, STATES, Part, diff
@@ -230,7 +230,7 @@ def _value(metric: Metric, value: float | None) -> str:
         return "–"
     match metric.kind:
         case "share":
-            return f"{value:.2%}"
+            return percent(value)
         case "loss":
             return f"{value:.4f}" if abs(value) < 1000 else f"{value:.2e}"
         case "seconds":

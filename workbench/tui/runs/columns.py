@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workbench.format import age, duration
+from workbench.format import age, duration, percent
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import METRICS, Facts, metric_change
 from workbench.tui.common.texts import STATES
@@ -128,7 +128,7 @@ def _tags(entry: Entry, context: Context) -> Cell:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2%}"
+    return percent(value, 1 if value is not None and value > 0.99995 else 2)  # 100.0 % has as many cells as 99.99 %
 
 
 COLUMNS = (

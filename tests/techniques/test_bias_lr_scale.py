@@ -8,7 +8,7 @@ from torch import nn
 
 from tests.engine.conftest import Make
 from workbench.engine.train_state import TrainState
-from workbench.techniques.bias_rate import separate
+from workbench.techniques.bias_lr_scale import separate
 
 
 class Network(nn.Sequential):
@@ -45,7 +45,9 @@ def test_a_group_of_biases_alone_keeps_its_place() -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 def test_the_schedule_scales_them_too(make: Make, optimizer: str) -> None:
-    names = ("bias_rate", "cosine", "batch_norm", "loss_sum") if optimizer != "adamw" else ("bias_rate", "cosine")
+    names = (
+        ("bias_lr_scale", "cosine", "batch_norm", "loss_sum") if optimizer != "adamw" else ("bias_lr_scale", "cosine")
+    )
     built = make(*names, *([] if optimizer == "sgd" else [optimizer]))
     state = TrainState.of(built)
     state.set_learning_rates(built.context(0))

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from workbench.hooks import Builder
 
 
-class BiasRate(Technique):
+class BiasLrScale(Technique):
     """Train biases at a multiple of the learning rate; those of the norms profit most from a much higher one.
 
     A bias moves a channel's activation by a share of it that no weight decay or norm behind it undoes, and it takes
     large steps. The weight decay is divided by the factor, as it acts through the rate: its pull stays what it was.
     """
 
-    name = "bias_rate"
+    name = "bias_lr_scale"
+    earlier_name = "bias_rate"
     group = "gradients"
     source = "Page 2019, How to Train Your ResNet; Jordan 2024, arXiv:2404.00498 (64 for the norms)"
     tradeoff = "Free, and worth a quarter of the epochs in very short runs; one more rate to tune."
