@@ -72,14 +72,14 @@ def recipe_digest(recipe: Recipe) -> str:
     return hashlib.sha256(in_quotes(tomli_w.dumps(to_tables(recipe, first_names=True))).encode()).hexdigest()
 
 
-def save_recipe(recipe: Recipe, path: Path, text: str = "") -> None:
+def save_recipe(recipe: Recipe, path: Path, text: str | None = None) -> None:
     """Write a recipe to a file in one step: what stood there stays until the new text is complete.
 
     Only what is not a default is written. Where a recipe stands in the file already, its comments, its order and what
-    it says of defaults stay; ``text`` stands for the file's, where a person has written another one. Raises OSError.
+    it says of defaults stay; a ``text`` is written over instead of the file's, "" for a new one. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, write_over(recipe, text or _found(path)).encode())
+    write_bytes(path, write_over(recipe, _found(path) if text is None else text).encode())
 
 
 def save_whole(recipe: Recipe, path: Path) -> None:

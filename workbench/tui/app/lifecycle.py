@@ -25,7 +25,7 @@ from workbench.tui.app.descriptors import Descriptors
 from workbench.tui.app.leaving import ABANDON, BACKGROUND, LOST, STOP
 from workbench.tui.app.session import NO_SESSION, editor_of, read_session, session_file
 from workbench.tui.app.training import Training
-from workbench.tui.app.workbench import Workbench, first_recipe
+from workbench.tui.app.workbench import Workbench, first_editor
 from workbench.tui.common.background import ThreadBroke
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings
@@ -64,7 +64,8 @@ def run_app(
     session = read_session(session_path) if screens.restore else NO_SESSION
     editor = editor_of(session) if recipe is None else None
     if editor is None:
-        editor = Editor(recipe or first_recipe(), writable(recipe_path) if recipe_path is not None else None)
+        path = writable(recipe_path) if recipe_path is not None else None
+        editor = Editor(recipe, path, recipe_path) if recipe is not None else first_editor()
     with Descriptors(log_file()) as descriptors:
         app = Workbench(
             settings, editor, watch=watch, descriptors=descriptors, session=session, session_path=session_path

@@ -72,7 +72,7 @@ class RecipeApp(DeviceApp):
         def opened(result: Opened | None) -> None:
             if result is not None:
                 recipe, path = result
-                self.editor.open(recipe, writable(path))
+                self.editor.open(recipe, writable(path), path)
                 self.recipe_changed()
 
         self.unless_unsaved("open another recipe", lambda: self.push_screen(OpenScreen(), opened))
@@ -106,10 +106,10 @@ class RecipeApp(DeviceApp):
 
         if ask or editor.path is None:
             path = editor.path or saved_recipes() / f"{editor.recipe.name}.toml"
-            self.push_screen(SaveScreen(editor.recipe, path, editor.text), saved)
+            self.push_screen(SaveScreen(editor.recipe, path, editor.toml()), saved)
             return
         try:
-            save_recipe(editor.recipe, editor.path, editor.text)
+            save_recipe(editor.recipe, editor.path, editor.text or None)
         except OSError as error:
             self.notify(f"{editor.path}: cannot be written: {why(error, editor.path)}", severity="error")
             return
@@ -117,6 +117,9 @@ class RecipeApp(DeviceApp):
 
     def unless_unsaved(self, what: str, then: Callable[[], object]) -> None:
         """Do something that forgets the present recipe; if it is not saved, ask first."""
+        if self.editor.draft:
+            self._without_draft(what, lambda: self.unless_unsaved(what, then))
+            return
         if not self.editor.unsaved:
             then()
             return
@@ -131,3 +134,17 @@ class RecipeApp(DeviceApp):
         answers = [("save", f"Save, then {what}"), ("discard", f"{what[0].upper()}{what[1:]} without saving")]
         question = f"{name} has changes that are not saved."
         self.push_screen(ConfirmScreen("Unsaved changes", question, answers, loses={"discard"}), answered)
+
+    def _without_draft(self, what: str, then: Callable[[], object]) -> None:
+        """Ask what becomes of a text with mistakes, which nothing but this session keeps."""
+
+        def answered(answer: str | None) -> None:
+            if answer == "edit":
+                self.edit_text()
+            elif answer == "drop":
+                self.editor.draft = ""
+                then()
+
+        answers = [("edit", "Edit it again"), ("drop", f"Drop it, then {what}")]
+        question = f"What you wrote of {self.editor.recipe.name} has mistakes and is not part of it yet."
+        self.push_screen(ConfirmScreen("A text that is no recipe yet", question, answers, loses={"drop"}), answered)

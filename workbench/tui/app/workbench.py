@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.content import Content
 
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
-from workbench.recipe import Recipe
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.trash import tidy
 from workbench.tui.app import crash, leaving
@@ -250,9 +249,10 @@ def top_texts(mode: str, editor: Editor, tracked: Tracked | None) -> tuple[Conte
     return about, Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))
 
 
-def first_recipe() -> Recipe:
+def first_editor() -> Editor:
     """What is composed when nothing else is asked for: the packaged quick start."""
     from workbench.recipe import read_recipe_file
     from workbench.runs.find.resolve import resolve_recipe
 
-    return read_recipe_file(resolve_recipe("digits"))
+    path = resolve_recipe("digits")
+    return Editor(read_recipe_file(path), origin=path)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from workbench.recipe import Change, Expect, Problem, Recipe, conflicts, difference
+from workbench.recipe import Change, Expect, Problem, Recipe, conflicts, difference, write_over
 from workbench.recipe.fixes import Fix, fixes
 from workbench.recipe.registries import TECHNIQUES
+from workbench.storage.regular import read_text
 
 HISTORY = 200
 
@@ -17,31 +18,47 @@ class Editor:
     """A recipe with undo and redo. ``loaded`` is what changes are counted against, ``path`` where saving writes.
 
     ``on_disk`` is the recipe as it was last read or written. ``text``: the TOML that a person has written for it since
-    then, whose comments saving keeps; "" where nobody has.
+    then, whose comments saving keeps; "" where nobody has. ``draft``: one with mistakes, which is no recipe yet.
+    ``origin``: the file that it was read from, which saving leaves alone where it is not ``path``.
     """
 
-    def __init__(self, recipe: Recipe, path: Path | None = None) -> None:
-        self.open(recipe, path)
+    def __init__(self, recipe: Recipe, path: Path | None = None, origin: Path | None = None) -> None:
+        self.open(recipe, path, origin)
 
-    def open(self, recipe: Recipe, path: Path | None) -> None:
+    def open(self, recipe: Recipe, path: Path | None, origin: Path | None = None) -> None:
         """Start over with another recipe; ``path`` is None where it may not be written back."""
         self.recipe = recipe
         self.loaded = recipe
         self.path = path
+        self.origin = path or origin
         self.on_disk = recipe
-        self.text = ""
+        self.text = self.draft = ""
         self._undo: list[Recipe] = []
         self._redo: list[Recipe] = []
 
     @property
     def unsaved(self) -> bool:
-        """Whether the recipe differs from what is on disk."""
-        return self.recipe != self.on_disk
+        """Whether the recipe differs from what is on disk, or somebody has written comments that are not there."""
+        return self.recipe != self.on_disk or bool(self.text)
+
+    def toml(self) -> str:
+        """The recipe as TOML, with the comments and in the order of what was written of it so far. Reads its file."""
+        return write_over(self.recipe, self.text or _text_of(self.origin))
+
+    def take(self, text: str, recipe: Recipe) -> list[Change]:
+        """Take a TOML text that a person wrote, and the recipe that it is; returns what it changes."""
+        found = difference(self.recipe, recipe, names=True)
+        self.change(recipe)
+        self.draft = ""
+        if self.toml() != text:
+            self.text = text
+        return found
 
     def saved(self, recipe: Recipe, path: Path) -> None:
         """The recipe was written to a file."""
         self.recipe = self.on_disk = recipe
-        self.path, self.text = path, ""
+        self.path = self.origin = path
+        self.text = ""
 
     def restore(self, recipe: Recipe, on_disk: Recipe) -> None:
         """Take up an earlier session: the recipe as it was left, and what its file holds."""
@@ -124,6 +141,13 @@ class Editor:
     def conflicts(self) -> list[Problem]:
         """Every reason why the recipe cannot be trained."""
         return conflicts(self.recipe)
+
+
+def _text_of(path: Path | None) -> str:
+    try:
+        return read_text(path) if path is not None else ""
+    except (OSError, ValueError):
+        return ""
 
 
 def _is_default(spec: object) -> bool:

@@ -7,8 +7,9 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,9 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from textual.app import SuspendNotSupported
 
 from workbench.filesystem import why
-from workbench.recipe import RecipeError, difference, read_recipe, write_over
+from workbench.recipe import Change, Problem, RecipeError, read_recipe
 from workbench.runs.find.compare import in_few_words
-from workbench.storage.regular import read_text
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Result
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 EDITORS = ("sensible-editor", "nano", "vi")
 """Tried in turn where neither VISUAL nor EDITOR is set."""
+GO_TO_LINE = ("vi", "vim", "nvim", "nano", "emacs", "emacsclient", "micro", "joe", "kak", "sensible-editor")
+"""Editors that open a file at a line where they are given ``+LINE`` before it."""
 MISTAKES = 8
 """So many are shown."""
 
@@ -38,76 +40,96 @@ class Outside(Protocol):
 
     editor: Editor
 
-    def recipe_changed(self) -> None:
-        """The editor has another recipe: show it."""
+    def terminal_left(self) -> AbstractContextManager[None]:
+        """The terminal is somebody else's meanwhile."""
 
-    def notify(self, message: str, *, title: str = "", severity: SeverityLevel = "information") -> None:
+    def recipe_changed(self) -> None:
+        """The editor has another recipe, or another text: show it."""
+
+    def notify(
+        self, message: str, *, title: str = "", severity: SeverityLevel = "information", timeout: float | None = None
+    ) -> None:
         """Show a message for some seconds."""
 
     def push_screen(self, screen: Screen[Result], callback: Callable[[Result | None], None] | None = None) -> object:
         """Open a dialog; the callback gets what it returns."""
 
-    def suspend(self) -> AbstractContextManager[None]:
-        """Leave the terminal to somebody else inside of a context."""
 
+def edit(app: Outside, line: int = 0) -> None:
+    """Open the recipe, or what was written of it with mistakes, in the editor, and take what comes back.
 
-def edit(app: Outside, wrong: str = "") -> None:
-    """Open the recipe in the editor and take what comes back. ``wrong``: a text with mistakes, to go on with.
-
-    The file of the recipe is not touched: saving writes it. A training in this process goes on meanwhile.
+    line: where to begin. The file of the recipe is not touched: saving writes it. A training in this process goes on
+    meanwhile.
     """
-    editor = app.editor
     command = editor_command()
     if not command:
         app.notify("Set VISUAL or EDITOR to the editor that you use.", severity="warning")
         return
-    text = wrong or write_over(editor.recipe, editor.text or _text_of(editor.path))
+    text = app.editor.draft or app.editor.toml()
     try:
-        with app.suspend():
-            new = edited(command, text, editor.recipe.name)
+        with app.terminal_left():
+            new, status = edited(command, text, app.editor.recipe.name, line)
     except SuspendNotSupported:
         app.notify("This terminal cannot be left to an editor.", severity="warning")
-        return
     except OSError as error:
         app.notify(f"{command[0]}: {why(error, Path(command[0]))}", title="No editor", severity="error")
-        return
-    if new is None:
-        app.notify(f"{Path(command[0]).name} ended with an error: nothing was taken.", severity="warning")
     else:
-        _take(app, new)
+        _came_back(app, new, f"{Path(command[0]).name} ended with status {status}" if status else "", new == text)
+
+
+def _came_back(app: Outside, text: str, failure: str, same: bool) -> None:
+    """failure: what the editor said of itself, "" if nothing is wrong. same: the text is the one that it was given."""
+    if failure and same:
+        app.notify(f"{failure}; nothing was changed.", severity="warning")
+    elif failure:
+        app.editor.draft = text
+        answers = [("again", "Edit again"), ("take", "Take the text")]
+        _ask(app, failure, "It left another text than it was given.", answers)
+    else:
+        _take(app, text)
 
 
 def _take(app: Outside, text: str) -> None:
-    editor = app.editor
     try:
         recipe = read_recipe(text, consistent=False)
     except RecipeError as error:
-        _ask_again(app, text, error)
+        app.editor.draft = text
+        first = next((problem.line for problem in error.problems if problem.line), 0)
+        _ask(app, "The text is no recipe yet", mistakes(error.problems), [("again", "Edit again")], first)
         return
-    found = difference(editor.recipe, recipe, names=True)
-    editor.text = text
-    if editor.change(recipe):
-        app.recipe_changed()
-    words = in_few_words(found)
-    app.notify(f"{_count(len(found))}: {words}" if found else "No value was changed.", title=recipe.name)
+    found = app.editor.take(text, recipe)
+    app.recipe_changed()
+    app.notify(in_words(found), title=recipe.name, timeout=8 if found else None)
 
 
-def _count(changes: int) -> str:
-    return "1 change" if changes == 1 else f"{changes} changes"
+def _ask(app: Outside, title: str, question: str, answers: list[tuple[str, str]], line: int = 0) -> None:
+    """What is to become of a text that was not taken; until that is said it stays, and the recipe as it was, too."""
 
-
-def _ask_again(app: Outside, text: str, error: RecipeError) -> None:
     def answered(answer: str | None) -> None:
         if answer == "again":
-            edit(app, text)
+            edit(app, line)
+        elif answer == "take":
+            _take(app, app.editor.draft)
+        elif answer == "drop":
+            app.editor.draft = ""
+        app.recipe_changed()
 
-    lines = [f"line {p.line}: {p.path}: {p.message}" if p.line else str(p) for p in error.problems]
+    answers = [*answers, ("drop", "Drop what was written")]
+    app.push_screen(ConfirmScreen(title, question, answers, "Later: the text stays for E", loses={"drop"}), answered)
+
+
+def mistakes(problems: Sequence[Problem]) -> str:
+    """What is wrong with a text, a line each."""
+    lines = [": ".join(filter(None, (f"line {p.line}" if p.line else "", p.path, p.message))) for p in problems]
     more = [f"… and {len(lines) - MISTAKES} more"] if len(lines) > MISTAKES else []
-    question = "\n".join(lines[:MISTAKES] + more)
-    app.push_screen(
-        ConfirmScreen("The text is no recipe yet", question, [("again", "Edit again")], "Drop what was written"),
-        answered,
-    )
+    return "\n".join(lines[:MISTAKES] + more)
+
+
+def in_words(found: Sequence[Change]) -> str:
+    """What a text changed."""
+    if not found:
+        return "No value was changed."
+    return f"{len(found)} change{'s' if len(found) > 1 else ''}: {in_few_words(found)}"
 
 
 def editor_command() -> list[str]:
@@ -121,23 +143,22 @@ def editor_command() -> list[str]:
     return next(([name] for name in EDITORS if shutil.which(name)), [])
 
 
-def edited(command: list[str], text: str, name: str) -> str | None:
-    """A text as the editor leaves it; None where the editor says that it is not meant. Raises OSError.
+def edited(command: list[str], text: str, name: str, line: int = 0) -> tuple[str, int]:
+    """A text as the editor leaves it, and with which status it ended. Raises OSError where there is no such editor.
 
     It is given the terminal itself: descriptors 1 and 2 are a log while the screens are up.
     """
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
         path = Path(folder) / f"{name}.toml"
         path.write_text(text, encoding="utf-8")
-        terminal = os.open("/dev/tty", os.O_RDWR)
+        place = [f"+{line}"] if line and Path(command[0]).name in GO_TO_LINE else []
+        terminal = sys.__stderr__
+        with _deaf_to_ctrl_c():
+            done = subprocess.run([*command, *place, str(path)], stdout=terminal, stderr=terminal, check=False)
         try:
-            with _deaf_to_ctrl_c():
-                done = subprocess.run(
-                    [*command, str(path)], stdin=terminal, stdout=terminal, stderr=terminal, check=False
-                )
-        finally:
-            os.close(terminal)
-        return path.read_text(encoding="utf-8", errors="replace") if done.returncode == 0 else None
+            return path.read_text(encoding="utf-8", errors="replace"), done.returncode
+        except FileNotFoundError:  # whoever deletes it has nothing to say
+            return text, done.returncode
 
 
 @contextmanager
@@ -148,10 +169,3 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _text_of(path: Path | None) -> str:
-    try:
-        return read_text(path) if path is not None else ""
-    except (OSError, ValueError):
-        return ""

@@ -132,13 +132,13 @@ Saved = tuple[Recipe, Path]
 class SaveScreen(ButtonDialog[Saved | None]):
     """Writes the file and returns the recipe as written and where, or None. The recipe takes the file's name.
 
-    text: TOML that a person wrote for it, with comments to keep.
+    text: TOML whose comments and order it keeps; None for that of the file.
     """
 
     BINDINGS = [Binding("escape", "cancel", show=False)]
     AUTO_FOCUS = "#save-where"
 
-    def __init__(self, recipe: Recipe, path: Path, text: str = "") -> None:
+    def __init__(self, recipe: Recipe, path: Path, text: str | None = None) -> None:
         super().__init__()
         self._recipe = recipe
         self._text = text

@@ -136,12 +136,18 @@ class ComposeScreen(WorkbenchScreen[None]):
             line = conflicts.in_line(problems, offer, key, self.size.width)
         else:
             line = texts.line(self.services.preview.picture, self.size.width)
-            if what := editor.old_claims:
-                claims = texts.claims_offer(what, self.services.key("compose.drop_claims"))
-                line = (
-                    Content.assemble(line, "  ", claims) if len(line) + len(claims) + 2 <= self.size.width else claims
-                )
+            if waits := self._waits():
+                line = Content.assemble(line, "  ", waits) if len(line) + len(waits) + 2 <= self.size.width else waits
         self.query_one("#line", Text).show(line, layout=False)
+
+    def _waits(self) -> Content:
+        """What waits for a key: a text with mistakes, claims of something else."""
+        editor, key = self.services.editor, self.services.key
+        if editor.draft:
+            return texts.waits("a text with mistakes waits", key("compose.edit_text"), "goes on with it")
+        if what := editor.old_claims:
+            return texts.waits(f"[expect] speaks of {what}", key("compose.drop_claims"), "drops it")
+        return Content("")
 
     def _show_card(self) -> None:
         editor = self.services.editor

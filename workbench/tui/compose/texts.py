@@ -234,11 +234,9 @@ def preview_checks(picture: Picture) -> Content:
     return Content.styled(found.plain, MUTED) if picture.checks_stale else found
 
 
-def claims_offer(what: str, key: str) -> Content:
-    """That the recipe claims something of other data or another model, and the key that drops it."""
-    return Content.assemble(
-        (" !", "bold $warning"), f" [expect] speaks of {what}  ", (key, "bold $primary"), " drops it"
-    )
+def waits(what: str, key: str, does: str) -> Content:
+    """What is not as it should be, and what a key does about it."""
+    return Content.assemble((" !", "bold $warning"), f" {what}  ", (key, "bold $primary"), f" {does}")
 
 
 def line(picture: Picture, width: int = 160) -> Content:
