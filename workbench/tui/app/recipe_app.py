@@ -85,7 +85,10 @@ class RecipeApp(DeviceApp):
                 self.editor.open(starting(recipe), None)
                 self.recipe_changed()
 
-        self.unless_unsaved("start a new recipe", lambda: self.push_screen(FormScreen(blank(), "new"), chosen))
+        def ask() -> None:
+            self.push_screen(FormScreen(blank(self.editor.recipe), "new"), chosen)
+
+        self.unless_unsaved("start a new recipe", ask)
 
     def edit_text(self) -> None:
         """The recipe's TOML in the user's own editor; what comes back is a change like any other."""

@@ -61,7 +61,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("compose", "open", "o", "Open a recipe: a packaged one, one of your own, or any file", "open"),
     Action("compose", "new", "N", "Start a new recipe: a data source and a model", display="N"),
     Action("compose", "edit_text", "E", "Edit the recipe's TOML in $VISUAL or $EDITOR", display="E"),
-    Action("compose", "drop_claims", "x", "Drop [expect], where data or model are others than those it speaks of"),
+    Action("compose", "drop_claims", "x", "Drop [expect], where it speaks of other data or another model"),
     Action("compose", "save", "s", "Save the recipe", "save"),
     Action("compose", "save_as", "S", "Save the recipe under another name", display="S"),
     Action("compose", "undo", "u", "Undo the last change", "undo"),

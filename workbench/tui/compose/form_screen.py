@@ -161,9 +161,9 @@ class FormScreen(ButtonDialog[Recipe | None]):
 
     def _focus_first(self) -> None:
         rows = list(self.query(FieldRow))
-        skip = 1 if rows and rows[0].field.key in ("enabled", self.form.chooser) and len(rows) > 1 else 0
+        skip = 1 if self.form.place != "new" and rows and rows[0].field.key in ("enabled", self.form.chooser) else 0
         if rows:
-            rows[skip].editor.focus()
+            rows[min(skip, len(rows) - 1)].editor.focus()
 
     @on(FieldRow.Changed)
     async def _changed(self, event: FieldRow.Changed) -> None:
@@ -203,7 +203,7 @@ class FormScreen(ButtonDialog[Recipe | None]):
         parts: list[Content] = []
         if row is not None:
             parameter = row.field.parameter
-            parts.append(Content(parameter.description))
+            parts.append(Content(row.field.about(row.entry)))
             default = row.field.default_entry
             words = f"{parameter.expected}" + (f" {parameter.unit}" if parameter.unit else "")
             if parameter.optional:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tomli_w
@@ -14,6 +14,7 @@ from workbench.recipe import Data, Expect, Problem, Recipe, RecipeError, Train, 
 from workbench.recipe.parameters import Parameter, parameters
 from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import to_tables
+from workbench.recipe.specs import Registry
 
 Entry = str | bool
 """What stands in a field: text, a choice as text, or a switch."""
@@ -30,10 +31,14 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class Field:
-    """One line of a form. ``value`` is None where a parameter is left out or not given yet."""
+    """One line of a form. ``value`` is None where a parameter is left out or not given yet.
+
+    cards: what is said of each choice.
+    """
 
     parameter: Parameter
     value: Any
+    cards: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -44,6 +49,10 @@ class Field:
     def entry(self) -> Entry:
         """The value as it stands in the field."""
         return as_entry(self.parameter, self.value)
+
+    def about(self, entry: Entry) -> str:
+        """What the parameter is, or what was chosen."""
+        return self.cards.get(str(entry), self.parameter.description)
 
     @property
     def default_entry(self) -> Entry | None:
@@ -77,19 +86,20 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
         spec = SOURCES[name]
         own = recipe.data_source if name == recipe.data.source else None
         general = _fields(Data, recipe.data, leave_out=("source",))
-        fields = (_choice("source", SOURCES.names(), name, "data source"), *_fields(spec, own), *general)
+        fields = (_choice("source", SOURCES, name, "data source"), *_fields(spec, own), *general)
         return Subject(place, place, spec.about(), fields, chooser="source")
     if place == "model":
         name = choice or recipe.model.name
         spec = MODELS[name]
         own = recipe.model if name == recipe.model.name else None
-        fields = (_choice("name", MODELS.names(), name, "network family"), *_fields(spec, own))
+        fields = (_choice("name", MODELS, name, "network family"), *_fields(spec, own))
         return Subject(place, place, spec.about(), fields, chooser="name")
     if place == "new":
         name = choice or recipe.data.source
-        needed = tuple(field for field in _fields(SOURCES[name], None) if field.parameter.required)
-        source = _choice("source", SOURCES.names(), name, "data source")
-        model = _choice("model", MODELS.names(), recipe.model.name, "network family")
+        own = recipe.data_source if name == recipe.data.source else None
+        needed = tuple(f for f in _fields(SOURCES[name], own) if f.parameter.required)
+        source = _choice("source", SOURCES, name, "data source")
+        model = _choice("model", MODELS, recipe.model.name, "network family")
         return Subject(place, "New recipe", SECTIONS[place], (source, *needed, model), chooser="source")
     if place == "train":
         return Subject(place, place, SECTIONS[place], _fields(Train, recipe.train))
@@ -117,7 +127,7 @@ def apply(recipe: Recipe, form: Subject, entries: Mapping[str, Entry]) -> tuple[
 
 def warnings(recipe: Recipe, form: Subject) -> dict[str, str]:
     """What cannot stand together in a recipe, as far as it concerns this form; the key is "" for the whole of it."""
-    return _by_key(form, conflicts(recipe))
+    return _by_key(form, conflicts(recipe)) if form.place != "new" else {}  # what it needs is still to be added
 
 
 def as_entry(parameter: Parameter, value: Any) -> Entry:
@@ -157,8 +167,10 @@ def _fields(spec: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Fi
     )
 
 
-def _choice(key: str, names: list[str], value: str, description: str) -> Field:
-    return Field(_parameter(key, "choice", names[0], description, choices=tuple(names), required=True), value)
+def _choice(key: str, registry: Registry[Any], value: str, description: str) -> Field:
+    names = tuple(registry.names())
+    cards = {spec.name: spec.summary() for spec in registry}
+    return Field(_parameter(key, "choice", names[0], description, choices=names, required=True), value, cards)
 
 
 def _top_fields(recipe: Recipe) -> tuple[Field, ...]:
