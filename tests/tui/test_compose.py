@@ -15,8 +15,9 @@ from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Pane, Text
-from workbench.tui.compose.files import OpenScreen, SaveScreen
+from workbench.tui.compose.files import SaveScreen
 from workbench.tui.compose.form_screen import FieldRow, FormScreen
+from workbench.tui.compose.opening import OpenScreen
 from workbench.tui.compose.screen import VIEWS
 from workbench.tui.compose.side import PreviewPane
 from workbench.tui.compose.technique_list import TechniqueList

@@ -35,8 +35,9 @@ from workbench.tui.common.screens import ButtonDialog, ConfirmScreen, Dialog, Li
 from workbench.tui.compat.composed import LIFE, Composed
 from workbench.tui.compose.devices import DeviceScreen
 from workbench.tui.compose.doctor import DoctorScreen
-from workbench.tui.compose.files import OpenScreen, SaveScreen
+from workbench.tui.compose.files import SaveScreen
 from workbench.tui.compose.form_screen import FormScreen
+from workbench.tui.compose.opening import OpenScreen
 from workbench.tui.compose.preview_client import PreviewHeard
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.profile.measurement import ProfileHeard

@@ -17,8 +17,9 @@ from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
 from workbench.tui.compose import by_hand
 from workbench.tui.compose.devices import gpus_in_words
-from workbench.tui.compose.files import Opened, OpenScreen, Saved, SaveScreen, writable
+from workbench.tui.compose.files import Saved, SaveScreen, writable
 from workbench.tui.compose.form_screen import FormScreen
+from workbench.tui.compose.opening import Opened, OpenScreen
 from workbench.tui.compose.preview_client import PreviewClient, PreviewHeard
 from workbench.tui.compose.preview_state import PreviewState
 from workbench.tui.compose.screen import ComposeScreen
@@ -75,7 +76,7 @@ class RecipeApp(DeviceApp):
                 self.editor.open(recipe, writable(path), path)
                 self.recipe_changed()
 
-        self.unless_unsaved("open another recipe", lambda: self.push_screen(OpenScreen(), opened))
+        self.unless_unsaved("open another recipe", lambda: self.push_screen(OpenScreen(self.trained_like), opened))
 
     def new_recipe(self) -> None:
         """Start a recipe from a data source and a model; what is not saved is asked about first."""
