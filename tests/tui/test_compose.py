@@ -187,7 +187,7 @@ async def test_the_preview_arrives_and_follows(make_app: AppFactory) -> None:
         await until(pilot, lambda: preview.rates.text.count("\n") > 5)
         await go_to(pilot, "model")
         await pilot.press("enter")
-        await pilot.press("end", "left", "left", "backspace", "9", "enter")  # [16, 32, 64] → [16, 32, 94]
+        await pilot.press("end", "left", "backspace", "9", "enter")  # 16, 32, 64 → 16, 32, 94
         await until(pilot, lambda: "+" in preview.numbers.plain)
         assert "[16, 32, 94]" in str(app.editor.recipe.model.widths).replace("(", "[").replace(")", "]")
 

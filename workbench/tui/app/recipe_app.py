@@ -87,7 +87,7 @@ class RecipeApp(DeviceApp):
                 self.recipe_changed()
 
         def ask() -> None:
-            self.push_screen(FormScreen(blank(self.editor.recipe), "new"), chosen)
+            self.push_screen(FormScreen(blank(self.editor.recipe), "new", self.settings.roots), chosen)
 
         self.unless_unsaved("start a new recipe", ask)
 

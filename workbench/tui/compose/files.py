@@ -19,6 +19,7 @@ from workbench.runs.store.directory import RunDirectory
 from workbench.tui.common.screens import ButtonDialog, ConfirmScreen
 from workbench.tui.common.widgets import Text
 from workbench.tui.compose.forms import apply, subject
+from workbench.tui.compose.paths import PathInput
 
 Saved = tuple[Recipe, Path]
 
@@ -41,7 +42,7 @@ class SaveScreen(ButtonDialog[Saved | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog save") as dialog:
             dialog.border_title = "Save as"
-            yield Input(str(self._path), id="save-where", compact=True)
+            yield PathInput(str(self._path), roots=(Path(),), suffix=".toml", id="save-where")
             yield Text(id="save-what")
             with Horizontal(classes="buttons"):
                 yield Button("Save  ⏎", id="save", variant="primary", compact=True)
@@ -61,6 +62,11 @@ class SaveScreen(ButtonDialog[Saved | None]):
         else:
             text = Content.styled(f"writes {path}" if path else "write a name, such as mine, or a path", "$muted")
         self.query_one("#save-what", Text).show(text)
+
+    @on(PathInput.Several)
+    def _several(self, event: PathInput.Several) -> None:
+        event.stop()
+        self.query_one("#save-what", Text).show(Content.styled("  ".join(event.names), "$muted"))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -86,20 +86,20 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
         spec = SOURCES[name]
         own = recipe.data_source if name == recipe.data.source else None
         general = _fields(Data, recipe.data, leave_out=("source",))
-        fields = (_choice("source", SOURCES, name, "data source"), *_fields(spec, own), *general)
+        fields = (_choice("source", SOURCES.names(), name, "data source"), *_fields(spec, own), *general)
         return Subject(place, place, spec.about(), fields, chooser="source")
     if place == "model":
         name = choice or recipe.model.name
         spec = MODELS[name]
         own = recipe.model if name == recipe.model.name else None
-        fields = (_choice("name", MODELS, name, "network family"), *_fields(spec, own))
+        fields = (_choice("name", MODELS.names(), name, "network family"), *_fields(spec, own))
         return Subject(place, place, spec.about(), fields, chooser="name")
     if place == "new":
         name = choice or recipe.data.source
         own = recipe.data_source if name == recipe.data.source else None
         needed = tuple(f for f in _fields(SOURCES[name], own) if f.parameter.required)
-        source = _choice("source", SOURCES, name, "data source")
-        model = _choice("model", MODELS, recipe.model.name, "network family")
+        source = _choice("source", SOURCES.names(), name, "data source", _cards(SOURCES))
+        model = _choice("model", MODELS.names(), recipe.model.name, "network family", _cards(MODELS))
         return Subject(place, "New recipe", SECTIONS[place], (source, *needed, model), chooser="source")
     if place == "train":
         return Subject(place, place, SECTIONS[place], _fields(Train, recipe.train))
@@ -111,17 +111,18 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
 def apply(recipe: Recipe, form: Subject, entries: Mapping[str, Entry]) -> tuple[Recipe | None, dict[str, str]]:
     """The recipe with a form's entries, and what is wrong with them by key; a recipe comes only without problems."""
     tables = to_tables(recipe)
-    values = {f.key: as_value(f.parameter, entries[f.key]) for f in form.fields if entries.get(f.key, "") != ""}
+    given = {f.key: as_value(f.parameter, entries[f.key]) for f in form.fields if f.key in entries}
+    values = {key: value for key, value in given.items() if value != ""}
     missing = {
-        f.key: f"expected {f.parameter.expected}, found nothing"
+        f.key: f"expected {f.parameter.asked}, found nothing"
         for f in form.fields
-        if f.key not in values and not f.parameter.optional and f.parameter.kind != "text"
+        if f.key not in values and not f.parameter.optional and (f.parameter.kind != "text" or f.parameter.required)
     }
     _place(tables, form, values)
     try:
         changed = read_recipe(tomli_w.dumps(tables), consistent=False)
     except RecipeError as error:
-        return None, _by_key(form, error.problems) | missing
+        return None, _for_people(form, _by_key(form, error.problems)) | missing
     return (None, missing) if missing else (changed, {})
 
 
@@ -134,14 +135,25 @@ def as_entry(parameter: Parameter, value: Any) -> Entry:
     """A value as a field shows it."""
     if parameter.kind == "switch":
         return bool(value)
-    return "" if value is None else bare(value)
+    if value is None:
+        return ""
+    text = bare(value)
+    flat = parameter.kind == "list" and "[" not in text[1:] and parameter.members != "texts"
+    return text[1:-1] if flat else text
 
 
 def as_value(parameter: Parameter, entry: Entry) -> Any:
-    """What a field's text means. Text that is no value stays text: the reader says what is wrong with it."""
-    if isinstance(entry, bool) or parameter.kind == "text":
+    """What a field's text means, "" if nothing. What is no value stays text: the reader says what is wrong with it.
+
+    An empty list that may not be left out is a list without members.
+    """
+    if isinstance(entry, bool):
         return entry
+    if parameter.kind == "text":
+        return _unquoted(entry.strip())
     text = entry.strip()
+    if not text:
+        return [] if parameter.kind == "list" and not parameter.optional else ""
     if parameter.kind in ("integer", "number"):
         for kind in (int, float):
             try:
@@ -159,6 +171,22 @@ def as_value(parameter: Parameter, entry: Entry) -> Any:
         return entry
 
 
+def _unquoted(text: str) -> str:
+    """A text without the quotes around it, as files and shells want them."""
+    for quote in ("'", '"'):
+        if len(text) > 1 and text[0] == text[-1] == quote and quote not in text[1:-1]:
+            return text[1:-1]
+    return text
+
+
+def _for_people(form: Subject, wrong: dict[str, str]) -> dict[str, str]:
+    """What the reader of files says, without what only files have: quotes and brackets."""
+    parameters = {field.key: field.parameter for field in form.fields}
+    for key in wrong.keys() & parameters.keys():
+        wrong[key] = wrong[key].replace(parameters[key].expected, parameters[key].asked)
+    return wrong
+
+
 def _fields(spec: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Field, ...]:
     return tuple(
         Field(p, p.default if values is None else getattr(values, name))
@@ -167,10 +195,13 @@ def _fields(spec: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Fi
     )
 
 
-def _choice(key: str, registry: Registry[Any], value: str, description: str) -> Field:
-    names = tuple(registry.names())
-    cards = {spec.name: spec.summary() for spec in registry}
-    return Field(_parameter(key, "choice", names[0], description, choices=names, required=True), value, cards)
+def _choice(key: str, names: list[str], value: str, description: str, cards: Mapping[str, str] = {}) -> Field:
+    parameter = _parameter(key, "choice", names[0], description, choices=tuple(names), required=True)
+    return Field(parameter, value, cards)
+
+
+def _cards(registry: Registry[Any]) -> dict[str, str]:
+    return {spec.name: spec.summary() for spec in registry}
 
 
 def _top_fields(recipe: Recipe) -> tuple[Field, ...]:

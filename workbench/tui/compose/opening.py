@@ -19,6 +19,7 @@ from workbench.runs.find.trained import Trained
 from workbench.tui.common.screens import Dialog
 from workbench.tui.common.texts import MUTED
 from workbench.tui.common.widgets import Text
+from workbench.tui.compose.paths import PathInput
 from workbench.tui.compose.recipe_files import details, found, heading, line, recipe_files
 
 Opened = tuple[Recipe, Path]
@@ -44,7 +45,8 @@ class OpenScreen(Dialog[Opened | None]):
         with Vertical(classes="dialog open") as dialog:
             dialog.border_title = "Open a recipe"
             dialog.border_subtitle = "⏎ opens · esc cancels"
-            yield Input(placeholder="words to look for, or the path of a file", id="open-what", compact=True)
+            words = "words to look for, or the path of a file, which Tab completes"
+            yield PathInput(roots=(Path(),), suffix=".toml", placeholder=words, id="open-what")
             yield Text(id="open-heading")
             files = OptionList(id="open-files", compact=True)
             files.can_focus = False  # keys go to the input; a click chooses
@@ -94,6 +96,11 @@ class OpenScreen(Dialog[Opened | None]):
         self._wanted = "" if _is_path(event.value) else event.value
         self._list()
         self.query_one("#open-problem", Text).show(Content(""))
+
+    @on(PathInput.Several)
+    def _several(self, event: PathInput.Several) -> None:
+        event.stop()
+        self.query_one("#open-details", Text).show(Content.styled("  ".join(event.names), MUTED))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -257,7 +257,7 @@ class ComposeScreen(WorkbenchScreen[None]):
             if recipe is not None and self.services.editor.change(recipe):
                 self.refresh_recipe()
 
-        self.app.push_screen(FormScreen(self.services.editor.recipe, place), edited)
+        self.app.push_screen(FormScreen(self.services.editor.recipe, place, self.services.settings.roots), edited)
 
     def action_filter(self) -> None:
         """Type words to look for."""
