@@ -78,7 +78,7 @@ async def test_the_mouse_does_what_keys_do(make_app: AppFactory) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         rows = techniques(app)._rows
-        number = next(i for i, row in enumerate(rows) if row.technique == "batch_norm")
+        number = next(i for i, row in enumerate(rows) if row.place == "techniques.batch_norm")
         await pilot.click("#techniques", offset=(3, number))
         assert not app.editor.recipe.on("batch_norm")
         await pilot.click("#techniques", offset=(10, number))

@@ -128,6 +128,12 @@ class Recipe(BaseModel):
         """The recipe without a technique, its parameters forgotten."""
         return self.model_copy(update={"techniques": {k: v for k, v in self.techniques.items() if k != name}})
 
+    def with_check(self, spec: Spec) -> Self:
+        """The recipe with one check added or replaced; without it where that says nothing of its own."""
+        others = {name: check for name, check in self.checks.items() if name != spec.name}
+        own = {} if spec == type(spec)() else {spec.name: spec}
+        return self.model_copy(update={"checks": others | own})
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and to_tables(self) == to_tables(other)
 

@@ -15,7 +15,7 @@ from workbench.tui.app.outside import Outside
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
-from workbench.tui.compose import by_hand
+from workbench.tui.compose import by_hand, trials
 from workbench.tui.compose.devices import gpus_in_words
 from workbench.tui.compose.files import Saved, SaveScreen, writable
 from workbench.tui.compose.form_screen import FormScreen
@@ -94,6 +94,13 @@ class RecipeApp(DeviceApp):
     def edit_text(self) -> None:
         """The recipe's TOML in the user's own editor; what comes back is a change like any other."""
         by_hand.edit(self)
+
+    def test_recipe(self, check: str) -> None:
+        """Make a check that takes some seconds, and show what it says."""
+        if problems := self.editor.conflicts():
+            self.notify(f"{problems[0].message}; {self.key('compose.fix')} solves it", severity="warning")
+            return
+        trials.test(self, self.settings, self.device, self.editor.recipe, check, self._outside.check_command)
 
     def save_recipe(self, *, ask: bool = False, then: Callable[[], object] = lambda: None) -> None:
         """Write the recipe to its file, or ask where; ``then`` follows where something was written."""

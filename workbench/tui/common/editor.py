@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from workbench.recipe import Change, Expect, Problem, Recipe, conflicts, difference, write_over
 from workbench.recipe.fixes import Fix, fixes
-from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.registries import CHECKS, TECHNIQUES
 from workbench.storage.regular import read_text
 
 HISTORY = 200
@@ -112,6 +112,12 @@ class Editor:
             return recipe.without_technique(name)
         return recipe.with_technique(switched)
 
+    def toggle_check(self, name: str) -> bool:
+        """Switch a check on or off; one that is as it always is has no place in the recipe."""
+        usual = CHECKS[name]()
+        present = self.recipe.checks.get(name, usual)
+        return self.change(self.recipe.with_check(present.model_copy(update={"enabled": not present.enabled})))
+
     def fixes(self, problem: Problem) -> list[Fix]:
         """What would solve a conflict; what only takes back the last change comes last."""
         return fixes(self.recipe, problem, self._undo[-1] if self._undo else None)
@@ -136,7 +142,7 @@ class Editor:
 
     def changes(self) -> list[Change]:
         """What differs from the recipe as loaded."""
-        return difference(self.loaded, self.recipe)
+        return [change for change in difference(self.loaded, self.recipe, names=True) if change.path != "name"]
 
     def conflicts(self) -> list[Problem]:
         """Every reason why the recipe cannot be trained."""

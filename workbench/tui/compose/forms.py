@@ -12,7 +12,7 @@ import tomli_w
 from workbench.format import bare
 from workbench.recipe import Data, Expect, Problem, Recipe, RecipeError, Train, conflicts, read_recipe
 from workbench.recipe.parameters import Parameter, parameters
-from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import to_tables
 from workbench.recipe.specs import Registry
 
@@ -81,6 +81,9 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
         spec = TECHNIQUES[name]
         fields = _fields(spec, recipe.techniques.get(name))
         return Subject(place, name, spec.about(), fields)
+    if place.startswith("checks."):
+        name = place.removeprefix("checks.")
+        return Subject(place, name, CHECKS[name].about(), _fields(CHECKS[name], recipe.checks.get(name)))
     if place == "data":
         name = choice or recipe.data.source
         spec = SOURCES[name]
@@ -123,7 +126,10 @@ def apply(recipe: Recipe, form: Subject, entries: Mapping[str, Entry]) -> tuple[
         changed = read_recipe(tomli_w.dumps(tables), consistent=False)
     except RecipeError as error:
         return None, _for_people(form, _by_key(form, error.problems)) | missing
-    return (None, missing) if missing else (changed, {})
+    if missing:
+        return None, missing
+    section, _, name = form.place.partition(".")
+    return (changed.with_check(changed.checks[name]) if section == "checks" else changed), {}
 
 
 def warnings(recipe: Recipe, form: Subject) -> dict[str, str]:
@@ -244,9 +250,9 @@ def _place(tables: dict[str, Any], form: Subject, values: dict[str, Any]) -> Non
     elif form.place == "new":
         tables["data"] = {key: value for key, value in values.items() if key != "model"}
         tables["model"] = {"name": values["model"]}
-    elif form.place.startswith("techniques."):
-        name = form.place.removeprefix("techniques.")
-        tables["techniques"][name] = values
+    elif form.place.startswith(("techniques.", "checks.")):
+        section, _, name = form.place.partition(".")
+        tables.setdefault(section, {})[name] = values
     else:
         tables[form.place] = values
 

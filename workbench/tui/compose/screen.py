@@ -23,7 +23,7 @@ from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.composed import when_ready
-from workbench.tui.compose import conflicts, texts
+from workbench.tui.compose import conflicts, texts, trials
 from workbench.tui.compose.conflicts import fix_first
 from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.preview_state import PreviewState
@@ -56,6 +56,9 @@ class ComposeServices(Services, Protocol):
 
     def edit_text(self) -> None:
         """Have the recipe's TOML edited outside."""
+
+    def test_recipe(self, check: str) -> None:
+        """Make a check that takes some seconds."""
 
     def save_recipe(self, *, ask: bool = False) -> None:
         """Write the recipe to its file, or ask where."""
@@ -152,7 +155,7 @@ class ComposeScreen(WorkbenchScreen[None]):
     def _show_card(self) -> None:
         editor = self.services.editor
         row = self._list.row
-        title = (row.technique or row.label) if row is not None else ""
+        title = row.label if row is not None else ""
         self._side.show_card(title, texts.spec(editor.recipe, editor.loaded, self._list.place))
 
     @when_ready
@@ -193,7 +196,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     @on(TechniqueList.Toggled)
     def _toggled(self, event: TechniqueList.Toggled) -> None:
-        self._toggle(event.technique)
+        self._toggle(event.place)
 
     @on(TechniqueList.Edited)
     def _edited(self, event: TechniqueList.Edited) -> None:
@@ -236,16 +239,18 @@ class ComposeScreen(WorkbenchScreen[None]):
     def action_toggle_technique(self) -> None:
         """Switch what the cursor stands on; a part of the recipe that has no switch is edited."""
         row = self._list.row
-        if row is not None and row.technique:
-            self._toggle(row.technique)
+        if row is not None and row.on is not None:
+            self._toggle(row.place)
         elif row is not None:
             self._edit(row.place)
 
-    def _toggle(self, name: str) -> None:
-        if self.services.editor.toggle(name):
+    def _toggle(self, place: str) -> None:
+        section, _, name = place.partition(".")
+        editor = self.services.editor
+        if editor.toggle(name) if section == "techniques" else editor.toggle_check(name):
             self.refresh_recipe()
         else:
-            self._edit(f"techniques.{name}")
+            self._edit(place)
 
     def action_edit(self) -> None:
         """Edit what the cursor stands on."""
@@ -316,6 +321,14 @@ class ComposeScreen(WorkbenchScreen[None]):
     def action_edit_text(self) -> None:
         """The recipe's TOML, in the user's editor."""
         self.services.edit_text()
+
+    def action_range_test(self) -> None:
+        """Which learning rates suit."""
+        self.services.test_recipe(trials.RANGE_TEST)
+
+    def action_overfit_test(self) -> None:
+        """Whether the network can learn one batch by heart."""
+        self.services.test_recipe(trials.OVERFIT_TEST)
 
     def action_drop_claims(self) -> None:
         """Claims about other data or another model are of no use."""

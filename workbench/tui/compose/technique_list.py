@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.segment import Segment
 from rich.style import Style
@@ -14,7 +15,7 @@ from textual.strip import Strip
 
 from workbench.format import percent
 from workbench.recipe import Change, Problem, Recipe
-from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.registries import CHECKS, TECHNIQUES
 from workbench.recipe.specs import Spec, Table
 from workbench.techniques.base import GROUPS
 from workbench.tui.common.widgets import CursorLines
@@ -47,11 +48,11 @@ class TechniqueList(CursorLines):
             self.place = place
 
     class Toggled(Message):
-        """A technique's checkbox was clicked."""
+        """A checkbox was clicked."""
 
-        def __init__(self, technique: str) -> None:
+        def __init__(self, place: str) -> None:
             super().__init__()
-            self.technique = technique
+            self.place = place
 
     class Edited(Message):
         """A line was double-clicked: its parameters are to be edited."""
@@ -126,8 +127,8 @@ class TechniqueList(CursorLines):
         event.stop()
         self._put(number, True)
         row = self._rows[number]
-        if row.technique and 1 <= event.x <= 5:
-            self.post_message(self.Toggled(row.technique))
+        if row.on is not None and 1 <= event.x <= 5:
+            self.post_message(self.Toggled(row.place))
         elif event.chain == 2:
             self.post_message(self.Edited(row.place))
 
@@ -164,7 +165,7 @@ class TechniqueList(CursorLines):
 
 @dataclass(frozen=True)
 class Row:
-    """One line. ``place`` is what it stands for (``data``, ``techniques.sgd``, …) and "" for a heading.
+    """One line. ``place`` is what it stands for (``data``, ``techniques.sgd``, ``checks.fit``, …), "" for a heading.
 
     on: None for what cannot be switched. values: the parameters in a few words; none for what is off.
     wrong: it takes part in a conflict.
@@ -177,11 +178,6 @@ class Row:
     wrong: bool = False
     changed: bool = False
 
-    @property
-    def technique(self) -> str:
-        """The technique's name; "" for other lines."""
-        return self.place.removeprefix("techniques.") if self.place.startswith("techniques.") else ""
-
 
 def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change], wanted: str = "") -> list[Row]:
     """All lines, or those that a filter text is found in, under the headings that still have any.
@@ -192,7 +188,7 @@ def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change],
     changed = {_place(c.path) for c in changes}
     if recipe.name and any(c.path == "seed" for c in changes):
         changed.add("recipe")
-    sections = [("", _parts(recipe)), *_techniques(recipe)]
+    sections = [("", _parts(recipe)), *_techniques(recipe), *_checks(recipe)]
     by_name = any(_matches(wanted, f"{heading} {r.label}") for heading, members in sections for r, _ in members)
     found: list[Row] = []
     for heading, members in sections:
@@ -208,7 +204,7 @@ def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change],
 
 def _place(path: str) -> str:
     parts = path.split(".")
-    return ".".join(parts[:2]) if parts[0] == "techniques" else parts[0]
+    return ".".join(parts[:2]) if parts[0] in ("techniques", "checks") else parts[0]
 
 
 def _matches(wanted: str, text: str) -> bool:
@@ -248,3 +244,12 @@ def _techniques(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
         row = Row(spec.name, f"techniques.{spec.name}", on=on, values=found)
         groups.setdefault(spec.group, []).append((row, spec.summary()))
     return [(group, members) for group, members in groups.items() if members]
+
+
+def _checks(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
+    moments: dict[str, list[tuple[Row, str]]] = {"before": [], "during": [], "after": []}
+    for kind in CHECKS:
+        spec: Any = recipe.checks.get(kind.name) or kind()
+        row = Row(kind.name, f"checks.{kind.name}", on=spec.enabled, values=values(spec) if spec.enabled else NONE)
+        moments[kind.when].append((row, f"{kind.title} {kind.summary()}"))
+    return [(f"checks {moment} the run", members) for moment, members in moments.items()]

@@ -14,7 +14,7 @@ from workbench.preview.protocol import Checks, Static
 from workbench.recipe import Change, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.execution import IN_WORDS, Execution
-from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.registries import CHECKS, TECHNIQUES
 from workbench.runs.find.speed import Estimate
 from workbench.runs.find.trained import Trained
 from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
@@ -36,6 +36,8 @@ def spec(recipe: Recipe, loaded: Recipe, place: str) -> Content:
     parts += _parameters(form, subject(loaded, place))
     if place.startswith("techniques."):
         parts += _technique(form.title)
+    elif place.startswith("checks."):
+        parts += _check(form.title)
     return Content.assemble(*parts)
 
 
@@ -67,6 +69,14 @@ def _parameters(form: Subject, loaded: Subject) -> list[Part]:
         parts += [(f" {' '.join(said)}", MUTED)] if said and form.place != "recipe" else []
         parts += ["\n", (parameter.description, MUTED)]
     return [*parts, "\n"]
+
+
+def _check(name: str) -> list[Part]:
+    kind = CHECKS[name]
+    parts: list[Part] = ["\n", ("Made ", "bold"), f"{kind.when} a run; what it finds changes no number of it", "\n"]
+    if kind.source:
+        parts += ["\n", ("Source ", "bold"), (kind.source, MUTED), "\n"]
+    return parts
 
 
 def _technique(name: str) -> list[Part]:
