@@ -336,3 +336,23 @@ async def test_the_command_palette_finds_actions(make_app: AppFactory) -> None:
         await until(pilot, lambda: bool(app.screen.query("CommandList").first().option_count))  # type: ignore[attr-defined]
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, OpenScreen))
+
+
+async def test_panes_have_the_rows_that_their_content_needs(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(160, 48)) as pilot:
+        card, below = app.screen.query_one("#card"), app.screen.query_one("#changes")
+
+        async def heights() -> tuple[int, int]:
+            await pilot.pause()
+            return card.size.height, below.size.height
+
+        tall, least = await heights()
+        assert least == 1 < tall
+        await go_to(pilot, "techniques.cutout")
+        await pilot.press("space", "down", "down", "space", "down", "space")
+        shorter, more = await heights()
+        assert least < more < shorter and shorter + more == tall + least
+        await pilot.press("d")
+        small, most = await heights()
+        assert small < most and small + most == tall + least

@@ -40,6 +40,7 @@ from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.opening import OpenScreen
 from workbench.tui.compose.preview_client import PreviewHeard
 from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.compose.trials import RANGE_TEST, TrialScreen
 from workbench.tui.profile.measurement import ProfileHeard
 from workbench.tui.profile.screen import ProfileScreen
 from workbench.tui.run.results import ResultsScreen
@@ -57,6 +58,7 @@ SCREENS: dict[type[Screen[Any]], Callable[[Recipe, Workbench], Screen[Any]]] = {
     CopiedScreen: lambda recipe, app: CopiedScreen("text", "the text"),
     DeviceScreen: lambda recipe, app: DeviceScreen([], [], "cpu", looking=True),
     DoctorScreen: lambda recipe, app: DoctorScreen(),
+    TrialScreen: lambda recipe, app: TrialScreen(RANGE_TEST, "mine"),
     FormScreen: lambda recipe, app: FormScreen(recipe, "train"),
     HelpScreen: lambda recipe, app: HelpScreen([], Content("")),
     LineScreen: lambda recipe, app: LineScreen("A line", "", "what to write"),

@@ -48,7 +48,9 @@ class Action:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("compose", "toggle_technique", "space", "Switch the technique or check under the cursor on or off", "on/off"),
+    Action(
+        "compose", "toggle_technique", "space", "Switch the technique or check under the cursor on or off", "on/off"
+    ),
     Action("compose", "edit", "enter", "Edit the parameters under the cursor", "edit"),
     Action("compose", "filter", "slash", "Show only lines that contain some words", "filter"),
     Action("compose", "view(1)", "v,right,l", "Next pane at the right: card, preview, samples, changes", "view", "v"),

@@ -21,8 +21,10 @@ from workbench.techniques.base import GROUPS
 from workbench.tui.common.widgets import CursorLines
 from workbench.tui.compose.values import NONE, Values, fitting, values
 
-LABEL = 17
-"""Cells for a technique's name."""
+LABEL, SHORT_LABEL = 17, 12
+"""Cells for a technique's name; in a narrow list longer ones move their values to the right."""
+NARROW = 44
+"""Cells below which a list is narrow."""
 SAID = ("source", "batch_size", "epochs")
 """Parameters that a line of the recipe's parts says in its first words."""
 
@@ -156,7 +158,8 @@ class TechniqueList(CursorLines):
         if row.on is None:
             head, label = f" {row.label:<7}", style("on")
         else:
-            head, label = f" [{'x' if row.on else ' '}] {row.label:<{LABEL}}", style("on" if row.on else "off")
+            cells = LABEL if self.size.width >= NARROW else SHORT_LABEL
+            head, label = f" [{'x' if row.on else ' '}] {row.label:<{cells}}", style("on" if row.on else "off")
         if row.wrong:
             label = style("wrong")
         own, usual = fitting(row.values, self.size.width - 1 - len(head) - 2)
