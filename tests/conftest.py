@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 # As .ci/run does, before anything imports torch: small steps on several threads wait for each other.
@@ -21,6 +25,8 @@ from workbench.recipe import plugins
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MOST_WORKERS = 8
+KEPT_APART = ("cuda", "terminal")
+"""Marks of tests that ``.ci/run`` runs apart from the others, in processes that look at nothing else."""
 
 
 def pytest_configure() -> None:
@@ -33,6 +39,41 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is there before the first test stays: to look through it again and again for cycles takes a fifth of all."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+        atexit.register(gc.unfreeze)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only tests with a mark are wanted, a file that has none is not imported."""
+    if collection_path.suffix != ".py":
+        return None
+    wanted = re.fullmatch(rf"({'|'.join(KEPT_APART)})( and (not )?(\w+|\([^()]*\)))*", config.option.markexpr)
+    return None if wanted is None or f"mark.{wanted[1]}" in _text(collection_path) else True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """So a file has to say itself that it has such tests."""
+    for item in items:
+        for name in KEPT_APART:
+            if item.get_closest_marker(name) is not None and f"mark.{name}" not in _text(item.path):
+                raise pytest.UsageError(f"{item.nodeid} is marked {name}: write pytest.mark.{name} in its own file")
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,22 @@ def test_a_run_with_and_without(workbench: Command) -> None:
     assert "checks passed: input statistics, initial loss" in out
 
 
+def test_the_curves_of_a_run(workbench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert workbench("run", "small.toml", "--device", "cpu", "--no-checks").code == 0
+    shown = workbench("show", "last").out
+    title = next(line for line in shown.splitlines() if line.startswith("Loss"))
+    assert "━ train" in title and "◆ test" in title and "\x1b" not in shown
+    chart = shown[shown.index("Loss") : shown.index("Accuracy")]
+    assert len(re.findall("[\u2801-\u28ff]", chart)) > 20 and "┤" in chart and "epochs" in chart
+    assert all(len(line) <= 80 for line in chart.splitlines())
+    monkeypatch.setattr("workbench.commands.curves.on_terminal", lambda: True)
+    monkeypatch.setattr("workbench.commands.curves.terminal_width", lambda: 40)
+    narrow = workbench("show", "last").out
+    assert max(map(len, narrow[narrow.index("Loss") : narrow.index("Accuracy")].splitlines())) <= 40
+    Path("runs/20261121-100000-small-0000").mkdir()
+    assert "Loss" not in workbench("show", "20261121-100000").out
+
+
 def test_a_check_of_ones_own(workbench: Command) -> None:
     Path("odd.py").write_text(PLUGIN)
     try:
@@ -140,8 +157,9 @@ def test_the_last_evaluation_in_words(workbench: Command) -> None:
 
 def test_a_chart_leaves_out_what_is_not_finite() -> None:
     lines = range_chart([(0.001, 2.3), (0.01, 2.0), (0.1, 1.0), (1.0, float("inf"))], 0.03)
-    assert lines[-1].split() == ["1.0e-03", "try", "0.03", "1.0e-01"]
-    assert lines[0].split()[0] == "2.3" and lines[-2].split()[0] == "1"
+    assert lines[-1].endswith("try 0.03") and lines[-2].split() == ["0.001", "0.01", "0.1", "learning", "rate"]
+    drawn = "\n".join(lines)
+    assert "┊" in drawn and "⠤" in drawn and {"2┤", "1┤"} <= set(re.findall(r"\d┤", drawn))
     assert range_chart([(0.1, float("nan"))], 0.1) == ["the loss was never finite"]
 
 

@@ -20,14 +20,14 @@ import pytest
 from tests.runs.fake_engine import diverged, execute, started, trained
 from tests.runs.helpers import FAKE_ENGINE, SMALL, Command, bare_run, environment, invoke, lasting, start, state_of
 from tests.waiting import GIVE_UP, wait_for
-from workbench.commands import training
+from workbench.commands import runs_table, training
 from workbench.events import Noted, Stopped, from_json
-from workbench.recipe import plugins
+from workbench.recipe import plugins, read_recipe, save_recipe
 from workbench.runs.errors import RunError
 from workbench.runs.find.listing import find_run
 from workbench.runs.launch import detach
 from workbench.runs.store.directory import RunDirectory
-from workbench.runs.store.status import read_status, write_status
+from workbench.runs.store.status import Status, read_status, write_status
 from workbench.runs.training.writer import RunWriter
 
 
@@ -287,11 +287,89 @@ def test_runs_are_listed(workbench: Command, folder: Path) -> None:
     workbench(*SMALL_RUN)
     bare_run(folder / "runs", "20200101-000000-old-0000")
     header, first, second = workbench("runs").out.splitlines()
-    assert header.split() == ["state", "run", "recipe", "test", "best", "step", "age"]
+    assert header.split() == ["state", "run", "recipe", "test", "step", "age"]
     assert first.split()[:3] == ["finished", last(folder).name, "small"] and "90.00 %" in first and "20/20" in first
     assert second.startswith("queued") and " d" in second
     found = json.loads(workbench("--runs", "runs", "runs", "--json", "--limit", "1").out)
     assert [(run["state"], run["test_accuracy"], run["steps"]) for run in found] == [("finished", 0.9, 20)]
+
+
+def seeded(
+    folder: Path, seed: int, accuracy: float | None, rate: float = 0.05, state: str = "finished"
+) -> RunDirectory:
+    """A run of one seed, as it is left behind."""
+    run = RunDirectory(folder / "runs" / f"2020010{seed + 1}-0000{int(100 * rate):02}-small-{seed:04}")
+    recipe = read_recipe(SMALL, overrides=[f"seed={seed}", f"techniques.sgd.learning_rate={rate}"])
+    save_recipe(recipe, run.recipe_file)
+    if state != "queued":
+        status = Status(state, seed=seed, device="cpu", step=20, steps=20, test_accuracy=accuracy, seconds=8.0)
+        write_status(run, status)
+    return run
+
+
+def test_a_list_says_what_all_have_in_common_and_has_columns_for_the_rest(
+    workbench: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, rate in ((0, 0.05), (1, 0.05), (0, 0.3)):
+        seeded(folder, seed, 0.9, rate)
+    result = workbench("runs", "--sort", "seed")
+    header, *rows = result.out.splitlines()
+    assert header.split() == ["state", "run", "recipe", "test", "lr", "seed", "step", "age"] and not result.err
+    assert [row.split()[5:7] for row in rows] == [["0.3", "0"], ["0.05", "0"], ["0.05", "1"]]
+    monkeypatch.setattr(runs_table, "on_terminal", lambda: True)
+    common, header, *rows = workbench("runs").out.splitlines()
+    assert common.startswith("all: small · cpu · cnn") and "seed" not in common
+    assert header.split() == ["state", "run", "test", "lr", "seed", "step", "age"] and len(rows) == 3
+    monkeypatch.setattr(runs_table, "terminal_width", lambda: 62)
+    assert workbench("runs").out.splitlines()[1].split() == [
+        "state",
+        "run",
+        "test",
+        "lr",
+        "seed",
+    ]  # the keys stay longest
+    monkeypatch.setattr(runs_table, "terminal_width", lambda: 56)
+    assert workbench("runs", "--group").out.splitlines()[1].split() == ["state", "recipe", "test", "lr", "time"]
+    asked = workbench("runs", "lr>0.1", "--columns", "name,learning_rate, data.batch_size").out.splitlines()
+    assert asked[0].split() == ["name", "learning_rate", "data.batch_size"] and len(asked) == 2
+    assert asked[1].split()[1:] == ["0.3", "64"]
+    (found,) = json.loads(workbench("runs", "lr>0.1", "--columns", "lr,acc", "--json").out)
+    assert found["columns"] == {"lr": 0.3, "acc": 0.9} and found["recipe"] == "small"
+
+
+def test_seeds_are_folded_into_mean_and_spread(workbench: Command, folder: Path) -> None:
+    for seed, accuracy in ((0, 0.90), (1, 0.94), (2, 0.95)):
+        seeded(folder, seed, accuracy)
+    seeded(folder, 3, 0.2, state="failed")
+    seeded(folder, 4, None, state="queued")
+    seeded(folder, 0, 0.94, 0.3)
+    header, best, group = workbench("runs", "--group", "--sort", "-acc").out.splitlines()
+    assert header.split() == ["state", "run", "recipe", "test", "lr", "time", "age"]
+    assert "94.00 %" in best and "×" not in best
+    assert "93.00 % ±2.65 n=3" in group and "small ×5" in group and "3 finished, 1 " in group
+    first, second = json.loads(workbench("runs", "--group", "--sort", "-acc", "--json").out)
+    assert (first["n"], first["figures"]["test accuracy"]["spread"]) == (1, None)
+    assert (second["n"], second["states"]) == (5, {"queued": 1, "failed": 1, "finished": 3})
+    assert second["figures"]["test accuracy"]["n"] == 3
+    assert second["figures"]["test accuracy"]["mean"] == pytest.approx(0.93)
+    assert second["figures"]["test accuracy"]["spread"] == pytest.approx(0.0264575)
+    assert sorted(seed for seed in second["seeds"] if seed is not None) == [0, 1, 2, 3]
+
+
+def test_a_filter_that_finds_nothing_says_which_values_there_are(workbench: Command, folder: Path) -> None:
+    for rate in (0.05, 0.3):
+        seeded(folder, 0, 0.9, rate)
+    nothing = workbench("runs", "learning_rate=0.2")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert nothing.err.rstrip().endswith("is like that (2 looked at); sgd.learning_rate is 0.05, 0.3")
+    for arguments, said in (
+        (("learnig_rate>0.1",), "no field 'learnig_rate'; did you mean 'learning_rate'?"),
+        (("--sort", "lerning_rate"), "--sort: no field 'lerning_rate'; did you mean 'learning_rate'?"),
+        (("--columns", "acc,optimzer"), "--columns: no field 'optimzer'; there are name, recipe"),
+        (("+cutot",), "no technique 'cutot'; did you mean 'cutout'?"),
+    ):
+        wrong = workbench("runs", *arguments)
+        assert wrong.code == 2 and wrong.out == "" and said in wrong.err
 
 
 def test_show_tells_everything_about_a_run(workbench: Command, folder: Path) -> None:

@@ -34,6 +34,14 @@ NARROW = {
 }
 """fp16 convolutions take a CPU minutes: these recipes take their step with fewer channels."""
 
+FEW_CHANNELS = {
+    **dict.fromkeys(("dreamfire", "dreamfire-sgd", "resnet18", "resnet18-c100"), ("model.channels=[8,16,16,16]",)),
+    **dict.fromkeys(("deeper-cnn", "deeper-cnn-c100"), ("model.widths=[8,16,16,16]", "model.hidden=[16,16]")),
+    "fast94-cpu": ("model.widths=[8,8,16,16,16,16]",),
+    **NARROW,
+}
+"""What is about the way of their steps and not about their size takes all wide networks so."""
+
 
 def recipe(name: str, *overrides: str) -> Recipe:
     return read_recipe_file(RECIPES / f"{name}.toml", overrides=overrides)

@@ -39,7 +39,8 @@ class RunStarted(Event):
     """The first event of a run: what will be trained.
 
     multiply_adds: of one image; None where they are not known. execution: how steps run, and why, as
-    :class:`workbench.recipe.execution.Execution` puts it; "" in runs of before.
+    :class:`workbench.recipe.execution.Execution` puts it; "" in runs of before. learning_rates: (step, learning rate)
+    at a few hundred steps from the first to the last, as the recipe plans them; () in runs of before.
     """
 
     kind: ClassVar[str] = "run_started"
@@ -57,6 +58,7 @@ class RunStarted(Event):
     parameters_by_part: dict[str, Count]
     multiply_adds: Count | None = None
     execution: str = ""
+    learning_rates: tuple[tuple[Count, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,8 +59,8 @@ def main() -> None:
                 ),
                 str, str, str, positive=True,
             )  # fmt: skip
-            text, _ = plot.draw(WIDTH, HEIGHT, viewport, progress, Palette(), log=log)
-            return [cells_of(line, WIDTH) for line in text.split("\n")]
+            rows, _ = plot.draw(WIDTH, HEIGHT, viewport, progress, Palette(), log=log)
+            return [cells_of(row, WIDTH) for row in rows]
 
         work()
         return work

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -48,7 +50,7 @@ def launched(func: Any, args: Any) -> Any:
         _note(x, b"cudnn convolution")
         if bias is not None:
             _note(x, b"cudnn bias")
-        shape = FORWARD(x.to("meta"), weight.to("meta"), None, *args[3:]).shape
+        shape = _shape(x, weight, *args[3:])
         return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_format(x, weight))
     grad, x, weight = args[:3]
     wanted = args[-1]
@@ -66,9 +68,22 @@ def launched(func: Any, args: Any) -> Any:
     return tuple(made)
 
 
+def _shape(
+    x: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, transposed: bool, output: Any, groups: int
+) -> Sequence[int]:
+    """Of the result; torch is asked, which imports sympy for it, only where it may have something against it."""
+    spread = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=False)]
+    rest = [n + 2 * p - s for n, p, s in zip(x.shape[2:], padding, spread, strict=False)]
+    if transposed or len(rest) != 2 or x.ndim != 4 or x.shape[1] != weight.shape[1] * groups or min(rest) < 1:
+        settings = stride, padding, dilation, transposed, output, groups
+        return FORWARD(x.to("meta"), weight.to("meta"), None, *settings).shape
+    return x.shape[0], weight.shape[0], *((n - 1) // step + 1 for n, step in zip(rest, stride, strict=True))
+
+
 def _note(x: Tensor, name: bytes) -> None:
-    with torch.cuda.device(x.device):
-        if runtime.work(name, torch.cuda.current_stream().cuda_stream):
+    index = x.get_device()
+    with torch.cuda.device(index) if index != torch.cuda.current_device() else nullcontext():
+        if runtime.work(name, torch._C._cuda_getCurrentRawStream(index)):
             raise RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")  # whatever the driver said
 
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 from unittest import mock
 
@@ -31,8 +32,15 @@ draws_of: Literal["cuda", "cpu"] = "cuda"
 """Whose generator random operations draw from: the device's, whose state then means what it means on a GPU; or the
 CPU's own, so that a run draws what the same run on the CPU draws."""
 
-AS_THEY_ARE = {"aten::set_", "aten::record_stream", "aten::resize_", "aten::is_pinned", "aten::_pin_memory"}
+AS_THEY_ARE = {
+    *("aten::set_", "aten::record_stream", "aten::resize_", "aten::is_pinned", "aten::_pin_memory"),
+    *("aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided"),
+}
 """They compute nothing."""
+
+SEQUENCES = (tuple, list)
+PLAIN = frozenset((int, float, bool, str, type(None), torch.dtype, torch.device))
+"""Types of arguments that are no tensors and hold none."""
 
 SIZED_BY_VALUES = {
     aten.nonzero.default,
@@ -51,13 +59,16 @@ MASKED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, at
 
 def on_cuda(x: object) -> bool:
     """Whether it is a tensor in the memory of a device."""
-    return isinstance(x, Tensor) and x.device.type == "cuda"
+    return isinstance(x, Tensor) and x.is_cuda
 
 
 def mapped(x: Any, function: Callable[[Any], Any]) -> Any:
     """The function's results in the same lists, tuples and dicts: torch's own pytrees take several times as long."""
-    if isinstance(x, tuple | list):
-        return type(x)([mapped(part, function) for part in x])
+    kind = type(x)
+    if kind in PLAIN or isinstance(x, Tensor):
+        return function(x)
+    if isinstance(x, SEQUENCES):
+        return kind([mapped(part, function) for part in x])
     if isinstance(x, dict):
         return {name: mapped(part, function) for name, part in x.items()}
     return function(x)
@@ -65,11 +76,22 @@ def mapped(x: Any, function: Callable[[Any], Any]) -> Any:
 
 def tensors(x: Any) -> list[Tensor]:
     """All tensors in lists, tuples and dicts."""
+    found: list[Tensor] = []
+    _collect(x, found)
+    return found
+
+
+def _collect(x: Any, found: list[Tensor]) -> None:
     if isinstance(x, Tensor):
-        return [x]
-    if isinstance(x, dict):
-        x = list(x.values())
-    return [t for part in x for t in tensors(part)] if isinstance(x, tuple | list) else []
+        found.append(x)
+    elif type(x) in PLAIN:
+        return
+    elif isinstance(x, SEQUENCES):
+        for part in x:
+            _collect(part, found)
+    elif isinstance(x, dict):
+        for part in x.values():
+            _collect(part, found)
 
 
 # ---- the same memory, seen from the host ----
@@ -147,31 +169,61 @@ ON_THE_CPU: dict[Any, Callable[..., Any]] = {
 """Operations that the CPU has under another name, or not in 16 bits."""
 
 
-def _computed(func: Any, args: Any, options: dict[str, Any]) -> Any:
-    function = ON_THE_CPU.get(func, func)
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is to be known of one of torch's operations: to ask torch each time costs as much as to compute it."""
+
+    func: Any
+    computes: Callable[..., Any]
+    convolution: bool
+    nothing: bool
+    sized_by_values: bool
+    takes_masks: bool
+    in_place: bool
+    draws: bool
+
+
+@cache
+def _operation(func: Any) -> Operation:
+    return Operation(
+        func,
+        ON_THE_CPU.get(func, func),
+        func in convolutions.ON_THE_CPU,
+        func._schema.name in AS_THEY_ARE,
+        func in SIZED_BY_VALUES,
+        func in MASKED,
+        func._schema.is_mutable,
+        torch.Tag.nondeterministic_seeded in func.tags,
+    )
+
+
+def _computed(operation: Operation, args: Any, options: dict[str, Any]) -> Any:
     try:
-        return function(*args, **options)
+        return operation.computes(*args, **options)
     except (NotImplementedError, RuntimeError) as error:
         # a batch norm of 16-bit images with statistics in 32 bits is one of those that only a device has
         missing = re.search("not implemented for '(Half|BFloat16)'|expected scalar type (Half|BFloat16)", str(error))
-        if not missing or func._schema.is_mutable:
+        if not missing or operation.in_place:
             raise
-    return function(*mapped(args, low_precision), **mapped(options, low_precision))
+    return operation.computes(*mapped(args, low_precision), **mapped(options, low_precision))
 
 
 def _drawing(
-    mode: Numbers, func: Any, options: dict[str, Any], device: torch.device
-) -> Callable[[Callable[[], Any]], Any]:
-    """How to compute an operation that may draw: with numbers that the device's generator and its offset determine."""
-    if torch.Tag.nondeterministic_seeded not in func.tags or draws_of == "cpu":
-        return lambda compute: compute()
+    mode: Numbers, operation: Operation, options: dict[str, Any], device: torch.device
+) -> Callable[[Computation], Any] | None:
+    """How to compute an operation that may draw: with numbers that the device's generator and its offset determine.
+
+    None: as any other.
+    """
+    if not operation.draws or draws_of == "cpu":
+        return None
     index = torch.cuda.current_device() if device.index is None else device.index
     generator = options.get("generator") or torch.cuda.default_generators[index]
     if not torch.cuda.is_current_stream_capturing():
         offset = generator.get_offset()
         return lambda compute: _drawn_from(generator, offset, compute)
     if mode.rng is None:
-        return lambda compute: compute()
+        return None
     of_graph = mode.rng.setdefault(id(generator), GraphDraws(generator))
     nth, of_graph.count = of_graph.count, of_graph.count + 1
     return lambda compute: _drawn_from(generator, of_graph.start + nth * of_graph.each, compute)
@@ -215,46 +267,56 @@ class Numbers(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         options = kwargs or {}
-        on_device = [t for t in tensors((args, options)) if t.device.type == "cuda"]
-        asked = options.get("device")
-        if not on_device and not (asked is not None and torch.device(asked).type == "cuda"):
+        on_device = [t for t in tensors(args) if t.is_cuda]
+        if options:
+            on_device += [t for t in tensors(options) if t.is_cuda]
+        if not on_device:
+            asked = options.get("device")
+            if asked is None or torch.device(asked).type != "cuda":
+                return func(*args, **options)
+        operation = _operation(func)
+        if operation.nothing:
             return func(*args, **options)
-        if func._schema.name in AS_THEY_ARE:
-            return func(*args, **options)
-        if func in SIZED_BY_VALUES or (func in MASKED and _has_mask(args[1])):
-            return self._sized_by_values(func, args, options, on_device)
-        return self._same_size(func, args, options, on_device)
+        if operation.sized_by_values or (operation.takes_masks and _has_mask(args[1])):
+            return self._sized_by_values(operation, args, options, on_device)
+        return self._same_size(operation, args, options, on_device)
 
-    def _sized_by_values(self, func, args, options, on_device):
+    def _sized_by_values(self, operation, args, options, on_device):
         on_device[0].flatten()[:1].cpu()  # here a GPU is waited for; an error while it captures
-        found = _computed(func, mapped(args, _to_host), _host_options(mapped(options, _to_host)))
-        if func._schema.is_mutable:
+        found = _computed(operation, mapped(args, _to_host), _host_options(mapped(options, _to_host)))
+        if operation.in_place:
             return args[0]
         return mapped(found, lambda x: x.to(on_device[0].device) if isinstance(x, Tensor) else x)
 
-    def _same_size(self, func, args, options, on_device):
-        known = {t.untyped_storage().data_ptr() for t in on_device}
-        capturing = torch.cuda.is_current_stream_capturing()
-        device = on_device[0].device if on_device else torch.device(options["device"])
-        # before it runs, since it moves the generator on
-        drawing = _drawing(self, func, options, device)
-        out = convolutions.launched(func, args) if func in convolutions.ON_THE_CPU else func(*args, **options)
+    def _same_size(self, operation, args, options, on_device):
+        func = operation.func
+        capturing = torch._C._cuda_isCurrentStreamCapturing()
+        drawing = None
+        if operation.draws:  # before it runs, since it moves the generator on
+            device = on_device[0].device if on_device else torch.device(options["device"])
+            drawing = _drawing(self, operation, options, device)
+        out = convolutions.launched(func, args) if operation.convolution else func(*args, **options)
         results = _in_order(out)
+        known = {t.untyped_storage().data_ptr() for t in on_device}
         fresh = [t is not None and t.untyped_storage().data_ptr() not in known for t in results]
-        if results and not any(fresh) and not func._schema.is_mutable:
+        if results and not operation.in_place and True not in fresh:
             return out  # a view
         seen = _to_host_while_capturing if capturing else _to_host
-        host_args, host_options = mapped(args, seen), _host_options(mapped(options, seen))
+        host_args = mapped(args, seen)
+        host_options = _host_options(mapped(options, seen)) if options else options
         # not the results themselves: a tape that keeps them keeps what autograd remembers of them, too
-        targets = [None if t is None else _to_host(t) for t in results]
+        targets = [_to_host(t) if new else None for t, new in zip(results, fresh, strict=True)]
 
         def compute() -> Any:
-            found = drawing(lambda: _computed(func, host_args, host_options))
+            if drawing is None:
+                found = _computed(operation, host_args, host_options)
+            else:
+                found = drawing(lambda: _computed(operation, host_args, host_options))
             values = _in_order(found)
             if targets and len(values) != len(targets):
                 raise AssertionError(f"{func}: {len(targets)} tensors on CUDA, {len(values)} on the CPU")
-            for target, value, new in zip(targets, values, fresh, strict=bool(targets)):
-                if not new or target is None or value is None or not target.numel() or not value.numel():
+            for target, value in zip(targets, values, strict=bool(targets)):
+                if target is None or value is None or not target.numel() or not value.numel():
                     continue  # written in place; or an output that only one of the two has use for
                 if target.shape != value.shape:
                     raise AssertionError(f"{func}: {target.shape} on CUDA, {value.shape} on the CPU")
@@ -267,12 +329,14 @@ class Numbers(TorchDispatchMode):
             return out
         found = compute()
         # what torch read from the device's memory itself, such as the truth of torch.equal, it read too early
-        return out if out is None or isinstance(out, Tensor | tuple | list) else found
+        return out if out is None or isinstance(out, (Tensor, *SEQUENCES)) else found
 
 
 def _in_order(out: Any) -> list[Tensor | None]:
     """All that an operation returned, in its order: a gradient that nobody needs may be None on one of the two."""
-    if isinstance(out, tuple | list) and all(x is None or isinstance(x, Tensor) for x in out):
+    if isinstance(out, Tensor):
+        return [out]
+    if isinstance(out, SEQUENCES) and all(x is None or isinstance(x, Tensor) for x in out):
         return list(out)
     return list(tensors(out))
 

@@ -21,7 +21,7 @@ from tests.cuda.test_graph_refused import alike
 from tests.engine import conftest
 from tests.engine.conftest import LooksAt, Make, run, same, weights
 from tests.techniques.table import NAMES, trial
-from tests.test_recipes import NARROW, PATHS, Noise
+from tests.test_recipes import FEW_CHANNELS, PATHS, Noise
 from workbench.control import Control
 from workbench.engine.build import Build, build
 from workbench.engine.recorder import Recorder
@@ -38,12 +38,6 @@ pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("standin")]
 SHORT = {
     **dict.fromkeys(("v3", "v4", "v5", "v6", "dreamfire", "dreamfire-sgd"), ("techniques.cosine.warmup_epochs=1",)),
     "fast94-cpu": ("train.epochs=5",),  # in which one size of images lasts long enough to be recorded
-}
-WIDTHS = {
-    **dict.fromkeys(("dreamfire", "dreamfire-sgd", "resnet18", "resnet18-c100"), ("model.channels=[8,16,16,16]",)),
-    **dict.fromkeys(("deeper-cnn", "deeper-cnn-c100"), ("model.widths=[8,16,16,16]", "model.hidden=[16,16]")),
-    "fast94-cpu": ("model.widths=[8,8,16,16,16,16]",),
-    **NARROW,
 }
 QUICK = ("digits", "v0", "v6", "ninety-four", "fast94", "resnet20")
 make, make_small = conftest.make, conftest.make_small
@@ -103,7 +97,7 @@ def test_a_packaged_recipe_trains_to_the_same_bits(
         "train.log_every=1",
         "train.epochs=2",
         *SHORT.get(path.stem, ()),
-        *NARROW.get(path.stem, ()),
+        *FEW_CHANNELS.get(path.stem, ()),
     )
     recipe = read_recipe_file(path, overrides=extra)
     recipe = feeding(recipe, Few(100 if recipe.data.source == "cifar100" else 10).load(tmp_path))

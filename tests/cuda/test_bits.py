@@ -23,7 +23,7 @@ from tests.checks.conftest import feeding, small_digits
 from tests.cuda import numbers
 from tests.engine.conftest import run, weights
 from tests.techniques.table import NAMES, fed, trial
-from tests.test_recipes import NARROW, PATHS, Noise
+from tests.test_recipes import FEW_CHANNELS, PATHS, Noise
 from workbench.engine.build import Build, build
 from workbench.events import Evaluated, Finished, Trained
 from workbench.models.layers import whitening
@@ -70,7 +70,7 @@ def test_a_technique_gives_the_bits_of_the_cpu(name: str, pipeline: str, tmp_pat
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_packaged_recipe_gives_the_bits_of_the_cpu(path: Path, pipeline: str, tmp_path: Path) -> None:
     """Two steps of eight images each; the widest networks with fewer channels, and all in 32 bits."""
-    narrow = NARROW.get(path.stem, ())
+    narrow = FEW_CHANNELS.get(path.stem, ())
     recipe = read_recipe_file(
         path, overrides=(*IN_32, AS_WRITTEN, "data.batch_size=8", "train.log_every=1", *PIPELINES[pipeline], *narrow)
     )

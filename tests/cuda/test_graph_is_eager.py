@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.checks.conftest import feeding, small_digits
 from tests.cuda import runtime
 from tests.engine import conftest
 from tests.engine.conftest import Make, run, weights
@@ -114,7 +115,7 @@ def growing(*changes: str) -> Build:
         "techniques.progressive_resizing.finetune=0.4",
         *changes,
     )
-    return build(trial("progressive_resizing", extra=extra), "cuda", Path())
+    return build(feeding(trial("progressive_resizing", extra=extra), small_digits()), "cuda", Path())
 
 
 def trained(build: Build) -> tuple[Build, list[Event]]:

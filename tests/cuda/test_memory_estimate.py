@@ -6,6 +6,7 @@ formats and settings, not on values. The stand-in's libraries take no workspace.
 
 from __future__ import annotations
 
+import gc
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ OTHERS = ("sam", "gradient_accumulation", "gradient_clipping", "mixed_precision"
 
 @pytest.fixture(autouse=True)
 def _numbers_mean_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.collect()  # what earlier tests left behind lies between what is measured here
+    torch.cuda.empty_cache()
     monkeypatch.setattr(Guard, "bad_step", lambda self: None)
     monkeypatch.setattr(footprint, "workspace_bytes", lambda device: 0)
 

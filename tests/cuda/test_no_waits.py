@@ -18,7 +18,7 @@ from torch import Tensor
 from tests.checks.conftest import feeding, small_digits
 from tests.engine.conftest import Make
 from tests.techniques.table import NAMES, fed, trial
-from tests.test_recipes import NARROW, PATHS, Noise
+from tests.test_recipes import FEW_CHANNELS, PATHS, Noise
 from workbench.checks.run_checks import RunChecks
 from workbench.control import Control
 from workbench.engine.backend import backend
@@ -48,7 +48,7 @@ def test_no_step_of_a_technique_waits(name: str, pipeline: str, tmp_path: Path, 
 def test_no_step_of_a_packaged_recipe_waits(path: Path, pipeline: str, tmp_path: Path, standin: ModuleType) -> None:
     """Four steps of eight images, the widest networks with fewer channels."""
     recipe = read_recipe_file(
-        path, overrides=("data.batch_size=8", *QUIET, *PIPELINES[pipeline], *NARROW.get(path.stem, ()))
+        path, overrides=("data.batch_size=8", *QUIET, *PIPELINES[pipeline], *FEW_CHANNELS.get(path.stem, ()))
     )
     noise: Any = Noise(100 if recipe.data.source == "cifar100" else 10)
     assert waits_of(recipe.model_copy(update={"data_source": noise}), tmp_path, standin, steps=4) == []

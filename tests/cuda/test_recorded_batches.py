@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.checks.conftest import small_digits
 from tests.cuda.test_graph_refused import Plant, assert_the_same_run, capturing, plant, trained
 from tests.engine import conftest
 from tests.engine.conftest import Make, run
@@ -25,13 +26,19 @@ from workbench.step import StepContext, as_written
 
 pytestmark = pytest.mark.cuda
 
-make, make_small = conftest.make, conftest.make_small
+make = conftest.make
 CHANGES = (
     "train.epochs=1.6",
     "train.log_every=1",
     "train.deterministic=true",  # on a card two runs differ in their last bits otherwise
     "techniques.random_crop.padding=1",
 )
+
+
+@pytest.fixture
+def make_small(make: Make) -> Make:
+    """Ten steps an epoch, of images of half the size."""
+    return partial(make, dataset=small_digits(640, 64))
 
 
 def waits_for_an_image(build: Build) -> None:

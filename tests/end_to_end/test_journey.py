@@ -10,11 +10,13 @@ import psutil
 import pytest
 
 from tests.end_to_end.test_queue import WORKBENCH
-from tests.end_to_end.test_terminal import Terminal, losses, pytestmark, terminals, wait_until  # noqa: F401
+from tests.end_to_end.test_terminal import NEEDS_TMUX, Terminal, losses, terminals, wait_until  # noqa: F401
 from tests.waiting import GIVE_UP
 from workbench.recipe import read_recipe_file
 from workbench.runs.find.listing import list_runs
 from workbench.runs.store.status import read_status
+
+pytestmark = [pytest.mark.terminal, NEEDS_TMUX]
 
 
 @pytest.mark.slow

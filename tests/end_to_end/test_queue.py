@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_terminal import Terminal, losses, pytestmark, terminals, wait_until  # noqa: F401
+from tests.end_to_end.test_terminal import NEEDS_TMUX, Terminal, losses, terminals, wait_until  # noqa: F401
 from tests.runs.helpers import worker_lives
 from workbench.paths import packaged_recipes
 from workbench.runs.find.listing import list_runs
 from workbench.runs.store.status import RunSummary
 
+pytestmark = [pytest.mark.terminal, NEEDS_TMUX]
 WORKBENCH = f"{sys.executable} -m workbench"
 
 

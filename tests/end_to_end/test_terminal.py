@@ -18,7 +18,8 @@ import pytest
 from tests.waiting import GIVE_UP
 from tests.waiting import wait_for as wait_until
 
-pytestmark = [pytest.mark.terminal, pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")]
+NEEDS_TMUX = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+pytestmark = [pytest.mark.terminal, NEEDS_TMUX]
 
 
 class Terminal:

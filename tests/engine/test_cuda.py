@@ -64,6 +64,7 @@ def test_no_step_waits_for_the_device(make: Make, waiting_is_an_error: None, dty
             f"techniques.adamw.enabled={str(optimizer == 'adamw').lower()}",
             *QUIETLY,
             device="cuda",
+            dataset=small_digits(640, 64),
         )
     )
 
@@ -114,17 +115,17 @@ def test_the_network_starts_from_the_cpus_weights(make: Make) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
-def test_it_learns_and_resumes(make: Make, tmp_path: Path, dtype: str) -> None:
+def test_it_learns_and_resumes(make_small: Make, tmp_path: Path, dtype: str) -> None:
     overrides = (*TECHNIQUES, f"techniques.mixed_precision.dtype={dtype}", "train.epochs=4", "train.deterministic=true")
     control, checkpoints = Control(), Checkpoints(tmp_path)
     first = run(
-        make(*overrides, device="cuda"),
+        make_small(*overrides, device="cuda"),
         control,
         checkpoints,
         on_event=lambda e: control.stop() if isinstance(e, Trained) and e.step == 40 else None,
     )
     assert isinstance(first[-1], Stopped)
-    second = run(make(*overrides, device="cuda"), Control(), checkpoints, checkpoints.load())
+    second = run(make_small(*overrides, device="cuda"), Control(), checkpoints, checkpoints.load())
     end = second[-1]
     assert isinstance(end, Finished)
     assert end.test_accuracy > 0.85
@@ -132,13 +133,13 @@ def test_it_learns_and_resumes(make: Make, tmp_path: Path, dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 @pytest.mark.parametrize("mode", ["graph", *(pytest.param(mode, marks=COMPILES) for mode in ("default", "max"))])
-def test_every_mode_of_execution_gives_the_same_curve(make: Make, dtype: str, mode: str) -> None:
+def test_every_mode_of_execution_gives_the_same_curve(make_small: Make, dtype: str, mode: str) -> None:
     changes = (*TECHNIQUES, f"techniques.mixed_precision.dtype={dtype}", "train.epochs=2", "train.log_every=1")
-    events = run(make(*changes, f"train.compile={mode}", device="cuda"))
+    events = run(make_small(*changes, f"train.compile={mode}", device="cuda"))
     told = [event.message for event in events if isinstance(event, Noted)]
     assert all(message.startswith("compiled the network in") for message in told), told
     found = [event.loss for event in events if isinstance(event, Trained)]
-    plain = [event.loss for event in run(make(*changes, device="cuda")) if isinstance(event, Trained)]
+    plain = [event.loss for event in run(make_small(*changes, device="cuda")) if isinstance(event, Trained)]
     assert found[:10] == pytest.approx(plain[:10], rel=0.02)
     assert found[-1] == pytest.approx(plain[-1], abs=0.1)
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.waiting import GIVE_UP
-from workbench.preview.answers import Answers, sample_steps
+from workbench.engine.planned import sample_steps
+from workbench.preview.answers import Answers
 from workbench.preview.protocol import (
     STAGES,
     Checks,

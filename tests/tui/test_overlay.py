@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +14,16 @@ from tests.tui.fakes import NOW, evaluated, started, trained
 from tests.tui.many_runs import many_runs
 from tests.tui.test_charts import plain
 from workbench.events import Resumed, to_json
-from workbench.runs.find.catalog import Catalog
+from workbench.runs.find.catalog import Catalog, Entry
+from workbench.runs.find.groups import grouped
+from workbench.runs.find.keys import Vocabulary
+from workbench.runs.find.query import field
+from workbench.runs.find.varying import varying
 from workbench.runs.store.directory import RunDirectory
+from workbench.tui.charts import engine
 from workbench.tui.common.palette import Palette
-from workbench.tui.runs.columns import COLUMNS, Context, cells, fitting
+from workbench.tui.runs.columns import Context, cells
+from workbench.tui.runs.fitting import chosen, fitting, possible, sorted_in_sight
 from workbench.tui.runs.lister import METRICS, XS, CurveReader, Curves
 from workbench.tui.runs.overlay import LOOKS, Look, Selection, hidden, loss_axis, marked, overlay_drawing, share_axis
 
@@ -149,20 +156,70 @@ def test_every_chart_can_be_drawn(tmp_path: Path, metric: str, x: str) -> None:
     shown = [(CurveReader(run).read(), look) for run, look in zip(runs, LOOKS, strict=False)]
     drawing = overlay_drawing(shown, metric, x, Palette(frame=(100, 100, 100)))
     for width, height in ((78, 8), (20, 5), (5, 2)):
-        text = drawing(width, height)
+        text = engine.plain(drawing(width, height))
         assert bool(text) == (metric != "validation accuracy" and width > 5)
         assert not text or width < 30 or all(look.mark in text for _, look in shown)
 
 
 def test_columns_fit_any_width(tmp_path: Path) -> None:
-    many_runs(tmp_path, 8, NOW)
+    many_runs(tmp_path, 20, NOW)
+    entries = list(Catalog(tmp_path).refresh().entries)
+    small = [entry for entry in entries if entry.recipe == "small"]
+    vocabulary = Vocabulary(entry.keys for entry in entries)
+    asked = [(name, field(name, vocabulary)) for name in ("learning_rate", "best", "age", "host", "cutout")]
+    for rows, baseline, folded in itertools.product((entries, small), (None, entries[0]), (False, True)):
+        lines = grouped(rows) if folded else rows
+        differs = varying(rows)
+        context = Context(NOW, baseline=baseline, usual=differs.usual)
+        for known in (possible(lines, differs, context), chosen(asked, lines)):
+            for width in range(44, 200, 4):
+                columns = fitting(width, sorted_in_sight(known, "seed"))
+                keys = {column.key for column, _ in columns}
+                assert "sign" in keys and (known[1].key != "state" or {"state", "test"} <= keys)
+                for entry in lines:
+                    row = cells(entry, columns, context)
+                    assert [len(text) for text, _ in row] == [cell_width for _, cell_width in columns]
+                    assert sum(len(text) + 1 for text, _ in row) - 1 <= width
+
+
+def test_only_columns_that_say_something_are_there(tmp_path: Path) -> None:
+    many_runs(tmp_path, 20, NOW)
     entries = Catalog(tmp_path).refresh().entries
-    for width in range(36, 200, 4):
-        for baseline in (None, entries[0]):
-            columns = fitting(width, baseline=baseline is not None)
-            assert {"sign", "state", "recipe", "test"} <= {column.key for column, _ in columns}
-            for entry in entries:
-                row = cells(entry, columns, Context(NOW, baseline=baseline))
-                assert [len(text) for text, _ in row] == [cell_width for _, cell_width in columns]
-                assert sum(len(text) + 1 for text, _ in row) - 1 <= width
-    assert len(fitting(300, baseline=True)) == len(COLUMNS)
+    small = [entry for entry in entries if entry.recipe == "small"]
+
+    def keys(rows: Sequence[Entry], width: int = 300, baseline: Entry | None = None) -> list[str]:
+        differs = varying(rows)
+        found = fitting(width, possible(rows, differs, Context(NOW, baseline=baseline, usual=differs.usual)))
+        return [column.key for column, _ in found]
+
+    everything = keys(entries)
+    assert "recipe" in everything and "difference" in everything and "cutout" not in everything
+    assert not {"best", "device", "points", "percent"} & set(everything)  # no run has another one
+    assert {"points", "percent"} <= set(keys(entries, baseline=entries[0]))
+    one = keys(small)
+    assert "recipe" not in one and "difference" not in one and {"cutout", "label_smoothing", "seed"} <= set(one)
+    assert "difference" in keys(small, 60)  # says what has no room
+    assert "seed" not in keys([entry for entry in small if entry.status and entry.status.seed == 1])
+
+
+def test_what_has_no_room_is_said_of_those_that_are_not_as_most(tmp_path: Path) -> None:
+    many_runs(tmp_path, 25, NOW)
+    small = [entry for entry in Catalog(tmp_path).refresh().entries if entry.recipe == "small"]
+    differs = varying(small)
+    context = Context(NOW, usual=differs.usual)
+    columns = fitting(60, possible(small, differs, context))
+    (place,) = [number for number, (column, _) in enumerate(columns) if column.key == "difference"]
+    assert columns[place][0].title == "also"
+    shown = {columns[place][0].cell(entry, context)[0] for entry in small}
+    assert "" in shown and any(words.startswith("+") for words in shown)
+    assert not any("−" in words for words in shown)
+
+
+def test_columns_that_were_asked_for_stand_in_that_order(tmp_path: Path) -> None:
+    many_runs(tmp_path, 5, NOW)
+    entries = Catalog(tmp_path).refresh().entries
+    vocabulary = Vocabulary(entry.keys for entry in entries)
+    columns = chosen([(name, field(name, vocabulary)) for name in ("age", "lr", "host", "acc")], entries)
+    assert [column.title for column in columns] == ["", "age", "lr", "host", "test"]
+    words = [column.cell(entries[0], Context(NOW))[0] for column in columns[2:4]]
+    assert words == ["0.01", "box"]

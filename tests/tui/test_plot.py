@@ -9,15 +9,12 @@ from array import array
 from tests.tui.fakes import NOW, history, started, trained
 from workbench.events import Resumed
 from workbench.runs.store.machine import Sample
+from workbench.tui.charts.engine import plain
 from workbench.tui.charts.plot import Plot, Series
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Palette
 from workbench.tui.run.plots import plots, progress_of
 from workbench.tui.run.view import MOST, MachineView, RunView
-
-
-def plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def view_of(until: int = 150) -> RunView:
@@ -56,8 +53,8 @@ def test_nothing_that_a_run_says_breaks_a_chart() -> None:
             for log in (False, True):
                 for size in ((0, 0), (12, 4), (80, 14), (200, 60)):
                     viewport = Viewport(unit=unit, cursor=10.0)
-                    text, _ = plot.draw(*size, viewport, progress_of(view), Palette(), log=log)
-                    assert not text or len(text.split("\n")) == size[1]
+                    rows, _ = plot.draw(*size, viewport, progress_of(view), Palette(), log=log)
+                    assert not rows or len(rows) == size[1]
 
 
 def test_a_logarithmic_loss_has_decades() -> None:
@@ -91,10 +88,10 @@ def test_a_cpu_run_shows_its_process_and_a_gpu_run_its_gpu() -> None:
     view.feed_machine([Sample(NOW - 100 + s, s, cpu=1.5, memory=2**30) for s in range(20)])
     cpu, memory = plots(view, 4)[4:]
     assert (cpu.title, memory.title) == ("CPU", "Memory")
-    assert figures(cpu) == {"of a core": "150%"} and figures(memory) == {"GiB": "1.00"}
+    assert figures(cpu) == {"of a core": "150 %"} and figures(memory) == {"GiB": "1.00"}
     view.feed_machine([Sample(NOW - 80, 100, 1.0, 2**30, 0.93, 3 * 2**30, 80 * 2**30)])
     memory, use = plots(view, 4)[4:]
-    assert figures(memory) == {"GiB of 80": "3.0"} and figures(use) == {"busy": "93%"}
+    assert figures(memory) == {"GiB of 80": "3.0"} and figures(use) == {"busy": "93 %"}
 
 
 def test_samples_stand_at_the_step_of_their_moment() -> None:

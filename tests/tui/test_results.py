@@ -93,9 +93,18 @@ def test_results(
 
 def test_the_matrix_has_true_classes_in_rows() -> None:
     lines = classes(results(), 78).plain.splitlines()
-    assert lines[0].split()[:4] == ["true", "class", "right", "airp…"]
-    assert lines[2].split() == ["automobile", "98.5", "%", "·", "901", "12", "·", "2", "·", "·", "·", "·", "·"]
+    assert [line.split() for line in lines[:2]] == [
+        ["airp", "autom"],
+        ["true", "class", "right", "lane", "obile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    ]
+    assert lines[3].split() == ["automobile", "98.5", "%", "·", "901", "12", "·", "2", "·", "·", "·", "·", "·"]
     assert max(map(len, lines)) <= 78
+
+
+def test_where_columns_are_narrow_the_names_over_them_are_whole() -> None:
+    lines = classes(results(), 74).plain.splitlines()
+    assert [line.split() for line in lines[:2]] == [["auto"], ["airp", "mob", "hor", "tru"]]
+    assert len({len(line) for line in lines[:13]}) == 1
 
 
 def test_short_names_stand_under_the_heading() -> None:

@@ -20,8 +20,8 @@ from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.run.charts import RunCharts
 from workbench.tui.run.panes import Bar, RunLog
-from workbench.tui.run.plots import RunCharts
 from workbench.tui.run.screen import RunScreen
 
 

@@ -16,13 +16,15 @@ from tests.tui.test_compose import TestPilot
 from tests.tui.test_run import head
 from tests.waiting import at_rest, until
 from workbench.events import to_json
+from workbench.format import percent
 from workbench.recipe import Recipe
 from workbench.runs.store.directory import RunDirectory
+from workbench.runs.store.notes import pin
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.widgets import Line, Pane
 from workbench.tui.compat.terminal import CroppedUpdate
-from workbench.tui.run.plots import RunCharts
+from workbench.tui.run.charts import RunCharts
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ async def test_the_cursor_reads_every_chart_and_escape_hides_it(make_app: AppFac
         assert "at step 140" in axis(pilot)
         loss, accuracy, rate, *_ = (chart.words for chart in charts(pilot).charts)
         assert f"raw {trained(140).loss:.5f}" in loss and "test 0.19922" in loss
-        assert f"raw {trained(140).accuracy:.2%}" in accuracy
+        assert f"raw {percent(trained(140).accuracy)}" in accuracy
         assert f"{trained(140).learning_rate:.6g}" in rate
         assert "┊" in charts(pilot).charts[0].text
         await pilot.press("right", "escape")
@@ -121,6 +123,27 @@ async def test_smoothing_units_and_scale_by_key(make_app: AppFactory, run: RunDi
         await pilot.press("tab", "tab", "l")  # an accuracy has no logarithmic scale
         assert charts(pilot).chosen is charts(pilot).charts[1]
         assert "log" not in charts(pilot).charts[1].words and "log" in charts(pilot).charts[0].words
+
+
+async def test_the_baseline_stands_behind_epoch_by_epoch(
+    make_app: AppFactory, run: RunDirectory, recipe: Recipe
+) -> None:
+    other = written(run.path.parent / "pinned", recipe, history(until=100))
+    app = make_app(watch=run, now=lambda: NOW - 70)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await ready(pilot)
+        assert "behind" not in axis(pilot)
+        pin(run.path.parent, other.name)
+        await until(pilot, lambda: "behind: pinned" in axis(pilot))
+        for chart in charts(pilot).charts[:2]:
+            assert chart.plot_shown is not None
+            behind = chart.plot_shown.series[0]
+            assert (behind.name, behind.steps[-1]) == ("pinned", 100)
+            assert "pinned" not in chart.words
+        await pilot.press("left")
+        assert "pinned" in charts(pilot).charts[0].words
+        pin(run.path.parent, run.name)  # nothing stands behind itself
+        await until(pilot, lambda: "behind" not in axis(pilot))
 
 
 async def test_one_chart_in_full(make_app: AppFactory, run: RunDirectory) -> None:

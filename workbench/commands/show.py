@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from workbench.commands import options
+from workbench.commands.curves import say_curves
 from workbench.commands.evaluation import results_of, say_confusion, say_mistakes
 from workbench.commands.options import settings_of
 from workbench.commands.output import complain, say, say_json, say_pairs, say_table
@@ -29,6 +30,7 @@ from workbench.runs.store.events import EventReader
 from workbench.runs.store.history import RunHistory
 from workbench.runs.store.status import ENDED, RunSummary, summary
 from workbench.storage.regular import open_regular
+from workbench.tui.run.view import RunView
 
 
 def show(
@@ -41,7 +43,7 @@ def show(
     plugin: options.PluginFiles = None,
     debug: options.Debug = False,
 ) -> None:
-    """Show one run: state, checks, evaluations, files, and how its recipe differs from the packaged one of its name.
+    """Show one run: state, checks, curves, evaluations, files, how its recipe differs from its packaged one.
 
     \b
     Examples:
@@ -55,7 +57,8 @@ def show(
         _say_results(results_of(found.run), confusion=confusion, mistakes=mistakes, as_json=as_json)
         return
     reader = EventReader(found.run)
-    history = RunHistory(reader.read()[0])
+    history = RunView()
+    history.feed(reader.read()[0])
     if reader.problem:
         complain(reader.problem)
     checks, evaluations = history.checks.values(), history.evaluations
@@ -77,6 +80,7 @@ def show(
     say_pairs(_status_pairs(found, history))
     for check in checks:
         say(check_line(check))
+    say_curves(history)
     if evaluations:
         say()
         rows = [(short(e.epoch), f"{e.step:,}", e.split, figure(e.loss), percent(e.accuracy)) for e in evaluations]

@@ -9,6 +9,7 @@ from workbench.engine.build import Build, parameter_counts
 from workbench.engine.cost import multiply_adds
 from workbench.engine.evaluate import Hear, evaluate, nobody
 from workbench.engine.observer import Observer
+from workbench.engine.planned import planned
 from workbench.engine.replay import replay
 from workbench.engine.saving import Saving
 from workbench.engine.train_state import TrainState
@@ -176,4 +177,5 @@ def run_started(build: Build) -> RunStarted:
         parameters_by_part=counts,
         multiply_adds=multiply_adds(build.model, build.dataset.shape),
         execution=str(build.execution),
+        learning_rates=tuple(planned(build.learning_rate, build.steps, build.steps_per_epoch)),
     )

@@ -13,15 +13,13 @@ from workbench.checks.preflight import report
 from workbench.engine.build import build, parameter_counts
 from workbench.engine.cost import multiply_adds_of_last
 from workbench.engine.device_fallback import resolve_for_device
+from workbench.engine.planned import planned
 from workbench.engine.samples import samples
 from workbench.engine.summary import BuildSummary, build_summary
 from workbench.preview.protocol import Checks, PreviewRequest, Reply, Samples, Static
 from workbench.recipe import Recipe, read_recipe
 from workbench.recipe.plugins import load_plugin
 from workbench.recipe.registries import TECHNIQUES
-
-POINTS = 200
-"""Points of the learning-rate curve, about."""
 
 
 class Answers:
@@ -93,9 +91,6 @@ class _Remembered:
 def static(number: int, found: BuildSummary, count: int | None) -> Static:
     """Parameters, multiply-adds, steps and the learning-rate curve."""
     parts = parameter_counts(found.model)
-    rates = [
-        (s / found.steps_per_epoch, found.learning_rate(s)) for s in sample_steps(found.steps, found.steps_per_epoch)
-    ]
     return Static(
         id=number,
         parameters=sum(parts.values()),
@@ -103,23 +98,12 @@ def static(number: int, found: BuildSummary, count: int | None) -> Static:
         multiply_adds=count,
         steps_per_epoch=found.steps_per_epoch,
         steps=found.steps,
-        learning_rates=[[round(epoch, 4), float(f"{rate:.6g}")] for epoch, rate in rates],
+        learning_rates=[
+            [round(step / found.steps_per_epoch, 4), float(f"{rate:.6g}")]
+            for step, rate in planned(found.learning_rate, found.steps, found.steps_per_epoch)
+        ],
         training_images=found.training_images,
     )
-
-
-def sample_steps(steps: int, steps_per_epoch: int, points: int = POINTS) -> list[int]:
-    """Steps from 0 to the last: about half of them evenly, half of them denser towards the start, where warm-ups are.
-
-    The ends of the first epochs are among them: that is where most warm-ups end.
-    """
-    if steps <= points:
-        return list(range(steps))
-    half = points // 2
-    even = [round(i * (steps - 1) / (half - 1)) for i in range(half)]
-    dense = [round((steps - 1) ** (i / (half - 1))) for i in range(half)]
-    ends = [e * steps_per_epoch + i for e in range(1, 11) for i in (-1, 0) if e * steps_per_epoch + i < steps]
-    return sorted({*even, *dense, *ends})
 
 
 def _warm_up(recipe: Recipe, root: Path) -> None:

@@ -45,10 +45,10 @@ def quoted(name: object) -> str:
     return f"'{shortened(str(name), 60)}'"
 
 
-def nearest(name: object, known: Sequence[str], *, list_all: int = 12) -> str:
+def nearest(name: object, known: Sequence[str], *, list_all: int = 12, cutoff: float = 0.6) -> str:
     """``"; did you mean 'x'?"`` for a name that is close to a known one, else the known ones if they are few."""
     alike = [k for k in known if k.lower() == str(name).lower()]  # SGD, AdamW
-    close = alike or difflib.get_close_matches(str(name)[:200], known, n=1, cutoff=0.6)
+    close = alike or difflib.get_close_matches(str(name)[:200], known, n=1, cutoff=cutoff)
     if close:
         return f"; did you mean '{close[0]}'?"
     if known and len(known) <= list_all:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from workbench.runs.find.keys import Keys, read_keys
 from workbench.runs.find.listing import look_into
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.notes import Notes, baseline, read_notes
@@ -16,9 +17,10 @@ NO_NOTES = Notes()
 
 @dataclass(frozen=True)
 class Entry(RunSummary):
-    """A run's line with what people wrote about it."""
+    """A run's line with what people wrote about it, and what its recipe says."""
 
     notes: Notes = NO_NOTES
+    keys: Keys = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -53,7 +55,8 @@ class Catalog:
         self._listing = NOTHING
 
     def refresh(self) -> Listing:
-        """The runs as they are now: three ``stat`` a run, and two small files of those that changed."""
+        """The runs as they are now: three ``stat`` a run, and two small files of those that changed;
+        a recipe once."""
         folder = look_into(self.root)
         self._entries.keep_only(folder.names)
         entries = [self._entry(name) for name in folder.names]
@@ -82,4 +85,5 @@ def entry_of(run: RunDirectory) -> Entry:
 def _read(run: RunDirectory, before: Entry | None) -> Entry:
     status = read_status(run)
     recipe, created = (before.recipe, before.created) if before else (run.recipe_name, run.created)
-    return Entry(run, effective_state(status), recipe, created, status, read_notes(run))
+    keys = before.keys if before and before.keys else read_keys(run.recipe_file)
+    return Entry(run, effective_state(status), recipe, created, status, read_notes(run), keys)

@@ -3,8 +3,11 @@
 Terms are separated by spaces and must all hold. A bare word stands in the name, the recipe, a tag or the note.
 ``field:text`` looks for a part of a text, ``field=text`` for all of it, commas separate alternatives. Numbers are
 compared with ``:`` or ``=`` (as exactly as they are written), ``>``, ``>=``, ``<`` and ``<=``. ``-`` or ``!`` before a
-term turns it round. Quotes keep spaces together. Shares may be written ``90%``; times need a unit: ``90s``, ``10m``,
-``2h``, ``3d``, ``1w``.
+term turns it round, and ``!=`` is ``=`` turned round. Quotes keep spaces together. Shares may be written ``90%``; times
+need a unit: ``90s``, ``10m``, ``2h``, ``3d``, ``1w``.
+
+A field may also be a key of the recipes, or its end: ``learning_rate>0.05``; its value is compared exactly. ``+cutmix``
+finds the runs with a technique, ``-cutmix`` those without.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any, Literal
 from workbench.recipe.errors import nearest
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Entry
+from workbench.runs.find.keys import Vocabulary, order_of, value_of, value_test
 from workbench.runs.store.status import ACTIVE, ENDED, Status
 
 Kind = Literal["text", "share", "whole", "number", "duration"]
@@ -69,22 +73,37 @@ FIELDS: dict[str, Field] = {
 _NAMES = {name: field for field in FIELDS.values() for name in (field.name, *field.also)}
 
 
-def field(name: str) -> Field:
-    """The field of a name, in any case. Raises RunError with the nearest one."""
-    try:
-        return _NAMES[name.lower()]
-    except KeyError:
-        hint = nearest(name.lower(), list(_NAMES), list_all=0) or f"; there are {', '.join(FIELDS)}"
-        raise RunError(f"no field '{name}'{hint}") from None
+NO_KEYS = Vocabulary()
 
 
-def ordered(entries: Sequence[Entry], name: str, now: float, *, descending: bool = False) -> list[Entry]:
+def field(name: str, vocabulary: Vocabulary = NO_KEYS) -> Field | tuple[str, ...]:
+    """The field of a name, in any case, or the keys of the recipes. Raises RunError with the nearest one."""
+    if (known := _NAMES.get(name.lower())) is not None:
+        return known
+    if found := vocabulary.find(name):
+        return found
+    ends = {key.rpartition(".")[2] for key in vocabulary.names}
+    names = list(dict.fromkeys((*_NAMES, *vocabulary.names, *sorted(ends))))
+    hint = nearest(name.lower(), names, list_all=0, cutoff=0.7) or f"; there are {', '.join(FIELDS)}"
+    more = ", and every key of the recipes" if vocabulary.names and "there are" in hint else ""
+    raise RunError(f"no field '{name}'{hint}{more}") from None
+
+
+def ordered(
+    entries: Sequence[Entry], name: str, now: float, *, descending: bool = False, vocabulary: Vocabulary = NO_KEYS
+) -> list[Entry]:
     """The runs sorted by a field; those without a value come last either way, equal ones keep their order."""
-    read = field(name).read
+    by = field(name, vocabulary)
+
+    def read(entry: Entry, now: float) -> Any:
+        if isinstance(by, Field):
+            return by.read(entry, now)
+        found = value_of(entry.keys, by)
+        return None if found is None else order_of(found)
 
     def value(entry: Entry) -> Any:
         found = read(entry, now)
-        return " ".join(found).lower() if isinstance(found, tuple) else found
+        return " ".join(found).lower() if isinstance(by, Field) and isinstance(found, tuple) else found
 
     known = [(found, entry) for entry in entries if (found := value(entry)) is not None and found != ""]
     known.sort(key=lambda pair: pair[0], reverse=descending)
@@ -97,7 +116,7 @@ SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 THOUSANDS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
-_TERM = re.compile(r'(?P<field>[^\s"<>=:]+)(?P<operator>>=|<=|>|<|=|:)(?P<value>.*)', re.DOTALL)
+_TERM = re.compile(r'(?P<field>[^\s"<>=:]+?)(?P<operator>!=|>=|<=|>|<|=|:)(?P<value>.*)', re.DOTALL)
 _NUMBER = re.compile(r"(?P<digits>-?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,2})?)\s*(?P<unit>[a-z%]*)")
 
 Test = Callable[[Entry, float], bool]
@@ -109,20 +128,27 @@ class QueryError(RunError):
 
 @dataclass(frozen=True)
 class Term:
-    """One condition. ``field`` is "" for a bare word."""
+    """One condition. ``field`` is "" for a bare word, and for a technique, whose ``operator`` is "+".
+
+    hint: which values a key has, where no recipe has the wanted one.
+    """
 
     field: str
     operator: str
     value: str
     negated: bool
     test: Test = dataclass_field(compare=False, repr=False)
+    hint: str = dataclass_field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
+        if self.operator == "+":
+            return f"{'!' if self.negated else ''}+{self.value}"
         text = f"{self.field}{self.operator}{_quoted(self.value)}"
         bare = not self.field and not _quoted(self.value).startswith('"')
-        if bare and (text[0] in "-!" or _TERM.fullmatch(text)):
+        if bare and (text[0] in "-!+" or _TERM.fullmatch(text)):
             text = f'"{text}"'
-        return f"{'-' if self.negated else ''}{text}"
+        # -cutout may be a technique, !cutout is always the word
+        return f"{('-' if self.field else '!') if self.negated else ''}{text}"
 
 
 @dataclass(frozen=True)
@@ -139,27 +165,45 @@ class Query:
         """The runs that are meant, in their order."""
         return [entry for entry in entries if self.matches(entry, now)]
 
+    @property
+    def hint(self) -> str:
+        """Which values there are of the keys whose wanted value no recipe has; "" without such."""
+        return "; ".join(term.hint for term in self.terms if term.hint)
+
     def __str__(self) -> str:
         return " ".join(map(str, self.terms))
 
 
-def parse(text: str) -> Query:
-    """Read a query. Raises QueryError for the first term that means nothing."""
-    return Query(tuple(term for word in _WORD.findall(text) if (term := _term(word)) is not None))
+def parse(text: str, vocabulary: Vocabulary = NO_KEYS) -> Query:
+    """Read a query. vocabulary: of the recipes that it is asked of. Raises QueryError for a term that means nothing."""
+    terms = (_term(word, vocabulary) for word in _WORD.findall(text))
+    return Query(tuple(term for term in terms if term is not None))
 
 
-def _term(word: str) -> Term | None:
+def _term(word: str, vocabulary: Vocabulary) -> Term | None:
     negated = len(word) > 1 and word[0] in "-!"
     rest = word[1:] if negated else word
     match = _TERM.fullmatch(rest)
-    if match is None:
-        wanted = rest.replace('"', "")
-        return Term("", "", wanted, negated, _bare(wanted.lower())) if wanted else None
     try:
-        found = field(match["field"])
+        if match is None:
+            if (rest[0] == "+" and len(rest) > 1) or (word[0] == "-" and vocabulary.is_on_somewhere(rest)):
+                technique = vocabulary.technique(rest.removeprefix("+"))
+                return Term("", "+", technique, negated, lambda entry, now: technique in entry.keys)
+            wanted = rest.replace('"', "")
+            return Term("", "", wanted, negated, _bare(wanted.lower())) if wanted else None
+        operator, value = match["operator"], match["value"].replace('"', "")
+        if operator == "!=":
+            operator, negated = "=", not negated
+        found = field(match["field"], vocabulary)
+        if not isinstance(found, Field):
+            name = found[0] if len(found) == 1 else match["field"].lower()
+            right = value_test(name, operator, value)
+            hint = "" if negated else vocabulary.hint(name, found, right)
+            return Term(name, operator, value, negated, lambda entry, now: right(value_of(entry.keys, found)), hint)
+    except QueryError:
+        raise
     except RunError as error:
         raise QueryError(str(error)) from None
-    operator, value = match["operator"], match["value"].replace('"', "")
     if found.name == "state":
         test = _state(operator, value)
     elif found.kind == "text":

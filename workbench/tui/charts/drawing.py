@@ -1,4 +1,4 @@
-"""Charts as ANSI text: axes with round ticks, curves in braille dots, signs for single points."""
+"""Charts as lines of cells: axes with round ticks, curves and signs for single points, drawn by plotext."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from workbench.tui.charts.canvas import Canvas, Run, clipped, inside
+from workbench.format import percent
+from workbench.tui.charts.clip import Point, clipped, inside
+from workbench.tui.charts.engine import Rows, Stroke, Words, paint, sign_of, with_room
 from workbench.tui.common.palette import Colour
 
-Point = tuple[float, float]
 Writer = Callable[[float], str]
 """How a number is written beside its tick."""
 
@@ -17,25 +18,6 @@ FLOOR = 1e-300
 """What zero and less count as on a logarithmic axis: a line to them leaves the chart downwards."""
 DECADES = 12
 """A logarithmic axis holds no more, counted from the highest value."""
-
-ASCII_SIGNS = {
-    "◆": "o",
-    "▲": "^",
-    "●": "@",
-    "■": "#",
-    "▼": "v",
-    "★": "%",
-    "✚": "+",
-    "✖": "x",
-    "━": "*",
-    "┊": ":",
-    "│": "|",
-    "┤": "+",
-    "└": "+",
-    "┬": "+",
-    "─": "-",
-}
-"""What stands for a sign where a terminal has only ASCII."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +34,26 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Label:
+    """A text beside a point: to its right, or to its left where there is no room."""
+
+    point: Point
+    text: str
+    colour: Colour
+
+
+@dataclass(frozen=True)
 class Axis:
-    """The range of an axis and its ticks: places and words."""
+    """The range of an axis and its ticks: places and words. ``unit``: what it counts, said beside its last tick."""
 
     low: float
     high: float
     ticks: Sequence[tuple[float, str]] = field(default_factory=tuple)
+    unit: str = ""
+
+    def share(self, place: float) -> float:
+        """Where a place lies, 0 at the low end and 1 at the high one; the nearer of them if it lies beyond."""
+        return min(max((place - self.low) / ((self.high - self.low) or 1.0), 0.0), 1.0)
 
 
 def draw(
@@ -68,10 +64,11 @@ def draw(
     height: int,
     frame: Colour,
     *,
+    labels: Iterable[Label] = (),
     cursor: float | None = None,
     ascii: bool = False,
-) -> str:
-    """The chart as ``height`` lines of ``width`` cells with ANSI colours; "" where there is no room for one.
+) -> Rows:
+    """The chart as ``height`` lines of ``width`` cells; none where there is no room for one.
 
     What lies beyond the axes is not drawn; a line ends where it crosses them.
 
@@ -79,30 +76,37 @@ def draw(
     """
     room = plot_area(y, width, height)
     if room is None:
-        return ""
-    left, across, down = room
-    canvas = Canvas(across, down, ascii=ascii)
-    dots_across, dots_down = canvas.dots
-    right = (dots_across - 1) / ((x.high - x.low) or 1.0)
-    upwards = (dots_down - 1) / ((y.high - y.low) or 1.0)
-
-    def place(point: Point) -> Point:
-        # One on an edge may lie beyond it by a rounding.
-        px, py = min(max(point[0], x.low), x.high), min(max(point[1], y.low), y.high)
-        return (px - x.low) * right, (y.high - py) * upwards
-
+        return []
+    left, across, _ = room
     limits = (x.low, x.high), (y.low, y.high)
+
+    def shares(points: Iterable[Point]) -> list[Point]:
+        return [(x.share(px), y.share(py)) for px, py in points]
+
+    strokes = []
     for layer in layers:
         if layer.mark:
-            sign = sign_of(layer.mark, ascii)
-            for point in inside(layer.points, *limits):
-                canvas.mark(*place(point), sign, layer.colour)
-            continue
-        for stretch in clipped(layer.points, *limits):
-            canvas.line([place(point) for point in stretch], layer.colour, "." if layer.faint else "*")
-    if cursor is not None and x.low <= cursor <= x.high:
-        canvas.upright((cursor - x.low) * right, sign_of("┊", ascii), frame)
-    return _framed(canvas.rows(), x, y, left, frame, ascii)
+            points = shares(inside(layer.points, *limits))
+            strokes += [Stroke(points, layer.colour, sign_of(layer.mark, ascii), joined=False)] if points else []
+        else:
+            marker = ("." if layer.faint else "*") if ascii else "braille"
+            strokes += [Stroke(shares(part), layer.colour, marker) for part in clipped(layer.points, *limits)]
+    return paint(
+        strokes,
+        _placed(labels, x, y, across, ascii),
+        _fitting(x, left, width),
+        [(y.share(place), word) for place, word in y.ticks if y.low <= place <= y.high],
+        width,
+        height,
+        frame,
+        cursor=x.share(cursor) if cursor is not None and x.low <= cursor <= x.high else None,
+        line=height >= TALL,
+        ascii=ascii,
+    )
+
+
+TALL = 12
+"""From this height on the x axis has a line of its own; below, that line's row is the curves'."""
 
 
 def plot_area(y: Axis, width: int, height: int) -> tuple[int, int, int] | None:
@@ -110,43 +114,46 @@ def plot_area(y: Axis, width: int, height: int) -> tuple[int, int, int] | None:
     if width < 12 or height < 4:
         return None
     left = max((len(word) for _, word in y.ticks), default=0) + 1
-    return (left, width - left, height - 2) if width - left >= 4 else None
+    return (left, width - left, curve_rows(height)) if width - left >= 4 else None
 
 
-def sign_of(sign: str, ascii: bool) -> str:
-    """A sign, or what stands for it in ASCII."""
-    return ASCII_SIGNS.get(sign, "o") if ascii else sign
+def curve_rows(height: int) -> int:
+    """The rows of a chart that its curves have."""
+    return height - (2 if height >= TALL else 1)
 
 
-def _framed(rows: list[list[Run]], x: Axis, y: Axis, left: int, frame: Colour, ascii: bool) -> str:
-    """The curves with their axes: ticks with words at the left, and two lines below."""
-    height, width = len(rows), sum(len(text) for text, _ in rows[0])
-    bar, tick, corner, under, dash = (sign_of(sign, ascii) for sign in "│┤└┬─")
-    words = {round((y.high - t) / ((y.high - y.low) or 1.0) * (height - 1)): word for t, word in y.ticks}
-    lines = []
-    for number, row in enumerate(rows):
-        word = words.get(number, "")
-        lines.append(_ansi([(word.rjust(left - 1) + (tick if number in words else bar), frame), *row]))
-    line, below = [dash] * width, [" "] * (left + width)
-    free = 0
-    for t, word in x.ticks:
-        at = round((t - x.low) / ((x.high - x.low) or 1.0) * (width - 1))
-        start = min(max(left + at - len(word) // 2, 0), left + width - len(word))
-        if start >= free and 0 <= at < width:
-            line[at] = under
-            below[start : start + len(word)] = word
-            free = start + len(word) + 1
-    lines.append(_ansi([(" " * (left - 1) + corner + "".join(line), frame)]))
-    lines.append(_ansi([("".join(below).rstrip(), frame)]))
-    return "\n".join(lines)
+def _placed(labels: Iterable[Label], x: Axis, y: Axis, across: int, ascii: bool) -> list[Words]:
+    """The labels beside their points, those that have room between them."""
+    found: list[Words] = []
+    taken: list[tuple[int, int, float]] = []
+    for label in labels:
+        text = "".join(sign_of(c, ascii) if c in "↑↓" else c for c in label.text)
+        at, height = x.share(label.point[0]), y.share(label.point[1])
+        cell = int(0.5 + at * (across - 1))  # as plotext rounds
+        right = cell + 1 + len(text) > across
+        start = cell - len(text) if right else cell + 1
+        if start >= 0 and all(start > end or start + len(text) < begin or height != row for begin, end, row in taken):
+            taken.append((start, start + len(text), height))
+            cell += -1 if right else 1
+            found.append(Words((cell / max(1, across - 1), height), text, label.colour, right))
+    return found
 
 
-def _ansi(runs: Iterable[Run]) -> str:
-    return "".join(text if colour is None else f"\x1b[{_code(colour)}m{text}\x1b[0m" for text, colour in runs)
+def _fitting(x: Axis, left: int, width: int) -> list[tuple[float, str]]:
+    """The ticks whose words have room: plotext drops what overlaps, in an order that differs between processes.
 
-
-def _code(colour: Colour) -> str:
-    return f"38;5;{colour}" if isinstance(colour, int) else "38;2;{};{};{}".format(*colour)
+    The last one says what the axis counts, if that fits.
+    """
+    ticks = [(x.share(place), word) for place, word in x.ticks if x.low <= place <= x.high]
+    if x.unit and ticks:
+        share, word = ticks[-1]
+        last = f"{word} {x.unit}"
+        if left + round(share * (width - left - 1)) + len(word) + 1 + len(x.unit) >= width:
+            ticks[-1] = (share, last)
+        else:
+            ticks.append((1.0, x.unit))
+    # The last word first: it may not give way.
+    return with_room([*ticks[-1:], *ticks[:-1]] if x.unit else ticks, left, width)
 
 
 LEAST = 1e-290
@@ -200,7 +207,7 @@ def logarithm(points: Iterable[Point]) -> list[Point]:
 
 def percent_axis(height: int) -> Axis:
     """0–100 %."""
-    return Axis(0, 1, [(t, f"{t:.0%}") for t in (nice_ticks(0, 1, max(2, height // 3)))])
+    return Axis(0, 1, [(t, percent(t, 0)) for t in (nice_ticks(0, 1, max(2, height // 3)))])
 
 
 def nice_ticks(low: float, high: float, count: int) -> list[float]:
@@ -219,5 +226,5 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.0e}".replace("e-0", "e-")
 
 
-Drawing = Callable[[int, int], str]
+Drawing = Callable[[int, int], Rows]
 """Draws a chart for a width and a height."""

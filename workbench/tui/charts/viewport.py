@@ -177,9 +177,9 @@ class Viewport:
             high = max(high, low + 1.0)
             step = next((s for s in ROUND_SECONDS if (high - low) / s <= max(2, width // 12)), 86400.0)
             ticks = [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
-            return Axis(low, high, [(t, duration(t)) for t in ticks])
+            return Axis(low, high, [(t, duration(t)) for t in ticks], "training")
         ticks = nice_ticks(low, high, max(2, width // 10))
-        return Axis(low, high, [(t, short(t)) for t in ticks])
+        return Axis(low, high, [(t, short(t)) for t in ticks], f"{self.unit}s")
 
     def where(self, step: float, progress: Progress) -> str:
         """A step in all three units."""

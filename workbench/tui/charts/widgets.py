@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from rich.color import Color
 from rich.style import Style
-from rich.text import Text
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from workbench.tui.charts.drawing import Drawing, sign_of
+from workbench.tui.charts.drawing import Drawing
+from workbench.tui.charts.engine import Rows, Run, plain, sign_of
 from workbench.tui.charts.plot import Plot
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Colour, Palette
@@ -29,7 +29,7 @@ class Chart(Composed, Widget):
         self._drawing: Drawing | None = None
         self._due = False
         self._lines: list[list[Cell]] = []
-        self._texts: list[str] = []
+        self._rows: Rows = []
         self.text = ""
 
     def plot(self, drawing: Drawing | None) -> None:
@@ -52,12 +52,12 @@ class Chart(Composed, Widget):
         width, height = self.size
         title = self.title(width)
         head = [] if title is None else [cells(title, width)]
-        self.text = self._drawing(width, height - len(head)) if self._drawing else ""
-        texts = self.text.split("\n")[: height - len(head)] if self.text else []
-        texts += [""] * (height - len(head) - len(texts))
-        known = dict(zip(self._texts, self._lines[-len(self._texts) :], strict=True)) if self._texts else {}
-        lines = [*head, *(_known(known.get(text), width) or cells_of(text, width) for text in texts)]
-        before, self._lines, self._texts = self._lines, lines, texts
+        rows = self._drawing(width, height - len(head))[: height - len(head)] if self._drawing else []
+        self.text = plain(rows)
+        rows = rows + [[]] * (height - len(head) - len(rows))
+        known = dict(zip(map(tuple, self._rows), self._lines[-len(self._rows) :], strict=True)) if self._rows else {}
+        lines = [*head, *(_known(known.get(tuple(row)), width) or cells_of(row, width) for row in rows)]
+        before, self._lines, self._rows = self._lines, lines, rows
         if [len(line) for line in before] != [len(line) for line in lines]:
             self.refresh()
         elif regions := changed(before, lines):
@@ -79,18 +79,9 @@ def _known(line: list[Cell] | None, width: int) -> list[Cell] | None:
     return line if line is not None and len(line) == width else None
 
 
-def cells_of(text: str, width: int) -> list[Cell]:
-    """A line of ANSI text as cells."""
-    found = Text.from_ansi(text)
-    parts: list[tuple[str, Style]] = []
-    at = 0
-    for span in sorted(found.spans, key=lambda span: span.start):
-        parts.append((found.plain[at : span.start], Style.null()))
-        parts.append(
-            (found.plain[span.start : span.end], span.style if isinstance(span.style, Style) else Style.null())
-        )
-        at = span.end
-    return cells([*parts, (found.plain[at:], Style.null())], width)
+def cells_of(row: Sequence[Run], width: int) -> list[Cell]:
+    """A line of a chart as cells."""
+    return cells([(text, Style.null() if colour is None else _style(colour)) for text, colour in row], width)
 
 
 Figure = tuple[str, Colour, str, str]
@@ -130,9 +121,9 @@ class PlotView(Chart, can_focus=True):
         has_points = any(len(series.values) for series in plot.series)
         self._note = "nothing yet" if not has_points else "log" if log and plot.positive else ""
 
-        def drawing(width: int, height: int) -> str:
-            text, self._left = plot.draw(width, height, viewport, progress, palette, log=log)
-            return text
+        def drawing(width: int, height: int) -> Rows:
+            rows, self._left = plot.draw(width, height, viewport, progress, palette, log=log)
+            return rows
 
         self.plot(drawing if has_points else None)
 

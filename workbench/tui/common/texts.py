@@ -35,8 +35,10 @@ STATES = {
 """The sign and the colour of each state of a run."""
 
 
-def diff(found: Sequence[Change]) -> Content:
-    """The diff from the recipe as loaded."""
+def diff(found: Sequence[Change], room: int = 0) -> Content:
+    """The diff from the recipe as loaded. room: cells of a line; where one is longer, values stand before keys."""
+    if room and found and max(map(len, diff(found).plain.splitlines())) > room:
+        return _values_first(found)
     parts: list[Part] = []
     for entry in found:
         path = entry.path.removeprefix("techniques.")
@@ -48,6 +50,20 @@ def diff(found: Sequence[Change]) -> Content:
             parts += [("~ ", "$accent"), (path, "bold"), "  ", (bare(entry.before), MUTED)]
             parts.append(f" → {bare(entry.after)}\n")
     return Content.assemble(*parts) if parts else Content.styled("no change from the recipe as loaded", MUTED)
+
+
+def _values_first(found: Sequence[Change]) -> Content:
+    parts: list[Part] = []
+    for entry in found:
+        name = entry.path.removeprefix("techniques.")
+        name = name if "." not in name else name.rpartition(".")[2]
+        if entry.before == ABSENT:
+            parts += [("+ ", "$success"), (name, "bold"), f"  {bare(entry.after)}\n"]
+        elif entry.after == ABSENT:
+            parts += [("− ", "$error"), (name, "bold"), (f"  was {bare(entry.before)}\n", MUTED)]
+        else:
+            parts += [("~ ", "$accent"), (bare(entry.before), MUTED), f" → {bare(entry.after)}  ", (name, "bold"), "\n"]
+    return Content.assemble(*parts)
 
 
 def checks(found: Iterable[CheckFinished]) -> Content:

@@ -25,11 +25,6 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
-def percent(value: float) -> str:
-    """A share of 1 as per cent, to one place; a dash for what is not finite."""
-    return f"{value:.1%}" if math.isfinite(value) else "–"
-
-
 def rate(value: float) -> str:
     """Images per second."""
     return f"{value:,.0f} img/s" if math.isfinite(value) else "– img/s"

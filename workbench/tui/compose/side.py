@@ -11,6 +11,7 @@ from textual.content import Content
 
 from workbench.recipe import Change, Problem, Recipe
 from workbench.tui.charts.drawing import Axis, Drawing, Layer, draw, nice_ticks
+from workbench.tui.charts.engine import Rows
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette
 from workbench.tui.common.sample_grid import SampleGrid
@@ -168,11 +169,11 @@ def rates_drawing(rates: Sequence[Sequence[float]], epochs: float, palette: Pale
     """The learning rate over the epochs of the run."""
     points = [(epoch, rate) for epoch, rate in rates]
 
-    def drawing(width: int, height: int) -> str:
+    def drawing(width: int, height: int) -> Rows:
         top = max(rate for _, rate in points) or 1.0
         ticks = nice_ticks(0, top, max(2, height // 3))
         y = Axis(0, max(top, ticks[-1]), [(t, significant(t)) for t in ticks])
-        x = Axis(0, epochs, [(t, significant(t)) for t in nice_ticks(0, epochs, max(2, width // 9))])
-        return draw([Layer(points, palette.smooth)], x, y, width, height, palette.frame)
+        x = Axis(0, epochs, [(t, significant(t)) for t in nice_ticks(0, epochs, max(2, width // 9))], "epochs")
+        return draw([Layer(points, palette.smooth)], x, y, width, height, palette.frame, ascii=palette.ascii)
 
     return drawing

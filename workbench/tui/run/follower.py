@@ -20,6 +20,7 @@ from workbench.runs.store.machine import MachineReader, Sample
 from workbench.runs.store.status import Status, effective_state, read_status
 from workbench.storage.regular import open_regular
 from workbench.tui.common.background import start_thread
+from workbench.tui.run.pinned import Pinned, PinnedReader
 from workbench.tui.run.view import RunView
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Reading:
     """What was new. ``fresh``: a new view of all that counts now, from the first event on; earlier ones are withdrawn.
 
     It is made in the follower's thread, for a long history takes seconds; events and samples are in it already.
-    problem: why the run's events cannot be read, "" if they can.
+    problem: why the run's events cannot be read, "" if they can. pinned: the baseline, when it is another one.
     """
 
     events: list[Event]
@@ -53,6 +54,7 @@ class Reading:
     waiting: Waiting | None = None
     saved: Saved | None = None
     problem: str = ""
+    pinned: Pinned | None = None
 
 
 class Follower:
@@ -65,6 +67,7 @@ class Follower:
         self._live = LiveRuns(run.path.parent)
         self._machine = MachineReader(run)
         self._saved = SavedReader(run.profile)
+        self._pinned = PinnedReader(run)
         self._readings: deque[Reading] = deque()
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -115,7 +118,8 @@ class Follower:
             view.loss.smoothed()
             view.accuracy.smoothed()
         waiting, saved = self._waiting(state, status), self._saved.read_new()
-        self._readings.append(Reading(events, state, status, lines, samples, view, waiting, saved, problem))
+        pinned = self._pinned.read_new()
+        self._readings.append(Reading(events, state, status, lines, samples, view, waiting, saved, problem, pinned))
 
     def _waiting(self, state: str, status: Status | None) -> Waiting | None:
         if state != "queued" or (status is not None and status.pid):

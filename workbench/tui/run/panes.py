@@ -181,9 +181,9 @@ def fit(found: Fit) -> Content:
     return Content.assemble(*parts)
 
 
-def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING) -> Content:
-    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands, and
-    what the GPU does.
+def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING, pinned: str = "") -> Content:
+    """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands, what
+    the GPU does, and whose curves stand behind.
     """
     counted = {"epoch": "epochs", "time": "training time", "step": "steps"}[viewport.unit]
     level = f"{viewport.smoothing} of {len(HALF_LIVES) - 1}" if viewport.smoothing else "none"
@@ -194,6 +194,8 @@ def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING) -> Content:
         parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
     if gpu:
         parts += ["  ", gpu]
+    if pinned:
+        parts.append((f"   behind: {pinned}", MUTED))
     return Content.assemble(*parts)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from textual import on
@@ -151,16 +153,17 @@ def classes(results: Results, room: int) -> Content:
     if cells < width:
         return _lists(results, longest)
     width = min(cells, 1 + max(width - 1, *map(len, results.classes)))
-    parts: list[Part] = [(f"{TRUE:<{names}}{'right':>8}", "bold")]
-    parts += [(f"{cut(name, width - 1):>{width}}", "bold") for name in results.classes]
+    *above, last = _heading(results.classes, width)
+    parts: list[Part] = [(f"{'':<{names + 8}}{line}\n", "bold") for line in above]
+    parts.append((f"{TRUE:<{names}}{'right':>8}{last}", "bold"))
     for label, row in enumerate(results.confusion):
         whole = sum(row) or 1
         parts += [f"\n{cut(results.classes[label], names):<{names}}", (f"{_right(results, label):>8}", "$primary")]
         for answer, count in enumerate(row):
             style = "bold $success" if answer == label else _wrong(count / whole)
-            parts.append((f"{count if count else '·':>{width}}", style))
+            parts += [" ", (f"{count if count else '·':>{width - 1}}", style)]
     if any(results.confusions(1)):
-        parts += ["\n\n", *_most_frequent(results, longest, BELOW)]
+        parts += ["\n\n", *_most_frequent(results, longest, BELOW - len(above))]
     return Content.assemble(*parts)
 
 
@@ -168,9 +171,34 @@ def _right(results: Results, label: int) -> str:
     return percent(results.class_accuracy[label], 1)
 
 
+HEADING = 3
+"""Lines for the names of the columns at most."""
+
+
+def _heading(names: Sequence[str], width: int) -> list[str]:
+    """The names over their columns, on as many lines as they need; what is too long ends with an ellipsis."""
+    room = width - 1
+    lines = min(HEADING, max(-(-len(name) // room) for name in names))
+    columns = [_parts(cut(name, lines * room), room) for name in names]
+    return ["".join(f"{([''] * (lines - len(c)) + c)[line]:>{width}}" for c in columns) for line in range(lines)]
+
+
+def _parts(name: str, room: int) -> list[str]:
+    """A name in parts of about one length, none longer than the room."""
+    count = max(1, -(-len(name) // room))
+    ends = [-(-len(name) * n // count) for n in range(count + 1)]
+    return [name[start:end] for start, end in pairwise(ends)]
+
+
+GRADES = ((0.2, 90), (0.1, 70), (0.05, 50), (0.02, 35), (0.01, 22), (0.0, 10))
+"""From which share of a class on a confusion is how much of the colour of errors."""
+
+
 def _wrong(share: float) -> str:
-    """The more of a class is taken for another, the louder."""
-    return "bold $error" if share >= 0.05 else "$warning" if share >= 0.01 else MUTED
+    """The more of a class is taken for another, the redder."""
+    if not share:
+        return MUTED
+    return f"$text on $error {next(strength for least, strength in GRADES if share >= least)}%"
 
 
 def _most_frequent(results: Results, names: int, most: int) -> list[Part]:

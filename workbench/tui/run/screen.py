@@ -20,8 +20,8 @@ from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.common.words import place
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.run import panes
+from workbench.tui.run.charts import RunCharts
 from workbench.tui.run.panes import RunHead, RunLog
-from workbench.tui.run.plots import RunCharts
 from workbench.tui.run.results import show_results
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class RunScreen(WorkbenchScreen[None]):
             self._where = where
             log.border_subtitle = Content(where)
         log.show(view)
-        self.charts.show(view, self.services.palette, wide=self.has_class("-wide"), force=force)
+        wide, pinned = self.has_class("-wide"), tracked.pinned.view
+        self.charts.show(view, self.services.palette, wide=wide, force=force, pinned=pinned)
         self._show_axis()
         self.query_one(KeyBar).refresh_keys()
 
@@ -108,7 +109,8 @@ class RunScreen(WorkbenchScreen[None]):
         self.services.layout["run"] = self.charts.viewport.remembered
         tracked = self._live()
         gpu = panes.gpu_now(tracked.view.machine.newest if tracked is not None else None)
-        self.query_one("#axis", Line).show(panes.axis(self.charts.viewport, self.charts.note, gpu))
+        pinned = self.services.tracked.pinned.name if self.services.tracked is not None else ""
+        self.query_one("#axis", Line).show(panes.axis(self.charts.viewport, self.charts.note, gpu, pinned))
 
     def on_run_charts_moved(self) -> None:
         """The line below the charts follows the mouse at once."""

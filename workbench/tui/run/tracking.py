@@ -12,6 +12,7 @@ from workbench.runs.store.machine import Sample
 from workbench.runs.store.status import ACTIVE, Status
 from workbench.sentences import Sentence
 from workbench.tui.run.follower import Follower, Waiting
+from workbench.tui.run.pinned import Pinned
 from workbench.tui.run.view import RunView
 from workbench.visible import shortened
 
@@ -32,6 +33,7 @@ class Tracked:
         self.status: Status | None = None
         self.waiting: Waiting | None = None
         self.saved = Saved()
+        self.pinned = Pinned()
         self.asked = ""
         self.problem = ""
         self._checkpoints = 0
@@ -75,6 +77,8 @@ class Tracked:
                 self.view.say(Sentence(text, "quiet"))
             changed |= reading.waiting != self.waiting or reading.saved is not None
             self.saved = reading.saved or self.saved
+            changed |= reading.pinned is not None
+            self.pinned = reading.pinned or self.pinned
             changed |= reading.problem != self.problem
             self.problem = reading.problem
             self._read = True

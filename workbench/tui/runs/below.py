@@ -11,7 +11,11 @@ from textual.content import Content
 
 from workbench.format import bare, duration, percent
 from workbench.runs.find.catalog import Entry
+from workbench.runs.find.compare import METRICS as FIGURES
 from workbench.runs.find.compare import Metric, metric_change
+from workbench.runs.find.groups import Group
+from workbench.runs.find.shown import spread, states
+from workbench.runs.find.varying import titles
 from workbench.tui.common.texts import MUTED, STATES, Part, diff
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.common.words import cut
@@ -100,12 +104,14 @@ class RunDetails(Composed, Vertical):
         super().__init__(id=id, classes="pane")
         self.border_title = "Details"
         self._head = Text(id="details-head")
+        self._sides = Horizontal(id="details-sides")
+        self._width = 0
         self._recipe = Pane(id="details-recipe")
         self._figures = Pane(id="details-figures")
 
     def compose(self) -> ComposeResult:
         yield self._head
-        with Horizontal(id="details-sides"):
+        with self._sides:
             yield self._recipe
             yield self._figures
 
@@ -115,13 +121,23 @@ class RunDetails(Composed, Vertical):
             self._head.display = entry is not None
         if entry is not None:
             _show(self._head, head(entry))
+        figures = figures_side(details, looks, entry)
         for pane, (title, content) in (
-            (self._recipe, recipe_side(details, looks, self._recipe.size.width - 1)),
-            (self._figures, figures_side(details, looks)),
+            (self._figures, figures),
+            (self._recipe, recipe_side(details, looks, self._share(figures[1]))),
         ):
             if pane.border_title != Content(title).markup:
                 pane.border_title = Content(title)
             _show(pane.text, content)
+
+    def _share(self, figures: Content) -> int:
+        """Give the figures the width that they need, and the recipe all else; the cells of a line that it has there."""
+        whole = self._sides.size.width
+        needed = max(map(len, figures.plain.splitlines()), default=0) + EDGES
+        width = min(max(needed, LEAST), max(whole // 2, whole - LEAST))
+        if whole and self._width != width:
+            self._width = self._figures.styles.width = width
+        return whole - width - EDGES
 
     def scroll_sides(self, direction: int) -> None:
         """Scroll recipe and figures by half their height."""
@@ -135,7 +151,10 @@ def _show(text: Text, content: Content) -> None:
 
 
 NAME, VALUE, MARK = 15, 8, 6
-"""Cells for a figure's name, for its value, and at least for a run's mark and the end of its name."""
+"""Cells for a figure's name, for its value, and for a run's mark and the end of its name."""
+
+LEAST, EDGES = 27, 3
+"""Cells that recipe and figures have at least, and those of them in which no text stands."""
 
 
 def head(entry: Entry) -> Content:
@@ -143,6 +162,10 @@ def head(entry: Entry) -> Content:
     status, notes = entry.status, entry.notes
     sign, colour = STATES.get(entry.state, STATES["unknown"])
     parts: list[Part] = [(entry.name, "bold"), (f"  {sign} {entry.state}", f"bold {colour}")]
+    if isinstance(entry, Group):
+        seeds = sorted(m.status.seed for m in entry.members if m.status and m.status.seed is not None)
+        parts = [(f"{entry.recipe} ×{len(entry.members)}", "bold"), (f"  {sign} {states(entry)}", f"bold {colour}")]
+        parts += [("  seeds ", MUTED), ", ".join(map(str, seeds))]
     if status is not None and status.steps:
         parts += [("  step ", MUTED), f"{status.step:,} of {status.steps:,}"]
     if status is not None and status.device:
@@ -170,16 +193,20 @@ def recipe_side(details: Details, looks: Mapping[str, Look], room: int) -> tuple
             return "Recipe", Content.styled(f"there is no recipe {name} to compare with; b pins a baseline", MUTED)
         if not details.changes:
             return f"Recipe, from {name}", Content.styled("as it stands there", MUTED)
-        return f"Recipe, from {name}", diff(details.changes)
+        return f"Recipe, from {name}", diff(details.changes, room)
     if not found.recipe:
         return "Recipe", Content.styled("the same in all of them", MUTED)
-    rows = [(path.removeprefix("techniques."), [bare(v) for v in values]) for path, values in found.recipe]
+    names = [path.removeprefix("techniques.") for path, _ in found.recipe]
+    rows = [(name, [bare(v) for v in values]) for name, (_, values) in zip(names, found.recipe, strict=True)]
     longest = max(len(value) for _, values in rows for value in values)
-    cells = min(max(MARK, longest), max(MARK, (room - 10) // len(found.runs) - 1))
-    width = min(max(len(name) for name, _ in rows), max(10, room - (cells + 1) * len(found.runs)))
+    if max(map(len, names)) + (max(MARK, longest) + 1) * len(found.runs) > room:  # the values before the keys
+        rows = [(name, values) for name, (_, values) in zip(titles(names), rows, strict=True)]
+    most = (room - max(len(name) for name, _ in rows)) // len(found.runs) - 1
+    cells = min(max(MARK, longest), max(min(MARK, longest), most))
+    width = min(max(len(name) for name, _ in rows), max(6, room - (cells + 1) * len(found.runs)))
     parts: list[Part] = [" " * width, *_marks(found.runs, looks, cells), "\n"]
     for name, values in rows:
-        parts.append((f"{cut(name, width, start=True):<{width}}", "bold"))
+        parts.append((f"{cut(name, width):<{width}}", "bold"))
         for number, value in enumerate(values):
             style = "$primary" if number == 0 else MUTED if value == values[0] else ""
             parts.append((f" {cut(value, cells):>{cells}}", style))
@@ -187,9 +214,11 @@ def recipe_side(details: Details, looks: Mapping[str, Look], room: int) -> tuple
     return "Recipe", Content.assemble(*parts).rstrip()
 
 
-def figures_side(details: Details, looks: Mapping[str, Look]) -> tuple[str, Content]:
-    """The title and text of the figures, with their differences from the first run."""
+def figures_side(details: Details, looks: Mapping[str, Look], entry: Entry | None = None) -> tuple[str, Content]:
+    """The title and text of the figures, with their differences from the first run; of a group mean and spread."""
     found = details.comparison
+    if isinstance(entry, Group) and (found is None or [one.name for one in found.runs] == [entry.run.name]):
+        return _spreads(entry)
     if found is None or not found.metrics:
         return "Figures", Content.styled("none yet" if found else "", MUTED)
     several = len(found.runs) > 1
@@ -208,12 +237,31 @@ def figures_side(details: Details, looks: Mapping[str, Look]) -> tuple[str, Cont
     return "Figures", Content.assemble(*parts).rstrip()
 
 
+def _spreads(group: Group) -> tuple[str, Content]:
+    """Mean, standard deviation, lowest and highest of each figure, and of how many runs where not of all."""
+    parts: list[Part] = []
+    for metric in FIGURES:
+        figure = group.figure(metric)
+        if figure is None or metric.kind == "count":
+            continue
+        mean, after = spread(metric, figure)
+        known = [v for member in group.finished if (v := metric.of(member)) is not None]
+        ends = f"{_value(metric, min(known)).removesuffix(' %')}–{_value(metric, max(known))}" if figure.n > 1 else ""
+        n = f"  n={figure.n}" if figure.n < len(group.members) else ""
+        parts += [(f"{metric.name:<{NAME}}", "bold"), (f" {mean:>{VALUE}}", "$primary"), f" {after:<7}"]
+        parts += [(f" {ends}{n}", MUTED), "\n"]
+    if not parts:
+        return "Figures", Content.styled("none of these runs has finished", MUTED)
+    return f"Figures, mean ± spread of {len(group.members)}", Content.assemble(*parts).rstrip()
+
+
 def _marks(runs: Sequence[Entry], looks: Mapping[str, Look], cells: int) -> list[Part]:
     """The heading of the columns: each run's mark in its colour; the first without one is the baseline."""
     parts: list[Part] = []
     for number, entry in enumerate(runs):
         look = looks.get(entry.name)
         name = f"{look.mark if look else '' if number else '⚑'} {entry.name[-4:]}"
+        name = name if len(name) <= cells else name[:1]  # the mark alone
         parts.append((f" {name:>{cells}}", f"bold {look.hex}" if look else "bold $accent"))
     return parts
 

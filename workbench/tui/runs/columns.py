@@ -1,13 +1,16 @@
-"""The columns of the table of runs: what stands in them, and which of them fit a width."""
+"""The columns of the table of runs: what stands in them, and how a row and the heading are written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from workbench.format import age, duration, percent
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import METRICS, Facts, metric_change
+from workbench.runs.find.groups import Group
+from workbench.runs.find.shown import group_cell
 from workbench.tui.common.texts import STATES
 from workbench.tui.common.words import cut, number
 from workbench.tui.runs.overlay import Look
@@ -22,12 +25,18 @@ _BY_NAME = {metric.name: metric for metric in METRICS}
 
 @dataclass(frozen=True)
 class Context:
-    """What a row needs beside its entry. now: seconds since 1970."""
+    """What a row needs beside its entry. now: seconds since 1970. members: runs that stand below their group.
+
+    columns: all that may be shown, as far as there is room. usual: what most of the runs have in keys that vary.
+    """
 
     now: float = 0.0
     facts: Mapping[str, Facts] = field(default_factory=dict)
     looks: Mapping[str, Look] = field(default_factory=dict)
     baseline: Entry | None = None
+    members: frozenset[str] = frozenset()
+    columns: tuple[Column, ...] = ()
+    usual: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,29 +44,37 @@ class Column:
     """One column. sort: the field of the filter that it is sorted by, largest first if ``descending``.
 
     priority: the lower, the longer it stays; width in cells; ``share``: of the room that is left, for texts of any
-    length. only_with_baseline: it says how a run differs from the baseline.
+    length, up to ``most`` cells (0: any number). only_with_baseline: it says how a run differs from the baseline.
+    instead: it stands there only where those of the keys (``of_key``) have no room, and says what they would.
     """
 
     key: str
     title: str
     width: int
-    priority: int
+    priority: float
     cell: Callable[[Entry, Context], Cell]
     sort: str = ""
     descending: bool = False
     share: int = 0
+    most: int = 0
     right: bool = False
     only_with_baseline: bool = False
+    instead: bool = False
+    of_key: bool = False
 
 
 def _sign(entry: Entry, context: Context) -> Cell:
-    look = context.looks.get(entry.name)
-    pinned = context.baseline is not None and context.baseline.name == entry.name
+    names = [member.name for member in entry.members] if isinstance(entry, Group) else [entry.name]
+    look = next((context.looks[name] for name in names if name in context.looks), None)
+    pinned = context.baseline is not None and context.baseline.name in names
     return f"{look.mark if look else ' '}{'⚑' if pinned else ' '}", look.hex if look else "accent"
 
 
 def _state(entry: Entry, context: Context) -> Cell:
     sign, colour = STATES.get(entry.state, STATES["unknown"])
+    if isinstance(entry, Group):
+        counts = [f"{STATES.get(state, STATES['unknown'])[0]} {count}" for state, count in entry.states.items()]
+        return " ".join(counts), _STYLES[colour]
     status = entry.status
     percent = int(100 * min(1.0, status.step / status.steps)) if status and status.steps else None
     word = f"{percent} %" if percent is not None and entry.state in LIVE[:2] else entry.state
@@ -65,14 +82,22 @@ def _state(entry: Entry, context: Context) -> Cell:
 
 
 def _recipe(entry: Entry, context: Context) -> Cell:
+    if isinstance(entry, Group):
+        return f"{entry.recipe} ×{len(entry.members)}", "name"
+    if entry.name in context.members:
+        return f"  seed {_seed(entry, context)[0]}", "text"
     return entry.recipe, "name"
 
 
 def _test(entry: Entry, context: Context) -> Cell:
+    if isinstance(entry, Group):
+        return group_cell(entry, "acc", _share), "value"
     return _share(entry.status.test_accuracy if entry.status else None), "value"
 
 
 def _best(entry: Entry, context: Context) -> Cell:
+    if isinstance(entry, Group):
+        return group_cell(entry, "best", _share), "text"
     return _share(entry.status.best if entry.status else None), "text"
 
 
@@ -91,18 +116,22 @@ def _change(metric: str) -> Callable[[Entry, Context], Cell]:
 
 
 def _difference(entry: Entry, context: Context) -> Cell:
-    facts = context.facts.get(entry.name)
+    facts = context.facts.get(entry.run.name)
     if facts is None:
         return "", "quiet"
     return ("cannot be read", "bad") if facts.problem else (facts.words, "text")
 
 
 def _loss(entry: Entry, context: Context) -> Cell:
+    if isinstance(entry, Group):
+        return group_cell(entry, "loss"), "text"
     loss = entry.status.loss if entry.status else None
     return ("–", "quiet") if loss is None else (number(loss) if loss < 1000 else f"{loss:.1e}", "text")
 
 
 def _time(entry: Entry, context: Context) -> Cell:
+    if isinstance(entry, Group):
+        return group_cell(entry, "time"), "text"
     seconds = entry.status.seconds if entry.status else None
     return ("–", "quiet") if seconds is None else (duration(seconds), "text")
 
@@ -112,7 +141,13 @@ def _speed(entry: Entry, context: Context) -> Cell:
     return ("–", "quiet") if found is None else (f"{found:,.0f}", "text")
 
 
+def _device(entry: Entry, context: Context) -> Cell:
+    return (entry.status.device if entry.status else ""), "quiet"
+
+
 def _seed(entry: Entry, context: Context) -> Cell:
+    if isinstance(entry, Group):
+        return "", "quiet"
     seed = entry.status.seed if entry.status else None
     facts = context.facts.get(entry.name)
     seed = facts.seed if seed is None and facts is not None else seed
@@ -140,6 +175,7 @@ COLUMNS = (
            only_with_baseline=True),
     Column("best", "best val", 9, 8, _best, "best", descending=True, right=True),
     Column("difference", "differs", 14, 2, _difference, share=4),
+    Column("device", "device", 7, 4.5, _device, "device"),
     Column("loss", "loss", 7, 7, _loss, "loss", right=True),
     Column("time", "time", 7, 3, _time, "time", right=True),
     Column("percent", "± time", 6, 9, _change("training time"), "time", right=True, only_with_baseline=True),
@@ -151,24 +187,6 @@ COLUMNS = (
 
 DESCENDING = {column.sort for column in COLUMNS if column.descending}
 FIRST_SORT = "age"
-
-
-def fitting(width: int, *, baseline: bool) -> list[tuple[Column, int]]:
-    """The columns that fit, in their order, with their widths; a space stands between two of them."""
-    possible = [column for column in COLUMNS if baseline or not column.only_with_baseline]
-    chosen: list[Column] = []
-    for column in sorted(possible, key=lambda column: column.priority):
-        if column.priority and _needed([*chosen, column]) > width:
-            break  # what matters less does not overtake it
-        chosen.append(column)
-    chosen = [column for column in possible if column in chosen]
-    room = max(0, width - _needed(chosen))
-    shares = sum(column.share for column in chosen)
-    return [(column, column.width + (room * column.share // shares if shares else 0)) for column in chosen]
-
-
-def _needed(columns: Sequence[Column]) -> int:
-    return sum(column.width + 1 for column in columns) - 1
 
 
 def cells(entry: Entry, columns: Sequence[tuple[Column, int]], context: Context) -> list[Cell]:

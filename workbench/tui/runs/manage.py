@@ -16,6 +16,7 @@ from workbench.runs.store.trash import RULE, bring_back, new_deletion, remove, s
 from workbench.tui.common.background import aside
 from workbench.tui.common.screens import ConfirmScreen, LineScreen
 from workbench.tui.common.services import Services
+from workbench.tui.runs.browser import RunBrowser, runs_of
 
 Then = Callable[[], object]
 T = TypeVar("T")
@@ -68,6 +69,19 @@ def tag(app: RunsServices, entries: Sequence[Entry], then: Then) -> None:
     title = f"Tags of {entries[0].name}" if len(entries) == 1 else f"Tags of {len(entries)} runs"
     hint = "words, separated by spaces or commas; tag:word finds them again"
     app.push_screen(LineScreen(title, ", ".join(entries[0].notes.tags), hint, split_tags), written)
+
+
+def choose_columns(app: RunsServices, browser: RunBrowser, shown: Sequence[str], then: Callable[[], object]) -> None:
+    """Write which columns the table has; those in sight are offered where none were asked for."""
+
+    def written(text: str | None) -> None:
+        if text is not None:
+            browser.show_columns(text)
+            then()
+
+    hint = "fields such as acc, best, time, age, and any key of the recipes; empty: those in which the runs differ"
+    now = " ".join(browser.columns or shown)
+    app.push_screen(LineScreen("Columns", now, hint, browser.columns_of), written)
 
 
 def _tag(entries: Sequence[Entry], tags: Sequence[str]) -> None:
@@ -142,16 +156,25 @@ def delete(
 def delete_question(entries: Sequence[Entry], cursor: Entry | None, hidden: Collection[str], bytes_: str = "…") -> str:
     """Which runs it is about, the one under the cursor among them or not, how large they are, what becomes of them."""
     names = [entry.name for entry in entries]
-    if len(names) == 1 and cursor is not None and cursor.name == names[0]:
+    under = [entry.name for entry in runs_of(cursor)]
+    if under == names == names[:1]:
         about = f"{names[0]}, the run under the cursor"
+    elif under == names:
+        about = _listed("The runs under the cursor:", names)
     else:
-        listed = [f"{name}{' (not in sight: the filter)' if name in hidden else ''}" for name in names[:LISTED]]
-        more = [f"and {len(names) - LISTED} more"] if len(names) > LISTED else []
-        about = "\n".join(["Selected:", *listed, *more])
-        if cursor is not None:
-            among = "is one of them" if cursor.name in names else "is not among them and stays"
-            about += f"\nThe run under the cursor, {cursor.name}, {among}"
+        about = _listed("Selected:", names, hidden)
+        among = [name for name in under if name in names]
+        if len(under) == 1:
+            where = "is one of them" if among else "is not among them and stays"
+            about += f"\nThe run under the cursor, {under[0]}, {where}"
+        elif under:
+            about += f"\nOf the {len(under)} runs under the cursor {len(among) or 'none'} are among them"
     return f"{about}.\n{bytes_} with checkpoints and curves. In the trash beside the runs it is {RULE}."
+
+
+def _listed(title: str, names: Sequence[str], hidden: Collection[str] = ()) -> str:
+    listed = [f"{name}{' (not in sight: the filter)' if name in hidden else ''}" for name in names[:LISTED]]
+    return "\n".join([title, *listed, *([f"and {len(names) - LISTED} more"] if len(names) > LISTED else [])])
 
 
 def undo(app: RunsServices, then: Then) -> None:

@@ -11,8 +11,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-from workbench.format import duration
-from workbench.tui.charts.drawing import Axis, Drawing, Layer, Point, draw, logarithm, nice_ticks
+from workbench.format import duration, percent
+from workbench.tui.charts.apart import apart
+from workbench.tui.charts.clip import Point
+from workbench.tui.charts.drawing import Axis, Drawing, Layer, draw, logarithm, nice_ticks
+from workbench.tui.charts.engine import Rows
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette
 from workbench.tui.common.widgets import Text
@@ -79,6 +82,11 @@ class Selection:
         there = set(names)
         self.looks = {name: look for name, look in self.looks.items() if name in there}
 
+    def drop(self, names: Iterable[str]) -> None:
+        """Choose these no longer."""
+        for name in names:
+            self.looks.pop(name, None)
+
     def clear(self) -> None:
         """Choose none."""
         self.looks = {}
@@ -95,14 +103,14 @@ def doubled(value: float, start: float) -> float:
 def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, palette: Palette) -> Drawing:
     """One curve a run: ``metric`` and ``x`` as in :mod:`workbench.tui.runs.lister`. Losses are logarithmic.
 
-    Each curve bears its run's mark: where it was evaluated, or at its end.
+    Each curve bears its run's mark: where it was evaluated, or at its end. Where curves coincide they take turns.
     """
     curves = [(curve.points(metric, x), look) for curve, look in shown]
     curves = [(points, look) for points, look in curves if any(math.isfinite(v) for _, v in points)]
 
-    def drawing(width: int, height: int) -> str:
+    def drawing(width: int, height: int) -> Rows:
         if not curves:
-            return ""
+            return []
         share = metric.endswith("accuracy")
         values = [v for points, _ in curves for _, v in points]
         y = share_axis([_last(points) for points, _ in curves], height) if share else loss_axis(values, height)
@@ -113,7 +121,9 @@ def overlay_drawing(shown: Sequence[tuple[Curves, Look]], metric: str, x: str, p
             places = marked(points, max(1, width // 12), number, len(curves))
             marks.append(Layer(scaled(places), look.colour, mark=look.mark))
         end = max(place for points, _ in curves for place, _ in points)
-        return draw([*lines, *marks], x_axis(end, x, width), y, width, height, palette.frame, ascii=palette.ascii)
+        across = x_axis(end, x, width)
+        lines = apart(lines, across, y, width, height)
+        return draw([*lines, *marks], across, y, width, height, palette.frame, ascii=palette.ascii)
 
     return drawing
 
@@ -156,7 +166,7 @@ def share_axis(ends: Iterable[float], height: int) -> Axis:
     low = max(0.0, 1 - doubled(min(1.0, 2 * gap), 1 / 64))
     ticks = nice_ticks(low, 1, max(2, height // 3))
     places = 0 if all(abs(100 * t - round(100 * t)) < 1e-6 for t in ticks) else 1
-    return Axis(low, 1, [(t, f"{t:.{places}%}") for t in ticks])
+    return Axis(low, 1, [(t, percent(t, places)) for t in ticks])
 
 
 def loss_axis(values: Iterable[float], height: int) -> Axis:
@@ -176,7 +186,8 @@ def x_axis(end: float, x: str, width: int) -> Axis:
     """From 0 to the end of the longest run, in epochs, steps or training time."""
     high = end if end > 0 else 1.0
     ticks = nice_ticks(0, high, max(2, width // 12))
-    return Axis(0, high, [(t, duration(t) if x == "time" else f"{t:,.10g}") for t in ticks])
+    words = [(t, duration(t) if x == "time" else f"{t:,.10g}") for t in ticks]
+    return Axis(0, high, words, {"epoch": "epochs", "step": "steps", "time": "training"}[x])
 
 
 def _last(points: Sequence[Point]) -> float:
@@ -210,8 +221,7 @@ class OverlayPane(Composed, Vertical):
         if _same(drawn, self._drawn):
             return
         self._drawn = drawn
-        unit = {"epoch": "epochs", "step": "steps", "time": "training time"}[x]
-        self.border_subtitle = Content(" · ".join(filter(None, (hidden(shown, metric), unit))))
+        self.border_subtitle = Content(hidden(shown, metric))
         known = [curves for curves, _ in shown if curves.values.get(metric)]
         self.nothing.display = not known
         self.chart.display = bool(known)

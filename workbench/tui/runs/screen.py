@@ -11,7 +11,8 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from workbench.runs.find.catalog import Entry
-from workbench.runs.find.query import QueryError, parse
+from workbench.runs.find.groups import Group
+from workbench.runs.find.query import QueryError
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
 from workbench.tui.common.bars import KeyBar, TopBar
@@ -48,9 +49,10 @@ class RunsScreen(WorkbenchScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar("runs")
-        yield Input(placeholder="state:finished acc>0.9 tag:paper words", id="runs-filter", compact=True)
+        yield Input(placeholder="state:finished acc>0.9 learning_rate>0.05 +cutout", id="runs-filter", compact=True)
         yield Text(id="runs-problem")
         yield Text(id="runs-nothing")
+        yield Text(id="runs-common")
         yield RunTable(id="runs-table")
         yield RunsBelow(id="runs-below")
         yield KeyBar("runs", self.services.settings.keymap)
@@ -59,6 +61,7 @@ class RunsScreen(WorkbenchScreen[None]):
         self._table, self._below = self.query_one(RunTable), self.query_one(RunsBelow)
         self._filter = self.query_one("#runs-filter", Input)
         self._filter.display = self.query_one("#runs-problem").display = self.query_one("#runs-nothing").display = False
+        self.query_one("#runs-common").display = False
         app = self.services
         self._lister = RunLister(app.settings.runs, self._heard, lambda: app.data_seconds)
         self._stop_reading = self._lister.stop
@@ -66,8 +69,8 @@ class RunsScreen(WorkbenchScreen[None]):
         before = app.layout.get("runs", {})
         self._below.restore(before)
         self.browser.restore(before)
-        if self.browser.query.terms:
-            self._filter.value, self._filter.display = str(self.browser.query), True
+        if self.browser.query_text:
+            self._filter.value, self._filter.display = self.browser.query_text, True
 
     def on_unmount(self) -> None:
         self._listed()
@@ -91,6 +94,8 @@ class RunsScreen(WorkbenchScreen[None]):
         """Show it."""
         before = self.browser.reading
         self.browser.hear(message.reading)
+        if self.browser.unsure and self._filter.value:
+            self._typed()  # what it means depends on the recipes of the runs
         left_out = message.reading.listing.left_out
         if left_out and left_out != before.listing.left_out:
             self.app.notify(left_out, severity="warning", timeout=10, markup=False)
@@ -109,6 +114,11 @@ class RunsScreen(WorkbenchScreen[None]):
         self._arranged = self.services.now()
         context = browser.arrange(self._arranged)
         self._table.show(browser.rows, context, browser.sort, descending=browser.descending)
+        common = " · ".join(browser.differs.common)
+        about = self.query_one("#runs-common", Text)
+        about.show(Content.assemble(("   all ", "$muted"), common) if common else Content(""))
+        if about.display != bool(common):
+            about.display = bool(common)
         self._say_nothing()
         self.refresh_below()
         self.services.refresh_top()
@@ -175,16 +185,18 @@ class RunsScreen(WorkbenchScreen[None]):
 
     @on(Input.Changed, "#runs-filter")
     def _typed(self) -> None:
+        self.browser.query_text = self._filter.value
+        if not self.browser.heard:
+            return
         problem = self.query_one("#runs-problem", Text)
         try:
-            query = parse(self._filter.value)
+            changed = self.browser.ask(self._filter.value)
         except QueryError as error:
             problem.show(Content.styled(f" ✗ {error}", "$error"))
             problem.display = True
             return  # the list stays as it was until the text means something
         problem.display = False
-        if query != self.browser.query:
-            self.browser.query = query
+        if changed:
             self.refresh_rows()
 
     @on(Input.Submitted, "#runs-filter")
@@ -200,9 +212,15 @@ class RunsScreen(WorkbenchScreen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What the run under the cursor cannot do is dimmed."""
-        if action in ("watch", "select", "baseline", "load", "go_on", "tags", "note", "delete", "copy"):
-            entry = self._table.entry if self.browser.heard else None
+        entry = self._table.entry if self.browser.heard else None
+        if action in ("baseline", "go_on", "note"):  # of one run
+            return True if entry is not None and not isinstance(entry, Group) else None
+        if action in ("watch", "select", "load", "tags", "delete", "copy"):
             return True if entry is not None else None
+        if action == "unfold":
+            return True if isinstance(entry, Group) else None
+        if action == "fold":
+            return True if entry is not None and self.browser.unfolded else None
         return True
 
     def _with_run(self, act: Callable[[Entry], object]) -> None:
@@ -213,13 +231,16 @@ class RunsScreen(WorkbenchScreen[None]):
         return self.browser.selected(self._table.entry)
 
     def action_watch(self) -> None:
-        """Go to the Run screen with this run."""
+        """Go to the Run screen with this run; open a group, or close it."""
+        if isinstance(self._table.entry, Group):
+            self._open(None)
+            return
         self._with_run(lambda entry: self.services.watch_run(entry.run))
 
     def action_select(self) -> None:
         """Select the run, or no longer."""
         if (entry := self._table.entry) is not None:
-            if not self.browser.selection.toggle(entry.name):
+            if not self.browser.select(entry):
                 self.app.notify(f"{len(LOOKS)} runs are as many as can be told apart.", severity="warning")
             self.refresh_rows()
 
@@ -247,6 +268,30 @@ class RunsScreen(WorkbenchScreen[None]):
         """Sort the other way round."""
         self.browser.descending = not self.browser.descending
         self.refresh_rows()
+
+    def action_group(self) -> None:
+        """Fold runs that differ by their seed only into one line each, or no longer."""
+        self.browser.folded = not self.browser.folded
+        self.refresh_rows()
+
+    def action_unfold(self) -> None:
+        """Open the group under the cursor."""
+        self._open(True)
+
+    def action_fold(self) -> None:
+        """Close the group under the cursor, or that of the run under it."""
+        if (entry := self._table.entry) is not None and (group := self.browser.group_of(entry)):
+            self._table.go_to(group.name)
+        self._open(False)
+
+    def _open(self, opened: bool | None) -> None:
+        if isinstance(group := self._table.entry, Group):
+            self.browser.open(group, opened=opened)
+            self.refresh_rows()
+
+    def action_columns(self) -> None:
+        """Choose the columns."""
+        manage.choose_columns(self.services, self.browser, self._table.fields, self.refresh_rows)
 
     def action_view(self) -> None:
         """Details, chart, or only the table."""
@@ -288,7 +333,7 @@ class RunsScreen(WorkbenchScreen[None]):
     def action_delete(self) -> None:
         """Delete the selected runs, after asking."""
         if selected := self._selected():
-            shown = {entry.name for entry in self.browser.rows}
+            shown = {entry.name for entry in self.browser.found}
             hidden = {entry.name for entry in selected} - shown
             manage.delete(self.services, selected, self._table.entry, hidden, self._lister.wake)
 

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
 from workbench.runs.find.catalog import Entry
 from workbench.tui.common.widgets import CursorLines
-from workbench.tui.runs.columns import FIRST_SORT, Cell, Column, Context, cells, fitting, headings
+from workbench.tui.runs.columns import FIRST_SORT, Cell, Column, Context, cells, headings
+from workbench.tui.runs.fitting import fitting
 
 
-class RunTable(CursorLines):
+class RunTable(CursorLines, inherit_bindings=False):
     """Shows entries in the order in which they are given. Cells are made only for rows in sight."""
 
     COMPONENT_CLASSES = {
@@ -35,6 +37,8 @@ class RunTable(CursorLines):
             "cursor",
         )
     }
+    # Without G for the end, which folds seeds here, and without arrows to the side, which open and close a group.
+    BINDINGS = [*CursorLines.BINDINGS[:-1], Binding("end", "move(1000000)", show=False)]
     HEADING = 1
 
     class Moved(Message):
@@ -70,12 +74,17 @@ class RunTable(CursorLines):
     def in_sight(self) -> tuple[str, ...]:
         """The names of the rows that can be seen."""
         top = self.scroll_offset.y
-        return tuple(entry.name for entry in self._entries[top : top + self._room])
+        return tuple(entry.run.name for entry in self._entries[top : top + self._room])
 
     @property
     def sorts(self) -> list[str]:
         """What the columns in sight are sorted by."""
         return list(dict.fromkeys(column.sort for column, _ in self._columns if column.sort))
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields and keys of the columns in sight."""
+        return [column.sort for column, _ in self._columns if column.sort and not column.only_with_baseline]
 
     @property
     def _room(self) -> int:
@@ -85,7 +94,7 @@ class RunTable(CursorLines):
         """Take new rows; the cursor stays on its run if that is still there."""
         current = self.entry
         names = [entry.name for entry in self._entries]
-        whole = (sort, descending) != self._sort or (context.baseline is None) != (self._known.baseline is None)
+        whole = (sort, descending) != self._sort or _shapes(context) != _shapes(self._known)
         self._entries, self._known, self._sort = list(entries), context, (sort, descending)
         if len(names) != len(self._entries):
             self.virtual_size = Size(0, len(self._entries) + 1)
@@ -111,7 +120,7 @@ class RunTable(CursorLines):
             self._put(number)
 
     def _lay_out(self) -> None:
-        self._columns = fitting(self.size.width - 1, baseline=self._known.baseline is not None)
+        self._columns = fitting(self.size.width - 1, self._known.columns)
         self._drawn.clear()
 
     def _refresh_changed(self) -> None:
@@ -129,6 +138,11 @@ class RunTable(CursorLines):
         """Move the cursor by some rows."""
         if self._entries:
             self._put(min(max(self.cursor + by, 0), len(self._entries) - 1))
+
+    def go_to(self, name: str) -> None:
+        """Put the cursor on a line, if it is there."""
+        if (number := next((i for i, e in enumerate(self._entries) if e.name == name), None)) is not None:
+            self._put(number)
 
     def _put(self, number: int) -> None:
         before = self.cursor
@@ -197,3 +211,8 @@ class RunTable(CursorLines):
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"runs--{name}", partial=True)
+
+
+def _shapes(context: Context) -> list[tuple[str, str, int]]:
+    """What the places of the columns depend on."""
+    return [(column.key, column.title, column.width) for column in context.columns]
