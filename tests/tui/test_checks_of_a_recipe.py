@@ -10,6 +10,7 @@ import psutil
 from tests.tui.conftest import AppFactory
 from tests.tui.test_compose import changes, go_to, techniques
 from tests.waiting import until
+from workbench.commands.check import WIDTH
 from workbench.recipe import Recipe, read_recipe, write_own
 from workbench.recipe.registries import CHECKS
 from workbench.tui.common.editor import Editor
@@ -77,6 +78,7 @@ async def test_a_test_is_made_of_the_recipe_as_it_stands(make_app: AppFactory) -
         app.editor.change(app.editor.recipe.with_technique(sgd))
         await pilot.press("t")
         await until(pilot, lambda: "⢳" in said(app))
+        assert app.screen.query_one(".trial--said").size.width >= WIDTH  # the chart's
         assert said(app).startswith("check something (learning_rate_range): fail: found 0.375\\x1b[2J\n")
         await pilot.press("escape", "b")
         await until(pilot, lambda: "(overfit_batch)" in said(app))
