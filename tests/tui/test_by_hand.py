@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from tests.tui.conftest import AppFactory
@@ -22,6 +23,9 @@ from workbench.tui.common.widgets import Text
 from workbench.tui.compose import by_hand
 
 TestPilot = Pilot[str]
+
+
+LEFT = TerminalApp.terminal_left
 
 
 @pytest.fixture(autouse=True)
@@ -192,3 +196,28 @@ def test_a_packaged_recipe_is_edited_with_its_comments_and_stays_as_it_is(recipe
     editor = Editor(read_recipe_file(file), None, file)
     assert "# tried 0.1" in editor.toml()
     assert editor.take(editor.toml(), editor.recipe) == [] and not editor.text
+
+
+async def test_a_terminal_that_cannot_be_left_is_said(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        monkeypatch.setattr(TerminalApp, "terminal_left", LEFT)
+        editor_that(monkeypatch, "")
+        await pilot.press("E")
+        assert told(app) == ["This terminal cannot be left to an editor."]
+
+
+async def test_what_was_typed_ahead_of_the_editor_is_not_for_us(
+    make_app: AppFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)):
+        monkeypatch.setattr(TerminalApp, "suspend", contextlib.nullcontext)
+        out = sys.stdout
+        before = events.Key("q", "q")
+        with LEFT(app):
+            assert sys.stdout is out  # libraries go on writing to the log
+        assert not app.heeds(before)
+        after = events.Key("q", "q")
+        after.time = app.event_time() + 1
+        assert app.heeds(after)
