@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from tests.engine.conftest import some_steps
-from workbench.commands.recipes import markdown, measurements
+from workbench.commands.recipes import markdown
 from workbench.data.base import DataSet
 from workbench.data.splits import ArraySplit
 from workbench.engine.build import Build, build, parameter_counts
 from workbench.paths import natural
 from workbench.recipe import Recipe, difference, read_recipe_file
+from workbench.recipe.measured import measurements
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 

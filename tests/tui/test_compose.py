@@ -17,8 +17,9 @@ from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.actions import ACTIONS
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Pane, Text
-from workbench.tui.compose.files import OpenScreen, SaveScreen
+from workbench.tui.compose.files import SaveScreen
 from workbench.tui.compose.form_screen import FieldRow, FormScreen
+from workbench.tui.compose.opening import OpenScreen
 from workbench.tui.compose.screen import VIEWS
 from workbench.tui.compose.side import PreviewPane
 from workbench.tui.compose.technique_list import TechniqueList
@@ -79,7 +80,7 @@ async def test_the_mouse_does_what_keys_do(make_app: AppFactory) -> None:
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         rows = techniques(app)._rows
-        number = next(i for i, row in enumerate(rows) if row.technique == "batch_norm")
+        number = next(i for i, row in enumerate(rows) if row.place == "techniques.batch_norm")
         await pilot.click("#techniques", offset=(3, number))
         assert not app.editor.recipe.on("batch_norm")
         await pilot.click("#techniques", offset=(10, number))
@@ -188,7 +189,7 @@ async def test_the_preview_arrives_and_follows(make_app: AppFactory) -> None:
         await until(pilot, lambda: preview.rates.text.count("\n") > 5)
         await go_to(pilot, "model")
         await pilot.press("enter")
-        await pilot.press("end", "left", "left", "backspace", "9", "enter")  # [16, 32, 64] → [16, 32, 94]
+        await pilot.press("end", "left", "backspace", "9", "enter")  # 16, 32, 64 → 16, 32, 94
         await until(pilot, lambda: "+" in preview.numbers.plain)
         assert "[16, 32, 94]" in str(app.editor.recipe.model.widths).replace("(", "[").replace(")", "]")
 
@@ -385,3 +386,23 @@ def test_every_action_of_the_palette_has_other_words_too() -> None:
     main = {action.id for action in ACTIONS if action.palette and action.title}
     zooming = {"run.zoom_in", "run.more_charts", "profile.view", "runs.view", "compose.view_next", "profile.code"}
     assert main - set(ALSO) <= zooming  # their titles say all that one could ask for
+
+
+async def test_panes_have_the_rows_that_their_content_needs(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(160, 48)) as pilot:
+        card, below = app.screen.query_one("#card"), app.screen.query_one("#changes")
+
+        async def heights() -> tuple[int, int]:
+            await pilot.pause()
+            return card.size.height, below.size.height
+
+        tall, least = await heights()
+        assert least == 1 < tall
+        await go_to(pilot, "techniques.cutout")
+        await pilot.press("space", "down", "down", "space", "down", "space")
+        shorter, more = await heights()
+        assert least < more < shorter and shorter + more == tall + least
+        await pilot.press("d")
+        small, most = await heights()
+        assert small < most and small + most == tall + least

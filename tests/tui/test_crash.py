@@ -133,11 +133,11 @@ import asyncio
 from pathlib import Path
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings
-from workbench.tui.app.workbench import Workbench, first_recipe
+from workbench.tui.app.workbench import Workbench, first_editor
 
 async def main():
     settings = Settings(Path("runs"), Path("data"), "cpu")
-    app = Workbench(settings, Editor(first_recipe()), preview_command=["sleep", "60"])
+    app = Workbench(settings, first_editor(), preview_command=["sleep", "60"])
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("r")
         while app.tracked is None or not app.tracked.view.trained:

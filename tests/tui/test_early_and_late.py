@@ -35,10 +35,12 @@ from workbench.tui.common.screens import ButtonDialog, ConfirmScreen, Dialog, Li
 from workbench.tui.compat.composed import LIFE, Composed
 from workbench.tui.compose.devices import DeviceScreen
 from workbench.tui.compose.doctor import DoctorScreen
-from workbench.tui.compose.files import OpenScreen, SaveScreen
+from workbench.tui.compose.files import SaveScreen
 from workbench.tui.compose.form_screen import FormScreen
+from workbench.tui.compose.opening import OpenScreen
 from workbench.tui.compose.preview_client import PreviewHeard
 from workbench.tui.compose.screen import ComposeScreen
+from workbench.tui.compose.trials import RANGE_TEST, TrialScreen
 from workbench.tui.profile.measurement import ProfileHeard
 from workbench.tui.profile.screen import ProfileScreen
 from workbench.tui.run.results import ResultsScreen
@@ -56,6 +58,7 @@ SCREENS: dict[type[Screen[Any]], Callable[[Recipe, Workbench], Screen[Any]]] = {
     CopiedScreen: lambda recipe, app: CopiedScreen("text", "the text"),
     DeviceScreen: lambda recipe, app: DeviceScreen([], [], "cpu", looking=True),
     DoctorScreen: lambda recipe, app: DoctorScreen(),
+    TrialScreen: lambda recipe, app: TrialScreen(RANGE_TEST, "mine"),
     FormScreen: lambda recipe, app: FormScreen(recipe, "train"),
     HelpScreen: lambda recipe, app: HelpScreen([], Content("")),
     LineScreen: lambda recipe, app: LineScreen("A line", "", "what to write"),
@@ -205,7 +208,7 @@ def messages(app: Workbench) -> dict[str, Message]:
         ConfirmScreen("", "", [("queue", "Queue it")]).offer("beside", "Train it now on cuda:1")
         app.notify("it is queued")
         app.gpus_seen([], None)
-        app.speeds_read([])
+        app.runs_read([], [])
 
     return {
         "on_preview_heard": PreviewHeard(Refused(1, "no such thing")),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from workbench.recipe import Recipe, read_recipe, write_recipe
+from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.texts import diff
 from workbench.tui.compose import forms, texts
 from workbench.tui.compose.technique_list import rows
+from workbench.tui.compose.values import Values, fitting, short, values
 
 
 def test_a_toggle_forth_and_back_leaves_no_trace(recipe: Recipe) -> None:
@@ -66,16 +71,17 @@ def test_a_technique_that_is_on_in_one_recipe_only_is_one_change(recipe: Recipe)
     gathered = texts.gathered(editor.changes(), editor.recipe)
     assert [(c.path, c.after) for c in gathered if c.path == "techniques.sgd"] == [("techniques.sgd", "—")]
     (added,) = [c for c in gathered if c.path == "techniques.adamw"]
-    assert str(added.after).startswith("0.001")
+    assert str(added.after).startswith("lr 0.001 · weight decay 0.01")
     assert len(gathered) == 2
-    assert "+ adamw  0.001" in diff(gathered).plain
+    assert "+ adamw  lr 0.001" in diff(gathered).plain
 
 
 def test_rows_show_values_conflicts_and_changes(recipe: Recipe) -> None:
     editor = Editor(recipe)
     editor.toggle("adamw")
     found = {row.place: row for row in rows(editor.recipe, editor.conflicts(), editor.changes())}
-    assert found["techniques.sgd"].values == "0.05 0.9 nesterov 0 0 nothing"
+    assert found["techniques.sgd"].values == Values(("lr 0.05", "nesterov"), ("momentum 0.9",))
+    assert not str(found["techniques.label_smoothing"].values)
     assert found["techniques.sgd"].on and found["techniques.adamw"].on
     assert found["techniques.adamw"].changed and not found["techniques.sgd"].changed
     assert found["techniques.sgd"].wrong or found["techniques.adamw"].wrong
@@ -105,3 +111,27 @@ def test_every_technique_survives_being_edited_without_a_change(recipe: Recipe) 
             assert not wrong, row.place
             assert changed is not None
             assert read_recipe(write_recipe(changed), consistent=False) == changed
+
+
+def test_values_have_names_and_what_was_chosen_comes_first() -> None:
+    spec = TECHNIQUES["sgd"](learning_rate=0.05, weight_decay=5e-4, momentum=0.9, dampening=0.0)
+    found = values(spec)
+    assert str(found) == "lr 0.05 · weight decay 5e-4 · momentum 0.9"
+    assert found.usual == ("momentum 0.9",)
+    assert str(values(TECHNIQUES["adamw"](weight_decay=0.0))).startswith("weight decay 0 · lr 0.001")
+    assert values(TECHNIQUES["muon"](nesterov=False)).own == ("no nesterov",)
+
+
+def test_values_that_have_no_room_are_left_out_whole() -> None:
+    found = Values(("lr 0.05", "nesterov"), ("momentum 0.9",))
+    assert fitting(found, 40) == ("lr 0.05 · nesterov", " · momentum 0.9")
+    assert fitting(found, 25) == ("lr 0.05 · nesterov", " ·…")
+    assert fitting(found, 12) == ("lr 0.05", " ·…")
+    assert fitting(found, 3) == ("", "")
+    for room in range(60):
+        assert len("".join(fitting(found, room))) <= room
+
+
+@given(st.floats(min_value=1e-300, max_value=1e6))
+def test_a_short_number_is_the_same_number(number: float) -> None:
+    assert float(short(number)) == number

@@ -109,3 +109,43 @@ def test_a_form_can_switch_a_technique_off(recipe: Recipe) -> None:
 )
 def test_values_are_shown_as_they_are_written(value: object, text: str) -> None:
     assert bare(value) == text
+
+
+def folder_form(recipe: Recipe) -> Subject:
+    return forms.subject(recipe, "data", "folder")
+
+
+@pytest.mark.parametrize("text", ["~/my flowers", '"~/my flowers"', "'~/my flowers'", '  "~/my flowers" '])
+def test_quotes_around_a_path_are_no_part_of_it(recipe: Recipe, text: str) -> None:
+    form = folder_form(recipe)
+    changed, wrong = forms.apply(recipe, form, entries(form, path=text))
+    assert wrong == {} and changed is not None
+    assert changed.data_source.path == "~/my flowers"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", ['"good" and "bad"', "it's", '"'])
+def test_quotes_within_a_text_stay(recipe: Recipe, text: str) -> None:
+    form = forms.subject(recipe, "recipe")
+    changed, _ = forms.apply(recipe, form, entries(form, about=text))
+    assert changed is not None and changed.about == text
+
+
+def test_a_form_asks_for_values_not_for_toml(recipe: Recipe) -> None:
+    form = folder_form(recipe)
+    _, wrong = forms.apply(recipe, form, entries(form))
+    assert wrong["path"] == "expected a path, found nothing"
+    form = forms.subject(recipe, "model")
+    assert entries(form)["widths"] == "16, 32, 64"
+    _, wrong = forms.apply(recipe, form, entries(form, widths="8, x"))
+    assert wrong == {"widths": "expected whole numbers with commas between, 1 to 12 long, found '8, x'"}
+    for place in ("recipe", "data", "train", "model", "expect", "techniques.piecewise_linear", "techniques.sgd"):
+        for field in forms.subject(recipe, place).fields:
+            assert not {"quotes", "true"} & set(field.parameter.asked.split()), field.key
+
+
+def test_an_empty_list_is_one(recipe: Recipe) -> None:
+    form = forms.subject(recipe, "model")
+    changed, wrong = forms.apply(recipe, form, entries(form, hidden=""))
+    assert wrong == {} and changed is not None
+    assert changed.model.hidden == ()  # type: ignore[attr-defined]
+    assert entries(forms.subject(changed, "model"))["hidden"] == ""

@@ -97,13 +97,13 @@ import asyncio, sys
 sys.path[:0] = [{str(SESSION.parents[2])!r}]
 from pathlib import Path
 import workbench.tui.app.lifecycle
-from workbench.tui.app.workbench import Workbench, first_recipe
+from workbench.tui.app.workbench import Workbench, first_editor
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings
 
 async def main():
     command = [sys.executable, {str(SESSION.with_name("fake_preview.py"))!r}]
-    app = Workbench(Settings(Path("runs"), Path("data"), "auto"), Editor(first_recipe()), preview_command=command)
+    app = Workbench(Settings(Path("runs"), Path("data"), "auto"), first_editor(), preview_command=command)
     async with app.run_test(size=(80, 24)) as pilot:
         for keys in ("jjj", "v", "v", "2", "1"):
             await pilot.press(*keys)

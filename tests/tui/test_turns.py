@@ -30,7 +30,7 @@ from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.turns import ROUNDS, TextualApp
 from workbench.tui.compose.devices import DeviceScreen
-from workbench.tui.compose.files import OpenScreen
+from workbench.tui.compose.opening import OpenScreen
 from workbench.tui.run.results import ResultsScreen
 from workbench.tui.runs.manage import delete_question
 from workbench.tui.runs.screen import RunsScreen

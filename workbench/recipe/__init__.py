@@ -5,7 +5,7 @@ from workbench.recipe.difference import Change, difference
 from workbench.recipe.errors import Problem, RecipeError
 from workbench.recipe.reading import read_recipe, read_recipe_file
 from workbench.recipe.schema import Data, Expect, Recipe, Train
-from workbench.recipe.writing import recipe_digest, save_recipe, write_recipe
+from workbench.recipe.writing import recipe_digest, save_recipe, save_whole, write_over, write_own, write_recipe
 
 __all__ = [
     "Change",
@@ -21,5 +21,8 @@ __all__ = [
     "read_recipe_file",
     "recipe_digest",
     "save_recipe",
+    "save_whole",
+    "write_over",
+    "write_own",
     "write_recipe",
 ]

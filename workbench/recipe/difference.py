@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.format import bare
+from workbench.recipe.parameters import parameters
 from workbench.recipe.schema import Recipe, to_tables
 
 ABSENT = "—"
@@ -39,12 +40,15 @@ def difference(before: Recipe, after: Recipe, *, names: bool = False) -> list[Ch
 
 def _flat(recipe: Recipe) -> dict[str, Any]:
     tables = to_tables(recipe)
-    techniques = tables.pop("techniques")
+    techniques, checks = tables.pop("techniques"), tables.pop("checks", {})
     flat = dict(_leaves("", tables))
     for name, values in techniques.items():
         if values.get("enabled", True):
             flat[f"techniques.{name}"] = "on"
             flat |= dict(_leaves(f"techniques.{name}", values))
+    for name, values in checks.items():  # one that a recipe says nothing of is made with the defaults
+        usual = {key: parameter.default for key, parameter in parameters(type(recipe.checks[name])).items()}
+        flat |= {f"checks.{name}.{key}": value for key, value in values.items() if value != usual[key]}
     return flat
 
 

@@ -66,6 +66,20 @@ class EarlierNames:
                 return earlier + path.removeprefix(now)
         return path
 
+    def kept(self, tables: dict[str, Any]) -> dict[str, Any]:
+        """Tables in the names of now, as they were written."""
+        tables = dict(tables)
+        for section in _SECTIONS:
+            if section in tables:
+                tables[section] = {
+                    self._last(f"{section}.{name}"): {self._last(f"{section}.{name}.{key}"): v for key, v in of.items()}
+                    for name, of in tables[section].items()
+                }
+        return tables
+
+    def _last(self, path: str) -> str:
+        return self.written(path).rpartition(".")[2]
+
     def sentence(self, where: str) -> str:
         """What is called otherwise now, in one line."""
         called = ", ".join(f"{written} is {now.rpartition('.')[2]}" for now, written in sorted(self.earlier.items()))

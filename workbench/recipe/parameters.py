@@ -18,7 +18,8 @@ class Parameter:
     """One parameter of a spec.
 
     kind is one of ``"switch"``, ``"choice"``, ``"integer"``, ``"number"``, ``"text"``, ``"list"``;
-    ``optional`` says that it may be left out altogether (its value is then None).
+    ``optional`` says that it may be left out altogether (its value is then None). ``label`` is its name in few words.
+    ``path``: whether it is a text that names a folder. ``members``: what a list has, ``"numbers"``, ``"texts"``, ….
     """
 
     name: str
@@ -31,6 +32,9 @@ class Parameter:
     unit: str
     description: str
     length: str = ""
+    label: str = ""
+    path: bool = False
+    members: str = ""
 
     @property
     def expected(self) -> str:
@@ -44,7 +48,20 @@ class Parameter:
             "text": "a text in quotes",
             "list": "a list in brackets",
         }[self.kind]
-        return word + (f" {self.bounds}" if self.bounds else "") + (f", {self.length}" if self.length else "")
+        return word + self._limits()
+
+    @property
+    def asked(self) -> str:
+        """The same for whoever fills in a form and writes no TOML: ``a path``, ``numbers with commas between``."""
+        if self.choices:
+            return "one of " + ", ".join(map(str, self.choices))
+        if self.kind == "list":
+            return f"{self.members} with commas between{self._limits()}"
+        words = {"switch": "yes or no", "text": "a path" if self.path else "a text"}
+        return words[self.kind] + self._limits() if self.kind in words else self.expected
+
+    def _limits(self) -> str:
+        return (f" {self.bounds}" if self.bounds else "") + (f", {self.length}" if self.length else "")
 
 
 def parameters(spec: type[BaseModel]) -> dict[str, Parameter]:
@@ -61,9 +78,10 @@ def _parameter(name: str, info: FieldInfo) -> Parameter:
         annotation = members[0]
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    kind = _kind(annotation, choices)
     return Parameter(
         name=name,
-        kind=_kind(annotation, choices),
+        kind=kind,
         default=None if info.default is PydanticUndefined else info.default,
         required=info.is_required(),
         optional=optional,
@@ -72,6 +90,9 @@ def _parameter(name: str, info: FieldInfo) -> Parameter:
         unit=str(extra.get("unit", "")),
         description=info.description or "",
         length=_length(info) if get_origin(annotation) in (tuple, list) else "",
+        label=str(extra.get("label", "")) or name.replace("_", " "),
+        path=bool(extra.get("path")),
+        members=_members(annotation) if kind == "list" else "",
     )
 
 
@@ -81,6 +102,12 @@ def _kind(annotation: Any, choices: tuple[Any, ...]) -> str:
     if get_origin(annotation) in (tuple, list):
         return "list"
     return {bool: "switch", int: "integer", float: "number"}.get(annotation, "text")
+
+
+def _members(annotation: Any) -> str:
+    kinds = {_kind(member, ()) for member in get_args(annotation) if member is not ...}
+    words = {"integer": "whole numbers", "number": "numbers", "text": "texts", "list": "lists in brackets"}
+    return words.get(kinds.pop(), "values") if len(kinds) == 1 else "values"
 
 
 def _length(info: FieldInfo) -> str:

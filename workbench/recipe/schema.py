@@ -21,7 +21,9 @@ class Data(Table):
         "device",
         description="device: the whole set as uint8 on the training device; loader: worker processes feed it",
     )
-    batch_size: int = parameter(128, ge=1, le=1_000_000, unit="images", description="images per training step")
+    batch_size: int = parameter(
+        128, label="batch", ge=1, le=1_000_000, unit="images", description="images per training step"
+    )
     eval_batch_size: int = parameter(512, ge=1, le=1_000_000, unit="images", description="images per evaluation batch")
     drop_last: bool = parameter(False, description="leave out an epoch's last batch where it is smaller than the rest")
     validation: float = parameter(
@@ -125,6 +127,12 @@ class Recipe(BaseModel):
     def without_technique(self, name: str) -> Self:
         """The recipe without a technique, its parameters forgotten."""
         return self.model_copy(update={"techniques": {k: v for k, v in self.techniques.items() if k != name}})
+
+    def with_check(self, spec: Spec) -> Self:
+        """The recipe with one check added or replaced; without it where that says nothing of its own."""
+        others = {name: check for name, check in self.checks.items() if name != spec.name}
+        own = {} if spec == type(spec)() else {spec.name: spec}
+        return self.model_copy(update={"checks": others | own})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and to_tables(self) == to_tables(other)

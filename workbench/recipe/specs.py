@@ -29,9 +29,16 @@ class SpecError(Exception):
     """A spec's class is wrong, or two specs claim one name."""
 
 
-def parameter(default: Any = ..., *, description: str, unit: str = "", **bounds: Any) -> Any:
-    """A spec's parameter: a pydantic Field that also knows its unit. ``bounds`` are pydantic's (ge, gt, le, lt, …)."""
-    return Field(default, description=description, json_schema_extra={"unit": unit} if unit else None, **bounds)
+def parameter(
+    default: Any = ..., *, description: str, unit: str = "", label: str = "", path: bool = False, **bounds: Any
+) -> Any:
+    """A spec's parameter: a pydantic Field that also knows its unit. ``bounds`` are pydantic's (ge, gt, le, lt, …).
+
+    label: what people call it where there is little room, such as ``lr``; without one, its name with spaces.
+    path: a text that names a folder, which forms complete.
+    """
+    extra = {key: said for key, said in (("unit", unit), ("label", label), ("path", path)) if said}
+    return Field(default, description=description, json_schema_extra=extra or None, **bounds)  # type: ignore[arg-type]
 
 
 def _tuples(value: Any) -> Any:

@@ -27,7 +27,9 @@ class Adam(Technique):
     source = "Kingma and Ba 2015, arXiv:1412.6980; torch.optim.Adam"
     tradeoff = "Two more numbers a parameter in memory; with weight decay it usually ends behind adamw and SGD."
 
-    learning_rate: float = parameter(1e-3, gt=0, le=1000, description="peak learning rate; the schedule scales it")
+    learning_rate: float = parameter(
+        1e-3, label="lr", gt=0, le=1000, description="peak learning rate; the schedule scales it"
+    )
     weight_decay: float = parameter(0.0, ge=0, le=1, description="L2 penalty, added to the gradient")
     beta1: float = parameter(0.9, ge=0, lt=1, description="memory of the mean gradient")
     beta2: float = parameter(0.999, ge=0, lt=1, description="memory of the squared gradient")

@@ -26,7 +26,9 @@ class AdamW(Technique):
     source = "Loshchilov and Hutter 2019, arXiv:1711.05101"
     tradeoff = "Two more numbers a parameter in memory; on small images often slightly behind well-tuned SGD."
 
-    learning_rate: float = parameter(1e-3, gt=0, le=1000, description="peak learning rate; the schedule scales it")
+    learning_rate: float = parameter(
+        1e-3, label="lr", gt=0, le=1000, description="peak learning rate; the schedule scales it"
+    )
     weight_decay: float = parameter(
         0.01, ge=0, le=10, description="share of the weight, times the rate, taken off a step"
     )

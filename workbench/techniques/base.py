@@ -75,6 +75,8 @@ class Technique(Spec):
     needs: ClassVar[tuple[Need, ...]] = ()
     excludes: ClassVar[dict[str, str]] = {}
     """Names of techniques that cannot be on together with this one, each with the reason."""
+    starter: ClassVar[bool] = False
+    """Whether a new recipe has it, if it suits the model: a start that claims nothing."""
     part_size: ClassVar[str] = ""
     """The parameter that says how many images of a batch go through the network at a time, if this one parts it."""
 

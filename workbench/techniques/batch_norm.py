@@ -25,6 +25,7 @@ class BatchNorm(Technique):
     name = "batch_norm"
     synonyms = ("bn", "batchnorm")
     group = "architecture"
+    starter = True
     source = "Ioffe and Szegedy 2015, arXiv:1502.03167"
     tradeoff = "Small batches make its statistics noisy, and images of one batch influence each other."
     needs: ClassVar[tuple[Need, ...]] = (

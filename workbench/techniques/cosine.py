@@ -26,6 +26,7 @@ class Cosine(Technique):
     name = "cosine"
     synonyms = ("cosine_annealing",)
     group = "schedule"
+    starter = True
     source = "Loshchilov and Hutter 2017, arXiv:1608.03983; warm-up: Goyal et al. 2017, arXiv:1706.02677"
     tradeoff = "The length of the run must be known beforehand."
 

@@ -23,6 +23,7 @@ class HeInit(Technique):
     name = "he_init"
     synonyms = ("kaiming",)
     group = "initialisation"
+    starter = True
     source = "He et al. 2015, arXiv:1502.01852"
     tradeoff = "Behind batch norm it hardly matters."
 

@@ -34,7 +34,7 @@ class Muon(Technique):
     )
 
     learning_rate: float = parameter(
-        0.1, gt=0, le=1000, description="Muon's peak learning rate, in units of an orthogonal matrix"
+        0.1, label="lr", gt=0, le=1000, description="Muon's peak learning rate, in units of an orthogonal matrix"
     )
     momentum: float = parameter(0.6, ge=0, lt=1, description="Muon: share of the last update that goes on")
     nesterov: bool = parameter(True, description="look ahead along the momentum, in both parts")
@@ -50,7 +50,7 @@ class Muon(Technique):
     first_convolution: bool = parameter(
         True, description="Muon also trains the convolution that sees the image; false leaves it to SGD"
     )
-    sgd_learning_rate: float = parameter(0.05, gt=0, le=1000, description="SGD's peak learning rate")
+    sgd_learning_rate: float = parameter(0.05, label="sgd lr", gt=0, le=1000, description="SGD's peak learning rate")
     sgd_momentum: float = parameter(0.9, ge=0, lt=1, description="SGD: share of the last update that goes on")
     sgd_weight_decay: float = parameter(0.0, ge=0, le=1, description="SGD: L2 penalty, added to the gradient")
     decay_exclude: Literal["nothing", "biases", "norms_and_biases"] = parameter(

@@ -20,6 +20,7 @@ class Residual(Technique):
 
     name = "residual"
     group = "architecture"
+    starter = True
     source = "He et al. 2016, arXiv:1512.03385"
     tradeoff = "Costs little; the projections add a few parameters."
     needs: ClassVar[tuple[Need, ...]] = (

@@ -27,10 +27,13 @@ class SGD(Technique):
     synonyms = ("momentum",)
     earlier_keys = {"decay_exclude": "spare_from_decay"}
     group = "optimizer"
+    starter = True
     source = "Sutskever et al. 2013 (momentum, Nesterov); torch.optim.SGD"
     tradeoff = "Needs a learning rate and a schedule that fit; rewards them with the best accuracy."
 
-    learning_rate: float = parameter(0.1, gt=0, le=1000, description="peak learning rate; the schedule scales it")
+    learning_rate: float = parameter(
+        0.1, label="lr", gt=0, le=1000, description="peak learning rate; the schedule scales it"
+    )
     momentum: float = parameter(0.9, ge=0, lt=1, description="share of the last update that goes on")
     nesterov: bool = parameter(False, description="look ahead along the momentum before taking the gradient")
     dampening: float = parameter(0.0, ge=0, lt=1, description="share of the gradient kept out of the momentum")

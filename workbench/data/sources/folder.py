@@ -33,7 +33,7 @@ class Folder(Source):
     name = "folder"
 
     path: str = parameter(
-        description="the folder; if relative, looked for in the data root, then where you are", min_length=1
+        description="the folder; if relative, looked for in the data root, then where you are", min_length=1, path=True
     )
     image_size: int | None = parameter(
         None,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.recipe import Recipe, read_recipe_file, save_recipe
+from workbench.recipe import Recipe, read_recipe_file, save_whole
 from workbench.recipe.plugins import Plugin, loaded_plugins
 from workbench.runs.errors import RunError, cannot_write, replace_text
 from workbench.runs.store.environment import environment
@@ -151,7 +151,7 @@ def create_run(runs_root: Path, recipe: Recipe, argv: Sequence[str] | None = Non
     recipe = recipe.model_copy(update={"plugins": tuple(dict.fromkeys((*recipe.plugins, *names)))})
     run = _new_directory(runs_root, recipe.name)
     try:
-        save_recipe(recipe, run.recipe_file)
+        save_whole(recipe, run.recipe_file)
         for plugin in plugins:
             run.plugins.mkdir(exist_ok=True)
             (run.plugins / plugin.path.name).write_text(plugin.text, encoding="utf-8")

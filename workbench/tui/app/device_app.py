@@ -6,6 +6,7 @@ from workbench.devices import Gpu, Trouble
 from workbench.recipe import Recipe
 from workbench.recipe.execution import Execution, execution
 from workbench.runs.find.speed import Estimate, Speed, Speeds, estimate
+from workbench.runs.find.trained import Trained, TrainedRuns, like
 from workbench.tui.app.outside import Outside
 from workbench.tui.app.terminal_app import TerminalApp
 from workbench.tui.common.background import aside
@@ -25,6 +26,8 @@ class DeviceApp(TerminalApp):
         self._outside = outside
         self._speeds = Speeds(settings.runs)
         self._measured: list[Speed] = []
+        self._trained_runs = TrainedRuns(settings.runs)
+        self._trained: list[Trained] = []
 
     def look_for_gpus(self) -> None:
         """See which GPUs there are, and who uses them."""
@@ -69,13 +72,19 @@ class DeviceApp(TerminalApp):
         doctor.examine(self, self.settings, self.device, self._outside.doctor_command)
 
     def read_speeds(self) -> None:
-        """How fast runs were, for the time that the next one takes."""
-        aside(self, "speeds", self._speeds.read, self.speeds_read)
+        """How fast runs were, for the time that the next one takes, and what was trained already."""
+        aside(
+            self, "speeds", lambda: (self._speeds.read(), self._trained_runs.read()), lambda read: self.runs_read(*read)
+        )
 
-    def speeds_read(self, speeds: list[Speed]) -> None:
+    def runs_read(self, speeds: list[Speed], trained: list[Trained]) -> None:
         """Show what follows for the recipe."""
-        self._measured = speeds
+        self._measured, self._trained = speeds, trained
         self.machine_changed()
+
+    def trained_like(self, recipe: Recipe) -> list[Trained]:
+        """The finished runs that trained the same as a recipe, newest first."""
+        return like(recipe, self._trained)
 
     def machine_changed(self) -> None:
         """More is known, or another device was chosen; whoever shows it overrides this."""

@@ -26,7 +26,7 @@ from workbench.tui.app.ending import run_command
 from workbench.tui.app.leaving import ABANDON, BACKGROUND, LOST, STOP
 from workbench.tui.app.session import NO_SESSION, editor_of, editor_on, read_session, session_file
 from workbench.tui.app.training import Training
-from workbench.tui.app.workbench import Workbench, first_recipe
+from workbench.tui.app.workbench import Workbench, first_editor
 from workbench.tui.common.background import ThreadBroke
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings
@@ -66,9 +66,9 @@ def run_app(
     session_path = session_file(Path.cwd())
     session = read_session(session_path) if screens.restore else NO_SESSION
     if recipe is None:
-        editor = editor_of(session) or Editor(first_recipe())
+        editor = editor_of(session) or first_editor()
     else:
-        editor = editor_on(session, recipe, writable(recipe_path) if recipe_path is not None else None)
+        editor = editor_on(session, recipe, writable(recipe_path) if recipe_path is not None else None, recipe_path)
     with Descriptors(log_file()) as descriptors:
         app = Workbench(
             settings, editor, watch=watch, descriptors=descriptors, session=session, session_path=session_path

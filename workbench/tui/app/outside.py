@@ -21,5 +21,6 @@ class Outside:
     doctor_command: Sequence[str]
     preview_command: Sequence[str]
     profile_command: Sequence[str]
+    check_command: Sequence[str]
     descriptors: Descriptors | None
     execute: Execute | None

@@ -20,6 +20,8 @@ from workbench.tui.common.editor import Editor
 class Session:
     """Recipes are TOML texts; ``path`` is the recipe's file, "" without one; ``screens`` what each screen remembers.
 
+    text, draft, origin: those of the editor, see :class:`workbench.tui.common.editor.Editor`.
+
     theme: one that was chosen on the screens, "" where it is that of the settings. chosen_over: what the settings said
     then; once they say something else, that is the newer word.
     """
@@ -28,6 +30,9 @@ class Session:
     loaded: str = ""
     saved: str = ""
     path: str = ""
+    origin: str = ""
+    text: str = ""
+    draft: str = ""
     theme: str = ""
     chosen_over: str = ""
     screens: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -51,7 +56,7 @@ def read_session(path: Path) -> Session:
         session = Session(**{key: value for key, value in found.items() if key in {f.name for f in fields(Session)}})
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return Session()
-    texts = (session.recipe, session.loaded, session.saved, session.path, session.theme, session.chosen_over)
+    texts = [getattr(session, field.name) for field in fields(Session) if field.name != "screens"]
     whole = all(isinstance(text, str) for text in texts) and isinstance(session.screens, dict)
     return session if whole and all(isinstance(state, dict) for state in session.screens.values()) else Session()
 
@@ -102,6 +107,9 @@ def of_editor(editor: Editor) -> Session:
         loaded=write_recipe(editor.loaded),
         saved=write_recipe(editor.on_disk),
         path=str(editor.path or ""),
+        origin=str(editor.origin or ""),
+        text=editor.text,
+        draft=editor.draft,
     )
 
 
@@ -120,19 +128,23 @@ def editor_of(session: Session) -> Editor | None:
         except RecipeError:
             now = None
         if now is not None and now != saved:
-            if recipe == saved:
+            if recipe == saved and not session.text and not session.draft:
                 return Editor(now, path)
             saved = now
-    editor = Editor(loaded, path)
+    editor = Editor(loaded, path, Path(session.origin) if session.origin else None)
     editor.restore(recipe, saved)
+    editor.text, editor.draft = session.text, session.draft
     return editor
 
 
-def editor_on(session: Session, recipe: Recipe, path: Path | None) -> Editor:
-    """A recipe that was asked for, from its file; with the changes that were left there unsaved, if it is that file."""
+def editor_on(session: Session, recipe: Recipe, path: Path | None, origin: Path | None) -> Editor:
+    """A recipe that was asked for, from its file; with the changes that were left there unsaved, if it is that file.
+
+    path: where saving writes; origin: whose comments it has.
+    """
     if path is not None and session.path and absolute(Path(session.path)) == absolute(path):
-        return editor_of(session) or Editor(recipe, path)
-    return Editor(recipe, path)
+        return editor_of(session) or Editor(recipe, path, origin)
+    return Editor(recipe, path, origin)
 
 
 def _read(text: str) -> Recipe | None:

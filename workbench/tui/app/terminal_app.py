@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 from textual import events
@@ -50,6 +51,7 @@ class TerminalApp(TextualApp):
         guard_content()
         super().__init__()
         self._visible_lines = VisibleLines()
+        self._back_at = 0.0
         self._awaited: list[asyncio.Future[None]] = []
         self.settings = settings
         self.poll = poll
@@ -89,13 +91,27 @@ class TerminalApp(TextualApp):
     def heeds(self, event: events.Event) -> bool:
         """Nothing that was typed or clicked before a question was to be seen answers it, where something can be lost.
 
-        Keys typed ahead of any other dialog are for that dialog.
+        Keys typed ahead of any other dialog are for that dialog. What was typed ahead of a program that the terminal
+        was left to was for that program.
         """
+        if event.time <= self._back_at:
+            return False
         screen = self.screen_stack[-1] if self.screen_stack else None
         if not isinstance(screen, ConfirmScreen) or not screen.loses:
             return True
         painted = self.painted(screen)
         return painted is not None and event.time > painted
+
+    @contextlib.contextmanager
+    def terminal_left(self) -> Iterator[None]:
+        """The terminal is another program's meanwhile; what libraries print goes on going to the log.
+
+        Raises SuspendNotSupported.
+        """
+        out, err = sys.stdout, sys.stderr
+        with self.suspend(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            yield
+        self._back_at = self.event_time()
 
     def ready_for_input(self) -> asyncio.Future[None] | None:
         """What keys have to wait for: in the command palette what is found, else what is being read for them."""

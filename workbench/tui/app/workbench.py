@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.content import Content
 
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
-from workbench.recipe import Recipe
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.trash import tidy
 from workbench.tui.app import crash, leaving
@@ -29,7 +28,7 @@ from workbench.tui.common.bars import TopBar
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings
 from workbench.tui.common.texts import STATES
-from workbench.tui.compose import doctor, preview_client
+from workbench.tui.compose import doctor, preview_client, trials
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.profile import measurement
 from workbench.tui.profile.measurement import ProfileHeard
@@ -70,6 +69,7 @@ class Workbench(LeavingApp):
         preview_command: Sequence[str] = preview_client.COMMAND,
         profile_command: Sequence[str] = measurement.COMMAND,
         doctor_command: Sequence[str] = doctor.COMMAND,
+        check_command: Sequence[str] = trials.COMMAND,
         gpus: Callable[[], list[Gpu]] = list_gpus,
         trouble: Callable[[], Trouble | None] = gpu_trouble,
         poll: float = 1.0,
@@ -81,7 +81,14 @@ class Workbench(LeavingApp):
         if watch is not None:
             self.DEFAULT_MODE = "run"  # type: ignore[misc]
         outside = Outside(
-            gpus, trouble, doctor_command, preview_command, profile_command, descriptors=descriptors, execute=execute
+            gpus,
+            trouble,
+            doctor_command,
+            preview_command,
+            profile_command,
+            check_command,
+            descriptors=descriptors,
+            execute=execute,
         )
         super().__init__(settings, editor, outside, chosen_theme(session, settings.screens), poll)
         self.descriptors = descriptors
@@ -252,9 +259,10 @@ def top_texts(mode: str, editor: Editor, tracked: Tracked | None) -> tuple[Conte
     return about, Content.assemble((f" {sign} {int(tracked.view.fraction * 100)} %", colour))
 
 
-def first_recipe() -> Recipe:
+def first_editor() -> Editor:
     """What is composed when nothing else is asked for: the packaged quick start."""
     from workbench.recipe import read_recipe_file
     from workbench.runs.find.resolve import resolve_recipe
 
-    return read_recipe_file(resolve_recipe("digits"))
+    path = resolve_recipe("digits")
+    return Editor(read_recipe_file(path), origin=path)

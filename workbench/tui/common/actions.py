@@ -50,7 +50,9 @@ class Action:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("compose", "toggle_technique", "space", "Switch the technique under the cursor on or off", "on/off"),
+    Action(
+        "compose", "toggle_technique", "space", "Switch the technique or check under the cursor on or off", "on/off"
+    ),
     Action("compose", "edit", "enter", "Edit the parameters under the cursor", "edit"),
     Action("compose", "filter", "slash", "Show only lines that contain some words", "filter"),
     Action("compose", "view(1)", "v,right,l", "Next pane at the right: card, preview, samples, changes", "view", "v"),
@@ -61,6 +63,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("compose", "devices", "D", "Choose the device: the GPUs, what is free, who else uses them"),
     Action("compose", "run", "r", "Train this recipe", "run"),
     Action("compose", "open", "o", "Open a recipe: a packaged one, one of your own, or any file", "open"),
+    Action("compose", "new", "N", "Start a new recipe: a data source and a model", display="N"),
+    Action("compose", "edit_text", "E", "Edit the recipe's TOML in $VISUAL or $EDITOR", display="E"),
+    Action("compose", "drop_claims", "x", "Drop [expect], where it speaks of other data or another model"),
+    Action("compose", "range_test", "t", "Range test: which learning rates suit, as a chart"),
+    Action("compose", "overfit_test", "b", "Overfit test: can the network learn one batch by heart?"),
     Action("compose", "save", "s", "Save the recipe", "save"),
     Action("compose", "save_as", "S", "Save the recipe under another name", display="S"),
     Action("compose", "undo", "u", "Undo the last change", "undo"),

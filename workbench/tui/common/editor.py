@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from workbench.recipe import Change, Problem, Recipe, conflicts, difference
+from workbench.recipe import Change, Expect, Problem, Recipe, conflicts, difference, write_over
 from workbench.recipe.fixes import Fix, fixes
-from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.registries import CHECKS, TECHNIQUES
+from workbench.storage.regular import read_text
 
 HISTORY = 200
 
@@ -16,29 +17,48 @@ HISTORY = 200
 class Editor:
     """A recipe with undo and redo. ``loaded`` is what changes are counted against, ``path`` where saving writes.
 
-    ``on_disk`` is the recipe as it was last read or written."""
+    ``on_disk`` is the recipe as it was last read or written. ``text``: the TOML that a person has written for it since
+    then, whose comments saving keeps; "" where nobody has. ``draft``: one with mistakes, which is no recipe yet.
+    ``origin``: the file that it was read from, which saving leaves alone where it is not ``path``.
+    """
 
-    def __init__(self, recipe: Recipe, path: Path | None = None) -> None:
-        self.open(recipe, path)
+    def __init__(self, recipe: Recipe, path: Path | None = None, origin: Path | None = None) -> None:
+        self.open(recipe, path, origin)
 
-    def open(self, recipe: Recipe, path: Path | None) -> None:
+    def open(self, recipe: Recipe, path: Path | None, origin: Path | None = None) -> None:
         """Start over with another recipe; ``path`` is None where it may not be written back."""
         self.recipe = recipe
         self.loaded = recipe
         self.path = path
+        self.origin = path or origin
         self.on_disk = recipe
+        self.text = self.draft = ""
         self._undo: list[Recipe] = []
         self._redo: list[Recipe] = []
 
     @property
     def unsaved(self) -> bool:
-        """Whether the recipe differs from what is on disk."""
-        return self.recipe != self.on_disk
+        """Whether the recipe differs from what is on disk, or somebody has written comments that are not there."""
+        return self.recipe != self.on_disk or bool(self.text)
+
+    def toml(self) -> str:
+        """The recipe as TOML, with the comments and in the order of what was written of it so far. Reads its file."""
+        return write_over(self.recipe, self.text or _text_of(self.origin))
+
+    def take(self, text: str, recipe: Recipe) -> list[Change]:
+        """Take a TOML text that a person wrote, and the recipe that it is; returns what it changes."""
+        found = difference(self.recipe, recipe, names=True)
+        self.change(recipe)
+        self.draft = ""
+        if self.toml() != text:
+            self.text = text
+        return found
 
     def saved(self, recipe: Recipe, path: Path) -> None:
         """The recipe was written to a file."""
         self.recipe = self.on_disk = recipe
-        self.path = path
+        self.path = self.origin = path
+        self.text = ""
 
     def restore(self, recipe: Recipe, on_disk: Recipe) -> None:
         """Take up an earlier session: the recipe as it was left, and what its file holds."""
@@ -92,6 +112,12 @@ class Editor:
             return recipe.without_technique(name)
         return recipe.with_technique(switched)
 
+    def toggle_check(self, name: str) -> bool:
+        """Switch a check on or off; one that is as it always is has no place in the recipe."""
+        usual = CHECKS[name]()
+        present = self.recipe.checks.get(name, usual)
+        return self.change(self.recipe.with_check(present.model_copy(update={"enabled": not present.enabled})))
+
     def fixes(self, problem: Problem) -> list[Fix]:
         """What would solve a conflict; what only takes back the last change comes last."""
         return fixes(self.recipe, problem, self._undo[-1] if self._undo else None)
@@ -103,13 +129,31 @@ class Editor:
             recipe = self._toggled(recipe, name) if recipe is not None else None
         self.change(recipe if fix.switches and recipe is not None else fix.recipe)
 
+    @property
+    def old_claims(self) -> str:
+        """What the claims of the loaded recipe still speak of, where that was changed; "" where they may stand."""
+        now, before = self.recipe, self.loaded
+        if now.expect == Expect() or now.expect != before.expect:
+            return ""
+        if now.model != before.model:
+            return "another model"
+        same = now.data.source == before.data.source and now.data_source == before.data_source
+        return "" if same else "other data"
+
     def changes(self) -> list[Change]:
         """What differs from the recipe as loaded."""
-        return difference(self.loaded, self.recipe)
+        return [change for change in difference(self.loaded, self.recipe, names=True) if change.path != "name"]
 
     def conflicts(self) -> list[Problem]:
         """Every reason why the recipe cannot be trained."""
         return conflicts(self.recipe)
+
+
+def _text_of(path: Path | None) -> str:
+    try:
+        return read_text(path) if path is not None else ""
+    except (OSError, ValueError):
+        return ""
 
 
 def _is_default(spec: object) -> bool:

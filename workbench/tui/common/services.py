@@ -37,6 +37,11 @@ class Settings:
     keymap: Mapping[str, str] = field(default_factory=dict)
     in_browser: bool = False
 
+    @property
+    def roots(self) -> tuple[Path, Path]:
+        """Where a data set's relative path is looked for, in turn."""
+        return self.data_root, Path()
+
 
 class Services(Protocol):
     """What every screen may ask of the app, which hands itself over as this and is nothing else to them.

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -253,8 +253,12 @@ class Choice(Composed, Widget, can_focus=True):
                 self.value = value
                 return
 
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Cells for all values."""
+        return sum(len(v) + 2 for v in self.values)
+
     def _fits(self) -> bool:
-        return sum(len(v) + 2 for v in self.values) <= self.size.width
+        return self.get_content_width(self.size, self.size) <= self.size.width
 
     def render(self) -> RichText:
         chosen = self.get_component_rich_style("choice--chosen", partial=True)

@@ -114,6 +114,10 @@ class TextualApp(App[str]):
         """Whether something that the user did is still being worked off."""
         return self._turns is not None
 
+    def event_time(self) -> float:
+        """Now, in the time of events."""
+        return get_time()
+
     def painted(self, screen: Screen[Any]) -> float | None:
         """When a screen, whole, was drawn for the first time, in the time of events; None if it was not yet."""
         return self._painted.get(screen)

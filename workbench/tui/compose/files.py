@@ -1,8 +1,7 @@
-"""Opening and saving a recipe: the known files in a list, any other by its path."""
+"""Saving a recipe: into which file, and what would be lost there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from textual import on
@@ -10,140 +9,40 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Input, OptionList
-from textual.widgets.option_list import Option
+from textual.widgets import Button, Input
 
 from workbench.filesystem import absolute, why
-from workbench.paths import natural, packaged_recipes, recipe_folders, saved_recipes
-from workbench.recipe import Recipe, RecipeError, read_recipe_file, save_recipe
+from workbench.paths import packaged_recipes, saved_recipes
+from workbench.recipe import Recipe, save_recipe
 from workbench.recipe.schema import to_tables
 from workbench.runs.store.directory import RunDirectory
-from workbench.storage import toml
-from workbench.storage.regular import read_text
-from workbench.tui.common.screens import ButtonDialog, ConfirmScreen, Dialog
+from workbench.tui.common.screens import ButtonDialog, ConfirmScreen
 from workbench.tui.common.widgets import Text
-from workbench.tui.common.words import place
 from workbench.tui.compose.forms import apply, subject
-
-Opened = tuple[Recipe, Path]
-
-
-class OpenScreen(Dialog[Opened | None]):
-    """Returns a recipe and its file, or None."""
-
-    BINDINGS = [
-        Binding("escape", "cancel", show=False),
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("up", "move(-1)", show=False, priority=True),
-    ]
-    AUTO_FOCUS = "#open-what"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._files = recipe_files()
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog open") as dialog:
-            dialog.border_title = "Open a recipe"
-            dialog.border_subtitle = "⏎ opens · esc cancels"
-            yield Input(placeholder="words to look for, or the path of a file", id="open-what", compact=True)
-            files = OptionList(id="open-files", compact=True)
-            files.can_focus = False  # keys go to the input; a click chooses
-            yield files
-            yield Text(id="open-problem")
-
-    def on_mount(self) -> None:
-        self._list("")
-        problems = [place.problem for place in recipe_folders() if place.problem]
-        self.query_one("#open-problem", Text).show(Content.styled("\n".join(problems), "$error"))
-
-    def _list(self, wanted: str) -> None:
-        files = self.query_one("#open-files", OptionList)
-        words = wanted.lower().split()
-        files.clear_options()
-        kind = ""
-        for number, file in enumerate(self._files):
-            if not all(word in f"{file.name} {file.about} {file.kind}".lower() for word in words):
-                continue
-            if file.kind != kind:
-                kind = file.kind
-                files.add_option(
-                    Option(Content.styled(f"{kind}  {place(file.path.parent, 60)}", "$muted"), disabled=True)
-                )
-            text = Content.assemble((f"  {file.name:<14}", "bold"), (f" {file.about}", "$muted"))
-            files.add_option(Option(text, id=str(number)))
-        first = next((i for i, option in enumerate(files.options) if not option.disabled), None)
-        files.highlighted = first
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._list("" if _is_path(event.value) else event.value)
-        self.query_one("#open-problem", Text).show(Content(""))
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        files = self.query_one("#open-files", OptionList)
-        if _is_path(event.value):
-            self._open(Path(event.value.strip()).expanduser())
-        elif files.highlighted is not None:
-            self._choose(files.get_option_at_index(files.highlighted).id)
-
-    @on(OptionList.OptionSelected)
-    def _selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        self._choose(event.option.id)
-
-    def _choose(self, number: str | None) -> None:
-        if number is not None:
-            self._open(self._files[int(number)].path)
-
-    def _open(self, path: Path) -> None:
-        try:
-            recipe = read_recipe_file(path, consistent=False, say=self.notify)
-        except RecipeError as error:
-            lines = [str(problem) for problem in error.problems]
-            more = [f"… and {len(lines) - 4} more"] if len(lines) > 4 else []
-            self.query_one("#open-problem", Text).show(Content.styled("\n".join(lines[:4] + more), "$error"))
-            return
-        self.dismiss((recipe, path))
-
-    def action_move(self, by: int) -> None:
-        """Move the cursor of the list."""
-        files = self.query_one("#open-files", OptionList)
-        if by > 0:
-            files.action_cursor_down()
-        else:
-            files.action_cursor_up()
-
-    def action_cancel(self) -> None:
-        """Open nothing."""
-        self.dismiss(None)
-
-
-def _is_path(text: str) -> bool:
-    return "/" in text or text.strip().endswith(".toml")
-
+from workbench.tui.compose.paths import PathInput
 
 Saved = tuple[Recipe, Path]
 
 
 class SaveScreen(ButtonDialog[Saved | None]):
-    """Writes the file and returns the recipe as written and where, or None. The recipe takes the file's name."""
+    """Writes the file and returns the recipe as written and where, or None. The recipe takes the file's name.
+
+    text: TOML whose comments and order it keeps; None for that of the file.
+    """
 
     BINDINGS = [Binding("escape", "cancel", show=False)]
     AUTO_FOCUS = "#save-where"
 
-    def __init__(self, recipe: Recipe, path: Path) -> None:
+    def __init__(self, recipe: Recipe, path: Path, text: str | None = None) -> None:
         super().__init__()
         self._recipe = recipe
+        self._text = text
         self._path = path
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog save") as dialog:
             dialog.border_title = "Save as"
-            yield Input(str(self._path), id="save-where", compact=True)
+            yield PathInput(str(self._path), roots=(Path(),), suffix=".toml", id="save-where")
             yield Text(id="save-what")
             with Horizontal(classes="buttons"):
                 yield Button("Save  ⏎", id="save", variant="primary", compact=True)
@@ -163,6 +62,11 @@ class SaveScreen(ButtonDialog[Saved | None]):
         else:
             text = Content.styled(f"writes {path}" if path else "write a name, such as mine, or a path", "$muted")
         self.query_one("#save-what", Text).show(text)
+
+    @on(PathInput.Several)
+    def _several(self, event: PathInput.Several) -> None:
+        event.stop()
+        self.query_one("#save-what", Text).show(Content.styled("  ".join(event.names), "$muted"))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -194,7 +98,7 @@ class SaveScreen(ButtonDialog[Saved | None]):
 
     def _write(self, recipe: Recipe, path: Path) -> None:
         try:
-            save_recipe(recipe, path)
+            save_recipe(recipe, path, self._text)
         except OSError as error:
             self._say(f"{path}: cannot be written: {why(error, path)}")
             return
@@ -214,25 +118,6 @@ def _named(recipe: Recipe, name: str) -> tuple[Recipe | None, str]:
     return renamed, wrong.get("name", "")
 
 
-@dataclass(frozen=True)
-class RecipeFile:
-    """A recipe in one of the known folders; ``kind`` is that of the place, ``"saved"`` or ``"packaged"``."""
-
-    name: str
-    path: Path
-    kind: str
-    about: str
-
-
-def recipe_files() -> list[RecipeFile]:
-    """Saved recipes first, then packaged ones, each in natural order; broken files say so instead of their text."""
-    return [
-        RecipeFile(name, path, place.kind, _about(path))
-        for place in recipe_folders()
-        for name, path in sorted(place.recipes.items(), key=lambda item: natural(item[0]))
-    ]
-
-
 def writable(path: Path) -> Path | None:
     """The path itself, or None for a packaged recipe and for that of a run: saving must ask for another place."""
     packaged = absolute(path).is_relative_to(absolute(packaged_recipes()))
@@ -249,11 +134,3 @@ def file_for(text: str) -> Path | None:
     if path.suffix != ".toml":
         path = path.with_name(f"{path.name}.toml")
     return path if "/" in text else saved_recipes() / path
-
-
-def _about(path: Path) -> str:
-    try:
-        found = toml.loads(read_text(path)).get("about", "")
-    except (OSError, ValueError, RecursionError):
-        return "cannot be read"
-    return found if isinstance(found, str) else ""

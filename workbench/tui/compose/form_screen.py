@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -16,6 +19,7 @@ from workbench.tui.common.texts import MUTED
 from workbench.tui.common.widgets import Choice, Text
 from workbench.tui.compat.composed import Composed
 from workbench.tui.compose.forms import Entry, Field, Subject, apply, subject, warnings
+from workbench.tui.compose.paths import PathInput
 
 
 class Reset(Text):
@@ -39,8 +43,8 @@ class FieldRow(Composed, Horizontal):
             self.key = key
             self.entry = entry
 
-    def __init__(self, field: Field, entry: Entry) -> None:
-        super().__init__(classes="field")
+    def __init__(self, field: Field, entry: Entry, roots: Sequence[Path]) -> None:
+        super().__init__(classes="field -long" if field.parameter.kind == "text" else "field")
         self.field = field
         self.entry = entry
         self._text = Text(classes="field--hint")
@@ -50,6 +54,8 @@ class FieldRow(Composed, Horizontal):
             self._editor: Choice | Input = Choice(["yes", "no"], "yes" if entry else "no")
         elif parameter.choices:
             self._editor = Choice([str(c) for c in parameter.choices], str(entry))
+        elif parameter.path:
+            self._editor = PathInput(str(entry), roots=roots, placeholder="Tab completes")
         else:
             placeholder = "left out" if parameter.optional else ""
             self._editor = Input(str(entry), placeholder=placeholder, compact=True)
@@ -120,19 +126,20 @@ class FieldRow(Composed, Horizontal):
 
 
 class FormScreen(ButtonDialog[Recipe | None]):
-    """Returns the edited recipe, or None if nothing is to change."""
+    """Returns the edited recipe, or None if nothing is to change. roots: where relative paths are looked for."""
 
     BINDINGS = [
         Binding("escape", "cancel", "Cancel", show=False),
         Binding("enter", "apply", "Apply", show=False),
-        Binding("up", "app.focus_previous", show=False),
-        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False, priority=True),  # not for the pane, where it scrolls
+        Binding("down", "app.focus_next", show=False, priority=True),
         Binding("ctrl+r", "reset", "Default", show=False, priority=True),
     ]
 
-    def __init__(self, recipe: Recipe, place: str) -> None:
+    def __init__(self, recipe: Recipe, place: str, roots: Sequence[Path] = ()) -> None:
         super().__init__()
         self.recipe = recipe
+        self._roots = roots
         self.form: Subject = subject(recipe, place)
         self.entries: dict[str, Entry] = {f.key: f.entry for f in self.form.fields}
         self.edited: Recipe | None = recipe
@@ -157,13 +164,13 @@ class FormScreen(ButtonDialog[Recipe | None]):
         self._judge()
 
     def _rows(self) -> list[FieldRow]:
-        return [FieldRow(field, self.entries[field.key]) for field in self.form.fields]
+        return [FieldRow(field, self.entries[field.key], self._roots) for field in self.form.fields]
 
     def _focus_first(self) -> None:
         rows = list(self.query(FieldRow))
-        skip = 1 if rows and rows[0].field.key in ("enabled", self.form.chooser) and len(rows) > 1 else 0
+        skip = 1 if self.form.place != "new" and rows and rows[0].field.key in ("enabled", self.form.chooser) else 0
         if rows:
-            rows[skip].editor.focus()
+            rows[min(skip, len(rows) - 1)].editor.focus()
 
     @on(FieldRow.Changed)
     async def _changed(self, event: FieldRow.Changed) -> None:
@@ -203,19 +210,25 @@ class FormScreen(ButtonDialog[Recipe | None]):
         parts: list[Content] = []
         if row is not None:
             parameter = row.field.parameter
-            parts.append(Content(parameter.description))
+            parts.append(Content(row.field.about(row.entry)))
             default = row.field.default_entry
-            words = f"{parameter.expected}" + (f" {parameter.unit}" if parameter.unit else "")
+            words = "" if parameter.choices else parameter.asked + (f" {parameter.unit}" if parameter.unit else "")
             if parameter.optional:
-                words += ", or nothing"
+                words += ", or nothing" if words else "or nothing"
             if default not in (None, ""):
-                words += f"; default {'yes' if default is True else 'no' if default is False else default}"
+                words += "; " if words else ""
+                words += f"default {'yes' if default is True else 'no' if default is False else default}"
             parts.append(Content.styled(words, MUTED))
             if (error := wrong.get(row.field.key)) is not None:
                 parts[-1] = Content.styled(f"✗ {error}", "$error")
             elif (doubt := doubts.get(row.field.key) or doubts.get("")) is not None:
                 parts[-1] = Content.styled(f"! {doubt}", "$warning")
         self.query_one("#form-detail", Text).show(Content("\n").join(parts))
+
+    @on(PathInput.Several)
+    def _several(self, event: PathInput.Several) -> None:
+        event.stop()
+        self.query_one("#form-detail", Text).show(Content.styled("  ".join(event.names), MUTED))
 
     def _focused_row(self) -> FieldRow | None:
         node = self.focused

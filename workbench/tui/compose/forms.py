@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import tomli_w
@@ -12,8 +12,9 @@ import tomli_w
 from workbench.format import bare
 from workbench.recipe import Data, Expect, Problem, Recipe, RecipeError, Train, conflicts, read_recipe
 from workbench.recipe.parameters import Parameter, parameters
-from workbench.recipe.registries import MODELS, SOURCES, TECHNIQUES
+from workbench.recipe.registries import CHECKS, MODELS, SOURCES, TECHNIQUES
 from workbench.recipe.schema import to_tables
+from workbench.recipe.specs import Registry
 
 Entry = str | bool
 """What stands in a field: text, a choice as text, or a switch."""
@@ -24,15 +25,20 @@ SECTIONS = {
     "model": "The network.",
     "train": "How long to train, and what to report and keep on the way.",
     "expect": "What the recipe's source claims; checks compare a run with it.",
+    "new": "A recipe from a data source and a model, with what trains any of them: no augmentation, no claims.",
 }
 
 
 @dataclass(frozen=True)
 class Field:
-    """One line of a form. ``value`` is None where a parameter is left out or not given yet."""
+    """One line of a form. ``value`` is None where a parameter is left out or not given yet.
+
+    cards: what is said of each choice.
+    """
 
     parameter: Parameter
     value: Any
+    cards: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -43,6 +49,10 @@ class Field:
     def entry(self) -> Entry:
         """The value as it stands in the field."""
         return as_entry(self.parameter, self.value)
+
+    def about(self, entry: Entry) -> str:
+        """What the parameter is, or what was chosen."""
+        return self.cards.get(str(entry), self.parameter.description)
 
     @property
     def default_entry(self) -> Entry | None:
@@ -71,6 +81,9 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
         spec = TECHNIQUES[name]
         fields = _fields(spec, recipe.techniques.get(name))
         return Subject(place, name, spec.about(), fields)
+    if place.startswith("checks."):
+        name = place.removeprefix("checks.")
+        return Subject(place, name, CHECKS[name].about(), _fields(CHECKS[name], recipe.checks.get(name)))
     if place == "data":
         name = choice or recipe.data.source
         spec = SOURCES[name]
@@ -84,6 +97,13 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
         own = recipe.model if name == recipe.model.name else None
         fields = (_choice("name", MODELS.names(), name, "network family"), *_fields(spec, own))
         return Subject(place, place, spec.about(), fields, chooser="name")
+    if place == "new":
+        name = choice or recipe.data.source
+        own = recipe.data_source if name == recipe.data.source else None
+        needed = tuple(f for f in _fields(SOURCES[name], own) if f.parameter.required)
+        source = _choice("source", SOURCES.names(), name, "data source", _cards(SOURCES))
+        model = _choice("model", MODELS.names(), recipe.model.name, "network family", _cards(MODELS))
+        return Subject(place, "New recipe", SECTIONS[place], (source, *needed, model), chooser="source")
     if place == "train":
         return Subject(place, place, SECTIONS[place], _fields(Train, recipe.train))
     if place == "expect":
@@ -94,37 +114,52 @@ def subject(recipe: Recipe, place: str, choice: str | None = None) -> Subject:
 def apply(recipe: Recipe, form: Subject, entries: Mapping[str, Entry]) -> tuple[Recipe | None, dict[str, str]]:
     """The recipe with a form's entries, and what is wrong with them by key; a recipe comes only without problems."""
     tables = to_tables(recipe)
-    values = {f.key: as_value(f.parameter, entries[f.key]) for f in form.fields if entries.get(f.key, "") != ""}
+    given = {f.key: as_value(f.parameter, entries[f.key]) for f in form.fields if f.key in entries}
+    values = {key: value for key, value in given.items() if value != ""}
     missing = {
-        f.key: f"expected {f.parameter.expected}, found nothing"
+        f.key: f"expected {f.parameter.asked}, found nothing"
         for f in form.fields
-        if f.key not in values and not f.parameter.optional and f.parameter.kind != "text"
+        if f.key not in values and not f.parameter.optional and (f.parameter.kind != "text" or f.parameter.required)
     }
     _place(tables, form, values)
     try:
         changed = read_recipe(tomli_w.dumps(tables), consistent=False)
     except RecipeError as error:
-        return None, _by_key(form, error.problems) | missing
-    return (None, missing) if missing else (changed, {})
+        return None, _for_people(form, _by_key(form, error.problems)) | missing
+    if missing:
+        return None, missing
+    section, _, name = form.place.partition(".")
+    return (changed.with_check(changed.checks[name]) if section == "checks" else changed), {}
 
 
 def warnings(recipe: Recipe, form: Subject) -> dict[str, str]:
     """What cannot stand together in a recipe, as far as it concerns this form; the key is "" for the whole of it."""
-    return _by_key(form, conflicts(recipe))
+    return _by_key(form, conflicts(recipe)) if form.place != "new" else {}  # what it needs is still to be added
 
 
 def as_entry(parameter: Parameter, value: Any) -> Entry:
     """A value as a field shows it."""
     if parameter.kind == "switch":
         return bool(value)
-    return "" if value is None else bare(value)
+    if value is None:
+        return ""
+    text = bare(value)
+    flat = parameter.kind == "list" and "[" not in text[1:] and parameter.members != "texts"
+    return text[1:-1] if flat else text
 
 
 def as_value(parameter: Parameter, entry: Entry) -> Any:
-    """What a field's text means. Text that is no value stays text: the reader says what is wrong with it."""
-    if isinstance(entry, bool) or parameter.kind == "text":
+    """What a field's text means, "" if nothing. What is no value stays text: the reader says what is wrong with it.
+
+    An empty list that may not be left out is a list without members.
+    """
+    if isinstance(entry, bool):
         return entry
+    if parameter.kind == "text":
+        return _unquoted(entry.strip())
     text = entry.strip()
+    if not text:
+        return [] if parameter.kind == "list" and not parameter.optional else ""
     if parameter.kind in ("integer", "number"):
         for kind in (int, float):
             try:
@@ -142,6 +177,22 @@ def as_value(parameter: Parameter, entry: Entry) -> Any:
         return entry
 
 
+def _unquoted(text: str) -> str:
+    """A text without the quotes around it, as files and shells want them."""
+    for quote in ("'", '"'):
+        if len(text) > 1 and text[0] == text[-1] == quote and quote not in text[1:-1]:
+            return text[1:-1]
+    return text
+
+
+def _for_people(form: Subject, wrong: dict[str, str]) -> dict[str, str]:
+    """What the reader of files says, without what only files have: quotes and brackets."""
+    parameters = {field.key: field.parameter for field in form.fields}
+    for key in wrong.keys() & parameters.keys():
+        wrong[key] = wrong[key].replace(parameters[key].expected, parameters[key].asked)
+    return wrong
+
+
 def _fields(spec: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Field, ...]:
     return tuple(
         Field(p, p.default if values is None else getattr(values, name))
@@ -150,8 +201,13 @@ def _fields(spec: Any, values: Any, leave_out: tuple[str, ...] = ()) -> tuple[Fi
     )
 
 
-def _choice(key: str, names: list[str], value: str, description: str) -> Field:
-    return Field(_parameter(key, "choice", names[0], description, choices=tuple(names), required=True), value)
+def _choice(key: str, names: list[str], value: str, description: str, cards: Mapping[str, str] = {}) -> Field:
+    parameter = _parameter(key, "choice", names[0], description, choices=tuple(names), required=True)
+    return Field(parameter, value, cards)
+
+
+def _cards(registry: Registry[Any]) -> dict[str, str]:
+    return {spec.name: spec.summary() for spec in registry}
 
 
 def _top_fields(recipe: Recipe) -> tuple[Field, ...]:
@@ -191,9 +247,12 @@ def _place(tables: dict[str, Any], form: Subject, values: dict[str, Any]) -> Non
         for key in ("name", "about", "seed"):
             tables.pop(key, None)
         tables |= {key: value for key, value in values.items() if value != ""}
-    elif form.place.startswith("techniques."):
-        name = form.place.removeprefix("techniques.")
-        tables["techniques"][name] = values
+    elif form.place == "new":
+        tables["data"] = {key: value for key, value in values.items() if key != "model"}
+        tables["model"] = {"name": values["model"]}
+    elif form.place.startswith(("techniques.", "checks.")):
+        section, _, name = form.place.partition(".")
+        tables.setdefault(section, {})[name] = values
     else:
         tables[form.place] = values
 
@@ -204,6 +263,8 @@ def _by_key(form: Subject, problems: tuple[Problem, ...] | list[Problem]) -> dic
     for problem in problems:
         if form.place == "recipe":
             key = problem.path if problem.path in keys else None
+        elif form.place == "new":
+            key = last if (last := problem.path.rpartition(".")[2]) in keys else ""
         elif problem.path == form.place:
             key = ""
         else:

@@ -10,9 +10,10 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input
 
-from workbench.recipe import Recipe, write_recipe
+from workbench.recipe import Expect, Recipe, write_own
 from workbench.recipe.execution import Execution
 from workbench.runs.find.speed import Estimate
+from workbench.runs.find.trained import Trained
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
@@ -22,7 +23,7 @@ from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.composed import when_ready
-from workbench.tui.compose import conflicts, texts
+from workbench.tui.compose import conflicts, texts, trials
 from workbench.tui.compose.conflicts import fix_first
 from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.preview_state import PreviewState
@@ -41,11 +42,23 @@ class ComposeServices(Services, Protocol):
     def execution(self) -> Execution | None:
         """How the recipe's steps would be executed; None where nothing is known."""
 
+    def trained_like(self, recipe: Recipe) -> list[Trained]:
+        """The finished runs that trained the same as a recipe, newest first."""
+
     def choose_device(self) -> None:
         """Ask for the device of the next run."""
 
     def open_recipe(self) -> None:
         """Ask for another recipe."""
+
+    def new_recipe(self) -> None:
+        """Ask for a data source and a model."""
+
+    def edit_text(self) -> None:
+        """Have the recipe's TOML edited outside."""
+
+    def test_recipe(self, check: str) -> None:
+        """Make a check that takes some seconds."""
 
     def save_recipe(self, *, ask: bool = False) -> None:
         """Write the recipe to its file, or ask where."""
@@ -115,7 +128,8 @@ class ComposeScreen(WorkbenchScreen[None]):
         """Something is known about the recipe that was not known before."""
         app, preview = self.services, self.services.preview
         draw = f"draw {preview.roll + 1} · {app.key('compose.roll')} draws anew"
-        self._side.show_picture(preview.picture, app.palette, app.estimate(), app.execution(), draw)
+        found = texts.Known(app.estimate(), app.execution(), app.trained_like(app.editor.recipe))
+        self._side.show_picture(preview.picture, app.palette, found, draw)
         self._show_line()
 
     def _show_line(self) -> None:
@@ -125,12 +139,23 @@ class ComposeScreen(WorkbenchScreen[None]):
             line = conflicts.in_line(problems, offer, key, self.size.width)
         else:
             line = texts.line(self.services.preview.picture, self.size.width)
+            if waits := self._waits():
+                line = Content.assemble(line, "  ", waits) if len(line) + len(waits) + 2 <= self.size.width else waits
         self.query_one("#line", Text).show(line, layout=False)
+
+    def _waits(self) -> Content:
+        """What waits for a key: a text with mistakes, claims of something else."""
+        editor, key = self.services.editor, self.services.key
+        if editor.draft:
+            return texts.waits("a text with mistakes waits", key("compose.edit_text"), "goes on with it")
+        if what := editor.old_claims:
+            return texts.waits(f"[expect] speaks of {what}", key("compose.drop_claims"), "drops it")
+        return Content("")
 
     def _show_card(self) -> None:
         editor = self.services.editor
         row = self._list.row
-        title = (row.technique or row.label) if row is not None else ""
+        title = row.label if row is not None else ""
         self._side.show_card(title, texts.spec(editor.recipe, editor.loaded, self._list.place))
 
     @when_ready
@@ -171,7 +196,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     @on(TechniqueList.Toggled)
     def _toggled(self, event: TechniqueList.Toggled) -> None:
-        self._toggle(event.technique)
+        self._toggle(event.place)
 
     @on(TechniqueList.Edited)
     def _edited(self, event: TechniqueList.Edited) -> None:
@@ -214,16 +239,18 @@ class ComposeScreen(WorkbenchScreen[None]):
     def action_toggle_technique(self) -> None:
         """Switch what the cursor stands on; a part of the recipe that has no switch is edited."""
         row = self._list.row
-        if row is not None and row.technique:
-            self._toggle(row.technique)
+        if row is not None and row.on is not None:
+            self._toggle(row.place)
         elif row is not None:
             self._edit(row.place)
 
-    def _toggle(self, name: str) -> None:
-        if self.services.editor.toggle(name):
+    def _toggle(self, place: str) -> None:
+        section, _, name = place.partition(".")
+        editor = self.services.editor
+        if editor.toggle(name) if section == "techniques" else editor.toggle_check(name):
             self.refresh_recipe()
         else:
-            self._edit(f"techniques.{name}")
+            self._edit(place)
 
     def action_edit(self) -> None:
         """Edit what the cursor stands on."""
@@ -235,7 +262,7 @@ class ComposeScreen(WorkbenchScreen[None]):
             if recipe is not None and self.services.editor.change(recipe):
                 self.refresh_recipe()
 
-        self.app.push_screen(FormScreen(self.services.editor.recipe, place), edited)
+        self.app.push_screen(FormScreen(self.services.editor.recipe, place, self.services.settings.roots), edited)
 
     def action_filter(self) -> None:
         """Type words to look for."""
@@ -287,6 +314,30 @@ class ComposeScreen(WorkbenchScreen[None]):
         """Choose another recipe."""
         self.services.open_recipe()
 
+    def action_new(self) -> None:
+        """Start a new recipe."""
+        self.services.new_recipe()
+
+    def action_edit_text(self) -> None:
+        """The recipe's TOML, in the user's editor."""
+        self.services.edit_text()
+
+    def action_range_test(self) -> None:
+        """Which learning rates suit."""
+        self.services.test_recipe(trials.RANGE_TEST)
+
+    def action_overfit_test(self) -> None:
+        """Whether the network can learn one batch by heart."""
+        self.services.test_recipe(trials.OVERFIT_TEST)
+
+    def action_drop_claims(self) -> None:
+        """Claims about other data or another model are of no use."""
+        editor = self.services.editor
+        if not editor.old_claims:
+            self.services.notify("[expect] is empty, or speaks of these data and this model.", timeout=3)
+        elif editor.change(editor.recipe.model_copy(update={"expect": Expect()})):
+            self.refresh_recipe()
+
     def action_save(self) -> None:
         """Write the recipe to its file."""
         self.services.save_recipe()
@@ -297,7 +348,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     def action_copy(self) -> None:
         """The recipe as TOML, to the clipboard."""
-        clipboard.copy(self.app, write_recipe(self.services.editor.recipe), "the recipe")
+        clipboard.copy(self.app, write_own(self.services.editor.recipe), "the recipe")
 
     def action_run(self) -> None:
         """Train this recipe."""

@@ -10,8 +10,6 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 
 from workbench.recipe import Change, Problem, Recipe
-from workbench.recipe.execution import Execution
-from workbench.runs.find.speed import Estimate
 from workbench.tui.charts.drawing import Axis, Drawing, Layer, draw, nice_ticks
 from workbench.tui.charts.engine import Rows
 from workbench.tui.charts.widgets import Chart
@@ -69,11 +67,9 @@ class Side(Composed, Vertical):
         self._counts = (len(problems), len(gathered))
         self.show_titles()
 
-    def show_picture(
-        self, picture: Picture, palette: Palette, estimate: Estimate | None, executed: Execution | None, draw: str
-    ) -> None:
+    def show_picture(self, picture: Picture, palette: Palette, known: texts.Known, draw: str) -> None:
         """What the preview process said; ``draw``: which draw the samples are."""
-        self.query_one(PreviewPane).show(picture, palette, estimate, executed)
+        self.query_one(PreviewPane).show(picture, palette, known)
         note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
         self.query_one(SampleGrid).show(picture.samples, note)
         self.query_one("#samples").border_subtitle = Content(draw)
@@ -154,15 +150,9 @@ class PreviewPane(Composed, VerticalScroll, can_focus=False):
         yield self.rates
         yield self.checks
 
-    def show(
-        self,
-        picture: Picture,
-        palette: Palette,
-        estimate: Estimate | None = None,
-        executed: Execution | None = None,
-    ) -> None:
+    def show(self, picture: Picture, palette: Palette, known: texts.Known) -> None:
         """Show what is known."""
-        self.numbers.show(texts.preview(picture, estimate, executed))
+        self.numbers.show(texts.preview(picture, known))
         self.checks.show(texts.preview_checks(picture))
         static = picture.static
         self.rates.display = self.rates_title.display = static is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,16 +13,20 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from workbench.format import bare, percent
+from workbench.format import percent
 from workbench.recipe import Change, Problem, Recipe
-from workbench.recipe.parameters import parameters
-from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.registries import CHECKS, TECHNIQUES
+from workbench.recipe.specs import Spec, Table
 from workbench.techniques.base import GROUPS
 from workbench.tui.common.widgets import CursorLines
-from workbench.tui.common.words import cut
+from workbench.tui.compose.values import NONE, Values, fitting, values
 
-LABEL = 17
-"""Cells for a technique's name."""
+LABEL, SHORT_LABEL = 17, 12
+"""Cells for a technique's name; in a narrow list longer ones move their values to the right."""
+NARROW = 44
+"""Cells below which a list is narrow."""
+SAID = ("source", "batch_size", "epochs")
+"""Parameters that a line of the recipe's parts says in its first words."""
 
 
 class TechniqueList(CursorLines):
@@ -45,11 +50,11 @@ class TechniqueList(CursorLines):
             self.place = place
 
     class Toggled(Message):
-        """A technique's checkbox was clicked."""
+        """A checkbox was clicked."""
 
-        def __init__(self, technique: str) -> None:
+        def __init__(self, place: str) -> None:
             super().__init__()
-            self.technique = technique
+            self.place = place
 
     class Edited(Message):
         """A line was double-clicked: its parameters are to be edited."""
@@ -124,8 +129,8 @@ class TechniqueList(CursorLines):
         event.stop()
         self._put(number, True)
         row = self._rows[number]
-        if row.technique and 1 <= event.x <= 5:
-            self.post_message(self.Toggled(row.technique))
+        if row.on is not None and 1 <= event.x <= 5:
+            self.post_message(self.Toggled(row.place))
         elif event.chain == 2:
             self.post_message(self.Edited(row.place))
 
@@ -153,32 +158,28 @@ class TechniqueList(CursorLines):
         if row.on is None:
             head, label = f" {row.label:<7}", style("on")
         else:
-            head, label = f" [{'x' if row.on else ' '}] {row.label:<{LABEL}}", style("on" if row.on else "off")
+            cells = LABEL if self.size.width >= NARROW else SHORT_LABEL
+            head, label = f" [{'x' if row.on else ' '}] {row.label:<{cells}}", style("on" if row.on else "off")
         if row.wrong:
             label = style("wrong")
-        room = self.size.width - 1 - len(head) - 1
-        values = cut(f" {row.values}", room) if room > 3 else ""
-        return [mark, (head, label), (values, style("value" if row.on is not False else "off"))]
+        own, usual = fitting(row.values, self.size.width - 1 - len(head) - 2)
+        return [mark, (head, label), (f" {own}", style("value")), (usual, style("off"))]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line. ``place`` is what it stands for (``data``, ``techniques.sgd``, …) and "" for a heading.
+    """One line. ``place`` is what it stands for (``data``, ``techniques.sgd``, ``checks.fit``, …), "" for a heading.
 
-    on: None for what cannot be switched. values: the parameters in a few words. wrong: it takes part in a conflict.
+    on: None for what cannot be switched. values: the parameters in a few words; none for what is off.
+    wrong: it takes part in a conflict.
     """
 
     label: str
     place: str = ""
     on: bool | None = None
-    values: str = ""
+    values: Values = NONE
     wrong: bool = False
     changed: bool = False
-
-    @property
-    def technique(self) -> str:
-        """The technique's name; "" for other lines."""
-        return self.place.removeprefix("techniques.") if self.place.startswith("techniques.") else ""
 
 
 def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change], wanted: str = "") -> list[Row]:
@@ -190,7 +191,7 @@ def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change],
     changed = {_place(c.path) for c in changes}
     if recipe.name and any(c.path == "seed" for c in changes):
         changed.add("recipe")
-    sections = [("", _parts(recipe)), *_techniques(recipe)]
+    sections = [("", _parts(recipe)), *_techniques(recipe), *_checks(recipe)]
     by_name = any(_matches(wanted, f"{heading} {r.label}") for heading, members in sections for r, _ in members)
     found: list[Row] = []
     for heading, members in sections:
@@ -206,7 +207,7 @@ def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change],
 
 def _place(path: str) -> str:
     parts = path.split(".")
-    return ".".join(parts[:2]) if parts[0] == "techniques" else parts[0]
+    return ".".join(parts[:2]) if parts[0] in ("techniques", "checks") else parts[0]
 
 
 def _matches(wanted: str, text: str) -> bool:
@@ -215,42 +216,43 @@ def _matches(wanted: str, text: str) -> bool:
 
 
 def _parts(recipe: Recipe) -> list[tuple[Row, str]]:
-    data, train = recipe.data, recipe.train
+    data, train, expect = recipe.data, recipe.train, recipe.expect
     epochs = "epoch" if train.epochs == 1 else "epochs"
     parts = [
-        Row("name", "recipe", values=f"{recipe.name}  seed {recipe.seed}"),
-        Row("data", "data", values=f"{data.source}  batch {data.batch_size}"),
-        Row("model", "model", values=f"{recipe.model.name}  {summary(recipe.model)}".rstrip()),
-        Row("train", "train", values=f"{train.epochs:g} {epochs}"),
+        Row("name", "recipe", values=Values((recipe.name, f"seed {recipe.seed}"))),
+        Row("data", "data", values=_named(data.source, f"batch {data.batch_size}", recipe.data_source, data)),
+        Row("model", "model", values=_named(recipe.model.name, "", recipe.model)),
+        Row("train", "train", values=_named(f"{train.epochs:g} {epochs}", "", train)),
     ]
-    if recipe.expect.accuracy or recipe.expect.parameters:
-        claims = [f"{recipe.expect.parameters:,} parameters"] if recipe.expect.parameters else []
-        if recipe.expect.accuracy:
-            low, high = recipe.expect.accuracy
-            claims.append(f"{100 * low:.1f}–{percent(high, 1)}")
-        parts.append(Row("expect", "expect", values="  ".join(claims)))
-    return [(row, row.values) for row in parts]
+    if expect.accuracy or expect.parameters:
+        claims = [f"{100 * expect.accuracy[0]:.1f}–{percent(expect.accuracy[1], 1)}"] if expect.accuracy else []
+        claims += [f"{expect.parameters:,} parameters"] if expect.parameters else []
+        parts.append(Row("expect", "expect", values=Values(tuple(claims))))
+    return [(row, str(row.values)) for row in parts]
+
+
+def _named(first: str, second: str, *specs: Spec | Table) -> Values:
+    """What a part is first of all, then its own values; defaults only of the specs that have a name."""
+    found = [values(spec, SAID) for spec in specs]
+    usual = [word for spec, v in zip(specs, found, strict=True) if isinstance(spec, Spec) for word in v.usual]
+    own = [word for v in found for word in v.own]
+    return Values(tuple(filter(None, (first, second, *own))), tuple(usual))
 
 
 def _techniques(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
     groups: dict[str, list[tuple[Row, str]]] = {group: [] for group in GROUPS}
     for spec in TECHNIQUES:
-        present = recipe.techniques.get(spec.name)
-        row = Row(spec.name, f"techniques.{spec.name}", on=recipe.on(spec.name), values=summary(present or spec))
+        on = recipe.on(spec.name)
+        found = values(recipe.techniques[spec.name]) if on else NONE
+        row = Row(spec.name, f"techniques.{spec.name}", on=on, values=found)
         groups.setdefault(spec.group, []).append((row, spec.summary()))
     return [(group, members) for group, members in groups.items() if members]
 
 
-def summary(spec: object) -> str:
-    """A card's values (a class's defaults) in their order: numbers and texts as they are, switches by name if on."""
-    kind = spec if isinstance(spec, type) else type(spec)
-    words = []
-    for name, parameter in parameters(kind).items():
-        value = parameter.default if isinstance(spec, type) else getattr(spec, name)
-        if name == "enabled" or value is None or value == "":
-            continue
-        if parameter.kind == "switch":
-            words += [name] if value else []
-        else:
-            words.append(bare(value))
-    return " ".join(words)
+def _checks(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
+    moments: dict[str, list[tuple[Row, str]]] = {"before": [], "during": [], "after": []}
+    for kind in CHECKS:
+        spec: Any = recipe.checks.get(kind.name) or kind()
+        row = Row(kind.name, f"checks.{kind.name}", on=spec.enabled, values=values(spec) if spec.enabled else NONE)
+        moments[kind.when].append((row, f"{kind.title} {kind.summary()}"))
+    return [(f"checks {moment} the run", members) for moment, members in moments.items()]

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from textual.content import Content
 
 from workbench.events import SEVERITY, CheckFinished
-from workbench.format import bare
+from workbench.format import bare, percent
 from workbench.preview.protocol import Checks, Static
 from workbench.recipe import Change, Recipe
 from workbench.recipe.difference import ABSENT
 from workbench.recipe.execution import IN_WORDS, Execution
-from workbench.recipe.registries import TECHNIQUES
+from workbench.recipe.registries import CHECKS, TECHNIQUES
 from workbench.runs.find.speed import Estimate
+from workbench.runs.find.trained import Trained
 from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
 from workbench.tui.common.words import change, large, rate, rough
 from workbench.tui.compose.forms import Subject, subject
 from workbench.tui.compose.preview_state import Picture
-from workbench.tui.compose.technique_list import summary
+from workbench.tui.compose.values import values
 
 INITIAL_LOSS = "initial loss"
 """The title of the check whose figures stand in the preview."""
@@ -34,6 +36,8 @@ def spec(recipe: Recipe, loaded: Recipe, place: str) -> Content:
     parts += _parameters(form, subject(loaded, place))
     if place.startswith("techniques."):
         parts += _technique(form.title)
+    elif place.startswith("checks."):
+        parts += _check(form.title)
     return Content.assemble(*parts)
 
 
@@ -67,6 +71,14 @@ def _parameters(form: Subject, loaded: Subject) -> list[Part]:
     return [*parts, "\n"]
 
 
+def _check(name: str) -> list[Part]:
+    kind = CHECKS[name]
+    parts: list[Part] = ["\n", ("Made ", "bold"), f"{kind.when} a run; what it finds changes no number of it", "\n"]
+    if kind.source:
+        parts += ["\n", ("Source ", "bold"), (kind.source, MUTED), "\n"]
+    return parts
+
+
 def _technique(name: str) -> list[Part]:
     technique = TECHNIQUES[name]
     parts: list[Part] = []
@@ -89,7 +101,7 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
     for entry in found:
         if entry.path in switched and entry.before == ABSENT:
             spec = recipe.techniques[entry.path.removeprefix("techniques.")]
-            kept.append(Change(entry.path, ABSENT, summary(spec) or "on"))
+            kept.append(Change(entry.path, ABSENT, str(values(spec)) or "on"))
         elif entry.path in switched:
             kept.append(Change(entry.path, "on", ABSENT))
         elif entry.path.rpartition(".")[0] not in switched:
@@ -97,9 +109,22 @@ def gathered(found: Sequence[Change], recipe: Recipe) -> list[Change]:
     return kept
 
 
-def preview(picture: Picture, estimate: Estimate | None = None, executed: Execution | None = None) -> Content:
+@dataclass(frozen=True)
+class Known:
+    """What is known of a recipe beside its preview. trained: runs of the same, newest first."""
+
+    estimate: Estimate | None = None
+    executed: Execution | None = None
+    trained: Sequence[Trained] = ()
+
+
+NOTHING = Known()
+
+
+def preview(picture: Picture, known: Known = NOTHING) -> Content:
     """Parameters, by part, steps, the time that they take, the first loss, and what the device replaces."""
-    parts: list[Part] = []
+    parts: list[Part] = _already(known.trained)
+    estimate, executed = known.estimate, known.executed
     dim = f" {MUTED}" if picture.stale else ""
     if picture.error:
         parts += [("✗ ", "$error"), f"{picture.error}\n\n"]
@@ -130,6 +155,19 @@ def preview(picture: Picture, estimate: Estimate | None = None, executed: Execut
         for note in picture.checks.notes:
             parts += [(f"{sign} ", muted or f"bold {colour}"), (f"{note}\n", muted)]
     return Content.assemble(*parts).rstrip()
+
+
+def _already(runs: Sequence[Trained]) -> list[Part]:
+    """That there is no need to train, or what another run of the same would add."""
+    if not runs:
+        return []
+    measured = [run.accuracy for run in runs if run.accuracy is not None]
+    parts: list[Part] = [("Already trained  ", "bold"), (f"run {runs[0].digits}", "bold $primary")]
+    parts += [f", {percent(measured[0])}"] if runs[0].accuracy is not None else []
+    if len(runs) > 1:
+        span = f", {100 * min(measured):.2f}–{percent(max(measured))}" if len(measured) > 1 else ""
+        parts.append((f"  and {len(runs) - 1} more{span}", MUTED))
+    return [*parts, "\n"]
 
 
 def _multiply_adds(static: Static, baseline: Static | None, stale: bool) -> list[Part]:
@@ -204,6 +242,11 @@ def preview_checks(picture: Picture) -> Content:
         return Content("")
     found = checks([CheckFinished(**check) for check in picture.checks.checks])  # type: ignore[arg-type]
     return Content.styled(found.plain, MUTED) if picture.checks_stale else found
+
+
+def waits(what: str, key: str, does: str) -> Content:
+    """What is not as it should be, and what a key does about it."""
+    return Content.assemble((" !", "bold $warning"), f" {what}  ", (key, "bold $primary"), f" {does}")
 
 
 def line(picture: Picture, width: int = 160) -> Content:
