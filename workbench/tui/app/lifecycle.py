@@ -28,7 +28,6 @@ from workbench.tui.app.session import NO_SESSION, editor_of, editor_on, read_ses
 from workbench.tui.app.training import Training
 from workbench.tui.app.workbench import Workbench, first_editor
 from workbench.tui.common.background import ThreadBroke
-from workbench.tui.common.editor import Editor
 from workbench.tui.common.services import Settings
 from workbench.tui.compat.turns import exit_soon
 from workbench.tui.compose.files import writable
