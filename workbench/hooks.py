@@ -153,6 +153,7 @@ class Hooks:
 
         train(build):
             compute = gradient(forward_and_backward, model)
+            plan = [schedule(moment) for some moments]                 # for the chart: it depends on the moment alone
             for epoch in epochs:
                 epoch_start(epoch, model)
                 for batch in epoch:
