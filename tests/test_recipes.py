@@ -52,6 +52,8 @@ class Noise:
 
     IMAGES = 40
 
+    name = "noise"
+
     def __init__(self, classes: int) -> None:
         self.classes = classes
 

@@ -91,10 +91,12 @@ def asked_for(
     *args: Any,
     may_raise: type[Exception] | None = ValueError,
 ) -> R:
-    """What a function of somebody's part gives. Its fault becomes a TechniqueError with its line and signature.
+    """What a function gives. The fault of one of the user's own becomes a TechniqueError with its line and signature.
 
     owner: ``"model.vgg"``. expected: the signature. may_raise: what a statement of it may raise, and it stays as it is.
     """
+    if is_ours(function):
+        return cast(R, function(*args))
     try:
         found = function(*args)
     except Exception as error:
@@ -105,6 +107,11 @@ def asked_for(
         said = f"gives {type(found).__name__} and not {kind.__name__}"
         raise TechniqueError(f"{owner}: {_place(function)} {said} (expected: {expected})")
     return found
+
+
+def is_ours(part: Any) -> bool:
+    """Whether a function or class is of this package, and not of a plugin or another one that adds to it."""
+    return str(getattr(part, "__module__", "")).startswith("workbench.")
 
 
 def _by_a_statement(error: Exception) -> bool:

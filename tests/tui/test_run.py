@@ -176,6 +176,7 @@ async def test_charts_are_drawn_only_where_they_can_be_seen(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "step 50" in head(app))
         chart = app.screen.query_one(RunCharts).charts[0]
+        await until(pilot, lambda: chart.text.strip() != "")
         before = chart.text
         await pilot.press("1")
         with run.events_file.open("a") as file:

@@ -83,11 +83,11 @@ def test_opening_the_file_that_was_left_brings_its_changes_back_and_another_file
     editor = Editor(recipe, path)
     editor.toggle("cutout")
     write_session(FILE, to_text(of_editor(editor)))
-    found = editor_on(read_session(FILE), recipe, path.resolve())
+    found = editor_on(read_session(FILE), recipe, path.resolve(), path)
     assert found.recipe.on("cutout") and found.unsaved
-    assert editor_on(read_session(FILE), recipe, other).recipe == recipe
-    assert editor_on(NO_SESSION, recipe, path).recipe == recipe
-    assert editor_on(read_session(FILE), recipe, None).path is None
+    assert editor_on(read_session(FILE), recipe, other, other).recipe == recipe
+    assert editor_on(NO_SESSION, recipe, path, path).recipe == recipe
+    assert editor_on(read_session(FILE), recipe, None, None).path is None
 
 
 def test_what_cannot_be_understood_is_no_session() -> None:

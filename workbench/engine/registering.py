@@ -12,7 +12,7 @@ from workbench.data.base import DataSet
 from workbench.hooks import HookError, Hooks, Registering
 from workbench.models.base import ModelOptions
 from workbench.recipe import Recipe
-from workbench.registered import TechniqueError, asked_for
+from workbench.registered import TechniqueError, asked_for, is_ours
 
 
 class Registration(Registering):
@@ -52,7 +52,7 @@ def network(found: Registration) -> nn.Module:
     expected = "build(self, image_shape, classes, options) -> nn.Module"
     build = kind.build  # type: ignore[attr-defined]
     model = asked_for(f"model.{kind.name}", expected, nn.Module, build, found.image_shape, found.classes, options)
-    if not type(kind).__module__.startswith("workbench."):
+    if not is_ours(type(kind)):
         _try(model, kind.name, found.image_shape, found.classes)
     for edit in found.hooks.model_edits:
         model = edit(model)

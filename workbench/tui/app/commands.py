@@ -66,6 +66,7 @@ ALSO = {
     "runs.undo": "restore undelete trash recover",
     "runs.load": "open recipe",
     "runs.go_on": "resume longer extend epochs",
+    "runs.group": "fold seeds mean spread average",
     "runs.baseline": "compare pin reference difference",
     "runs.select": "compare mark overlay",
     "runs.tags": "label",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from workbench.events import PhasesMeasured
@@ -152,7 +153,8 @@ class Profiling:
             return False
         match heard:
             case Progress():
-                self.progress = heard
+                known = self.progress.found if self.progress is not None else []
+                self.progress = replace(heard, found=heard.found or known)  # what comes last measures no rates
             case Report():
                 self.report, self.measured, self.kept = heard, self._next, None
                 self.shares = self.shares or self._sharing()  # also a run that began meanwhile

@@ -26,8 +26,8 @@ from workbench.tui.compat.composed import Composed
 from workbench.tui.profile.profiling import Profiling
 from workbench.tui.profile.texts import Piece, legend, step_bar
 
-FORESEEABLE = 0.1
-"""Share of a measurement after which it can be said how long it still takes."""
+FORESEEABLE = 0.1, 0.85
+"""Shares of a measurement between which it can be said how long it still takes; what comes last is not foreseen."""
 
 FIGURES = 20
 """Cells for share and time of a step."""
@@ -263,7 +263,7 @@ class MeasuringLine(Line):
     def _left(self, profiling: Profiling) -> str:
         """How long it still takes, as far as the share that is done says that."""
         share = profiling.progress.share if profiling.progress is not None else 0.0
-        if share < FORESEEABLE:
+        if not FORESEEABLE[0] <= share < FORESEEABLE[1]:
             return ""
         passed = self._services.now() - profiling.began
         return f"   about {duration(passed * (1 - share) / share)} left"
