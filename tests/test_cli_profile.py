@@ -14,7 +14,7 @@ from tests.waiting import wait_for
 from workbench.commands.profile_text import bar, lines
 from workbench.control import Control
 from workbench.events import PhasesMeasured
-from workbench.profiling.report import Phases, Rate, Report, Suggestion, Transform, from_plain
+from workbench.profiling.report import Phases, Report, Suggestion, Throughput, Transform, from_plain
 from workbench.recipe import read_recipe, read_recipe_file
 from workbench.recipe.registries import TECHNIQUES
 from workbench.runs.errors import RunError
@@ -193,7 +193,7 @@ def test_a_bar_is_exactly_as_wide_as_it_should_be() -> None:
 
 
 def test_lines_fit_a_narrow_terminal() -> None:
-    rate = Rate(1234.5, 1000, 2000, 4)
+    rate = Throughput(1234.5, 1000, 2000, 4)
     report = Report(
         recipe="r", device="cpu", machine="m", pipeline="loader", workers=2, batch_size=8, end_to_end=rate,
         loader=rate, compute=rate, bound="loader", sentence="A sentence.", loader_alone=rate,
@@ -207,7 +207,7 @@ def test_lines_fit_a_narrow_terminal() -> None:
 
 
 def test_without_a_clear_verdict_measuring_again_is_advised() -> None:
-    rate = Rate(1234.5, 1000, 2000, 4)
+    rate = Throughput(1234.5, 1000, 2000, 4)
     report = Report(
         recipe="r", device="cpu", machine="m", pipeline="device", workers=0, batch_size=8, end_to_end=rate,
         loader=rate, compute=rate, bound="unclear", sentence="It is not clear.", phases=Phases(0.0, {}, 0, 1, 0.0),

@@ -243,7 +243,18 @@ MAY_IMPORT_TORCH_EARLY = (
     "doctor/trials.py",
     *(
         f"profiling/{name}.py"
-        for name in ("bench", "ceilings", "costs", "floor", "parts", "profile", "rate", "syncs", "timelines", "trial")
+        for name in (
+            "bench",
+            "ceilings",
+            "costs",
+            "floor",
+            "parts",
+            "profile",
+            "syncs",
+            "throughput",
+            "timelines",
+            "trial",
+        )
     ),
 )
 

@@ -60,7 +60,7 @@ placement = "inside"
 def ours(built: Build) -> Callable[[int], Iterable[Tensor]]:
     """The images of an epoch, from a built recipe."""
     context = built.context(0)
-    return lambda epoch: (built.prepare(batch, context)[0] for batch in built.pipeline.epoch(epoch))
+    return lambda epoch: (built.training_inputs(batch, context)[0] for batch in built.pipeline.epoch(epoch))
 
 
 def theirs(data_root: str, workers: int) -> Callable[[int], Iterable[Tensor]]:

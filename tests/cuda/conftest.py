@@ -38,6 +38,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine | None]:
     if not runtime.present():
         yield None
         return
-    monkeypatch.setattr(phases, "RATE", 5000.0)  # its windows are short
+    monkeypatch.setattr(phases, "MEASURED_A_SECOND", 5000.0)  # its windows are short
     with planted(Machine()) as found:
         yield found

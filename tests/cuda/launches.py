@@ -103,15 +103,15 @@ def on_noise(name: str, *settings: str, batches: int = BATCHES) -> Iterator[Buil
 
 def train_a_little(built: Build, hear: Callable[[int], None]) -> None:
     """Train up to the first figures; each step is heard before it is begun. Raises RuntimeError as :func:`counted`."""
-    prepare = Build.prepare
+    training_inputs = Build.training_inputs
 
     def at_step(
         self: Build, batch: Batch, context: StepContext, repeated: Repeated = as_written
     ) -> tuple[Tensor, Tensor]:
         hear(context.step)
-        return prepare(self, batch, context, repeated)
+        return training_inputs(self, batch, context, repeated)
 
-    with patch.object(Build, "prepare", at_step):
+    with patch.object(Build, "training_inputs", at_step):
         _up_to_the_first_figures(built)
 
 

@@ -108,5 +108,5 @@ def first_batches(built: Build) -> Iterator[object]:
     for step in range(min(2, built.steps_per_epoch)):
         batch = built.pipeline.batch(0, step)
         yield batch.indices.tolist(), batch.labels.tolist()
-        images, targets = built.prepare(batch, built.context(step))
+        images, targets = built.training_inputs(batch, built.context(step))
         yield images.cpu().numpy().tobytes(), targets.cpu().numpy().tobytes()

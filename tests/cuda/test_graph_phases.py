@@ -90,13 +90,13 @@ def test_measuring_recorded_steps_changes_no_number(recipe: Read, tmp_path: Path
 def test_measuring_recorded_steps_waits_for_nothing(recipe: Read, tmp_path: Path, standin: ModuleType) -> None:
     wanted = recipe(*SMALL, "train.compile=graph", "train.log_every=1000")
     with standin.listened() as log, pytest.MonkeyPatch.context() as patch:
-        prepare = Build.prepare
+        training_inputs = Build.training_inputs
 
         def at_step(built: Build, *arguments: Any) -> Any:
             log.step = arguments[1].step
-            return prepare(built, *arguments)
+            return training_inputs(built, *arguments)
 
-        patch.setattr(Build, "prepare", at_step)
+        patch.setattr(Build, "training_inputs", at_step)
         built, events = trained(wanted, tmp_path, "phases")
     steady = range(12, built.steps - 1)  # recorded by then, with and without phases
     assert sum(event.step in steady for event in measured(events)) > 3

@@ -163,7 +163,10 @@ def test_every_epoch_has_recordings_of_its_own(make_small: Make) -> None:
         for step, batch in enumerate(build.pipeline.epoch(epoch, repeated=made)):
             plain = build.pipeline.batch(epoch, step)
             assert all(map(torch.equal, batch, plain)), (epoch, step)
-            found, wanted = build.prepare(batch, context := build.context(step), made), build.prepare(plain, context)
+            found, wanted = (
+                build.training_inputs(batch, context := build.context(step), made),
+                build.training_inputs(plain, context),
+            )
             assert all(map(torch.equal, found, wanted)), (epoch, step)
         moments = {build.context(step).epoch for step in range(len(build.pipeline))}
         assert moments == {0}  # so inputs are recorded once, and batches in every epoch
@@ -219,7 +222,7 @@ def test_a_refusal_leaves_earlier_recordings_that_draw_as_they_were(make_small: 
                 waits_for_an_image(other)
                 made = batch_maker(state := TrainState.of(other))
                 for step, batch in enumerate(other.pipeline.epoch(0, repeated=made)):
-                    other.prepare(batch, other.context(step), made)
+                    other.training_inputs(batch, other.context(step), made)
                 assert len(state.notes) == 1 and "stream is capturing" in state.notes[0]
 
         plant(build.hooks.after_step, after)
@@ -252,6 +255,6 @@ def test_they_make_room(make_small: Make) -> None:
     made = batch_maker(state := TrainState.of(build))
     assert isinstance(made, RecordedBatches) and not state.make_room()
     for step, batch in enumerate(build.pipeline.epoch(0, repeated=made)):
-        build.prepare(batch, build.context(step), made)
+        build.training_inputs(batch, build.context(step), made)
     assert state.make_room() and not state.make_room()
     assert len(state.notes) == 1 and "too little memory for the rest" in state.notes[0]

@@ -34,7 +34,7 @@ def test_they_are_the_bits_of_a_batch_of_training(found: Recipe, epoch: int, tmp
     ]
     assert len(found_in) == 8
     for batch, place in found_in:
-        inputs, _ = real.prepare(batch, real.context(epoch * real.steps_per_epoch))
+        inputs, _ = real.training_inputs(batch, real.context(epoch * real.steps_per_epoch))
         shown = pixels[order.tolist().index(int(batch.indices[place]))]
         wanted = visible(inputs[place : place + 1], real.normalise)[0].permute(1, 2, 0)
         assert torch.equal(shown, wanted)

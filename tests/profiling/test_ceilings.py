@@ -12,12 +12,12 @@ from workbench.engine.backend import backend
 from workbench.engine.build import build
 from workbench.profiling import ceilings
 from workbench.profiling.ceilings import FEWEST_ROUNDS, MOST_ROUNDS, ROUNDS, Ceilings, Measurement
-from workbench.profiling.report import Progress
+from workbench.profiling.report import MeasuringProgress
 
 
 def measured(
     recipe: Read, folder: Path, clear: Callable[[Ceilings], bool], *more: str
-) -> tuple[list[Progress], Ceilings]:
+) -> tuple[list[MeasuringProgress], Ceilings]:
     wanted = recipe(*more)
     with backend(wanted):
         built = build(wanted, "cpu", folder)

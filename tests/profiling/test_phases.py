@@ -175,7 +175,7 @@ class Broken:
     def start(self) -> None:
         """Begin."""
 
-    def step(self, step: int) -> bool:
+    def after_step(self, step: int) -> bool:
         """Fail."""
         self.steps += 1
         if self.steps == 2:
@@ -208,7 +208,7 @@ def test_no_step_is_measured_while_another_would_be_lost_by_it(monkeypatch: pyte
         measured.append(marks.on)
         if step == 4:
             found._timeline.ready = True  # type: ignore[misc]
-        found.step(step)
+        found.after_step(step)
     assert measured == [True, False, False, False, True, False]
 
 
@@ -233,7 +233,7 @@ class Counting:
         """Begin a window."""
         self.steps = 0
 
-    def step(self, step: int) -> bool:
+    def after_step(self, step: int) -> bool:
         """Count."""
         self.steps += 1
         return self.steps == 3

@@ -46,7 +46,7 @@ def loop(stacks: Stacks) -> Iterator[int]:
         slow()
         quick()
         step += 1
-        if stacks.step(step):
+        if stacks.after_step(step):
             return
         yield step
 
@@ -92,7 +92,7 @@ def test_only_the_thread_that_started_it_is_seen(tmp_path: Path) -> None:
     other.start()
     stacks = Stacks(seconds=0.2)
     stacks.start()
-    while not stacks.step(1):
+    while not stacks.after_step(1):
         slow()
     over.set()
     list(stacks.finish(tmp_path))
@@ -114,8 +114,8 @@ def test_two_at_once_are_two_windows(tmp_path: Path) -> None:
     outer.start()
     inner.start()
     slow()
-    inner.step(1)
-    outer.step(1)
+    inner.after_step(1)
+    outer.after_step(1)
     assert [type(event) for event in (*inner.finish(tmp_path / "a"), *outer.finish(tmp_path / "b"))] == [Noted, Noted]
     assert (tmp_path / "a" / "stacks.json").exists() and (tmp_path / "b" / "stacks.json").exists()
 

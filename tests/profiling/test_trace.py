@@ -30,7 +30,7 @@ def traced(folder: Path, trace: Trace) -> str:
     while True:
         work()
         step += 1
-        if trace.step(step):
+        if trace.after_step(step):
             break
     (event,) = trace.finish(folder)
     assert isinstance(event, Noted)
@@ -58,7 +58,7 @@ def test_a_second_tracer_is_refused_and_the_first_goes_on(tmp_path: Path) -> Non
     assert not (tmp_path / "second").exists()
     for step in range(1, 4):
         work()
-        first.step(step)
+        first.after_step(step)
     assert "trace of 2 steps" in "".join(e.message for e in first.finish(tmp_path) if isinstance(e, Noted))
     assert "trace of 2 steps" in traced(tmp_path / "third", Trace(steps=2))  # and then there is room again
 
@@ -74,7 +74,7 @@ def test_a_plugins_own_profiler_is_left_alone(tmp_path: Path) -> None:
 def test_a_run_that_ends_too_early_says_so(tmp_path: Path) -> None:
     trace = Trace()
     trace.start()
-    trace.step(1)
+    trace.after_step(1)
     (event,) = trace.finish(tmp_path / "profile")
     assert isinstance(event, Noted) and "ended before" in event.message
     assert not (tmp_path / "profile").exists()
@@ -121,7 +121,7 @@ def test_a_trace_sees_the_gpu(tmp_path: Path) -> None:
     trace.start()
     for step in range(1, 4):
         a = a @ a / 512
-        trace.step(step)
+        trace.after_step(step)
     list(trace.finish(tmp_path))
     table = read_operators(tmp_path / "operators.json")
     assert table is not None and table.device

@@ -178,7 +178,7 @@ def test_workers_that_idle_are_left_alone(recipe: Read) -> None:
 
 
 def test_no_more_workers_than_help(recipe: Read) -> None:
-    """The fewest that nearly reach the network's own rate."""
+    """The fewest that nearly reach the network's own throughput."""
     found = suggest(replace(LOADED, compute=1600), recipe("data.pipeline=loader"), "loader")
     assert found is not None and found.changes == {"data.workers": 3} and found.predicted == pytest.approx(1500)
 

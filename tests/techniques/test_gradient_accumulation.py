@@ -30,7 +30,7 @@ def gradients(built: Build) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tens
     built.model.train()
     state = TrainState.of(built)
     batch, context = next(batches(state))
-    one_step(state)(*built.prepare(batch, context), batch.labels, context)
+    one_step(state)(*built.training_inputs(batch, context), batch.labels, context)
     return found[0], found[1], gradients
 
 

@@ -192,7 +192,7 @@ def test_the_smoothed_loss_of_a_blend_is_the_blend_of_the_smoothed_losses(tmp_pa
     settings = ("techniques.mixup.probability=1.0", "techniques.mixup.alpha=1.0")
     built = build(trial("mixup", "label_smoothing", extra=settings), "cpu", tmp_path)
     batch = built.pipeline.batch(0, 0)
-    images, targets = built.prepare(batch, built.context(0))
+    images, targets = built.training_inputs(batch, built.context(0))
     assert targets.shape == (len(batch.labels), 10)
     logits = torch.randn(len(images), 10, generator=torch.Generator().manual_seed(0))
     one = [

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.profiling.report import PHASES, Phases, Progress, Rate, Report
+from workbench.profiling.report import PHASES, MeasuringProgress, Phases, Report, Throughput
 from workbench.profiling.stack_tree import Frame
-from workbench.tui.profile.rates import ceilings, so_far
+from workbench.tui.profile.bars import ceilings, so_far
 from workbench.tui.profile.texts import (
     UNEXPLAINED,
     changed_to,
@@ -32,10 +32,10 @@ def measured(whole: float, **seconds: float) -> Phases:
     return Phases(whole, {name.replace("_", " "): value for name, value in seconds.items()}, 10, 1, 0.0)
 
 
-RATE = Rate(1000.0, 900.0, 1100.0, 4)
+RATE = Throughput(1000.0, 900.0, 1100.0, 4)
 REPORT = Report(
     recipe="small", device="cpu", machine="here", pipeline="device", workers=0, batch_size=64, end_to_end=RATE,
-    loader=Rate(90_000.0, 80_000.0, 95_000.0, 4), compute=Rate(1050.0, 1000.0, 1100.0, 4),
+    loader=Throughput(90_000.0, 80_000.0, 95_000.0, 4), compute=Throughput(1050.0, 1000.0, 1100.0, 4),
     phases=measured(0.1, forward=0.1), bound="compute", sentence="The network limits training.",
 )  # fmt: skip
 
@@ -156,5 +156,7 @@ def test_large_branches_are_open_and_a_root_that_only_leads_on_is_left_out() -> 
 
 
 def test_a_change_that_is_being_tried_says_its_gain_so_far() -> None:
-    said = so_far(Progress("trying the change, pair 4 of 5", 0.6, gains=[1.9, 1.75, 1.8]), 60, {"cancel": "esc"})
+    said = so_far(
+        MeasuringProgress("trying the change, pair 4 of 5", 0.6, gains=[1.9, 1.75, 1.8]), 60, {"cancel": "esc"}
+    )
     assert said.plain == "The change so far: 1.80× (median of 3 pairs, 1.75–1.90)\nesc ends it"

@@ -133,7 +133,7 @@ def _without_data(recipe: Recipe, device: str | torch.device, problem: str, spec
 def _results(build: Build, specs: list[Check]) -> Iterator[tuple[Check, Result]]:
     import torch
 
-    build.prepare(
+    build.training_inputs(
         build.pipeline.batch(0, 0), build.context(0)
     )  # an augmentation that breaks shall break before the run
     for spec in specs:

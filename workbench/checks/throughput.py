@@ -35,7 +35,7 @@ class Throughput(Check):
 class _ThroughputObserver(CheckObserver):
     def __init__(self, spec: Throughput) -> None:
         self.spec = spec
-        self.rates: deque[float] = deque()
+        self.recent: deque[float] = deque()
         self.times: deque[float] = deque()
         self.best = 0.0
         self.stretches = 0
@@ -48,14 +48,14 @@ class _ThroughputObserver(CheckObserver):
     def judge(self, trained: Trained) -> Result | None:
         if not trained.images_per_second > 0:
             return None
-        self.rates.append(trained.images_per_second)
+        self.recent.append(trained.images_per_second)
         self.times.append(trained.seconds)
-        while len(self.rates) > self.spec.window and self.times[-1] - self.times[1] >= self.spec.seconds:
-            self.rates.popleft()
+        while len(self.recent) > self.spec.window and self.times[-1] - self.times[1] >= self.spec.seconds:
+            self.recent.popleft()
             self.times.popleft()
-        if len(self.rates) < self.spec.window or self.times[-1] - self.times[0] < self.spec.seconds:
+        if len(self.recent) < self.spec.window or self.times[-1] - self.times[0] < self.spec.seconds:
             return None
-        now = median(self.rates)
+        now = median(self.recent)
         self.best = max(self.best, now)
         if self.times[0] >= self.until:  # it shares no more than an end with the last that was counted
             self.stretches, self.until = self.stretches + 1, self.times[-1]

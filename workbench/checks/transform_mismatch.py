@@ -65,7 +65,7 @@ def _trained(build: Build) -> Tensor:
 
     batches: list[Tensor] = []
     for step in range(min(len(build.pipeline), FEWEST)):
-        batch = build.prepare(build.pipeline.batch(0, step), build.context(step))[0].float()
+        batch = build.training_inputs(build.pipeline.batch(0, step), build.context(step))[0].float()
         if batches and batch.shape[1:] != batches[0].shape[1:]:
             break
         batches.append(batch)

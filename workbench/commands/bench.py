@@ -107,8 +107,8 @@ def _say_bench(found: Bench) -> None:
     for variant in found.variants:
         spread = f"{variant.rate.low:,.0f}–{variant.rate.high:,.0f}"
         share = "" if variant.floor_share is None else percent(variant.floor_share, 0)
-        rate, step = f"{variant.rate.images_per_second:,.0f}", f"{variant.milliseconds:.2f}"
-        rows.append([variant.compile, variant.pipeline, rate, spread, step, share])
+        throughput, step = f"{variant.rate.images_per_second:,.0f}", f"{variant.milliseconds:.2f}"
+        rows.append([variant.compile, variant.pipeline, throughput, spread, step, share])
     say_table(["compile", "pipeline", "images/s", "lowest–highest", "ms/step", "floor/step"], rows)
     if found.floor is not None:
         floor = found.floor

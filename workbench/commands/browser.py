@@ -46,7 +46,7 @@ class Page(Server):
         self._pages: set[asyncio.Task[object]] = set()
         self.address = f"http://{bracketed(host)}:{port}/?key={self._key}"
 
-    def show(self, told: Callable[[str], object]) -> None:
+    def show(self, told: Callable[..., None]) -> None:
         """Serve until Ctrl-C or SIGTERM; ``told`` hears that it has begun. Raises OSError where the port is taken."""
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
         web.run_app(self._make_app(), host=self.host, port=self.port, print=told, access_log=None)
@@ -72,7 +72,8 @@ class Page(Server):
 
     async def handle_index(self, request: web.Request) -> web.Response:
         """The page, and the keyboard for it at once: textual-serve's wants a click first."""
-        page: web.Response = await super().handle_index(request)
+        page = await super().handle_index(request)
+        assert isinstance(page, web.Response)
         page.text = (page.text or "").replace("</body>", f"<script>{KEYBOARD}</script></body>")
         return page
 

@@ -23,7 +23,7 @@ from workbench.format import duration, figure, percent, short
 from workbench.printing import write
 from workbench.visible import shortened, visible
 
-RATE_SECONDS = 60.0
+THROUGHPUT_SECONDS = 60.0
 """The time left is reckoned from the steps of this many seconds."""
 
 STYLES = {"error": "bold red", "note": "yellow", "end": "bold"}
@@ -188,7 +188,7 @@ class Pace:
     def add(self, when: float, step: int) -> None:
         """Note that a step was done."""
         self._seen.append((when, step))
-        while len(self._seen) > 2 and when - self._seen[0][0] > RATE_SECONDS:
+        while len(self._seen) > 2 and when - self._seen[0][0] > THROUGHPUT_SECONDS:
             self._seen.popleft()
 
     def left(self, steps: int) -> str:

@@ -24,7 +24,7 @@ from workbench.filesystem import why
 from workbench.format import percent
 from workbench.paths import saved_recipes
 from workbench.printing import write
-from workbench.profiling.report import Progress, Report, from_plain, to_plain
+from workbench.profiling.report import MeasuringProgress, Report, from_plain, to_plain
 from workbench.profiling.suggestions import changed
 from workbench.recipe import Recipe, RecipeError, read_recipe_file, save_recipe
 from workbench.recipe.errors import InputError, Problem
@@ -100,7 +100,7 @@ def profile_command(
     _keep(wanted, found, target, tell=complain if as_json or json_lines else say)
 
 
-def _follow(items: Iterable[Progress | Report], out: TextIO, *, json_lines: bool, quiet: bool) -> Report:
+def _follow(items: Iterable[MeasuringProgress | Report], out: TextIO, *, json_lines: bool, quiet: bool) -> Report:
     """Show what is being measured; the report is the last item."""
     report: Report | None = None
     console = VisibleConsole(stderr=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workbench.events import PhasesMeasured, from_json
 from workbench.format import bare, gib, milliseconds, percent
-from workbench.profiling.report import LETTERS, PHASES, Phases, Rate, Report
+from workbench.profiling.report import LETTERS, PHASES, Phases, Report, Throughput
 from workbench.storage.digest import unseal
 from workbench.storage.regular import read_bytes
 
@@ -76,14 +76,14 @@ def bar(shares: dict[str, float], width: int) -> str:
 
 
 def _ceilings(report: Report, width: int) -> Iterator[str]:
-    rates = {"batches alone": report.loader, "network alone": report.compute, "end to end": report.end_to_end}
+    throughputs = {"batches alone": report.loader, "network alone": report.compute, "end to end": report.end_to_end}
     if report.loader_alone is not None:
-        rates = {"one worker alone": report.loader_alone, **rates}
-    most = max(rate.images_per_second for rate in rates.values())
+        throughputs = {"one worker alone": report.loader_alone, **throughputs}
+    most = max(throughput.images_per_second for throughput in throughputs.values())
     yield "images a second: median of the windows (lowest to highest)"
-    for name, rate in rates.items():
-        text = f"  {name:<17}{rate.images_per_second:>9,.0f}  {_span(rate):<19}"
-        yield f"{text} {'█' * max(1, round(rate.images_per_second / most * max(5, width - len(text) - 1)))}"
+    for name, throughput in throughputs.items():
+        text = f"  {name:<17}{throughput.images_per_second:>9,.0f}  {_span(throughput):<19}"
+        yield f"{text} {'█' * max(1, round(throughput.images_per_second / most * max(5, width - len(text) - 1)))}"
 
 
 def _machine(report: Report) -> Iterator[str]:
@@ -116,5 +116,5 @@ def _workers(count: int) -> str:
     return "no workers" if count == 0 else "1 worker" if count == 1 else f"{count} workers"
 
 
-def _span(rate: Rate) -> str:
-    return f"({rate.low:,.0f} to {rate.high:,.0f})"
+def _span(throughput: Throughput) -> str:
+    return f"({throughput.low:,.0f} to {throughput.high:,.0f})"

@@ -20,7 +20,7 @@ class Sheet:
     memory: float
     source: str
 
-    def rate(self, kind: str) -> float:
+    def teraflops(self, kind: str) -> float:
         """TFLOP/s of "fp32", "tf32", "bf16" or "fp16"."""
         return {"fp32": self.fp32, "tf32": self.tf32, "bf16": self.bf16, "fp16": self.half}[kind]
 

@@ -132,7 +132,7 @@ def judge(found: Disk | Failure, name: str, folder: str, option: str) -> list[Fi
         text = f"{there}: {space}" + (", and no file can be made (no inodes)" if found.inodes == 0 else "")
         return [Finding(GROUP, name, "broken", text, "no checkpoint fits", f"make room there, or {other}")]
     lines = []
-    speed = f"writes {_rate(found.write)}, reads {_rate(found.read)}, fsync {1000 * found.sync:.1f} ms"
+    speed = f"writes {_megabytes(found.write)}, reads {_megabytes(found.read)}, fsync {1000 * found.sync:.1f} ms"
     level: Level = "warn" if found.free < LITTLE else "ok"
     kept = "checkpoints" if name == "runs" else "data sets"
     meaning = f"room for a few {kept} only" if level == "warn" else f"room for {kept}"
@@ -145,5 +145,5 @@ def judge(found: Disk | Failure, name: str, folder: str, option: str) -> list[Fi
     return lines
 
 
-def _rate(bytes_a_second: float) -> str:
+def _megabytes(bytes_a_second: float) -> str:
     return f"{bytes_a_second / 1e6:,.0f} MB/s"

@@ -33,7 +33,7 @@ ONCE = 1.0
 
 @dataclass(frozen=True)
 class Speeds:
-    """A device's rates. products: operations a second by format; wrong: formats whose product is not right.
+    """How fast a device is. products: operations a second by format; wrong: formats whose product is not right.
 
     memory: bytes a second read and written by a copy within the device; to_device, from_device: bytes a second of
     page-locked copies, 0 for the CPU. reasons: NVML's bit mask why clocks were lowered while it computed.
@@ -61,8 +61,8 @@ def measure(device: str, uuid: str = "", name: str = "") -> Speeds:
     for kind in kinds:
         if kind in ("tf32", "bf16") and torch.cuda.get_device_capability(place) < (8, 0):
             continue
-        rate, right, seen = _product(place, kind, uuid)
-        products[kind] = rate
+        per_second, right, seen = _product(place, kind, uuid)
+        products[kind] = per_second
         reasons = seen if reasons is None else reasons | (seen or 0)
         if not right:
             wrong.append(kind)
@@ -157,7 +157,7 @@ def judge(found: Speeds | Failure, device: str, *, shared: bool = False) -> list
         text, meaning = f"wrong numbers: {which}", "what is trained there is worthless"
         remedy = "restart the machine; if it stays, the card or its driver is broken"
         return [Finding(GROUP, f"{device} numbers", "broken", text, meaning, remedy)]  # how fast does not matter
-    rates = [f"{kind} {_flops(rate)}" for kind, rate in found.products.items()]
+    shown = [f"{kind} {_flops(per_second)}" for kind, per_second in found.products.items()]
     level: Level = "ok"
     meaning, remedy = "", ""
     if device == "cpu":
@@ -165,12 +165,12 @@ def judge(found: Speeds | Failure, device: str, *, shared: bool = False) -> list
     elif what is None:
         meaning = "its data sheet is not known here"
     else:
-        shares = {k: r / (what.rate(k) * 1e12) for k, r in found.products.items() if what.rate(k)}
+        shares = {k: r / (what.teraflops(k) * 1e12) for k, r in found.products.items() if what.teraflops(k)}
         worst = min(shares, key=lambda kind: shares[kind], default="")
         meaning = ", ".join(f"{kind} {percent(share, 0)}" for kind, share in shares.items()) + f" of {what.source}"
         if worst and shares[worst] < SLOW_PRODUCT and not shared:
             level, remedy = "warn", "see GPUs above for power cap, heat and other users; time it again when it is idle"
-    lines.append(Finding(GROUP, f"{device} products", level, ", ".join(rates), meaning, remedy))
+    lines.append(Finding(GROUP, f"{device} products", level, ", ".join(shown), meaning, remedy))
     lines.append(_memory(found, device, what.memory if what else 0.0, shared=shared))
     if device != "cpu":
         link = min(found.to_device, found.from_device)
@@ -205,5 +205,5 @@ def not_timed(health: Health) -> Finding:
     return Finding(GROUP, f"cuda:{number}", "note", text, meaning)
 
 
-def _flops(rate: float) -> str:
-    return f"{rate / 1e12:,.1f} TFLOP/s" if rate >= 1e12 else f"{rate / 1e9:,.0f} GFLOP/s"
+def _flops(per_second: float) -> str:
+    return f"{per_second / 1e12:,.1f} TFLOP/s" if per_second >= 1e12 else f"{per_second / 1e9:,.0f} GFLOP/s"

@@ -17,7 +17,7 @@ from workbench.data.base import DataError, DataSet, NoStep, Split, loaded
 from workbench.data.pipeline import EvaluationSet, Pipeline, make_pipeline
 from workbench.data.splits import training_and_validation
 from workbench.engine.backend import threads_limited
-from workbench.engine.inputs import normalisation, prepared
+from workbench.engine.inputs import normalisation, training_inputs
 from workbench.engine.registering import Registration, network, registered
 from workbench.engine.sizes import sketch
 from workbench.hooks import HookError, Hooks
@@ -97,17 +97,19 @@ class Build:
         """The learning rate of the first parameter group at a step, as the recipe states it."""
         return self.peak_rate * float(self.schedule(self.context(step)))
 
-    def prepare(self, batch: Batch, context: StepContext, repeated: Repeated = as_written) -> tuple[Tensor, Tensor]:
+    def training_inputs(
+        self, batch: Batch, context: StepContext, repeated: Repeated = as_written
+    ) -> tuple[Tensor, Tensor]:
         """A batch from the pipeline as the network meets it in training: float images and targets.
 
         repeated: calls what depends on the batch and its epoch alone.
         """
-        return prepared(batch, context, self.hooks, self.normalise, self.recipe.seed, repeated)
+        return training_inputs(batch, context, self.hooks, self.normalise, self.recipe.seed, repeated)
 
     def plain(self, images: Tensor) -> Tensor:
         """uint8 images as the network meets them in evaluation."""
-        prepared: Tensor = self.hooks.memory_format(self.normalise(images))
-        return prepared
+        inputs: Tensor = self.hooks.memory_format(self.normalise(images))
+        return inputs
 
     def criterion(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The training loss, computed in fp32."""
@@ -129,7 +131,7 @@ class Build:
         """The images of an epoch beyond the last, as training would meet them."""
         context = self.context(self.steps - 1)
         for batch in self.pipeline.epoch(context.epoch + 1):
-            yield self.prepare(batch, context)[0]
+            yield self.training_inputs(batch, context)[0]
 
     def close(self) -> None:
         """End what the pipeline started."""

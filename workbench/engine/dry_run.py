@@ -34,7 +34,7 @@ class DryRun:
         """Train on the batch of a step of the run with every group's rate times ``factor``; its loss in nats."""
         build, context = self.build, self.build.context(min(step, self.build.steps - 1))
         batch = build.pipeline.batch(step // build.steps_per_epoch, step % build.steps_per_epoch)
-        images, targets = build.prepare(batch, context)
+        images, targets = build.training_inputs(batch, context)
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         loss = build.criterion(self.model(images.float()), targets)
         build.objective(loss).backward()  # type: ignore[no-untyped-call]

@@ -18,7 +18,7 @@ from workbench.registered import Registered
 from workbench.step import Batch, Repeated, StepContext, as_written
 
 
-def prepared(
+def training_inputs(
     batch: Batch,
     context: StepContext,
     hooks: Hooks,

@@ -6,7 +6,7 @@ import sysconfig
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-STEP = str(PACKAGE / "engine" / "train.py")
+LOOP = str(PACKAGE / "engine" / "train.py")
 """What takes the steps."""
 
 PATHS = ("stdlib", "platstdlib", "purelib", "platlib")

@@ -41,7 +41,7 @@ def replay(build: Build, step: int, *, scaled_out: bool) -> Finding:
     """
     context = build.context(step)
     batch = build.pipeline.batch(context.epoch, step % build.steps_per_epoch)
-    images, targets = build.prepare(batch, context)
+    images, targets = build.training_inputs(batch, context)
     finding = partial(Finding, images=images, targets=targets, places=batch.indices)
     where = f"step {step + 1} (epoch {context.epoch + 1})"
     if not _finite(images):

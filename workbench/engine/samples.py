@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from workbench.data.base import loaded
 from workbench.data.batches import Plan, augment
 from workbench.data.splits import training_and_validation
-from workbench.engine.inputs import normalisation, prepared
+from workbench.engine.inputs import normalisation, training_inputs
 from workbench.engine.registering import registered
 from workbench.format import percent
 from workbench.recipe import Recipe
@@ -35,7 +35,7 @@ def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tu
     with torch.no_grad():
         images = augment(training.images(indices), indices, epoch, recipe.seed, tuple(hooks.image_augmentation))
         batch = Batch(images, training.labels[indices], indices)
-        inputs, targets = prepared(batch, _moment(recipe, plan, epoch), hooks, normalise, recipe.seed)
+        inputs, targets = training_inputs(batch, _moment(recipe, plan, epoch), hooks, normalise, recipe.seed)
         pixels = scaled(visible(inputs.float(), normalise), side)
     return pixels.permute(0, 2, 3, 1).contiguous(), captions(targets, dataset.classes)
 

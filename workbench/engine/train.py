@@ -79,7 +79,7 @@ def _steps(state: TrainState, step: Step, between: BetweenSteps) -> Iterator[Eve
     after_step = tuple(build.hooks.after_step)
     for batch, context in batches(state, made):
         marks.phase("augment")
-        images, targets = state.with_room(partial(build.prepare, batch, context, made))
+        images, targets = state.with_room(partial(build.training_inputs, batch, context, made))
         marks.phase("other")
         state.set_learning_rates(context)
         skip = step(images, targets, batch.labels, context)

@@ -19,7 +19,7 @@ from workbench.control import Control
 from workbench.engine.backend import backend
 from workbench.engine.build import Build, build
 from workbench.engine.device_fallback import resolve_for_device
-from workbench.engine.lines import PACKAGE, STEP, is_library, is_ours
+from workbench.engine.lines import LOOP, PACKAGE, is_library, is_ours
 from workbench.engine.observer import Observer
 from workbench.engine.reasons import owners
 from workbench.engine.spare import small
@@ -121,7 +121,7 @@ class _Listener(TorchDispatchMode):  # type: ignore[no-untyped-call]
         place, owner, augments = "", "", False
         while frame is not None:
             file = str(Path(frame.f_code.co_filename).resolve())
-            if file == STEP:
+            if file == LOOP:
                 between = frame.f_code.co_name == "batches" and not augments  # what an epoch's start does, does it once
                 if place and not between:
                     self.found[owner, place] += 1

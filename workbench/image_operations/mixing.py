@@ -8,7 +8,7 @@ from torch import Tensor
 from workbench.randomness import SampleRng
 
 _NODES = 4096
-_STEP = 2.0**-24  # of the uniform draws
+_GRAIN = 2.0**-24  # of the uniform draws
 
 
 class SymmetricBeta:
@@ -28,8 +28,8 @@ class SymmetricBeta:
         values = np.concatenate([betaincinv(alpha, alpha, even), even])
         order = np.lexsort((values, probabilities))
         # nodes that no draw can tell apart would make the slope between them infinite
-        steps, first = np.unique((probabilities[order] / _STEP).round(), return_index=True)
-        probabilities, values = steps * _STEP, values[order][first]
+        grains, first = np.unique((probabilities[order] / _GRAIN).round(), return_index=True)
+        probabilities, values = grains * _GRAIN, values[order][first]
         slopes = np.diff(values) / np.diff(probabilities)
         self._probabilities, self._values, self._slopes = (
             torch.tensor(column, dtype=torch.float32, device=device) for column in (probabilities, values, slopes)

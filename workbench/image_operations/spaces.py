@@ -49,7 +49,7 @@ class Space(NamedTuple):
                 bits = Operation(kind, 8 - round(level * self.posterize / (self.levels - 1)))
                 return bits, bits
             case "solarize":
-                threshold = Operation(kind, self._step(1.0, 0.0, level))
+                threshold = Operation(kind, self._at_level(1.0, 0.0, level))
                 return threshold, threshold
             case "shear_x" | "shear_y":
                 top = self.shear
@@ -61,10 +61,10 @@ class Space(NamedTuple):
                 top = self.rotate
             case _:
                 top = self.enhance
-        magnitude = self._step(0.0, top, level)
+        magnitude = self._at_level(0.0, top, level)
         return Operation(kind, magnitude), Operation(kind, -magnitude)
 
-    def _step(self, first: float, last: float, level: int) -> float:
+    def _at_level(self, first: float, last: float, level: int) -> float:
         # torch's own steps: a translation of 15.9999 pixels would be one of 15, a threshold of 238.001 leave 238 out
         return float(torch.linspace(first, last, self.levels)[level])
 

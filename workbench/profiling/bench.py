@@ -16,8 +16,8 @@ from workbench.engine.device_fallback import resolve_for_device
 from workbench.engine.threads import use_threads
 from workbench.profiling.floor import Floor, measure_floor
 from workbench.profiling.parts import Training, working_copy
-from workbench.profiling.rate import rate
-from workbench.profiling.report import Progress, Rate
+from workbench.profiling.report import MeasuringProgress, Throughput
+from workbench.profiling.throughput import throughput
 from workbench.recipe import Recipe
 
 ROUNDS = 5
@@ -30,7 +30,7 @@ class Variant:
 
     compile: str
     pipeline: str
-    rate: Rate
+    rate: Throughput
     milliseconds: float
     floor_share: float | None
     notes: list[str]
@@ -51,7 +51,7 @@ class Bench:
 
 def bench(
     recipe: Recipe, device: str, data_root: Path, seconds: float, modes: Sequence[str], pipelines: Sequence[str]
-) -> Iterator[Progress | Bench]:
+) -> Iterator[MeasuringProgress | Bench]:
     """Measure every mode with every pipeline, about ``seconds`` each, in turns; the last value is the result.
 
     The steps are those of the training loop itself, on copies that learn nothing. Raises what building raises.
@@ -63,7 +63,7 @@ def bench(
         parts: dict[tuple[str, str], Training] = {}
         for mode in modes:
             for pipeline in pipelines:
-                yield Progress(f"building {mode} with the {pipeline} pipeline", 0.0)
+                yield MeasuringProgress(f"building {mode} with the {pipeline} pipeline", 0.0)
                 built = build(_variant(recipe, mode, pipeline), device, data_root)
                 stack.callback(built.close)
                 if not parts:  # the same number for all: to choose again would be among no more than the first choice
@@ -75,7 +75,9 @@ def bench(
         floor = measure_floor(built)
         turns = [(turn, name) for turn in range(ROUNDS) for name in parts]
         for done, (turn, name) in enumerate(turns):
-            yield Progress(f"{' with the '.join(name)} pipeline, window {turn + 1} of {ROUNDS}", done / len(turns))
+            yield MeasuringProgress(
+                f"{' with the '.join(name)} pipeline, window {turn + 1} of {ROUNDS}", done / len(turns)
+            )
             parts[name].window()
         yield Bench(
             recipe=recipe.name,
@@ -98,4 +100,4 @@ def _found(name: tuple[str, str], part: Training, floor: Floor | None) -> Varian
     windows = part.windows[1:]
     milliseconds = 1000 * sum(w.seconds for w in windows) / sum(w.steps for w in windows)
     share = None if floor is None else 1000 * floor.seconds / milliseconds
-    return Variant(*name, rate([w.images_per_second for w in windows]), milliseconds, share, part.notes)
+    return Variant(*name, throughput([w.images_per_second for w in windows]), milliseconds, share, part.notes)

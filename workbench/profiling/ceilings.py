@@ -27,8 +27,8 @@ from workbench.profiling.parts import (
     working_copy,
 )
 from workbench.profiling.processor import Processes
-from workbench.profiling.rate import PATIENCE, RateMeasured, rate
-from workbench.profiling.report import PHASES, Found, Gpu, Phases, Process, Progress, Rate
+from workbench.profiling.report import PHASES, Found, Gpu, MeasuringProgress, Phases, Process, Throughput
+from workbench.profiling.throughput import PATIENCE, ThroughputMeasured, throughput
 
 ROUNDS = 4
 """Every part is measured so many times, in turns, so that what else the machine does meets all of them."""
@@ -70,7 +70,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What was measured; rates as in :class:`workbench.profiling.report.Report`.
+    """What was measured; throughputs as in :class:`workbench.profiling.report.Report`.
 
     device_loader: batches of the device pipeline, where the recipe has another and the set fits. stretch: how many
     times as long a step takes with twice the images, in the network alone; None where they do not fit. asleep,
@@ -82,12 +82,12 @@ class Ceilings:
     the GPU's memory had to be tidied up to go on, before the other parts took theirs. notes: what the training said.
     """
 
-    end_to_end: Rate
-    loader: Rate
-    compute: Rate
+    end_to_end: Throughput
+    loader: Throughput
+    compute: Throughput
     phases: Phases
-    loader_alone: Rate | None
-    device_loader: Rate | None
+    loader_alone: Throughput | None
+    device_loader: Throughput | None
     batch_scaling: float | None
     idle_share: float
     idle_share_whole: float
@@ -131,7 +131,7 @@ class Measurement:
         if data.pipeline == "loader" and fits(build.training, device):
             self._parts[DEVICE] = Batches(another_pipeline(build, pipeline="device"), build, each, 1)
 
-    def run(self, clear: Callable[[Ceilings], bool] = lambda found: True) -> Iterator[Progress]:
+    def run(self, clear: Callable[[Ceilings], bool] = lambda found: True) -> Iterator[MeasuringProgress]:
         """Measure every part in turns: in fewer of them where steps are slow, in more until what was found is clear.
 
         Raises DataError or ProfileError.
@@ -146,7 +146,7 @@ class Measurement:
                 break
             for done, (name, part) in enumerate([*self._parts.items()], turn * len(self._parts)):
                 message = f"{name}, window {turn + 1} of {max(turn + 1, ROUNDS)}"
-                yield Progress(message, min(done / planned, LAST_SHARE), self._so_far())
+                yield MeasuringProgress(message, min(done / planned, LAST_SHARE), self._so_far())
                 try:
                     self._window(name, part)
                 except (RuntimeError, MemoryError) as error:
@@ -157,7 +157,9 @@ class Measurement:
 
     def _so_far(self) -> list[Found]:
         shown = (LOADER, ONE_WORKER, NETWORK, WHOLE)
-        return [Found(name, self._rate(name)) for name in shown if name in self._parts and self._parts[name].windows]
+        return [
+            Found(name, self._throughput(name)) for name in shown if name in self._parts and self._parts[name].windows
+        ]
 
     def close(self) -> None:
         """End all parts."""
@@ -190,12 +192,12 @@ class Measurement:
         turns = [self._turn(*windows) for windows in zip(*judged, strict=True)]
         stretches = [turn.batch_scaling for turn in turns if turn.batch_scaling is not None]
         return Ceilings(
-            end_to_end=self._rate(WHOLE),
-            loader=self._rate(LOADER),
-            compute=self._rate(NETWORK),
+            end_to_end=self._throughput(WHOLE),
+            loader=self._throughput(LOADER),
+            compute=self._throughput(NETWORK),
             phases=mean_phases(self._whole),
-            loader_alone=self._rate_if(ONE_WORKER),
-            device_loader=self._rate_if(DEVICE),
+            loader_alone=self._throughput_if(ONE_WORKER),
+            device_loader=self._throughput_if(DEVICE),
             batch_scaling=median(stretches) if stretches else None,
             idle_share=median(turn.idle_share for turn in turns),
             idle_share_whole=median(turn.idle_share_whole for turn in turns),
@@ -212,7 +214,10 @@ class Measurement:
 
     @staticmethod
     def _turn(
-        whole: RateMeasured, loader: RateMeasured, network: RateMeasured, twice: RateMeasured | None = None
+        whole: ThroughputMeasured,
+        loader: ThroughputMeasured,
+        network: ThroughputMeasured,
+        twice: ThroughputMeasured | None = None,
     ) -> Turn:
         return Turn(
             end_to_end=whole.undisturbed,
@@ -223,11 +228,11 @@ class Measurement:
             idle_share_whole=whole.idle_share,
         )
 
-    def _rate(self, name: str) -> Rate:
-        return rate([window.images_per_second for window in self._parts[name].windows])
+    def _throughput(self, name: str) -> Throughput:
+        return throughput([window.images_per_second for window in self._parts[name].windows])
 
-    def _rate_if(self, name: str) -> Rate | None:
-        return self._rate(name) if name in self._parts else None
+    def _throughput_if(self, name: str) -> Throughput | None:
+        return self._throughput(name) if name in self._parts else None
 
     def _gpu(self) -> Gpu | None:
         device = self._build.device

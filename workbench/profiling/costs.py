@@ -13,8 +13,8 @@ from workbench.data.splits import Subset
 from workbench.engine.backend import threads_limited
 from workbench.engine.build import Build
 from workbench.engine.evaluate import evaluate
-from workbench.profiling.rate import synchronize
 from workbench.profiling.report import READING, Transform
+from workbench.profiling.throughput import synchronize
 from workbench.randomness import SampleRng
 
 FEWEST_BATCHES = 3

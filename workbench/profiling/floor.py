@@ -1,4 +1,4 @@
-"""The shortest time in which a machine could do a step: its arithmetic, and its memory traffic, at measured rates."""
+"""The shortest time in which a machine could do a step: its arithmetic, and its memory traffic, at measured speeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from workbench.engine.build import Build
 from workbench.engine.cost import multiply_adds
-from workbench.profiling.rate import synchronize
+from workbench.profiling.throughput import synchronize
 
 REPEATS = 7
 

@@ -24,7 +24,7 @@ class Instrument(Protocol):
         """Begin, between two steps."""
         ...
 
-    def step(self, step: int) -> bool:
+    def after_step(self, step: int) -> bool:
         """A step has ended, and with it all that was said between it and the next; True: the window is over."""
         ...
 
@@ -76,7 +76,7 @@ class Instruments(Observer):
         state, control = self._state, self._control
         for name, instrument in [*self._active.items()]:
             try:
-                if not instrument.step(state.step):
+                if not instrument.after_step(state.step):
                     continue
                 with state.clock.standing_still():
                     yield from instrument.finish(self.folder)

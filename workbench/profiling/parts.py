@@ -23,7 +23,7 @@ from workbench.events import Diverged, Event, Noted, PhasesMeasured
 from workbench.profiling.instruments import INSTRUMENTS, Instruments, Make
 from workbench.profiling.phases import StepPhases
 from workbench.profiling.processor import Processes
-from workbench.profiling.rate import RateMeasured, StepRate, Window
+from workbench.profiling.throughput import StepThroughput, ThroughputMeasured, Window
 from workbench.step import Batch, PhaseMarks, Repeated, as_written
 
 NEVER = 100_000.0
@@ -35,11 +35,11 @@ class ProfileError(Exception):
 
 
 class Part(Protocol):
-    """Something whose rate is measured window by window; it rests in between."""
+    """Something whose throughput is measured window by window; it rests in between."""
 
-    windows: list[RateMeasured]
+    windows: list[ThroughputMeasured]
 
-    def window(self) -> RateMeasured:
+    def window(self) -> ThroughputMeasured:
         """Measure one window."""
         ...
 
@@ -87,7 +87,7 @@ def doubled(batch: Batch) -> Batch:
 
 
 def working_copy(build: Build, pipeline: Pipeline | None = None) -> Build:
-    """A build that shares model and optimizer but learns nothing and has no end: its rates are 0.
+    """A build that shares model and optimizer but learns nothing and has no end: its learning rates are 0.
 
     A training from scratch on one batch, or one that goes on for long, might diverge before it is measured.
     """
@@ -110,26 +110,29 @@ class Training:
     """The training loop itself over a pipeline, phases measured on the way."""
 
     def __init__(self, build: Build, seconds: float, folder: Path, *, phases: bool = False) -> None:
-        self.windows: list[RateMeasured] = []
+        self.windows: list[ThroughputMeasured] = []
         self._phases: list[PhasesMeasured] = []
         self._step_phases: StepPhases | None = None
         self.notes: list[str] = []
         self.build = build
         control = Control()
-        control.measure("rate", math.inf)
+        control.measure("throughput", math.inf)
         if phases:
             control.measure("phases", math.inf)
         window = Window(build.device, seconds, kept_ready(build.pipeline, build), lambda: worker_pids(build.pipeline))
-        own: dict[str, Make] = {"rate": lambda state: StepRate(state.build, window), "phases": self._look_at_phases}
+        own: dict[str, Make] = {
+            "throughput": lambda state: StepThroughput(state.build, window),
+            "phases": self._look_at_phases,
+        }
         self._instruments = Instruments(folder, INSTRUMENTS | own)
         self._events: Iterator[Event] = train(build, control, observers=[self._instruments])
 
-    def window(self) -> RateMeasured:
+    def window(self) -> ThroughputMeasured:
         """Train for one window. Raises ProfileError if the network's numbers are not finite from the start."""
         for event in self._events:
             if isinstance(event, PhasesMeasured):
                 self._phases.append(event)
-            elif isinstance(event, RateMeasured):
+            elif isinstance(event, ThroughputMeasured):
                 self.windows.append(event)
                 return event
             elif isinstance(event, Noted):
@@ -158,14 +161,14 @@ class Batches:
     """A pipeline's batches alone, one epoch after the other, made as the build's training makes them."""
 
     def __init__(self, pipeline: Pipeline, build: Build, seconds: float, settle: int) -> None:
-        self.windows: list[RateMeasured] = []
+        self.windows: list[ThroughputMeasured] = []
         self.first_seconds = 0.0
         self._cpu_seconds = self._images = 0.0
         self._pipeline = pipeline
         self._window = Window(build.device, seconds, settle, lambda: worker_pids(pipeline))
         self._batches = _endless(pipeline, batch_maker(TrainState.of(build)))
 
-    def window(self) -> RateMeasured:
+    def window(self) -> ThroughputMeasured:
         """Take batches for one window; before the first, see how long it takes to begin. Raises DataError."""
         if not self.windows:
             began = time.perf_counter()
@@ -176,7 +179,7 @@ class Batches:
         while not over:
             images = len(next(self._batches).labels)
             self._images += images
-            over = self._window.step(images)
+            over = self._window.count(images)
         found = self._window.result()
         self._cpu_seconds += processes.seconds()
         self.windows.append(found)

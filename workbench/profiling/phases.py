@@ -27,7 +27,7 @@ WINDOW_SECONDS = 2.0
 ENOUGH = 4
 """A window has at least this many measured steps and this many seconds."""
 
-RATE = 50.0
+MEASURED_A_SECOND = 50.0
 """Steps measured in a second, about: of slow steps all, of fast ones one in :func:`every`."""
 
 MOST = 32
@@ -35,8 +35,8 @@ MOST = 32
 
 
 def every(step_seconds: float) -> int:
-    """One step in how many to measure, a power of two, so that about :data:`RATE` are measured in a second."""
-    wanted = 1 / (RATE * max(step_seconds, 1e-9))
+    """One step in how many to measure, a power of two, so that about :data:`MEASURED_A_SECOND` are."""
+    wanted = 1 / (MEASURED_A_SECOND * max(step_seconds, 1e-9))
     return 1 if wanted <= 1 else min(MOST, 2 ** math.ceil(math.log2(wanted)))
 
 
@@ -109,7 +109,7 @@ class StepPhases:
         self._began, self._training = time.perf_counter(), self._clock.seconds
         self._next()
 
-    def step(self, step: int) -> bool:
+    def after_step(self, step: int) -> bool:
         """Take the measured step's times down, and measure the next one if it is its turn."""
         entered = time.perf_counter()
         if self._measuring:

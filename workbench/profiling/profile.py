@@ -21,7 +21,7 @@ from workbench.precision import native_formats
 from workbench.profiling.ceilings import Ceilings, Measurement, Turn
 from workbench.profiling.costs import evaluation_seconds, evaluation_share, transforms
 from workbench.profiling.parts import CachedPipeline, Training, working_copy
-from workbench.profiling.report import READING, Progress, Report, Transform, Trial
+from workbench.profiling.report import READING, MeasuringProgress, Report, Transform, Trial
 from workbench.profiling.suggestions import changed, suggest
 from workbench.profiling.syncs import found_syncs
 from workbench.profiling.trial import compare, network_gain
@@ -41,7 +41,7 @@ def profile(
     seconds: float = SECONDS,
     try_it: bool = False,
     known: Report | None = None,
-) -> Iterator[Progress | Report]:
+) -> Iterator[MeasuringProgress | Report]:
     """Measure a recipe on a device, nothing of it written anywhere; the last item is the report.
 
     machine: what it is called in the report. try_it: measure the suggested change too. known: a report of this recipe
@@ -53,19 +53,19 @@ def profile(
     part = 0.0 if known else 0.5 if try_it else 1.0
     with backend(recipe, device), tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        yield Progress("building", 0.0)
+        yield MeasuringProgress("building", 0.0)
         built = build(recipe, device, data_root)
         try:
             use_threads(built)
             report = known
             for item in [] if known else _measured(built, data_root, machine, seconds, folder):
-                if isinstance(item, Progress):
+                if isinstance(item, MeasuringProgress):
                     yield replace(item, share=part * item.share)
                 else:
                     report = replace(item, notes=[*notes, *item.notes])
             assert report is not None
             if try_it and report.suggestion is not None:
-                yield Progress("building the change", part)
+                yield MeasuringProgress("building the change", part)
                 other = build(changed(recipe, report.suggestion.changes), device, data_root)
                 try:
                     for found in compare(built, other, report.suggestion, 2 * seconds, folder):
@@ -80,7 +80,9 @@ def profile(
     yield report
 
 
-def _measured(built: Build, data_root: Path, machine: str, seconds: float, folder: Path) -> Iterator[Progress | Report]:
+def _measured(
+    built: Build, data_root: Path, machine: str, seconds: float, folder: Path
+) -> Iterator[MeasuringProgress | Report]:
     measurement = Measurement(built, seconds, folder)
 
     def clear(found: Ceilings) -> bool:
@@ -94,14 +96,14 @@ def _measured(built: Build, data_root: Path, machine: str, seconds: float, folde
         measurement.close()
     ceilings = measurement.found()
     built.pipeline.close()
-    yield Progress("each transform", 0.85)
+    yield MeasuringProgress("each transform", 0.85)
     found = transforms(built, seconds / 4)
-    yield Progress("evaluation", 0.93)
+    yield MeasuringProgress("evaluation", 0.93)
     share = evaluation_share(built, evaluation_seconds(built), ceilings.end_to_end.images_per_second)
     evidence = _evidence(built, ceilings, found, share, _syncs(built, seconds / 16, folder))
     undisturbed, turns = _judged(evidence, ceilings.turns)
     limit = agreed(undisturbed, turns)
-    yield Progress("what could be changed", 0.96)
+    yield MeasuringProgress("what could be changed", 0.96)
     probe = partial(network_gain, built, data_root=data_root, seconds=seconds)
     parts = replace(evidence, loader=undisturbed.loader, compute=undisturbed.compute)
     suggestion = suggest(parts, built.recipe, limit, probe)
@@ -169,8 +171,8 @@ def _evidence(
 def _judged(e: Evidence, turns: Sequence[Turn]) -> tuple[Evidence, list[Evidence]]:
     """The evidence without what other programs took of the time: of all turns together, and of each."""
     each = [replace(e, **asdict(turn)) for turn in turns]
-    rates = {name: median(getattr(turn, name) for turn in turns) for name in ("end_to_end", "loader", "compute")}
-    return replace(e, **rates), each
+    medians = {name: median(getattr(turn, name) for turn in turns) for name in ("end_to_end", "loader", "compute")}
+    return replace(e, **medians), each
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ Bound = Literal["loader", "compute", "launch", "sync", "transfer", "memory", "ev
 
 
 @dataclass(frozen=True)
-class Rate:
+class Throughput:
     """Images per second: the median of several windows, the lowest and the highest of them."""
 
     images_per_second: float
@@ -100,8 +100,8 @@ class Trial:
     """
 
     changes: dict[str, Any]
-    before: Rate
-    after: Rate
+    before: Throughput
+    after: Throughput
     gain: float
     low: float
     high: float
@@ -122,14 +122,14 @@ class Report:
     pipeline: str
     workers: int
     batch_size: int
-    end_to_end: Rate
-    loader: Rate
-    compute: Rate
+    end_to_end: Throughput
+    loader: Throughput
+    compute: Throughput
     phases: Phases
     bound: Bound
     sentence: str
     suggestion: Suggestion | None = None
-    loader_alone: Rate | None = None
+    loader_alone: Throughput | None = None
     transforms: list[Transform] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
     gpu: Gpu | None = None
@@ -143,11 +143,11 @@ class Found:
     """What is known of a part so far: its rate, by the name that ceilings have for it."""
 
     name: str
-    rate: Rate
+    throughput: Throughput
 
 
 @dataclass(frozen=True)
-class Progress:
+class MeasuringProgress:
     """A line of ``workbench profile --json-lines`` before its last, the report: what is measured now, 0 ≤ share ≤ 1.
 
     found: the rates so far. gains: of the pairs so far, where a change is tried.

@@ -46,7 +46,7 @@ class Stacks:
         self._profiler, self._begun = profiler, time.perf_counter()
         self._steps, self._refused = 0, ""
 
-    def step(self, step: int) -> bool:
+    def after_step(self, step: int) -> bool:
         """A step has ended; True when the window is over."""
         self._steps, self._step, self._ended = self._steps + 1, step, time.perf_counter()
         return self._profiler is None or self._ended - self._begun >= self._wanted

@@ -31,7 +31,7 @@ def changed(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
 
 
 Probe = Callable[[Recipe], float]
-"""Measures a changed recipe's network alone: its rate, divided by the present one's; 0 where it cannot be built."""
+"""Measures a changed recipe's network alone: its throughput over the present one's; 0 where it cannot be built."""
 
 
 def suggest(evidence: Evidence, recipe: Recipe, bound: Bound, probe: Probe | None = None) -> Suggestion | None:
@@ -53,7 +53,7 @@ def suggest(evidence: Evidence, recipe: Recipe, bound: Bound, probe: Probe | Non
 
 
 def _promise(e: Evidence, loader: float, compute: float, *, overlapped: bool, now: Evidence | None = None) -> float:
-    """The rate to expect with other parts: what is measured now, times what the parts alone say of the change.
+    """The throughput to expect with other parts: what is measured now, times what the parts alone say of the change.
 
     So what slows both, such as other users of the machine, is not taken for something that the change would cure.
     """

@@ -16,7 +16,7 @@ from unittest import mock
 
 import torch
 
-from workbench.engine.lines import PACKAGE, STEP, is_library
+from workbench.engine.lines import LOOP, PACKAGE, is_library
 from workbench.torch_compat import TorchDispatchMode
 
 ON_PURPOSE = tuple(
@@ -165,7 +165,7 @@ def place_of(frame: FrameType | None, training: int) -> str | None:
     place, last = "", ""
     while frame is not None:
         file = last = str(Path(frame.f_code.co_filename).resolve())
-        if file == STEP and place:
+        if file == LOOP and place:
             return place
         if file != OWN and file.startswith(ON_PURPOSE):
             return None

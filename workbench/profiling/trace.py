@@ -59,7 +59,7 @@ class Trace:
         self._steps = 0
         self._profile.start()
 
-    def step(self, step: int) -> bool:
+    def after_step(self, step: int) -> bool:
         """A step has ended; True when enough were traced."""
         if self._profile is None:
             return True

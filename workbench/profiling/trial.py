@@ -12,8 +12,8 @@ from workbench.engine.build import Build, BuildError, build
 from workbench.out_of_memory import out_of_memory
 from workbench.profiling.costs import evaluation_seconds, evaluation_share
 from workbench.profiling.parts import CachedPipeline, Training, working_copy
-from workbench.profiling.rate import rate
-from workbench.profiling.report import Progress, Suggestion, Trial
+from workbench.profiling.report import MeasuringProgress, Suggestion, Trial
+from workbench.profiling.throughput import throughput
 from workbench.profiling.verdict import DISTURBED
 from workbench.recipe import Recipe
 
@@ -24,10 +24,10 @@ PROBES = 3
 
 def compare(
     before: Build, after: Build, suggestion: Suggestion, seconds: float, folder: Path
-) -> Iterator[Progress | Trial]:
+) -> Iterator[MeasuringProgress | Trial]:
     """Train working copies of both in turns, ``seconds`` each in all; the last item is the trial.
 
-    Where the change is one of evaluation, rates are those of the whole run, evaluations reckoned in.
+    Where the change is one of evaluation, throughputs are those of the whole run, evaluations reckoned in.
     """
     parts = [Training(working_copy(build), seconds / PAIRS, folder) for build in (before, after)]
     factors = [1.0, 1.0]
@@ -35,7 +35,7 @@ def compare(
         pairs: list[tuple[float, float]] = []
         for pair in range(PAIRS):
             gains = [b / a for a, b in pairs]
-            yield Progress(f"trying the change, pair {pair + 1} of {PAIRS}", pair / PAIRS, gains=gains)
+            yield MeasuringProgress(f"trying the change, pair {pair + 1} of {PAIRS}", pair / PAIRS, gains=gains)
             a, b = (part.window().images_per_second for part in parts)
             pairs.append((a, b))
         disturbed = max(median(window.disturbed for window in part.windows) for part in parts)
@@ -77,15 +77,15 @@ def network_gain(before: Build, changed: Recipe, data_root: Path, seconds: float
 
 
 def trial(suggestion: Suggestion, pairs: list[tuple[float, float]], disturbed: float = 0.0) -> Trial:
-    """What pairs of rates, before and after, say about a change: the median of their gains.
+    """What pairs of throughputs, before and after, say about a change: the median of their gains.
 
     disturbed: the share of the time in which other programs kept the more disturbed of the two from the processor.
     """
     by_gain = sorted(pairs, key=lambda pair: pair[1] / pair[0])
     middle = by_gain[(len(pairs) - 1) // 2]
     low, gain, high = (b / a for a, b in (by_gain[0], middle, by_gain[-1]))
-    before = replace(rate([a for a, _ in pairs]), images_per_second=middle[0])
-    after = replace(rate([b for _, b in pairs]), images_per_second=middle[1])
+    before = replace(throughput([a for a, _ in pairs]), images_per_second=middle[0])
+    after = replace(throughput([b for _, b in pairs]), images_per_second=middle[1])
     found = (
         f"{before.images_per_second:,.0f} → {after.images_per_second:,.0f} images/s: "
         f"{gain:.2f}× (median of {len(pairs)} pairs, {low:.2f}–{high:.2f})"

@@ -58,7 +58,7 @@ NAMES: dict[Bound, str] = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """Measured figures; rates in images per second, CPU figures in seconds an image, shares 0–1.
+    """Measured figures; throughputs in images per second, CPU figures in seconds an image, shares 0–1.
 
     device_loader, loader_alone, stretch: None where not measured. stretch, asleep, asleep_whole, disturbed: as in
     :class:`workbench.profiling.ceilings.Ceilings`.
@@ -130,7 +130,7 @@ class Evidence:
 
 
 def together(evidence: Evidence, loader: float, compute: float, *, overlapped: bool) -> float:
-    """The rate that a loader and a network should reach together, each with its rate alone.
+    """The throughput that a loader and a network should reach together, each with its own alone.
 
     One after the other their times add up. Side by side the slower one decides, and on
     the CPU the cores that both share.
@@ -245,7 +245,7 @@ def _reason(e: Evidence, bound: Bound) -> str:
             return f"Launching operations limits training: {used}twice the images take {taken}"
         case _:
             reached = _percent(min(1.0, e.end_to_end / e.compute))
-            return f"The network limits training: with data it reaches {reached} of its rate alone"
+            return f"The network limits training: with data it reaches {reached} of its throughput alone"
 
 
 def _times(ratio: float) -> str:

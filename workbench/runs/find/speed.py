@@ -24,7 +24,7 @@ SPEED_GROUPS = ("architecture", "precision and speed")
 
 @dataclass(frozen=True)
 class Speed:
-    """What a run reached: images per second in training, on ``device``. cost: what the rate depends on, to compare."""
+    """What a run reached: images per second in training, on ``device``. cost: what it depends on, to compare."""
 
     recipe: str
     device: str
@@ -35,7 +35,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The rate that a recipe can expect. ``scaled``: from a run of another recipe, by the multiply-adds of an image."""
+    """What a recipe can expect. ``scaled``: from a run of another recipe, by the multiply-adds of an image."""
 
     images_per_second: float
     scaled: bool
@@ -57,12 +57,14 @@ class Speeds:
 
     def _of(self, entry: Entry) -> Speed | None:
         run, status = entry.run, entry.status
-        if status is None or status.host != socket.gethostname() or not (rate := status.images_per_second):
+        if status is None or status.host != socket.gethostname() or not (images_per_second := status.images_per_second):
             return None
-        return self._speeds.get(entry.name, (run.status_file,), lambda before: _speed(run, status.device, rate))
+        return self._speeds.get(
+            entry.name, (run.status_file,), lambda before: _speed(run, status.device, images_per_second)
+        )
 
 
-def _speed(run: RunDirectory, device: str, rate: float) -> Speed | None:
+def _speed(run: RunDirectory, device: str, images_per_second: float) -> Speed | None:
     try:
         recipe = run.recipe()
         descriptor = open_regular(run.events_file)
@@ -73,11 +75,11 @@ def _speed(run: RunDirectory, device: str, rate: float) -> Speed | None:
     except (OSError, RecipeError):
         return None
     count = started.multiply_adds if isinstance(started, RunStarted) else None
-    return Speed(recipe.name, device, rate, count, cost(recipe))
+    return Speed(recipe.name, device, images_per_second, count, cost(recipe))
 
 
 def cost(recipe: Recipe) -> str:
-    """What a recipe's images per second depend on besides the machine; equal texts, equal rates."""
+    """What a recipe's images per second depend on besides the machine; equal texts, equal throughput."""
     tables = to_tables(recipe)
     kept = {t.name: tables["techniques"][t.name] for t in recipe.active() if t.group in SPEED_GROUPS}
     data = {key: tables["data"][key] for key in ("source", "pipeline", "batch_size")}
@@ -85,7 +87,7 @@ def cost(recipe: Recipe) -> str:
 
 
 def estimate(recipe: Recipe, multiply_adds: int | None, device: str, speeds: Iterable[Speed]) -> Estimate | None:
-    """The rate of the newest run that costs the same on this device, else of the one nearest in multiply-adds, scaled.
+    """The throughput of the newest run that costs the same here, else of the one nearest in multiply-adds, scaled.
 
     device: ``"cpu"`` or ``"cuda:N"``. None where nothing comparable was measured.
     """

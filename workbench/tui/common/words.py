@@ -25,7 +25,7 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
-def rate(value: float) -> str:
+def throughput(value: float) -> str:
     """Images per second."""
     return f"{value:,.0f} img/s" if math.isfinite(value) else "– img/s"
 

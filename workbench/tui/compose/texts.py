@@ -18,7 +18,7 @@ from workbench.recipe.registries import CHECKS, TECHNIQUES
 from workbench.runs.find.speed import Estimate
 from workbench.runs.find.trained import Trained
 from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
-from workbench.tui.common.words import change, large, rate, rough
+from workbench.tui.common.words import change, large, rough, throughput
 from workbench.tui.compose.forms import Subject, subject
 from workbench.tui.compose.preview_state import Picture
 from workbench.tui.compose.values import values
@@ -200,7 +200,7 @@ def _time(static: Static, estimate: Estimate, stale: bool) -> list[Part]:
         ("Time        ", "bold"),
         (f"{sign}{rough(epoch)} an epoch", f"bold {MUTED if stale else '$primary'}"),
         (f", {rough(epoch * static.steps / static.steps_per_epoch)} in all\n", MUTED),
-        (f"            from {source.recipe}, {rate(source.images_per_second)} on {source.device}\n", MUTED),
+        (f"            from {source.recipe}, {throughput(source.images_per_second)} on {source.device}\n", MUTED),
     ]
 
 

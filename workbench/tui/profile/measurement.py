@@ -14,7 +14,7 @@ from typing import IO
 
 from textual.message import Message
 
-from workbench.profiling.report import Progress, Report, from_plain, to_plain
+from workbench.profiling.report import MeasuringProgress, Report, from_plain, to_plain
 from workbench.tui.common.background import Child, start_thread
 
 COMMAND = (sys.executable, "-P", "-m", "workbench", "profile")
@@ -27,7 +27,7 @@ class ProfileEnded:
     error: str = ""
 
 
-Heard = Progress | Report | ProfileEnded
+Heard = MeasuringProgress | Report | ProfileEnded
 
 
 class ProfileChild(Child):
@@ -97,13 +97,13 @@ def _file(text: str, suffix: str) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def read_line(line: str) -> Progress | Report | None:
+def read_line(line: str) -> MeasuringProgress | Report | None:
     """What a line of ``workbench profile --json-lines`` says; None for anything else."""
     try:
         values = json.loads(line)
-        kinds = {"progress": Progress, "report": Report}
+        kinds = {"progress": MeasuringProgress, "report": Report}
         found = from_plain(kinds[values.pop("kind")], values)
-        assert isinstance(found, Progress | Report)
+        assert isinstance(found, MeasuringProgress | Report)
         return found
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from workbench.events import PhasesMeasured
-from workbench.profiling.report import Progress, Report, Trial
+from workbench.profiling.report import MeasuringProgress, Report, Trial
 from workbench.profiling.saved import Saved
 from workbench.recipe import Recipe, RecipeError, write_recipe
 from workbench.runs.errors import RunError
@@ -79,7 +79,7 @@ class Profiling:
         self._command = command
         self.report: Report | None = None
         self.measured: tuple[Recipe, str] | None = None
-        self.progress: Progress | None = None
+        self.progress: MeasuringProgress | None = None
         self.began = 0.0
         self.error = ""
         self.shares = ""
@@ -121,7 +121,7 @@ class Profiling:
         self._next = app.editor.recipe, app.device
         self.error, self.trying = "", trying
         self.shares = self._sharing()
-        self.progress, self.began = Progress("starting", 0.0), app.now()
+        self.progress, self.began = MeasuringProgress("starting", 0.0), app.now()
         options = ["--device", app.device, "--data-root", str(app.settings.data_root)]
         options += [word for plugin in app.settings.plugins for word in ("--plugin", str(plugin))]
         self._child = ProfileChild(
@@ -152,7 +152,7 @@ class Profiling:
         if child is not self._child:
             return False
         match heard:
-            case Progress():
+            case MeasuringProgress():
                 known = self.progress.found if self.progress is not None else []
                 self.progress = replace(heard, found=heard.found or known)  # what comes last measures no rates
             case Report():

@@ -17,8 +17,8 @@ from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.profile import texts
+from workbench.tui.profile.bars import so_far
 from workbench.tui.profile.profiling import Profiling, ProfilingServices
-from workbench.tui.profile.rates import so_far
 from workbench.tui.profile.widgets import MeasuringLine, StackView, StepBar
 
 

@@ -16,15 +16,15 @@ from workbench.profiling.report import (
     PHASES,
     Phases,
     Process,
-    Rate,
     Report,
     Suggestion,
+    Throughput,
     Transform,
     Trial,
 )
 from workbench.tui.common.texts import MUTED, Part
-from workbench.tui.common.words import cut, rate
-from workbench.tui.profile.rates import ceilings
+from workbench.tui.common.words import cut, throughput
+from workbench.tui.profile.bars import ceilings
 
 COLOURS = {
     "data wait": "$error",
@@ -198,12 +198,12 @@ def verdict(
     return Content.assemble(*parts).rstrip()
 
 
-def _suggested(suggestion: Suggestion, now: Rate, key: str) -> list[Part]:
+def _suggested(suggestion: Suggestion, now: Throughput, key: str) -> list[Part]:
     parts: list[Part] = [("Try: ", "bold $success"), suggestion.sentence]
     parts += [(f" ({changed_to(suggestion.changes)})", MUTED), "\n", (f"{key} ", "bold $primary"), "tries it"]
     if suggestion.predicted is not None and now.images_per_second > 0:
         gain = suggestion.predicted / now.images_per_second
-        return [*parts, f"; predicted {rate(suggestion.predicted)} ({gain:.2f}×)\n"]
+        return [*parts, f"; predicted {throughput(suggestion.predicted)} ({gain:.2f}×)\n"]
     return [*parts, "; how much it gains cannot be predicted\n"]
 
 

@@ -26,7 +26,7 @@ from workbench.tui.charts.columns import HALF_LIVES
 from workbench.tui.charts.viewport import Viewport
 from workbench.tui.common.texts import MUTED, NOTHING, SIGNS, STATES, Part
 from workbench.tui.common.widgets import Line, Text
-from workbench.tui.common.words import rate, significant
+from workbench.tui.common.words import significant, throughput
 from workbench.tui.compat.composed import Composed
 from workbench.tui.run.loading import at_work
 from workbench.tui.run.tracking import Tracked
@@ -118,7 +118,7 @@ def pace_line(tracked: Tracked, now: float, room: int = 160) -> Content:
     parts: list[Content | str | tuple[str, str]] = []
     parts += _accuracies(view)
     if view.trained is not None:
-        parts += [(rate(view.trained.images_per_second), "bold"), "   "]
+        parts += [(throughput(view.trained.images_per_second), "bold"), "   "]
     clock = "elapsed " if view.begun else "loading for "  # it begins anew with the first event
     parts += [(clock, MUTED), (duration(tracked.elapsed(now)), "bold")]
     if view.started is not None:

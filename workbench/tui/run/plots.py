@@ -36,7 +36,7 @@ def plots(view: RunView, smoothing: int, pinned: RunView | None = None) -> list[
         Plot("Loss", loss, number, _digits(5), short, "follow", positive=True),
         Plot("Accuracy", accuracy, _share(1), _share(2), _share(0), "share"),
         Plot("Learning rate", _learning_rate(view), significant, _significant(6), short, positive=True),
-        Plot("Throughput", (_line(view.rate, "img/s", "smooth"),), _thousands, _thousands, short),
+        Plot("Throughput", (_line(view.throughput, "img/s", "smooth"),), _thousands, _thousands, short),
         *_machine(view),
     ]
 

@@ -25,7 +25,7 @@ from workbench.runs.store.machine import Sample
 from workbench.sentences import Sentence, sentence
 from workbench.tui.charts.columns import Curve, at_step
 
-RATE_SECONDS = 60.0
+THROUGHPUT_SECONDS = 60.0
 """The time left is reckoned from the steps of this many seconds."""
 
 
@@ -47,7 +47,7 @@ class RunView(RunHistory):
 
     def _new_curves(self, total: int) -> None:
         self.loss, self.accuracy = Curve(self.steps_seen, total), Curve(self.steps_seen, total)
-        self.learning_rate, self.rate = Curve(self.steps_seen, total), Curve(self.steps_seen, total)
+        self.learning_rate, self.throughput = Curve(self.steps_seen, total), Curve(self.steps_seen, total)
 
     def feed(self, events: Iterable[Event]) -> None:
         """Take events in their order. A Resumed withdraws nothing here: give a new view all that still counts."""
@@ -91,9 +91,9 @@ class RunView(RunHistory):
         self.loss.add(event.loss)
         self.accuracy.add(event.accuracy)
         self.learning_rate.add(event.learning_rate)
-        self.rate.add(event.images_per_second)
+        self.throughput.add(event.images_per_second)
         self._recent.append((event.time, event.step))
-        while len(self._recent) > 2 and event.time - self._recent[0][0] > RATE_SECONDS:
+        while len(self._recent) > 2 and event.time - self._recent[0][0] > THROUGHPUT_SECONDS:
             self._recent.popleft()
         self.version += 1
 

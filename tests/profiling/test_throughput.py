@@ -14,7 +14,7 @@ import torch
 
 from workbench.profiling import processor
 from workbench.profiling.processor import Shares, ThreadTime
-from workbench.profiling.rate import PATIENCE, RateMeasured, Window
+from workbench.profiling.throughput import PATIENCE, ThroughputMeasured, Window
 
 needs_queues = pytest.mark.skipif(
     not Path("/proc/thread-self/schedstat").exists(), reason="only Linux says how long a thread waited for a processor"
@@ -78,17 +78,17 @@ def test_processors_used_by_a_program_that_is_no_child_are_others(one_core: int)
 
 
 def test_a_rate_without_what_others_took() -> None:
-    window = RateMeasured(images=100, steps=10, seconds=2.0, idle_share=0.0, runqueue_share=0.5)
+    window = ThroughputMeasured(images=100, steps=10, seconds=2.0, idle_share=0.0, runqueue_share=0.5)
     assert window.images_per_second == 50 and window.undisturbed == 100
     assert window.disturbed == 0.5
-    crowded = RateMeasured(images=100, steps=10, seconds=2.0, idle_share=0.0, crowded=0.5)
+    crowded = ThroughputMeasured(images=100, steps=10, seconds=2.0, idle_share=0.0, crowded=0.5)
     assert crowded.undisturbed == 50 and crowded.disturbed == 0.5
 
 
 @pytest.mark.parametrize(("kept", "lasts"), [(0.0, 1.0), (0.5, 2.0), (0.9, PATIENCE)])
 def test_a_window_lasts_longer_by_what_others_took(monkeypatch: pytest.MonkeyPatch, kept: float, lasts: float) -> None:
     """By a clock of the test's own; a step takes a hundredth of a second of it."""
-    from workbench.profiling import rate
+    from workbench.profiling import throughput
 
     now = [100.0]
 
@@ -102,13 +102,13 @@ def test_a_window_lasts_longer_by_what_others_took(monkeypatch: pytest.MonkeyPat
         def shares(self) -> Shares:
             return Shares(0.0, kept, 0.0)
 
-    monkeypatch.setattr(rate.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(rate, "ThreadTime", Disturbed)
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(throughput, "ThreadTime", Disturbed)
     window, over = Window(torch.device("cpu"), 1.0, 0), False
     window.start()
     while not over:
         now[0] += 0.01
-        over = window.step(8)
+        over = window.count(8)
     found = window.result()
     assert found.seconds == pytest.approx(lasts + 0.03, abs=0.07)  # three steps of warm-up do not count
     assert found.images == 8 * found.steps and found.runqueue_share == kept

@@ -14,7 +14,7 @@ import torch
 from workbench.engine.build import Build
 from workbench.events import Event
 from workbench.profiling.processor import ThreadTime
-from workbench.profiling.report import Rate
+from workbench.profiling.report import Throughput
 
 FEWEST_STEPS = 2
 """A window has at least this many steps."""
@@ -30,13 +30,13 @@ WARM_UP = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class RateMeasured(Event):
+class ThroughputMeasured(Event):
     """A window is over; said only to who measures, never written.
 
     asleep, queued, crowded: see :class:`workbench.profiling.processor.Shares`.
     """
 
-    kind: ClassVar[str] = "rate_measured"
+    kind: ClassVar[str] = "throughput_measured"
     images: int
     steps: int
     seconds: float
@@ -46,7 +46,7 @@ class RateMeasured(Event):
 
     @property
     def images_per_second(self) -> float:
-        """The window's rate."""
+        """The window's throughput."""
         return self.images / self.seconds
 
     @property
@@ -60,9 +60,9 @@ class RateMeasured(Event):
         return max(self.runqueue_share, self.crowded)
 
 
-def rate(windows: Sequence[float]) -> Rate:
+def throughput(windows: Sequence[float]) -> Throughput:
     """The median and the extremes of some windows' images per second."""
-    return Rate(median(windows), min(windows), max(windows), len(windows))
+    return Throughput(median(windows), min(windows), max(windows), len(windows))
 
 
 class Window:
@@ -90,7 +90,7 @@ class Window:
         if not self._left:
             self._begin()
 
-    def step(self, images: int) -> bool:
+    def count(self, images: int) -> bool:
         """A step with so many images is done; True: the window is over."""
         if self._left:
             self._left -= 1
@@ -107,12 +107,12 @@ class Window:
         self._due = min(now + max(missing, LOOK * self._seconds), last)
         return missing <= 0 or now >= last
 
-    def result(self) -> RateMeasured:
+    def result(self) -> ThroughputMeasured:
         """What was counted; waits until the device has done it."""
         synchronize(self._device)
         seconds = time.perf_counter() - self._began
         shares = asdict(self._thread.shares())
-        return RateMeasured(images=self._images, steps=self._steps, seconds=seconds, **shares)
+        return ThroughputMeasured(images=self._images, steps=self._steps, seconds=seconds, **shares)
 
     def _begin(self) -> None:
         synchronize(self._device)
@@ -121,8 +121,8 @@ class Window:
         self._due = self._began + self._seconds
 
 
-class StepRate:
-    """An instrument: the rate of a window of training steps, said to who drives the training, which then may rest."""
+class StepThroughput:
+    """An instrument: says the throughput of a window of steps to who drives the training, which then may rest."""
 
     def __init__(self, build: Build, window: Window) -> None:
         self._build = build
@@ -132,12 +132,12 @@ class StepRate:
         """Begin a window."""
         self._window.start()
 
-    def step(self, step: int) -> bool:
+    def after_step(self, step: int) -> bool:
         """Count a step."""
-        return self._window.step(self._build.pipeline.batch_size_of((step - 1) % self._build.steps_per_epoch))
+        return self._window.count(self._build.pipeline.batch_size_of((step - 1) % self._build.steps_per_epoch))
 
     def finish(self, folder: Path) -> Iterator[Event]:
-        """Say the rate."""
+        """Say the throughput."""
         yield self._window.result()
 
 
