@@ -188,7 +188,7 @@ def test_a_parcel_is_opened_with_the_plugins_as_they_were_loaded(plugin: Any) ->
     del plugin
     parcel = Parcel(1)
     parcel._plugins = (*parcel._plugins, type(parcel._plugins[0])(Path("broken.py"), "1 / 0"))
-    with pytest.raises(PluginError, match=r"broken\.py: ZeroDivisionError"):
+    with pytest.raises(PluginError, match=r"broken\.py:1: ZeroDivisionError"):
         parcel.open()
 
 

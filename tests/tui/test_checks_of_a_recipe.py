@@ -97,9 +97,14 @@ async def test_what_is_wrong_is_said(make_app: AppFactory, recipe: Recipe) -> No
 
 
 async def test_leaving_a_test_ends_it(make_app: AppFactory, recipe: Recipe) -> None:
+    def command(child: psutil.Process) -> list[str]:
+        try:
+            return child.cmdline()
+        except psutil.Error:  # it ended between two looks
+            return []
+
     def at_work() -> bool:
-        children = psutil.Process().children(recursive=True)
-        return any(FAKE[-1] in child.cmdline() for child in children if child.is_running())
+        return any(FAKE[-1] in command(child) for child in psutil.Process().children(recursive=True))
 
     app = make_app(check_command=FAKE, recipe=recipe.model_copy(update={"seed": 14}))
     async with app.run_test(size=(80, 24)) as pilot:
