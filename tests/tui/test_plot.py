@@ -7,7 +7,7 @@ import re
 from array import array
 
 from tests.tui.fakes import NOW, history, started, trained
-from workbench.events import Resumed
+from workbench.events import Finished, Resumed
 from workbench.runs.store.machine import Sample
 from workbench.tui.charts.engine import plain
 from workbench.tui.charts.plot import Plot, Series
@@ -60,6 +60,20 @@ def test_nothing_that_a_run_says_breaks_a_chart() -> None:
 def test_a_logarithmic_loss_has_decades() -> None:
     text, _ = plots(view_of(), 4)[0].draw(80, 20, Viewport(), progress_of(view_of()), Palette(), log=True)
     assert re.search(r"\b0\.1┤", plain(text)) and re.search(r"\b1┤", plain(text))
+
+
+def test_the_plan_of_the_learning_rate_reaches_to_the_end() -> None:
+    view = view_of(10)
+    loss, _, rate, *_ = plots(view, 4)
+
+    def last_tick(plot: Plot) -> str:
+        return plain(plot.draw(80, 14, Viewport(), progress_of(view, plot), Palette())[0]).split()[-2]
+
+    assert (last_tick(loss), last_tick(rate)) == ("0.6", "10")
+    drawn = plain(rate.draw(80, 14, Viewport(), progress_of(view, rate), Palette())[0])
+    assert next(line.index("●") for line in drawn.split("\n") if "●" in line) < 15
+    view.feed([Finished(time=NOW, step=10, seconds=1.0, test_loss=0.1, test_accuracy=0.9)])
+    assert [series.name for series in plots(view, 4)[2].series] == ["rate"]
 
 
 def test_zooming_shows_the_detail_on_a_scale_of_its_own() -> None:

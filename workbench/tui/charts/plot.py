@@ -61,6 +61,7 @@ class Plot:
 
     scale: "zero" begins at 0; "follow" has room for the curves and the points near them, "share" too, but for none
     above 100 %; points beyond stand at the edge with their value. positive: a logarithmic scale is possible.
+    to_the_end: the x axis reaches to the run's last step, however far that is.
     """
 
     title: str
@@ -70,6 +71,7 @@ class Plot:
     tick: Callable[[float], str]
     scale: Literal["zero", "follow", "share"] = "zero"
     positive: bool = False
+    to_the_end: bool = False
 
     def figures(self, cursor: float | None, palette: Palette) -> list[tuple[str, Colour, str, str]]:
         """Sign, colour, name and value of the series: the newest values, or those at the cursor, the raw ones too."""

@@ -23,18 +23,22 @@ ROUND_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: its logged steps with the training seconds at each, all its steps, the steps of an epoch."""
+    """How far a run is: its logged steps with the training seconds at each, all its steps, the steps of an epoch.
+
+    to_the_end: what is shown reaches to the last step, however far the run is.
+    """
 
     steps: Sequence[float] = ()
     seconds: Sequence[float] = ()
     total: int = 1
     epoch: int = 1
     newest: float = 0.0
+    to_the_end: bool = False
 
     @property
     def extent(self) -> float:
         """The end of the axis when everything is shown: at least a 64th of the run, and it grows by doubling."""
-        for power in range(6, 0, -1):
+        for power in range(0 if self.to_the_end else 6, 0, -1):
             if self.newest <= self.total / 2**power:
                 return float(max(1.0, self.total / 2**power))
         return float(max(1, self.total, self.newest))

@@ -86,10 +86,11 @@ class RunCharts(Composed, Container):
             for chart in self.charts:
                 chart.clear()
             return
-        progress = progress_of(view)
         for chart, plot in zip(self.charts, plots(view, self.viewport.smoothing, self._pinned), strict=True):
             if chart.display:
-                chart.show(plot, self.viewport, progress, self._palette, log=plot.title in self._logarithmic)
+                chart.show(
+                    plot, self.viewport, progress_of(view, plot), self._palette, log=plot.title in self._logarithmic
+                )
 
     def change(self, what: Callable[[RunCharts], object]) -> None:
         """Do something to the axis or the choice of charts, and draw."""
@@ -100,7 +101,7 @@ class RunCharts(Composed, Container):
     def on_plot_view_asked(self, message: PlotView.Asked) -> None:
         """The mouse zooms, drags, points."""
         message.stop()
-        progress = progress_of(self._view)
+        progress = progress_of(self._view, message.view.plot_shown)
         viewport = self.viewport
         match message.what:
             case "zoom":

@@ -17,10 +17,17 @@ from workbench.tui.run.view import RunView
 MARKS = {"validation": "▲", "test": "◆"}
 
 
-def progress_of(view: RunView) -> Progress:
-    """What the axes need to know of a run."""
+def progress_of(view: RunView, plot: Plot | None = None) -> Progress:
+    """What the axes need to know of a run, those of a plot or of most."""
     newest = max([view.step, *(found[-1].step for found in view.evaluated.values() if found)])
-    return Progress(view.steps_seen, view.seconds, max(1, view.steps), view.steps_per_epoch, newest)
+    return Progress(
+        view.steps_seen,
+        view.seconds,
+        max(1, view.steps),
+        view.steps_per_epoch,
+        newest,
+        plot is not None and plot.to_the_end,
+    )
 
 
 def plots(view: RunView, smoothing: int, pinned: RunView | None = None) -> list[Plot]:
@@ -35,7 +42,7 @@ def plots(view: RunView, smoothing: int, pinned: RunView | None = None) -> list[
     return [
         Plot("Loss", loss, number, _digits(5), short, "follow", positive=True),
         Plot("Accuracy", accuracy, _share(1), _share(2), _share(0), "share"),
-        Plot("Learning rate", _learning_rate(view), significant, _significant(6), short, positive=True),
+        _learning_rate(view),
         Plot("Throughput", (_line(view.throughput, "img/s", "smooth"),), _thousands, _thousands, short),
         *_machine(view),
     ]
@@ -64,19 +71,25 @@ def _learning(view: RunView, curve: Curve, what: str, smoothing: int) -> tuple[S
     return tuple(found)
 
 
-def _learning_rate(view: RunView) -> tuple[Series, ...]:
-    """What it was, and while the run goes on, what the recipe plans and a mark for now."""
+def _learning_rate(view: RunView) -> Plot:
+    """What it was, and while the run goes on, what the recipe plans to its end and a mark for now."""
+
+    def plot(*series: Series, to_the_end: bool = False) -> Plot:
+        words = significant, _significant(6), short
+        return Plot("Learning rate", series, *words, positive=True, to_the_end=to_the_end)
+
     curve = view.learning_rate
     went = Series("rate", curve.steps, curve.values, "smooth")
     plan = view.started.learning_rates if view.started is not None and not view.ended else ()
     if not plan:
-        return (went,)
+        return plot(went)
     steps, rates = (array("d", column) for column in zip(*plan, strict=True))
     now = len(curve.values) - 1 if len(curve.values) else 0
-    return (
+    return plot(
         Series("planned", steps, rates, "raw", newest=False),
         went,
         Series("now", curve.steps[now:], curve.values[now:], "smooth", "marks", "●", newest=False),
+        to_the_end=True,
     )
 
 
