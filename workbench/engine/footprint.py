@@ -32,7 +32,7 @@ IMAGES, MOST_IMAGES = 32, 128
 within these; the larger has twice as many. The fullest moment of a small batch need not be that of a large one."""
 EPOCHS = 4
 """Of a step with either batch: enough for states that are made in the first, and for what comes every fifth step."""
-GAPS = 1.17
+GAPS = 1.22
 """What a graph's pool has is so much more than the step ever uses at once: blocks do not fit together exactly."""
 
 MAKING = ("", "data wait", "transfer", "augment")
