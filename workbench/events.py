@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import TypeAdapter
 
-from workbench.storage.values import Amount, Count, Figure, StepContext
+from workbench.storage.values import Amount, Count, Figure, Timestamp
 
 Verdict = Literal["pass", "warn", "fail", "not judged"]
 """``not judged``: there was too little to judge by. It is neither good nor bad, and never counts as passed."""
@@ -31,7 +31,7 @@ class Event:
     """Base of all events; ``time`` is seconds since 1970."""
 
     kind: ClassVar[str]
-    time: StepContext = field(default_factory=time.time, compare=False)
+    time: Timestamp = field(default_factory=time.time, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

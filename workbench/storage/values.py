@@ -25,5 +25,5 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 """Epochs or seconds so far."""
 
-StepContext = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+Timestamp = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 """Seconds since 1970, of this millennium or the next."""

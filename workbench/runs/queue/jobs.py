@@ -27,7 +27,7 @@ from workbench.runs.store.status import RunSummary, Status, new_status, read_sta
 from workbench.storage.json_text import dumps
 from workbench.storage.locks import Claim, locked
 from workbench.storage.regular import read_bytes
-from workbench.storage.values import StepContext
+from workbench.storage.values import Timestamp
 
 FILE = re.compile(r"^(\d{10})-(.+)\.json$")
 MIDDLE = 5_000_000_000
@@ -55,7 +55,7 @@ class Job:
     folder: str = ""
     variables: dict[str, str] | None = None
     host: str = ""
-    queued: StepContext = 0.0
+    queued: Timestamp = 0.0
     checks: bool = True
     before: str = "queued"
 

@@ -15,7 +15,7 @@ from workbench.runs.store.status import ACTIVE, Status, effective_state, fresh, 
 from workbench.storage.json_text import dumps
 from workbench.storage.locks import locked
 from workbench.storage.regular import read_bytes
-from workbench.storage.values import Amount, Count, StepContext
+from workbench.storage.values import Amount, Count, Timestamp
 
 Action = Literal["stop", "pause", "continue", "checkpoint", "profile", "stacks", "trace"]
 ACTIONS: tuple[str, ...] = get_args(Action)
@@ -26,7 +26,7 @@ class ControlRequest:
     """An action that was asked of one process. time: seconds since 1970, for people."""
 
     action: Action
-    time: StepContext
+    time: Timestamp
     pid: Count = 0
     process_started: Amount | None = None
 

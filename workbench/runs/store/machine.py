@@ -15,7 +15,7 @@ from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.events import LineReader
 from workbench.storage.json_text import dumps
 from workbench.storage.regular import open_appending
-from workbench.storage.values import Count, Finite, StepContext
+from workbench.storage.values import Count, Finite, Timestamp
 from workbench.visible import visible
 
 CHILDREN_EVERY = 10
@@ -36,7 +36,7 @@ class Sample:
     :data:`OTHERS` at most.
     """
 
-    time: StepContext
+    time: Timestamp
     step: Count
     cpu: Finite | None = None
     memory: Count | None = None

@@ -30,7 +30,7 @@ from workbench.runs.errors import CannotWrite, replace_text
 from workbench.runs.store.directory import RunDirectory
 from workbench.storage.json_text import dumps
 from workbench.storage.regular import read_bytes
-from workbench.storage.values import Amount, Count, Finite, StepContext
+from workbench.storage.values import Amount, Count, Finite, Timestamp
 
 STALE_AFTER = 15.0
 """Seconds without a heartbeat after which a living process counts as stalled."""
@@ -50,7 +50,7 @@ class Stage:
     """A part of what a run does before its first loss, and when it began, in seconds since 1970."""
 
     name: str
-    began: StepContext
+    began: Timestamp
 
 
 PROCESS, TORCH, CHECKPOINT, DATA, NETWORK, THREADS, CHECKS, STEPS = STAGES = (
@@ -75,7 +75,7 @@ class Status:
     boot_id: str = ""
     namespace: str = ""
     process_started: Amount | None = None
-    heartbeat: StepContext = 0.0
+    heartbeat: Timestamp = 0.0
     step: Count = 0
     steps: Count = 0
     epoch: Amount = 0.0
@@ -85,7 +85,7 @@ class Status:
     test_accuracy: Finite | None = None
     best: Finite | None = None
     device: str = ""
-    started: StepContext = 0.0
+    started: Timestamp = 0.0
     message: str = ""
     seed: Count | None = None
     seconds: Amount | None = None
