@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from workbench.format import percent
 from workbench.tui.charts import engine, plotext_numpy
 from workbench.tui.charts.apart import apart
 from workbench.tui.charts.drawing import (
@@ -21,17 +23,22 @@ from workbench.tui.charts.drawing import (
     log_axis,
     logarithm,
     nice_ticks,
-    percent_axis,
     span_axis,
     zero_axis,
 )
 from workbench.tui.charts.engine import Rows, Stroke, paint
+from workbench.tui.charts.limits import fitted_axis
 
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """The bit of each braille dot: column, then row from the top."""
 
 GREY = (100, 100, 100)
 BLUE = (10, 20, 250)
+
+
+def percent_axis(height: int) -> Axis:
+    """As a run's accuracy has it."""
+    return fitted_axis((0.0, 1.0), height, partial(percent, digits=0), 1.0)
 
 
 def plain(rows: Rows) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 from workbench.commands import options
 from workbench.commands.errors import CHECK_FAILED
 from workbench.commands.options import settings_of
-from workbench.commands.output import complain, say, say_json, say_pairs
+from workbench.commands.output import ascii_only, complain, say, say_json, say_pairs
 from workbench.commands.reporter import check_line
 from workbench.devices import choose
 from workbench.events import CheckFinished
@@ -132,7 +131,7 @@ def range_chart(points: Sequence[tuple[float, float]], suggestion: float | None)
     scale = log_axis([10**rate for rate, _ in known], 3)
     x = Axis(known[0][0], known[-1][0], scale.ticks, "learning rate")
     y = span_axis([loss for _, loss in known], HEIGHT)
-    ascii = "utf" not in (sys.stdout.encoding or "").lower()
+    ascii = ascii_only()
     cursor = None if suggestion is None else math.log10(suggestion)
     lines = plain(draw([Layer(known, 7)], x, y, WIDTH, HEIGHT, 7, cursor=cursor, ascii=ascii)).split("\n")
     sign = sign_of("┊", ascii)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from rich.text import Text
 
-from workbench.commands.output import VisibleConsole, on_terminal, terminal_width
+from workbench.commands.output import VisibleConsole, ascii_only, on_terminal, terminal_width
 from workbench.printing import say
 from workbench.tui.charts.viewport import Viewport
 from workbench.tui.common.palette import Colour, Palette
@@ -23,7 +21,7 @@ def say_curves(view: RunView) -> None:
     if not view.version:
         return
     width = min(terminal_width(), WIDEST) if on_terminal() else WIDTH
-    palette = Palette(ascii="utf" not in (sys.stdout.encoding or "").lower())
+    palette = Palette(ascii=ascii_only())
     viewport = Viewport()
     for plot in plots(view, viewport.smoothing):
         if plot.title not in SHOWN or not any(len(series.values) for series in plot.series):

@@ -55,6 +55,11 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def ascii_only() -> bool:
+    """Whether the output has no room for signs beyond ASCII."""
+    return "utf" not in (sys.stdout.encoding or "").lower()
+
+
 def terminal_width() -> int:
     """How many characters a line of the terminal has."""
     return VisibleConsole().width

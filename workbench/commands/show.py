@@ -17,7 +17,6 @@ from workbench.commands.output import complain, say, say_json, say_pairs, say_ta
 from workbench.commands.reporter import check_line
 from workbench.commands.runs import as_object
 from workbench.evaluation.results import Results
-from workbench.events import Failed
 from workbench.format import age, figure, percent, short
 from workbench.paths import packaged_recipes
 from workbench.recipe import RecipeError, difference, read_recipe_file
@@ -121,7 +120,7 @@ def _status_pairs(found: RunSummary, history: RunHistory) -> list[tuple[str, str
             ("process", f"{status.pid} on {status.host}, {status.device or 'no device yet'}{heard}"),
             ("message", status.message),
         ]
-    if _goes_on(found.state, history):
+    if history.goes_on(found.state):
         pairs.append(("go on with", f"workbench run --resume {run.name}"))
     files = (
         run.recipe_file,
@@ -134,13 +133,6 @@ def _status_pairs(found: RunSummary, history: RunHistory) -> list[tuple[str, str
     )
     pairs.append(("files", ", ".join(str(file.relative_to(run.path)) for file in files if file.exists())))
     return [(name, value) for name, value in pairs if value]
-
-
-def _goes_on(state: str, history: RunHistory) -> bool:
-    """Whether a run that has ended may end otherwise if it goes on: not where its own recipe ended it."""
-    if state == "failed":
-        return isinstance(history.ended, Failed) and history.ended.resumable and history.trained is not None
-    return state in ENDED - {"finished", "diverged"}
 
 
 def _changes(run: RunDirectory, tell: Tell) -> list[Change] | None:

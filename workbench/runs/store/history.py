@@ -23,6 +23,7 @@ from workbench.events import (
 from workbench.runs.errors import Tell
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.events import read_events
+from workbench.runs.store.status import ENDED
 
 
 class RunHistory:
@@ -102,6 +103,12 @@ class RunHistory:
         """
         found = self.evaluated.get("validation") or self.evaluated.get("test") or []
         return max(found, key=lambda event: event.accuracy, default=None)
+
+    def goes_on(self, state: str) -> bool:
+        """Whether a run that ended in a state may end otherwise if it goes on: not where its own recipe ended it."""
+        if state == "failed":
+            return isinstance(self.ended, Failed) and self.ended.resumable and self.step > 0
+        return state in ENDED - {"finished", "diverged"}
 
     def failing(self) -> list[CheckFinished]:
         """The checks of the training itself, during it and after, that fail at present."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from workbench.format import percent
 from workbench.tui.charts.clip import Point, clipped, inside
 from workbench.tui.charts.engine import Rows, Stroke, Words, paint, sign_of, with_room
 from workbench.tui.common.palette import Colour
@@ -203,11 +202,6 @@ def log_axis(values: Iterable[float], height: int, write: Writer | None = None) 
 def logarithm(points: Iterable[Point]) -> list[Point]:
     """The points with log10 of their values; zero and less become the floor, not finite ones stay gaps."""
     return [(x, math.log10(max(FLOOR, v)) if math.isfinite(v) else math.nan) for x, v in points]
-
-
-def percent_axis(height: int) -> Axis:
-    """0–100 %."""
-    return Axis(0, 1, [(t, percent(t, 0)) for t in (nice_ticks(0, 1, max(2, height // 3)))])
 
 
 def nice_ticks(low: float, high: float, count: int) -> list[float]:

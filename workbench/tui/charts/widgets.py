@@ -30,7 +30,11 @@ class Chart(Composed, Widget):
         self._due = False
         self._lines: list[list[Cell]] = []
         self._rows: Rows = []
-        self.text = ""
+
+    @property
+    def text(self) -> str:
+        """What is drawn, without colours."""
+        return plain(self._rows).rstrip("\n")
 
     def plot(self, drawing: Drawing | None) -> None:
         """Take a new drawing; None clears the chart."""
@@ -53,7 +57,6 @@ class Chart(Composed, Widget):
         title = self.title(width)
         head = [] if title is None else [cells(title, width)]
         rows = self._drawing(width, height - len(head))[: height - len(head)] if self._drawing else []
-        self.text = plain(rows)
         rows = rows + [[]] * (height - len(head) - len(rows))
         known = dict(zip(map(tuple, self._rows), self._lines[-len(self._rows) :], strict=True)) if self._rows else {}
         lines = [*head, *(_known(known.get(tuple(row)), width) or cells_of(row, width) for row in rows)]

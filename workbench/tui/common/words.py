@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.filesystem import current_folder
@@ -33,6 +34,12 @@ def throughput(value: float) -> str:
 def significant(value: float) -> str:
     """Three significant digits without trailing zeros: 0.1, 0.0832, 2.5e-05."""
     return f"{value:.3g}" if math.isfinite(value) else "–"
+
+
+def first_lines(lines: Sequence[str], most: int) -> str:
+    """So many lines, and how many there are more."""
+    more = [f"… and {len(lines) - most} more"] if len(lines) > most else []
+    return "\n".join([*lines[:most], *more])
 
 
 def large(value: float) -> str:

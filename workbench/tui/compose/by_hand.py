@@ -22,6 +22,7 @@ from workbench.runs.find.compare import in_few_words
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Result
+from workbench.tui.common.words import first_lines
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -121,8 +122,7 @@ def _ask(app: Outside, title: str, question: str, answers: list[tuple[str, str]]
 def mistakes(problems: Sequence[Problem]) -> str:
     """What is wrong with a text, a line each."""
     lines = [": ".join(filter(None, (f"line {p.line}" if p.line else "", p.path, p.message))) for p in problems]
-    more = [f"… and {len(lines) - MISTAKES} more"] if len(lines) > MISTAKES else []
-    return "\n".join(lines[:MISTAKES] + more)
+    return first_lines(lines, MISTAKES)
 
 
 def in_words(found: Sequence[Change]) -> str:

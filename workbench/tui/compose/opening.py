@@ -19,6 +19,7 @@ from workbench.runs.find.trained import Trained
 from workbench.tui.common.screens import Dialog
 from workbench.tui.common.texts import MUTED
 from workbench.tui.common.widgets import Text
+from workbench.tui.common.words import first_lines
 from workbench.tui.compose.paths import PathInput
 from workbench.tui.compose.recipe_files import details, found, heading, line, recipe_files
 
@@ -124,9 +125,8 @@ class OpenScreen(Dialog[Opened | None]):
         try:
             recipe = read_recipe_file(path, consistent=False, say=self.notify)
         except RecipeError as error:
-            lines = [str(problem) for problem in error.problems]
-            more = [f"… and {len(lines) - 4} more"] if len(lines) > 4 else []
-            self.query_one("#open-problem", Text).show(Content.styled("\n".join(lines[:4] + more), "$error"))
+            said = first_lines([str(problem) for problem in error.problems], 4)
+            self.query_one("#open-problem", Text).show(Content.styled(said, "$error"))
             return
         self.dismiss((recipe, path))
 

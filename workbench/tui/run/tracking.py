@@ -137,14 +137,9 @@ class Tracked:
 
     def can_go_on(self, now: float) -> bool:
         """Whether it stands still and a process of this machine could take it up where it is."""
-        ended = self.view.ended
         if self.problem or not self._read:
             return False
-        if self.state in ("stopped", "lost"):
-            return True
-        if self.state == "failed":
-            return isinstance(ended, Failed) and ended.resumable and self.view.step > 0
-        return self._never_started(now)
+        return self.view.goes_on(self.state) or self._never_started(now)
 
     def _never_started(self, now: float) -> bool:
         idle = self._read and self.state == "queued" and self.status is None and self.waiting is None
@@ -175,8 +170,8 @@ class Tracked:
         if isinstance(ended, Failed) or self.state == "failed":
             text = ended.error if isinstance(ended, Failed) else self.status.message if self.status else ""
             again = "Change the recipe in Compose (1) and run again (r)"
-            goes_on = isinstance(ended, Failed) and ended.resumable and self.view.step > 0
-            return f"Failed: {shortened(text, REASON)}", f"{again}, or go on with: {resume}" if goes_on else f"{again}."
+            what = f"{again}, or go on with: {resume}" if self.view.goes_on("failed") else f"{again}."
+            return f"Failed: {shortened(text, REASON)}", what
         if self.waiting is not None:
             if self.waiting.what == "its start":
                 return "Queued; it begins now.", ""
