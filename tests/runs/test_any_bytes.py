@@ -43,7 +43,7 @@ from workbench.runs.store.notes import baseline, read_notes
 from workbench.runs.store.results import load_results
 from workbench.runs.store.status import Status, read_status, write_status
 from workbench.settings import SettingsError, read_settings
-from workbench.tui.app.session import read_session
+from workbench.tui.app.leaving import read_session
 from workbench.tui.run.follower import Follower
 from workbench.tui.run.view import RunView
 from workbench.tui.runs.lister import CurveReader

@@ -14,13 +14,13 @@ from textual.pilot import Pilot
 from tests.tui.conftest import AppFactory
 from tests.tui.test_compose import go_to, line
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
-from workbench.tui.app.session import editor_of, of_editor
+from workbench.tui.app.leaving import editor_of, of_editor
 from workbench.tui.app.terminal_app import TerminalApp
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Text
-from workbench.tui.compose import by_hand
+from workbench.tui.compose import files
 
 TestPilot = Pilot[str]
 
@@ -177,19 +177,19 @@ async def test_an_editor_that_fails_takes_nothing_with_it(
 def test_which_editor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISUAL", "code --wait")
     monkeypatch.setenv("EDITOR", "vim")
-    assert by_hand.editor_command() == ["code", "--wait"]
+    assert files.editor_command() == ["code", "--wait"]
     monkeypatch.setenv("VISUAL", "it's")
-    assert by_hand.editor_command() == ["vim"]
+    assert files.editor_command() == ["vim"]
     monkeypatch.setenv("EDITOR", " ")
     monkeypatch.setenv("PATH", "")
-    assert by_hand.editor_command() == []
+    assert files.editor_command() == []
 
 
 def test_an_editor_that_can_begins_at_the_first_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     program = Path("vim")
     program.write_text('#!/bin/sh\necho "$1" >> "$2"\nrm -f nothing\n')
     program.chmod(0o700)
-    assert by_hand.edited([str(program.resolve())], "seed = 1\n", "mine", 7) == ("seed = 1\n+7\n", 0)
+    assert files.edited([str(program.resolve())], "seed = 1\n", "mine", 7) == ("seed = 1\n+7\n", 0)
 
 
 def test_a_packaged_recipe_is_edited_with_its_comments_and_stays_as_it_is(recipe: Recipe, file: Path) -> None:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from workbench.format import percent
 from workbench.tui.charts import engine, plotext_numpy
-from workbench.tui.charts.apart import apart
 from workbench.tui.charts.drawing import (
     LEAST,
     Axis,
     Label,
     Layer,
+    apart,
     draw,
     log_axis,
     logarithm,
@@ -27,7 +27,7 @@ from workbench.tui.charts.drawing import (
     zero_axis,
 )
 from workbench.tui.charts.engine import Rows, Stroke, paint
-from workbench.tui.charts.limits import fitted_axis
+from workbench.tui.charts.plot import fitted_axis
 
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """The bit of each braille dot: column, then row from the top."""

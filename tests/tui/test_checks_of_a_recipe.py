@@ -16,8 +16,8 @@ from workbench.recipe.registries import CHECKS
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.widgets import Text
 from workbench.tui.compose import forms
+from workbench.tui.compose.examinations import TrialScreen, result
 from workbench.tui.compose.technique_list import rows
-from workbench.tui.compose.trials import TrialScreen, result
 
 FAKE = (sys.executable, "-P", str(Path(__file__).parent / "fake_check.py"))
 

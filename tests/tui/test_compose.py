@@ -300,7 +300,7 @@ async def test_opening_asks_before_it_forgets_changes(make_app: AppFactory) -> N
 
 
 async def test_every_action_has_a_method_and_a_place_in_the_help(make_app: AppFactory) -> None:
-    from workbench.tui.app.help import HelpLine
+    from workbench.tui.app.commands import HelpLine
     from workbench.tui.common.actions import ACTIONS
     from workbench.tui.compose.screen import ComposeScreen
     from workbench.tui.profile.screen import ProfileScreen

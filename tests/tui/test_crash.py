@@ -13,7 +13,7 @@ import pytest
 
 from tests.tui.broken import AT_KEY
 from tests.tui.test_terminal import Terminal, terminals  # noqa: F401
-from workbench.tui.app import crash
+from workbench.tui.app import descriptors
 
 pytestmark = pytest.mark.terminal
 
@@ -119,8 +119,8 @@ def test_without_a_log_the_traceback_is_printed(tmp_path: Path, capsys: pytest.C
     try:
         raise LookupError("a\nb" + "x" * 1000)
     except LookupError as error:
-        assert not crash.keep(error, log)
-        line = str(crash.screens_broke(error, log))
+        assert not descriptors.keep_traceback(error, log)
+        line = str(descriptors.screens_broke(error, log))
     assert "Traceback (most recent call last)" in capsys.readouterr().err
     assert line.startswith("the screens broke: LookupError: a bxxx") and re.search(r"x… \(test_crash.py:\d+\)$", line)
     assert len(line) < 400

@@ -11,9 +11,10 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from tests.waiting import until
+from workbench.doctor.finding import Finding
 from workbench.tui.common.widgets import Text
 from workbench.tui.compose.devices import DeviceScreen
-from workbench.tui.compose.doctor import DoctorScreen, Examination, Heard
+from workbench.tui.compose.examinations import DoctorScreen, Heard, MachineExamination
 
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_doctor.py"))]
 
@@ -56,8 +57,8 @@ def children() -> list[psutil.Process]:
     ("command", "words"), [([*FAKE], "ended with code 1"), (["/nowhere/workbench"], "cannot be started")]
 )
 def test_one_that_does_not_come_to_an_end_says_so(command: list[str], words: str) -> None:
-    heard: list[Heard] = []
-    Examination(command, list, heard.append).start()
+    heard: list[Heard[Finding]] = []
+    MachineExamination(command, list, heard.append).start()
     end = time.monotonic() + 30
     while not (heard and heard[-1].over) and time.monotonic() < end:
         time.sleep(0.01)

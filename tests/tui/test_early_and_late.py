@@ -24,9 +24,9 @@ from tests.waiting import until
 from workbench import tui
 from workbench.preview.protocol import Refused
 from workbench.recipe import Recipe
-from workbench.tui.app.help import HelpScreen
-from workbench.tui.app.queueing import QueueMoved
+from workbench.tui.app.commands import HelpScreen
 from workbench.tui.app.terminal_app import TooSmallScreen
+from workbench.tui.app.training import QueueMoved
 from workbench.tui.app.training_app import TrainingMoved
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.background import ThreadBroke, WorkDone
@@ -34,20 +34,19 @@ from workbench.tui.common.clipboard import CopiedScreen
 from workbench.tui.common.screens import ButtonDialog, ConfirmScreen, Dialog, LineScreen, ReadingDialog, WorkbenchScreen
 from workbench.tui.compat.composed import LIFE, Composed
 from workbench.tui.compose.devices import DeviceScreen
-from workbench.tui.compose.doctor import DoctorScreen
+from workbench.tui.compose.examinations import RANGE_TEST, DoctorScreen, ExaminationScreen, TrialScreen
 from workbench.tui.compose.files import SaveScreen
 from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.opening import OpenScreen
 from workbench.tui.compose.preview_client import PreviewHeard
 from workbench.tui.compose.screen import ComposeScreen
-from workbench.tui.compose.trials import RANGE_TEST, TrialScreen
 from workbench.tui.profile.measurement import ProfileHeard
 from workbench.tui.profile.screen import ProfileScreen
 from workbench.tui.run.results import ResultsScreen
 from workbench.tui.run.screen import RunScreen
 from workbench.tui.runs.screen import RunsScreen
 
-KINDS = (WorkbenchScreen, Dialog, ReadingDialog, ButtonDialog)
+KINDS = (WorkbenchScreen, Dialog, ReadingDialog, ButtonDialog, ExaminationScreen)
 
 SCREENS: dict[type[Screen[Any]], Callable[[Recipe, Workbench], Screen[Any]]] = {
     ComposeScreen: lambda recipe, app: ComposeScreen(app),

@@ -30,7 +30,7 @@ from workbench.runs.store.directory import RunDirectory
 from workbench.tui.common.clipboard import rerun_command
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import cells
-from workbench.tui.compat.content import VisibleLines, guard_content
+from workbench.tui.compat.terminal import VisibleLines, guard_content
 from workbench.visible import HOSTILE
 
 SESSION = Path(__file__).with_name("hostile_session.py")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.tui.conftest import AppFactory
 from workbench.settings import SettingsError, read_settings
-from workbench.tui.app.keymap import keymap
+from workbench.tui.app.opening import keymap
 from workbench.tui.common.actions import ACTIONS, Where, actions
 
 

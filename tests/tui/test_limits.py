@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.tui.charts.engine import plain
-from workbench.tui.charts.limits import fitted_axis, followed
-from workbench.tui.charts.plot import Plot, Series
+from workbench.tui.charts.plot import Plot, Series, fitted_axis, followed
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Palette
 

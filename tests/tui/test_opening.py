@@ -15,8 +15,7 @@ from workbench.runs.find.resolve import resolve_recipe
 from workbench.runs.store.directory import create_run
 from workbench.runs.store.status import Status, write_status
 from workbench.tui.common.widgets import Text
-from workbench.tui.compose.opening import OpenScreen
-from workbench.tui.compose.recipe_files import BY_ABOUT, WIDE, details, found, heading, line, recipe_files
+from workbench.tui.compose.opening import BY_ABOUT, WIDE, OpenScreen, details, found, heading, line, recipe_files
 
 
 def names(wanted: str) -> list[str]:

@@ -19,9 +19,9 @@ from workbench.events import Finished, to_json
 from workbench.recipe import Recipe
 from workbench.runs.store.control_file import take_requests
 from workbench.runs.store.directory import RunDirectory
-from workbench.tui.app.help import HelpScreen
+from workbench.tui.app.commands import HelpScreen
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.bars import KeyBar
+from workbench.tui.common.screens import KeyBar
 from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.profile.screen import ProfileScreen
 from workbench.tui.profile.widgets import StackView, StepBar

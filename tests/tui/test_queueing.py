@@ -23,8 +23,9 @@ from workbench.runs.errors import RunError
 from workbench.runs.queue import held_devices, jobs
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.status import new_status, write_status
-from workbench.tui.app import leaving, queueing
-from workbench.tui.app.queueing import QueueWatcher
+from workbench.tui.app import leaving
+from workbench.tui.app import training as app_training
+from workbench.tui.app.training import QueueWatcher
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Text
@@ -36,7 +37,7 @@ from workbench.tui.run.screen import RunScreen
 def workers(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """No processes: the folders of runs for which a worker was wanted."""
     asked: list[Path] = []
-    monkeypatch.setattr(queueing, "ensure_worker", lambda root: asked.append(root))
+    monkeypatch.setattr(app_training, "ensure_worker", lambda root: asked.append(root))
     return asked
 
 
@@ -84,7 +85,7 @@ async def test_a_second_run_is_queued(make_app: AppFactory, workers: list[Path])
 async def test_a_free_gpu_is_offered_too(make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     gpus(monkeypatch, 2)
     detached: list[tuple[str, bool]] = []
-    monkeypatch.setattr(queueing, "detach", lambda run, device, *rest: detached.append((device, run.exists())))
+    monkeypatch.setattr(app_training, "detach", lambda run, device, *rest: detached.append((device, run.exists())))
     hold = threading.Event()
     app = make_app(execute=FakeTraining(hold=hold))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -163,7 +164,7 @@ def test_queued_runs_that_nobody_looks_after_are_taken_up(
     tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Path] = []
-    monkeypatch.setattr(queueing, "ensure_worker", lambda root: asked.append(root) or 123)
+    monkeypatch.setattr(app_training, "ensure_worker", lambda root: asked.append(root) or 123)
     heard: list[str] = []
     told = threading.Event()
     watcher = QueueWatcher(tmp_path, lambda message: (heard.append(message.text), told.set()), 0.01)
@@ -274,7 +275,7 @@ async def test_in_a_browser_runs_are_trained_in_processes_of_their_own(
         write_status(run, lasting("running"))
         return os.getpid()
 
-    monkeypatch.setattr(queueing, "detach", detach)
+    monkeypatch.setattr(app_training, "detach", detach)
     training = FakeTraining()
     app = make_app(execute=training, settings={"in_browser": True})
     async with app.run_test(size=(80, 24)) as pilot:
@@ -296,7 +297,7 @@ async def test_in_a_browser_a_run_that_cannot_begin_says_so(
     def detach(run: RunDirectory, *rest: object) -> int:
         raise RunError("no room for a process")
 
-    monkeypatch.setattr(queueing, "detach", detach)
+    monkeypatch.setattr(app_training, "detach", detach)
     app = make_app(settings={"in_browser": True})
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("r")

@@ -18,8 +18,7 @@ from workbench.recipe import Recipe
 from workbench.runs.store.control_file import take_requests
 from workbench.runs.store.status import Stage, read_status, write_status
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.bars import KeyBar
-from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen, KeyBar
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.run.charts import RunCharts

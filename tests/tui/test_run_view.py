@@ -29,8 +29,7 @@ from workbench.recipe import Recipe
 from workbench.runs.store.status import Stage, after, write_status
 from workbench.tui.common.words import place
 from workbench.tui.run.follower import Follower
-from workbench.tui.run.loading import at_work, loading
-from workbench.tui.run.panes import pace_line
+from workbench.tui.run.panes import at_work, loading, pace_line
 from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView
 

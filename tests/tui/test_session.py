@@ -13,7 +13,7 @@ from tests.waiting import until
 from workbench.recipe import Recipe, save_recipe
 from workbench.runs.store.status import write_status
 from workbench.settings import Screens
-from workbench.tui.app.session import (
+from workbench.tui.app.leaving import (
     NO_SESSION,
     editor_of,
     editor_on,

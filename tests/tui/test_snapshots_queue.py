@@ -19,7 +19,8 @@ from workbench.recipe import Recipe
 from workbench.runs.queue import jobs
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.status import write_status
-from workbench.tui.app import queueing, training_app
+from workbench.tui.app import training as app_training
+from workbench.tui.app import training_app
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.run.screen import RunScreen
 
@@ -28,7 +29,7 @@ BUSY, LATER = (Path("runs") / f"20261120-14250{number}-small-3f9c" for number in
 
 @pytest.fixture(autouse=True)
 def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queueing, "ensure_worker", lambda root: None)
+    monkeypatch.setattr(app_training, "ensure_worker", lambda root: None)
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "160x48"])

@@ -24,7 +24,7 @@ from workbench.evaluation.results import Results
 from workbench.recipe import Recipe, read_recipe_file, save_recipe
 from workbench.runs.store.directory import RunDirectory
 from workbench.tui.app import terminal_app, training_app
-from workbench.tui.app.help import HelpScreen
+from workbench.tui.app.commands import HelpScreen
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.widgets import Text

@@ -14,7 +14,7 @@ from tests.tui.conftest import AppFactory
 from tests.tui.fakes import FakeTraining
 from tests.tui.test_compose import until
 from workbench.runs.store.status import new_status, write_status
-from workbench.tui.app.session import write_session
+from workbench.tui.app.leaving import write_session
 from workbench.tui.compose.files import SaveScreen
 from workbench.tui.compose.opening import OpenScreen
 from workbench.tui.runs.table import RunTable

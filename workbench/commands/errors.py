@@ -20,7 +20,7 @@ from workbench.recipe.plugins import PluginError
 from workbench.recipe.specs import SpecError
 from workbench.runs.errors import RunError, RunNotFound
 from workbench.settings import SettingsError
-from workbench.tui.app.crash import ScreensBroke
+from workbench.tui.app.descriptors import ScreensBroke
 
 FAILED, BAD_INPUT, CHECK_FAILED, INTERRUPTED = 1, 2, 3, 130
 

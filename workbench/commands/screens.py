@@ -26,8 +26,7 @@ def keys_command(as_json: options.Json = False, debug: options.Debug = False) ->
       workbench keys
       workbench keys --json | jq '.[] | select(.screen == "run")'
     """
-    from workbench.tui.app.keymap import keymap, typed
-    from workbench.tui.app.opening import read_user
+    from workbench.tui.app.opening import keymap, read_user, typed
     from workbench.tui.common.actions import ACTIONS, Where
 
     user = read_user()

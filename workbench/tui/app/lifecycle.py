@@ -20,11 +20,19 @@ from workbench.runs.launch import await_heartbeat, detach
 from workbench.runs.queue import jobs
 from workbench.runs.store.directory import RunDirectory
 from workbench.settings import Screens
-from workbench.tui.app import crash
-from workbench.tui.app.descriptors import Descriptors
+from workbench.tui.app.descriptors import Descriptors, in_words, keep_traceback, screens_broke
 from workbench.tui.app.ending import run_command
-from workbench.tui.app.leaving import ABANDON, BACKGROUND, LOST, STOP
-from workbench.tui.app.session import NO_SESSION, editor_of, editor_on, read_session, session_file
+from workbench.tui.app.leaving import (
+    ABANDON,
+    BACKGROUND,
+    LOST,
+    NO_SESSION,
+    STOP,
+    editor_of,
+    editor_on,
+    read_session,
+    session_file,
+)
 from workbench.tui.app.training import Training
 from workbench.tui.app.workbench import Workbench, first_editor
 from workbench.tui.common.background import ThreadBroke
@@ -81,7 +89,7 @@ def run_app(
                 if outcome is None and ended_by is None and in_browser:  # the page was closed
                     outcome = ""
             except BaseException as error:  # past the app: an exit() in what it calls, an interrupt, a broken start
-                crash.keep(error, descriptors.log)
+                keep_traceback(error, descriptors.log)
                 outcome, ended_by = None, error
             first_frame.restore()
             if outcome == LOST or descriptors.lost:
@@ -94,7 +102,7 @@ def run_app(
     if isinstance(ended_by, KeyboardInterrupt):
         raise ended_by
     if not left:
-        raise crash.screens_broke(ended_by, descriptors.log) from ended_by
+        raise screens_broke(ended_by, descriptors.log) from ended_by
 
 
 def log_file() -> Path:
@@ -144,9 +152,9 @@ def _threads_heard(app: Workbench, log: Path) -> Iterator[None]:
 
     def broke(told: threading.ExceptHookArgs) -> None:
         if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
-            crash.keep(told.exc_value, log)
+            keep_traceback(told.exc_value, log)
             name = told.thread.name if told.thread is not None else "a thread"
-            app.post_message(ThreadBroke(f"{name}: {crash.in_words(told.exc_value)}; the whole traceback is in {log}"))
+            app.post_message(ThreadBroke(f"{name}: {in_words(told.exc_value)}; the whole traceback is in {log}"))
 
     before, threading.excepthook = threading.excepthook, broke
     try:

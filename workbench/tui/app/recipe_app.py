@@ -1,28 +1,138 @@
-"""The recipe of the app: opened, saved, never lost without a question, and previewed by a process of its own."""
+"""The recipe of the app: opened, saved, previewed by another process; the machine for it, its GPUs and speed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from workbench.devices import Gpu, Trouble
 from workbench.filesystem import why
 from workbench.paths import saved_recipes
 from workbench.recipe import Recipe, save_recipe
-from workbench.recipe.execution import Execution
+from workbench.recipe.execution import Execution, execution
 from workbench.recipe.starting import blank, starting
-from workbench.runs.find.speed import Estimate
-from workbench.tui.app.device_app import DeviceApp
-from workbench.tui.app.outside import Outside
+from workbench.runs.find.speed import Estimate, Speed, Speeds, estimate
+from workbench.runs.find.trained import Trained, TrainedRuns, like
+from workbench.tui.app.descriptors import Descriptors
+from workbench.tui.app.terminal_app import TerminalApp
+from workbench.tui.app.training import Execute
+from workbench.tui.common.background import aside
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Settings
-from workbench.tui.compose import by_hand, trials
-from workbench.tui.compose.devices import gpus_in_words
+from workbench.tui.compose import files
+from workbench.tui.compose.devices import DeviceScreen, cuda_numbers, gpu_lines, gpus_in_words
+from workbench.tui.compose.examinations import examine_machine, examine_recipe
 from workbench.tui.compose.files import Saved, SaveScreen, writable
 from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.opening import Opened, OpenScreen
 from workbench.tui.compose.preview_client import PreviewClient, PreviewHeard
 from workbench.tui.compose.preview_state import PreviewState
 from workbench.tui.compose.screen import ComposeScreen
+
+
+@dataclass(frozen=True)
+class Outside:
+    """gpus, trouble: ask the driver. The commands are started as processes of their own. descriptors: None where the
+    terminal is not ours. execute: trains a run; None for the engine's own.
+    """
+
+    gpus: Callable[[], list[Gpu]]
+    trouble: Callable[[], Trouble | None]
+    doctor_command: Sequence[str]
+    preview_command: Sequence[str]
+    profile_command: Sequence[str]
+    check_command: Sequence[str]
+    descriptors: Descriptors | None
+    execute: Execute | None
+
+
+class DeviceApp(TerminalApp):
+    """Looks and reads in threads, never in the UI's own."""
+
+    def __init__(self, settings: Settings, outside: Outside, theme: str = "", poll: float = 1.0) -> None:
+        super().__init__(settings, theme, poll)
+        self.device = settings.device
+        self.gpus: list[Gpu] | None = None
+        self.trouble: Trouble | None = None
+        self._outside = outside
+        self._speeds = Speeds(settings.runs)
+        self._measured: list[Speed] = []
+        self._trained_runs = TrainedRuns(settings.runs)
+        self._trained: list[Trained] = []
+
+    def look_for_gpus(self) -> None:
+        """See which GPUs there are, and who uses them."""
+        aside(
+            self, "gpus", lambda: (self._outside.gpus(), self._outside.trouble()), lambda found: self.gpus_seen(*found)
+        )
+
+    def gpus_seen(self, gpus: list[Gpu], trouble: Trouble | None) -> None:
+        """Show them, also where a device is being chosen just now."""
+        self.gpus, self.trouble = gpus, trouble
+        self.machine_changed()
+        if self.screen_stack and isinstance(dialog := self.screen_stack[-1], DeviceScreen):
+            dialog.show_gpus(gpus, cuda_numbers(gpus), trouble)
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing can be trained on the device as it is chosen, as far as that is certain; "" if it can."""
+        return self.trouble.text if self.device != "cpu" and self.trouble is not None and self.trouble.certain else ""
+
+    def choose_device(self) -> None:
+        """Choose the device of the next run, at once, among the GPUs as they were seen last; look at them anew."""
+
+        def chosen(device: str | None) -> None:
+            if device is None:
+                return
+            self.device = device
+            self.machine_changed()
+            gpus = self.gpus or []
+            gpu = next((gpu for gpu, n in zip(gpus, cuda_numbers(gpus), strict=True) if device == f"cuda:{n}"), None)
+            if gpu is not None and gpu.processes:
+                self.notify(f"{device} is {gpu_lines(gpu)[1]}", severity="warning")
+
+        gpus = self.gpus or []
+        dialog = DeviceScreen(
+            gpus, cuda_numbers(gpus), self.device, self.trouble, looking=True, examine=self.examine_machine
+        )
+        self.push_screen(dialog, chosen)
+        self.look_for_gpus()
+
+    def examine_machine(self) -> None:
+        """Look the whole machine over, and show the report as it comes."""
+        examine_machine(self, self.settings, self.device, self._outside.doctor_command)
+
+    def read_speeds(self) -> None:
+        """How fast runs were, for the time that the next one takes, and what was trained already."""
+        aside(
+            self, "speeds", lambda: (self._speeds.read(), self._trained_runs.read()), lambda read: self.runs_read(*read)
+        )
+
+    def runs_read(self, speeds: list[Speed], trained: list[Trained]) -> None:
+        """Show what follows for the recipe."""
+        self._measured, self._trained = speeds, trained
+        self.machine_changed()
+
+    def trained_like(self, recipe: Recipe) -> list[Trained]:
+        """The finished runs that trained the same as a recipe, newest first."""
+        return like(recipe, self._trained)
+
+    def machine_changed(self) -> None:
+        """More is known, or another device was chosen; whoever shows it overrides this."""
+
+    def estimate_for(self, recipe: Recipe, multiply_adds: int | None) -> Estimate | None:
+        """How fast a recipe would train; None where nothing was measured."""
+        return estimate(recipe, multiply_adds, self._likely_device, self._measured)
+
+    def execution_of(self, recipe: Recipe, training_images: int) -> Execution:
+        """How a recipe's steps would be executed."""
+        return execution(recipe, self._likely_device, training_images)
+
+    @property
+    def _likely_device(self) -> str:
+        """The device of the next run, as far as that is known."""
+        return ("cuda:0" if self.gpus else "cpu") if self.device == "auto" else self.device
 
 
 class RecipeApp(DeviceApp):
@@ -93,14 +203,14 @@ class RecipeApp(DeviceApp):
 
     def edit_text(self) -> None:
         """The recipe's TOML in the user's own editor; what comes back is a change like any other."""
-        by_hand.edit(self)
+        files.edit(self)
 
     def test_recipe(self, check: str) -> None:
         """Make a check that takes some seconds, and show what it says."""
         if problems := self.editor.conflicts():
             self.notify(f"{problems[0].message}; {self.key('compose.fix')} solves it", severity="warning")
             return
-        trials.test(self, self.settings, self.device, self.editor.recipe, check, self._outside.check_command)
+        examine_recipe(self, self.settings, self.device, self.editor.recipe, check, self._outside.check_command)
 
     def save_recipe(self, *, ask: bool = False, then: Callable[[], object] = lambda: None) -> None:
         """Write the recipe to its file, or ask where; ``then`` follows where something was written."""

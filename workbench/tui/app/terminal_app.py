@@ -29,8 +29,7 @@ from workbench.tui.common.palette import Palette
 from workbench.tui.common.screens import ConfirmScreen, Dialog
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import Text
-from workbench.tui.compat.content import VisibleLines, guard_content
-from workbench.tui.compat.terminal import SurvivingDriver
+from workbench.tui.compat.terminal import SurvivingDriver, VisibleLines, guard_content
 from workbench.tui.compat.turns import TextualApp
 from workbench.visible import shortened
 

@@ -17,11 +17,9 @@ from workbench.runs.queue.jobs import remove
 from workbench.runs.store.control_file import Action as Request
 from workbench.runs.store.control_file import ask
 from workbench.runs.store.directory import RunDirectory, create_run
-from workbench.tui.app import queueing
 from workbench.tui.app.ending import EndingApp
-from workbench.tui.app.outside import Outside
-from workbench.tui.app.queueing import QueueMoved
-from workbench.tui.app.training import Training
+from workbench.tui.app.recipe_app import Outside
+from workbench.tui.app.training import QueueMoved, Training, begin_apart, device_used, free_device, hand_over
 from workbench.tui.common.background import aside
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.screens import ConfirmScreen
@@ -137,7 +135,7 @@ class TrainingApp(EndingApp):
 
         self._beginning = True
         device, settings = self.device, self.settings
-        aside(self, "starting a run", lambda: queueing.begin_apart(make, device, settings), begun, failed)
+        aside(self, "starting a run", lambda: begin_apart(make, device, settings), begun, failed)
 
     def on_training_moved(self, message: TrainingMoved) -> None:
         """Watch a new run; say how one ended."""
@@ -200,16 +198,16 @@ class TrainingApp(EndingApp):
         def answered(answer: str | None) -> None:
             if answer == QUEUE:
                 device = self.device
-                send(lambda: queueing.hand_over(make, queueing.device_used(training) or device, settings, queued=True))
+                send(lambda: hand_over(make, device_used(training) or device, settings, queued=True))
             elif answer == BESIDE:
-                send(lambda: queueing.hand_over(make, other, settings, queued=False))
+                send(lambda: hand_over(make, other, settings, queued=False))
 
         def send(work: Callable[[], str]) -> None:
             aside(self, "sending a run", work, self.notify, lambda error: self.notify(str(error), severity="error"))
 
         settings = self.settings
         self.push_screen(dialog, answered)
-        aside(self, "devices", lambda: queueing.free_device(settings.runs), found)
+        aside(self, "devices", lambda: free_device(settings.runs), found)
 
     def on_queue_moved(self, message: QueueMoved) -> None:
         """Say what the queue did, unless the Run screen shows it anyway."""

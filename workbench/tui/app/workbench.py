@@ -14,21 +14,20 @@ from textual.content import Content
 from workbench.devices import Gpu, Trouble, gpu_trouble, list_gpus
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.trash import tidy
-from workbench.tui.app import crash, leaving
-from workbench.tui.app.descriptors import Descriptors
-from workbench.tui.app.help import HelpScreen, places_in_words
-from workbench.tui.app.leaving import LeavingApp
-from workbench.tui.app.outside import Outside
-from workbench.tui.app.queueing import QueueWatcher
-from workbench.tui.app.session import NO_SESSION, Session, SessionFile, chosen_theme, of_editor
-from workbench.tui.app.training import Execute
+from workbench.tui.app import leaving
+from workbench.tui.app.commands import HelpScreen, places_in_words
+from workbench.tui.app.descriptors import Descriptors, keep_traceback
+from workbench.tui.app.leaving import NO_SESSION, LeavingApp, Session, SessionFile, chosen_theme, of_editor
+from workbench.tui.app.recipe_app import Outside
+from workbench.tui.app.training import Execute, QueueWatcher
 from workbench.tui.common.actions import Action, bindings
 from workbench.tui.common.background import ThreadBroke, WorkDone, start_thread
-from workbench.tui.common.bars import TopBar
 from workbench.tui.common.editor import Editor
+from workbench.tui.common.screens import TopBar
 from workbench.tui.common.services import Settings
 from workbench.tui.common.texts import STATES
-from workbench.tui.compose import doctor, preview_client, trials
+from workbench.tui.compose import preview_client
+from workbench.tui.compose.examinations import CHECK_COMMAND, DOCTOR_COMMAND
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.profile import measurement
 from workbench.tui.profile.measurement import ProfileHeard
@@ -68,8 +67,8 @@ class Workbench(LeavingApp):
         execute: Execute | None = None,
         preview_command: Sequence[str] = preview_client.COMMAND,
         profile_command: Sequence[str] = measurement.COMMAND,
-        doctor_command: Sequence[str] = doctor.COMMAND,
-        check_command: Sequence[str] = trials.COMMAND,
+        doctor_command: Sequence[str] = DOCTOR_COMMAND,
+        check_command: Sequence[str] = CHECK_COMMAND,
         gpus: Callable[[], list[Gpu]] = list_gpus,
         trouble: Callable[[], Trouble | None] = gpu_trouble,
         poll: float = 1.0,
@@ -153,7 +152,7 @@ class Workbench(LeavingApp):
     def broke(self, error: BaseException) -> None:
         """Keep the whole traceback; ``run_app`` says where, when the terminal is back."""
         if self.descriptors is not None:
-            crash.keep(error, self.descriptors.log)
+            keep_traceback(error, self.descriptors.log)
 
     def on_thread_broke(self, message: ThreadBroke) -> None:
         """Say so; what the thread was to do is missing, the rest works."""

@@ -4,9 +4,8 @@
   handler: tests/tui/test_turns.py, test_typeahead.py, test_compat.py, test_crash.py
 - ``terminal``: pastes and keys with Escape, a terminal that goes away, its size, cropped updates:
   tests/tui/test_pastes.py, test_terminal.py, test_compat.py, test_run_charts.py, and for Ctrl-Z
-  tests/end_to_end/test_queue.py
+  tests/end_to_end/test_queue.py; text that would command the terminal is shown instead: tests/tui/test_hostile.py
 - ``composed``: nothing reaches a widget before it is composed or after it is gone: tests/tui/test_early_and_late.py
-- ``content``: text that would command the terminal is shown instead: tests/tui/test_hostile.py
 
 tests/tui/test_slices.py holds that nothing else uses private names of Textual.
 """

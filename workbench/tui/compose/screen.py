@@ -17,14 +17,14 @@ from workbench.runs.find.trained import Trained
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
-from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.sample_grid import SampleGrid
-from workbench.tui.common.screens import WorkbenchScreen
+from workbench.tui.common.screens import KeyBar, TopBar, WorkbenchScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.composed import when_ready
-from workbench.tui.compose import conflicts, texts, trials
+from workbench.tui.compose import conflicts, texts
 from workbench.tui.compose.conflicts import fix_first
+from workbench.tui.compose.examinations import OVERFIT_TEST, RANGE_TEST
 from workbench.tui.compose.form_screen import FormScreen
 from workbench.tui.compose.preview_state import PreviewState
 from workbench.tui.compose.side import VIEWS, Side
@@ -324,11 +324,11 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     def action_range_test(self) -> None:
         """Which learning rates suit."""
-        self.services.test_recipe(trials.RANGE_TEST)
+        self.services.test_recipe(RANGE_TEST)
 
     def action_overfit_test(self) -> None:
         """Whether the network can learn one batch by heart."""
-        self.services.test_recipe(trials.OVERFIT_TEST)
+        self.services.test_recipe(OVERFIT_TEST)
 
     def action_drop_claims(self) -> None:
         """Claims about other data or another model are of no use."""

@@ -11,8 +11,7 @@ from textual.content import Content
 from workbench.events import PhasesMeasured
 from workbench.profiling.report import Phases
 from workbench.tui.common.actions import ACTIONS, bindings
-from workbench.tui.common.bars import KeyBar, TopBar
-from workbench.tui.common.screens import WorkbenchScreen
+from workbench.tui.common.screens import KeyBar, TopBar, WorkbenchScreen
 from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.widgets import Pane, Text, tabs
 from workbench.tui.compat.composed import when_ready

@@ -12,17 +12,15 @@ from workbench.events import SEVERITY, Finished
 from workbench.runs.store.control_file import Action as Request
 from workbench.tui.common import clipboard, texts
 from workbench.tui.common.actions import ACTIONS, bindings
-from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
-from workbench.tui.common.screens import ConfirmScreen, WorkbenchScreen
+from workbench.tui.common.screens import ConfirmScreen, KeyBar, TopBar, WorkbenchScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.common.words import place
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.run import panes
 from workbench.tui.run.charts import RunCharts
-from workbench.tui.run.loading import loading
-from workbench.tui.run.panes import RunHead, RunLog
+from workbench.tui.run.panes import RunHead, RunLog, loading
 from workbench.tui.run.results import show_results
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.machine import Sample
 from workbench.runs.store.status import ACTIVE, ENDED, Status
 from workbench.sentences import Sentence
-from workbench.tui.run.follower import Follower, Waiting
-from workbench.tui.run.pinned import Pinned
+from workbench.tui.run.follower import Follower, Pinned, Waiting
 from workbench.tui.run.view import RunView
 from workbench.visible import shortened
 

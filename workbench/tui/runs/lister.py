@@ -21,8 +21,7 @@ from workbench.runs.find.compare import Comparison, Facts, RecipeCache, changes,
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.events import EventReader
 from workbench.runs.store.history import RunHistory
-from workbench.tui.charts.clip import Point
-from workbench.tui.charts.columns import Curve, thin
+from workbench.tui.charts.columns import Curve, Point, thin
 from workbench.tui.common.background import start_thread
 
 

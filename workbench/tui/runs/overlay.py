@@ -12,9 +12,8 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from workbench.format import duration, percent
-from workbench.tui.charts.apart import apart
-from workbench.tui.charts.clip import Point
-from workbench.tui.charts.drawing import Axis, Drawing, Layer, draw, logarithm, nice_ticks
+from workbench.tui.charts.columns import Point
+from workbench.tui.charts.drawing import Axis, Drawing, Layer, apart, draw, logarithm, nice_ticks
 from workbench.tui.charts.engine import Rows
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette

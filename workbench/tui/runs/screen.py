@@ -15,9 +15,8 @@ from workbench.runs.find.groups import Group
 from workbench.runs.find.query import QueryError
 from workbench.tui.common import clipboard
 from workbench.tui.common.actions import bindings
-from workbench.tui.common.bars import KeyBar, TopBar
 from workbench.tui.common.clipboard import rerun_command
-from workbench.tui.common.screens import WorkbenchScreen
+from workbench.tui.common.screens import KeyBar, TopBar, WorkbenchScreen
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.runs import manage
