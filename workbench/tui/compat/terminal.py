@@ -236,10 +236,10 @@ def _shown(segment: Segment) -> Segment:
 def guard_content() -> None:
     """Let every ``Content`` made of a text in this process begin with its visible form. Doing it twice does nothing.
 
-    Textual takes out five control characters and passes the others on to the terminal, ESC among them, as if they had no
-    width. There are two gates. Every text that Textual lays out becomes a ``Content``: there it gets its visible form, so
-    that it is measured and wrapped as it will be seen. Lines that widgets draw cell by cell pass a filter on their way
-    out: VisibleLines.
+    Textual takes out five control characters and passes the others on to the terminal, ESC among them, as if they had
+    no width. There are two gates. Every text that Textual lays out becomes a ``Content``: there it gets its visible
+    form, so that it is measured and wrapped as it will be seen. Lines that widgets draw cell by cell pass a filter on
+    their way out: VisibleLines.
     """
     if hasattr(Content.__init__, "__wrapped__"):
         return
