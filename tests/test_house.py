@@ -21,6 +21,7 @@ FLOORS = {
     "filesystem": {"format"},
     "storage": {"filesystem", "format", "visible"},
     "recipe": {"filesystem", "format", "storage", "visible"},
+    "graphics": set(),
     "step": set(),
     "randomness": {"torch_compat"},
     "events": {"storage"},
@@ -157,6 +158,7 @@ FLOORS = {
     "runs/find": {"events", "filesystem", "format", "paths", "recipe", "runs.errors", "runs.store", "storage"},
     "runs/queue": {"devices", "filesystem", "runs.errors", "runs.find", "runs.launch", "runs.store", "storage"},
     "doctor": {
+        "graphics",
         "cores",
         "memory",
         "out_of_memory",
@@ -202,6 +204,7 @@ FLOORS = {
     },
     "preview": {"memory", "recipe", "events", "engine", "checks", "data", "paths", "devices", "models"},
     "tui": {
+        "graphics",
         "doctor",
         "filesystem",
         "format",

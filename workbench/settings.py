@@ -50,6 +50,11 @@ class Screens(Table):
     charts: Literal["auto", "braille", "ascii"] = parameter(
         "auto", description="ascii for fonts without braille dots; auto: ascii on a Linux console or without UTF-8"
     )
+    pictures: Literal["auto", "blocks", "kitty", "sixel"] = parameter(
+        "auto",
+        description="samples and mistakes in real pixels (Kitty or Sixel) where the terminal says that it can; blocks: "
+        "in characters",
+    )
     link: Literal["normal", "slow"] = parameter(
         "normal",
         description="slow: figures and charts every 5 s instead of every second; keys as fast as ever",

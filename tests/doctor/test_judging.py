@@ -68,6 +68,10 @@ def with_terminal(variables: dict[str, str] | None = None, **changes: Any) -> li
     return terminal.judge(dataclasses.replace(TERMINAL, variables=seen, **changes))
 
 
+def told(attributes: tuple[int, ...], name: str = "xterm(390)", *, kitty: bool = True) -> terminal.Answers:
+    return dataclasses.replace(TERMINAL.answers, attributes=attributes, name=name, kitty=kitty)
+
+
 NEEDED = {name: low for name, (low, _) in versions.TESTED.items()}
 USED = dataclasses.replace(CARD, free=8 * GIB, processes=(GpuProcess(4711, 70 * GIB, "python"),))
 TEST = selftest.TESTS[0]
@@ -194,6 +198,10 @@ CASES: list[tuple[str, list[Finding], str, str, str, str]] = [
     ("LANG=C", with_terminal({"LANG": "C"}), "locale", "warn", "ASCII", "C.UTF-8"),
     ("latin-1", with_terminal({"LC_ALL": "de_DE.ISO-8859-1"}), "locale", "warn", "ASCII", "C.UTF-8"),
     ("Sixel", with_terminal(), "pictures", "ok", "Kitty and Sixel", ""),
+    ("Sixel, no Kitty", with_terminal(answers=told((62, 4), kitty=False)), "pictures", "ok", "Sixel graphics", ""),
+    ("an old Kitty", with_terminal(answers=told((62,), "kitty(0.26.5)")), "pictures", "ok", "half-blocks", ""),
+    ("Kitty", with_terminal(answers=told((62,), "kitty(0.32.2)")), "pictures", "ok", "real pixels", ""),
+    ("neither", with_terminal(answers=told((62,), kitty=False)), "pictures", "ok", "half-blocks", ""),
     ("a silent terminal", with_terminal(answers=terminal.NO_ANSWERS), "pictures", "note", "no question", ""),
     (
         "tmux, no clipboard", with_terminal(tmux=terminal.Tmux("3.4", "off", "clipboard")),

@@ -28,7 +28,9 @@ def picture(number: int, side: int, roll: int) -> bytes:
     for y in range(side):
         for x in range(side):
             inside = (x - x0) ** 2 + (y - y0) ** 2 < (side * 0.28) ** 2
-            pixels += bytes((230, 90 + 30 * (number % 5), 60) if inside else (40, 60 + 4 * y, 120 + 3 * x))
+            pixels += bytes(
+                (230, 90 + 30 * (number % 5), 60) if inside else (40, min(255, 60 + 4 * y), min(255, 120 + 3 * x))
+            )
     return bytes(pixels)
 
 

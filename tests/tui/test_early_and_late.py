@@ -33,6 +33,7 @@ from workbench.tui.common.background import ThreadBroke, WorkDone
 from workbench.tui.common.clipboard import CopiedScreen
 from workbench.tui.common.screens import ButtonDialog, ConfirmScreen, Dialog, LineScreen, ReadingDialog, WorkbenchScreen
 from workbench.tui.compat.composed import LIFE, Composed
+from workbench.tui.compat.pictures import Pictures, PicturesKnown
 from workbench.tui.compose.devices import DeviceScreen
 from workbench.tui.compose.examinations import RANGE_TEST, DoctorScreen, ExaminationScreen, TrialScreen
 from workbench.tui.compose.files import SaveScreen
@@ -216,6 +217,7 @@ def messages(app: Workbench) -> dict[str, Message]:
         "on_queue_moved": QueueMoved("it begins", run),
         "on_thread_broke": ThreadBroke("a thread: it broke"),
         "on_work_done": WorkDone(done),
+        "on_pictures_known": PicturesKnown(Pictures("sixel")),
         "on_resize": events.Resize(Size(50, 10), Size(50, 10)),
         "on_descendant_focus": events.DescendantFocus(Widget()),
     }

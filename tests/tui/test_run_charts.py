@@ -23,7 +23,7 @@ from workbench.runs.store.notes import pin
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.widgets import Line, Pane
-from workbench.tui.compat.terminal import CroppedUpdate
+from workbench.tui.compat.updates import CroppedUpdate
 from workbench.tui.run.charts import RunCharts
 
 

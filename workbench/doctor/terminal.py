@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from workbench.doctor.finding import Finding, Level, numbers
 from workbench.doctor.worker import Failure
+from workbench.graphics import SIXEL, has_encoder, protocol
 
 GROUP = "terminal"
 
@@ -146,9 +147,15 @@ def _pictures(found: Terminal) -> list[Finding]:
     if not found.answers.attributes:
         text, meaning = "it answers no question", "it is not known what it can show; the screens need no answer"
         return [Finding(GROUP, "pictures", "note", text, meaning)]
-    ways = [name for name, there in (("Kitty", found.answers.kitty), ("Sixel", 4 in found.answers.attributes)) if there]
+    sixel = SIXEL in found.answers.attributes
+    ways = [name for name, there in (("Kitty", found.answers.kitty), ("Sixel", sixel)) if there]
     text = f"{' and '.join(ways)} graphics" if ways else "neither Kitty's nor Sixel graphics"
-    meaning = "not needed: the screens draw images in half blocks"
+    way = protocol(found.answers.attributes, found.answers.name, found.answers.kitty, has_encoder())
+    if way:
+        return [Finding(GROUP, "pictures", "ok", text, "samples and mistakes are shown in real pixels")]
+    meaning = "samples and mistakes are shown in half-blocks"
+    if sixel:
+        meaning += "; in real pixels with: pip install textual-image (Python 3.12 or newer)"
     return [Finding(GROUP, "pictures", "ok", text, meaning)]
 
 

@@ -19,12 +19,14 @@ from workbench.recipe import Recipe
 from workbench.step import Batch, StepContext
 
 
-def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tuple[Tensor, list[str]]:
+def samples(
+    recipe: Recipe, root: Path, count: int, side: int, epoch: int, *, enlarge: bool = True
+) -> tuple[Tensor, list[str]]:
     """The first ``count`` images of the first epoch, with the draws that they have in ``epoch``, and their classes.
 
-    uint8 ``[count, side, side, 3]``. They pass all that stands before the network: image augmentation, normalisation,
-    tensor augmentation, resizing and mixing, with the draws of the recipe's seed. Partners of mixed images are taken
-    from among those shown.
+    uint8 ``[count, side, side, 3]``; without ``enlarge``, no more pixels than the images have. They pass all that
+    stands before the network: image augmentation, normalisation, tensor augmentation, resizing and mixing, with the
+    draws of the recipe's seed. Partners of mixed images are taken from among those shown.
     """
     dataset = loaded(recipe.data_source, root)
     training, _ = training_and_validation(dataset, recipe.data.validation, recipe.seed)
@@ -36,7 +38,8 @@ def samples(recipe: Recipe, root: Path, count: int, side: int, epoch: int) -> tu
         images = augment(training.images(indices), indices, epoch, recipe.seed, tuple(hooks.image_augmentation))
         batch = Batch(images, training.labels[indices], indices)
         inputs, targets = training_inputs(batch, _moment(recipe, plan, epoch), hooks, normalise, recipe.seed)
-        pixels = scaled(visible(inputs.float(), normalise), side)
+        pixels = visible(inputs.float(), normalise)
+        pixels = scaled(pixels, side if enlarge else min(side, max(pixels.shape[2:])))
     return pixels.permute(0, 2, 3, 1).contiguous(), captions(targets, dataset.classes)
 
 

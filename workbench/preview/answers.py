@@ -42,8 +42,10 @@ class Answers:
             recipe = self._remembering(read_recipe(request.recipe))
         root = Path(request.data_root)
         if request.stage == "samples":
-            pixels, labels = samples(recipe, root, request.count, request.side, request.roll)
-            return Samples(request.id, request.side, base64.b64encode(pixels.numpy().tobytes()).decode("ascii"), labels)
+            pixels, labels = samples(recipe, root, request.count, request.side, request.roll, enlarge=request.enlarge)
+            return Samples(
+                request.id, pixels.shape[1], base64.b64encode(pixels.numpy().tobytes()).decode("ascii"), labels
+            )
         if request.stage == "checks":
             return _checks(request, recipe, root)
         found = build_summary(recipe, root)

@@ -19,7 +19,7 @@ class PreviewRequest:
     recipe: TOML text. plugins: files to load first. stage: what is asked for: ``"static"`` (parameters, multiply-adds,
     steps, learning rates), ``"baseline"`` (the same of the recipe as loaded), ``"samples"`` (augmented training images)
     or ``"checks"`` (initial loss and the checks before a run). The last three are of samples only: how many images, the
-    pixels of a side, and which draw of the augmentations.
+    pixels of a side, whether smaller images are enlarged to it, and which draw of the augmentations.
     """
 
     id: int
@@ -30,6 +30,7 @@ class PreviewRequest:
     device: str = "cpu"
     count: int = 0
     side: int = 0
+    enlarge: bool = True
     roll: int = 0
 
 

@@ -22,6 +22,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerError
 
+from workbench.graphics import has_encoder
 from workbench.tui.app.commands import COLOURS, Command, Commands, commands
 from workbench.tui.app.theme import MUTED, THEMES, WORKBENCH, palette
 from workbench.tui.common.actions import Action, Where, actions
@@ -29,6 +30,7 @@ from workbench.tui.common.palette import Palette
 from workbench.tui.common.screens import ConfirmScreen, Dialog
 from workbench.tui.common.services import Settings
 from workbench.tui.common.widgets import Text
+from workbench.tui.compat.pictures import Asking
 from workbench.tui.compat.terminal import SurvivingDriver, VisibleLines, guard_content
 from workbench.tui.compat.turns import TextualApp
 from workbench.visible import shortened
@@ -53,6 +55,8 @@ class TerminalApp(TextualApp):
         self._back_at = 0.0
         self._awaited: list[asyncio.Future[None]] = []
         self.settings = settings
+        if not (settings.ascii or settings.in_browser):
+            self.asking = Asking(settings.screens.pictures, has_encoder())
         self.poll = poll
         self.slow = settings.screens.link == "slow"
         for known in THEMES:
@@ -147,6 +151,7 @@ class TerminalApp(TextualApp):
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that is too small says so instead of showing rubble."""
+        self.terminal_resized()
         if not (self.is_running and self.screen_stack):
             return
         if too_small(event.size) and not isinstance(self.screen, TooSmallScreen):

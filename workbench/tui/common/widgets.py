@@ -89,6 +89,17 @@ class Line(Text):
         return strip(self._cells, base) if y == 0 and self._cells else Strip.blank(self.size.width, base)
 
 
+def show_border(widget: Widget, title: Content | None = None, title_below: Content | None = None) -> None:
+    """Put texts into a widget's border; None leaves one as it is, and the same again draws nothing.
+
+    Textual draws, and sends, all that a widget holds with each text that its border is given.
+    """
+    if title is not None and title.markup != widget.border_title:
+        widget.border_title = title
+    if title_below is not None and title_below.markup != widget.border_subtitle:
+        widget.border_subtitle = title_below
+
+
 def tabs(titles: Mapping[str, Content], current: str) -> Content:
     """The titles of panes of which one is in front, in a border: a click on another calls the screen's show_view."""
     return Content(" │ ").join(

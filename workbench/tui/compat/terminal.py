@@ -1,24 +1,23 @@
-"""The terminal: what it sends, that it may go away, how little is sent to it, and that no text commands it."""
+"""The terminal: what it sends, that it may go away, what it says of itself, and that no text commands it."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
+import fcntl
 import os
 import selectors
 import signal
+import struct
 import sys
 import termios
 from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from functools import wraps
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
-from rich.control import Control
 from rich.segment import Segment
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
-from textual._compositor import ChopsUpdate
 from textual._time import get_time
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.color import Color
@@ -28,6 +27,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 from textual.message import Message
 
+from workbench.tui.compat.pictures import Asking, PicturesKnown
 from workbench.visible import HOSTILE, OBEYED, visible, visible_places
 
 PASTE_SECONDS = 1.0
@@ -128,6 +128,39 @@ class PasteParser(XTermParser):
 class SurvivingDriver(LinuxDriver):
     """The input thread ends quietly when the terminal is gone; the output: :mod:`workbench.tui.app.descriptors`."""
 
+    def start_application_mode(self) -> None:
+        """Enter the terminal, and ask what it can show: it may be another than before."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._ask(self.asking().questions(self._cell(), get_time()))
+
+    def resized(self) -> None:
+        """The terminal has another size: its cells may have, too."""
+        self._ask(self.asking().resized(self._cell()))
+        self._tell()
+
+    def asking(self) -> Asking:
+        """What the app wants to know of the terminal."""
+        found = getattr(self._app, "asking", None)
+        return found if isinstance(found, Asking) else Asking("blocks")
+
+    def _ask(self, questions: str) -> None:
+        if questions:
+            self.write(questions)
+
+    def _tell(self) -> None:
+        if (pictures := self.asking().found()) is not None:
+            self._app.post_message(PicturesKnown(pictures))
+
+    def _cell(self) -> tuple[int, int] | None:
+        """Width and height of a cell in pixels; None where the terminal has not told the system."""
+        with contextlib.suppress(OSError):
+            lines, columns, width, height = struct.unpack(
+                "HHHH", fcntl.ioctl(self.fileno, termios.TIOCGWINSZ, bytes(8))
+            )
+            if lines and columns and width >= columns and height >= lines:
+                return width // columns, height // lines
+        return None
+
     def _run_input_thread(self) -> None:
         # Reading a hung-up terminal raises EIO, which the base class would take for a crash; what it does with a crash
         # leaves no exception behind.
@@ -141,6 +174,7 @@ class SurvivingDriver(LinuxDriver):
     def run_input_thread(self) -> None:
         """Read what the terminal sends until the driver is stopped; the base class with our parser."""
         parser = PasteParser(self._debug, chords=self.chords())
+        asking = self.asking()
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode  # a stray byte is no reason to end
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
@@ -151,9 +185,15 @@ class SurvivingDriver(LinuxDriver):
                         return
                     if early:
                         data, early = data.replace(b"\n", b"\r"), False
-                    if text := decode(data):  # not where only the first bytes of a character came
-                        for message in parser.feed(text):
+                    typed, next_questions = asking.take(decode(data), get_time())
+                    self._ask(next_questions)
+                    self._tell()
+                    if typed:  # not where only the first bytes of a character came
+                        for message in parser.feed(typed):
                             self.process_message(message)
+                if kept := asking.tick(get_time()):
+                    for message in parser.feed(kept):
+                        self.process_message(message)
                 for message in parser.tick():
                     self.process_message(message)
 
@@ -187,31 +227,6 @@ class SurvivingDriver(LinuxDriver):
         except (termios.error, OSError):
             return True
         return False
-
-
-class CroppedUpdate(ChopsUpdate):
-    """A partial update that begins where a change begins, and ends where it ends.
-
-    Textual 8.2 sends a changed stretch of a line from the left edge of its widget on: for a point at the right end of a
-    curve that is the whole line of the chart.
-    """
-
-    @classmethod
-    def of(cls, update: ChopsUpdate) -> CroppedUpdate:
-        """The cropped form of an update."""
-        return cls(update.chops, update.spans, update.chop_ends)
-
-    def render_segments(self, console: Console) -> str:
-        """The terminal's sequences for the changed stretches."""
-        sequences: list[str] = []
-        for y, start, end in self.spans:
-            for edge, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-                first, last = max(x, start), min(edge, end)
-                if strip is None or first >= last:
-                    continue
-                part = strip if (first, last) == (x, edge) else strip.crop(first - x, last - x)
-                sequences += [Control.move_to(first, y).segment.text, part.render(console)]
-        return "".join(sequences)
 
 
 class VisibleLines(LineFilter):

@@ -7,20 +7,23 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from rich.console import RenderableType
 from textual import events
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual._context import message_hook
 from textual._time import get_time
 from textual.app import App, ScreenStackError
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.signal import Signal
 from textual.worker import WorkerFailed
 
-from workbench.tui.compat.terminal import CroppedUpdate, SurvivingDriver
+from workbench.tui.compat.pictures import BLOCKS, Asking, Pictures, PicturesKnown
+from workbench.tui.compat.terminal import SurvivingDriver
+from workbench.tui.compat.updates import CroppedUpdate, Overlaid, WithPictures, laid, touched
 
 ROUNDS = 100
 """Turns after which a key is let through although messages still come: they have other causes than the key before."""
@@ -44,6 +47,10 @@ class TextualApp(App[str]):
         self._mark: tuple[Message, Callable[[], None]] | None = None
         self._dispatched = 0
         self._painted: WeakKeyDictionary[Screen[Any], float] = WeakKeyDictionary()
+        self._overlaid: WeakSet[Overlaid] = WeakSet()
+        self.asking = Asking("blocks")
+        self.pictures = BLOCKS
+        self.pictures_signal: Signal[Pictures] = Signal(self, "pictures")
 
     def on_load(self) -> None:
         """Let the event loop start a new task when its turn comes, as on every Python before 3.12.
@@ -109,6 +116,22 @@ class TextualApp(App[str]):
         if sequence and self._driver is not None and not self.is_headless:
             self._driver.write(sequence)
 
+    def terminal_resized(self) -> None:
+        """The terminal has another size; its font may have, too."""
+        if isinstance(self._driver, SurvivingDriver):
+            self._driver.resized()
+
+    def on_pictures_known(self, event: PicturesKnown) -> None:
+        """The terminal was entered, or its font changed, and it has said what it can show."""
+        self.pictures = event.pictures
+        self.pictures_signal.publish(event.pictures)
+
+    def overlay(self, widget: Overlaid) -> None:
+        """From now on, lay a widget's pictures over what is painted at their places; at once, too."""
+        self._overlaid.add(widget)
+        if widget.screen is self.screen and (pictures := list(widget.overlays())):
+            self.command_terminal(f"\x1b7{laid(pictures)}\x1b8")
+
     @property
     def input_waits(self) -> bool:
         """Whether something that the user did is still being worked off."""
@@ -127,7 +150,11 @@ class TextualApp(App[str]):
         return None
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        super()._display(screen, CroppedUpdate.of(renderable) if type(renderable) is ChopsUpdate else renderable)
+        if type(renderable) is ChopsUpdate:
+            renderable = CroppedUpdate.of(renderable)
+        if isinstance(renderable, CompositorUpdate) and (above := touched(renderable, self._overlaid, screen)):
+            renderable = WithPictures(renderable, above)
+        super()._display(screen, renderable)
         if renderable is not None and screen.is_mounted and not self._batch_count and screen not in self._painted:
             self._painted[screen] = get_time()
 

@@ -51,7 +51,7 @@ class PreviewState:
         self._loaded: Recipe | None = None
         self._baseline_of: Recipe | None = None
         self._trainable = False
-        self._room = (0, 0)
+        self._room = (0, 0, True)
         self._sampled: object = None
         self.roll = 0
         self.picture = Picture()
@@ -74,9 +74,12 @@ class PreviewState:
             self._ask_baseline()
         self._ask_samples()
 
-    def room_for_samples(self, count: int, side: int) -> None:
-        """How many images of how many pixels a side can be shown; none while nobody can see them."""
-        self._room = (count, side)
+    def room_for_samples(self, count: int, side: int, enlarge: bool = True) -> None:
+        """How many images of how many pixels a side can be shown; none while nobody can see them.
+
+        enlarge: images with fewer pixels get as many; else whoever shows them does that.
+        """
+        self._room = (count, side, enlarge)
         self._ask_samples()
 
     def roll_again(self) -> None:
@@ -129,7 +132,7 @@ class PreviewState:
 
     def _ask_samples(self) -> None:
         """If anything changed that images show."""
-        count, side = self._room
+        count, side, enlarge = self._room
         if self._recipe is None or not self._trainable or not count:
             return
         tables = to_tables(self._recipe)
@@ -139,7 +142,7 @@ class PreviewState:
         wanted = (tables["data"], tables["seed"], shown, self.roll, self._room)
         if wanted != self._sampled:
             self._sampled = wanted
-            self._send("samples", self._recipe, count=count, side=side, roll=self.roll)
+            self._send("samples", self._recipe, count=count, side=side, enlarge=enlarge, roll=self.roll)
 
     def _send(self, stage: Stage, recipe: Recipe, **more: Any) -> None:
         self._ids[stage] = next(self._numbers)

@@ -204,7 +204,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     @on(SampleGrid.RoomChanged)
     def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
-        self.services.preview.room_for_samples(event.count, event.side)
+        self.services.preview.room_for_samples(event.count, event.side, event.enlarge)
 
     @on(Input.Changed, "#filter")
     def _filtered(self) -> None:

@@ -16,7 +16,7 @@ from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette
 from workbench.tui.common.sample_grid import SampleGrid
 from workbench.tui.common.texts import diff
-from workbench.tui.common.widgets import Pane, Text, tabs
+from workbench.tui.common.widgets import Pane, Text, show_border, tabs
 from workbench.tui.common.words import place, significant
 from workbench.tui.compat.composed import Composed
 from workbench.tui.compose import conflicts, texts
@@ -72,7 +72,7 @@ class Side(Composed, Vertical):
         self.query_one(PreviewPane).show(picture, palette, known)
         note = picture.samples_error or ("" if picture.samples or picture.error else picture.note)
         self.query_one(SampleGrid).show(picture.samples, note)
-        self.query_one("#samples").border_subtitle = Content(draw)
+        show_border(self.query_one("#samples"), title_below=Content(draw))
 
     def show_places(self, runs: Path, data_root: Path) -> None:
         """The places in use, in a border that has room for them."""
@@ -80,7 +80,8 @@ class Side(Composed, Vertical):
         shown = place(runs, room // 2)
         text = f"runs {shown} · data {place(data_root, max(8, room - len(shown)))}"
         for name in ("card", "preview", "changes"):
-            self.query_one(f"#{name}").border_subtitle = Content(text if name == "preview" or not self._wide else "")
+            below = Content(text if name == "preview" or not self._wide else "")
+            show_border(self.query_one(f"#{name}"), title_below=below)
 
     # Which pane is in front
 
@@ -129,7 +130,7 @@ class Side(Composed, Vertical):
         if problems:
             titles["changes"] += Content.assemble(" ", ("✗", "$error"))
         for name in VIEWS:
-            self.query_one(f"#{name}").border_title = titles[name] if self._wide else tabs(titles, self.view)
+            show_border(self.query_one(f"#{name}"), titles[name] if self._wide else tabs(titles, self.view))
 
 
 class PreviewPane(Composed, VerticalScroll, can_focus=False):
