@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
+from rich.segment import Segment
 from textual._compositor import ChopsUpdate
 from textual.geometry import Region
 from textual.strip import Strip
@@ -23,7 +27,7 @@ from workbench.runs.store.notes import pin
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.widgets import Line, Pane
-from workbench.tui.compat.updates import CroppedUpdate
+from workbench.tui.compat.updates import CroppedUpdate, Shown
 from workbench.tui.run.charts import RunCharts
 
 
@@ -248,11 +252,53 @@ async def test_without_braille_nothing_but_ascii(
         assert "o" in charts(pilot).charts[0].text and ":" in charts(pilot).charts[0].text
 
 
+def rendered(
+    strips: list[dict[int, Strip]], spans: list[tuple[int, int, int]], ends: list[list[int]], shown: Shown
+) -> str:
+    return CroppedUpdate.of(ChopsUpdate(strips, spans, ends), shown).render_segments(Console(width=30))
+
+
 def test_an_update_begins_where_the_change_begins() -> None:
     strips = [{0: Strip.blank(10), 10: Strip.blank(10).join([Strip.blank(20)])}]
-    update = ChopsUpdate(strips, [(0, 15, 18), (0, 4, 12)], [[10, 30]])
-    text = CroppedUpdate.of(update).render_segments(Console(width=30))
+    text = rendered(strips, [(0, 15, 18), (0, 4, 12)], [[10, 30]], Shown())
     assert text == "\x1b[1;16H" + " " * 3 + "\x1b[1;5H" + " " * 6 + "\x1b[1;11H" + " " * 2
+
+
+def test_what_stands_there_already_is_not_sent_again() -> None:
+    def line(text: str) -> list[dict[int, Strip]]:
+        return [{0: Strip([Segment(text)])}]
+
+    shown = Shown()
+    assert rendered(line("one"), [(0, 0, 3)], [[3]], shown) == "\x1b[1;1Hone"
+    assert rendered(line("one"), [(0, 0, 3)], [[3]], shown) == ""
+    assert rendered(line("two"), [(0, 0, 3)], [[3]], shown) == "\x1b[1;1Htwo"
+    assert rendered(line("one"), [(0, 0, 3)], [[3]], shown) == "\x1b[1;1Hone"
+    assert rendered(line("xno"), [(0, 1, 3)], [[3]], shown) == "\x1b[1;2Hno"  # over a part of it
+    assert rendered(line("one"), [(0, 0, 3)], [[3]], shown) == "\x1b[1;1Hone"
+    shown.forget()
+    assert rendered(line("one"), [(0, 0, 3)], [[3]], shown) == "\x1b[1;1Hone"
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(1, 9), st.text("ab ", min_size=10, max_size=10)),
+        max_size=12,
+    )
+)
+def test_a_terminal_shows_what_was_painted_last(paints: list[tuple[int, int, int, str]]) -> None:
+    """Whatever was left out of what was sent."""
+    shown, terminal, meant = Shown(), [[" "] * 10, [" "] * 10], [[" "] * 10, [" "] * 10]
+    for y, start, width, text in paints:
+        end = min(10, start + width)
+        strips = [{0: Strip([Segment(text)])} for _ in range(2)]
+        for row, column, sent in re.findall(
+            r"\x1b\[(\d+);(\d+)H([^\x1b]*)", rendered(strips, [(y, start, end)], [[10], [10]], shown)
+        ):
+            first = int(column) - 1
+            terminal[int(row) - 1][first : first + len(sent)] = sent
+        meant[y][start:end] = text[start:end]
+    assert terminal == meant
 
 
 async def test_a_run_without_points_has_no_figures_of_another(

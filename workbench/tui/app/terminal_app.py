@@ -169,7 +169,7 @@ class TerminalApp(TextualApp):
 
     def action_redraw(self) -> None:
         """Draw everything again, after something else wrote on the terminal."""
-        self.screen.refresh(layout=True)
+        self.paint_all()
 
     def actions(self) -> list[Action]:
         """What can be done on the screen in front, with the user's own keys."""

@@ -21,6 +21,7 @@ from workbench.tui.common.words import cut
 from workbench.tui.compat.composed import Composed
 from workbench.tui.compat.pictures import BLOCKS, Pictures, forget, kitty, placeholder, sixel
 from workbench.tui.compat.turns import TextualApp
+from workbench.tui.compat.updates import Picture
 
 SIDES = tuple(range(32, 10, -2))
 """Columns that images are shown with, from the most. A half-block is one pixel wide and two high."""
@@ -159,7 +160,7 @@ class SampleGrid(Composed, Widget):
             self.app.command_terminal(forget(self._numbers))
         self._numbers, self._sixels = [], []
 
-    def overlays(self) -> Iterable[tuple[Region, str]]:
+    def overlays(self) -> Iterable[Picture]:
         """Where on the screen each image lies, and its Sixel sequence."""
         area = self.content_region
         if not (self._sixels and self.is_on_screen and self.screen.region.contains_region(area)):

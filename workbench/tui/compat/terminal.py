@@ -131,6 +131,8 @@ class SurvivingDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Enter the terminal, and ask what it can show: it may be another than before."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if (shown := getattr(self._app, "shown", None)) is not None:
+            shown.forget()  # the terminal's other screen is empty
         self._ask(self.asking().questions(self._cell(), get_time()))
 
     def resized(self) -> None:

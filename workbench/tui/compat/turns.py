@@ -23,7 +23,7 @@ from textual.worker import WorkerFailed
 
 from workbench.tui.compat.pictures import BLOCKS, Asking, Pictures, PicturesKnown
 from workbench.tui.compat.terminal import SurvivingDriver
-from workbench.tui.compat.updates import CroppedUpdate, Overlaid, WithPictures, laid, touched
+from workbench.tui.compat.updates import CroppedUpdate, Overlaid, Picture, Shown, WithPictures, laid
 
 ROUNDS = 100
 """Turns after which a key is let through although messages still come: they have other causes than the key before."""
@@ -47,6 +47,7 @@ class TextualApp(App[str]):
         self._mark: tuple[Message, Callable[[], None]] | None = None
         self._dispatched = 0
         self._painted: WeakKeyDictionary[Screen[Any], float] = WeakKeyDictionary()
+        self.shown = Shown()
         self._overlaid: WeakSet[Overlaid] = WeakSet()
         self.asking = Asking("blocks")
         self.pictures = BLOCKS
@@ -132,6 +133,14 @@ class TextualApp(App[str]):
         if widget.screen is self.screen and (pictures := list(widget.overlays())):
             self.command_terminal(f"\x1b7{laid(pictures)}\x1b8")
 
+    def _pictures_on(self, screen: Screen[Any]) -> list[Picture]:
+        return [picture for widget in self._overlaid if widget.screen is screen for picture in widget.overlays()]
+
+    def paint_all(self) -> None:
+        """Send everything again: something else wrote on the terminal."""
+        self.shown.forget()
+        self.screen.refresh(layout=True)
+
     @property
     def input_waits(self) -> bool:
         """Whether something that the user did is still being worked off."""
@@ -151,9 +160,11 @@ class TextualApp(App[str]):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         if type(renderable) is ChopsUpdate:
-            renderable = CroppedUpdate.of(renderable)
-        if isinstance(renderable, CompositorUpdate) and (above := touched(renderable, self._overlaid, screen)):
-            renderable = WithPictures(renderable, above)
+            renderable = CroppedUpdate.of(renderable, self.shown)
+        elif renderable is not None:
+            self.shown.forget()
+        if isinstance(renderable, CompositorUpdate) and (pictures := self._pictures_on(screen)):
+            renderable = WithPictures(renderable, pictures, screen)
         super()._display(screen, renderable)
         if renderable is not None and screen.is_mounted and not self._batch_count and screen not in self._painted:
             self._painted[screen] = get_time()
