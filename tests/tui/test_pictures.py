@@ -21,7 +21,7 @@ from tests.tui.test_terminal import Terminal
 from tests.waiting import GIVE_UP, until
 from workbench.graphics import has_encoder
 from workbench.preview.protocol import Samples
-from workbench.tui.common.sample_grid import MOST_PIXELS, SampleGrid, room
+from workbench.tui.common.sample_grid import ENOUGH_SHARP, LEAST_SHARP, MOST_PIXELS, SampleGrid, room
 from workbench.tui.compat.pictures import (
     ATTRIBUTES,
     BLOCKS,
@@ -33,11 +33,13 @@ from workbench.tui.compat.pictures import (
     WHO,
     Asking,
     Pictures,
+    PicturesKnown,
     Wanted,
     kitty,
     placeholder,
     sixel,
 )
+from workbench.tui.run.results import ResultsScreen
 
 needs_encoder = pytest.mark.skipif(not has_encoder(), reason="textual-image needs Python 3.12")
 
@@ -228,9 +230,11 @@ def test_a_kitty_picture_is_the_image_and_its_cells_say_which_part() -> None:
 
 
 def test_with_real_pixels_more_images_have_room() -> None:
-    assert room(98, 9) == (5, 16) == room(98, 9, enough=5)
-    assert room(36, 18) == (4, 16) == room(36, 18, enough=5)  # smaller ones are not more
-    assert room(74, 34) == (4, 32) and room(74, 34, enough=5) == (6, 24)
+    sharp = {"enough": ENOUGH_SHARP, "least": LEAST_SHARP}
+    assert room(98, 9) == (5, 16) == room(98, 9, **sharp)
+    assert room(36, 18) == (4, 16) == room(36, 18, **sharp)  # smaller ones are not more
+    assert room(74, 45) == (4, 32) and room(74, 45, **sharp) == (9, 24)
+    assert room(40, 7) == (3, 12) == room(40, 7, **sharp)  # no room for such large ones
     assert room(10, 40) == (0, 0)
 
 
@@ -387,3 +391,22 @@ async def test_a_cursor_beside_them_draws_no_image_again(make_app: AppFactory, m
         assert not drawn
         await pilot.press("a")  # another draw
         await until(pilot, lambda: bool(drawn))
+
+
+async def test_pictures_of_a_dialog_end_with_it(make_app: AppFactory) -> None:
+    app = make_app(preview=True)
+    async with app.run_test(size=(160, 48)) as pilot:
+        dialog = ResultsScreen()
+        await app.push_screen(dialog)
+        grid = dialog.query_one(SampleGrid)
+        app.post_message(PicturesKnown(Pictures("sixel", cell=(8, 15))))
+        grid.show(Samples(0, 8, base64.b64encode(bytes(3 * 64)).decode(), ["one"]))
+        grid._sixels = ["\x1bPq\x1b\\"]
+        app.overlay(grid)
+        await pilot.pause()
+        (place, _), *_ = grid.overlays()
+        assert grid.region.contains_region(place) and (place.width, place.height) == (grid._box, grid._box // 2)
+        await pilot.press("escape")
+        await pilot.press("j")
+        await pilot.pause()
+        assert not grid.is_attached and app.screen.query_one(SampleGrid) is not grid

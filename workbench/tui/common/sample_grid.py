@@ -27,20 +27,23 @@ SIDES = tuple(range(32, 10, -2))
 """Columns that images are shown with, from the most. A half-block is one pixel wide and two high."""
 ENOUGH = 4
 """Images that are worth smaller ones."""
-ENOUGH_SHARP = 5
-"""The same, where an image of any size has all its pixels."""
+ENOUGH_SHARP, LEAST_SHARP = 9, 16
+"""The same, and columns that they have at least, where an image of any size has all its pixels."""
 MOST_PIXELS = 128
 """Pixels of a side that are sent at most."""
 
 
-def room(width: int, height: int, enough: int = ENOUGH) -> tuple[int, int]:
-    """How many images fit and the columns of each: as large as ``enough`` of them can be, else as many as fit."""
+def room(width: int, height: int, enough: int = ENOUGH, least: int = SIDES[-1]) -> tuple[int, int]:
+    """How many images fit and the columns of each: as large as ``enough`` of them can be, else as many as fit.
+
+    least: columns below which images become no smaller to be more.
+    """
     found = (0, 0)
     for side in SIDES:
         count = _columns(width, side) * (height // (side // 2 + 1))
         if count > found[0]:
             found = (count, side)
-        if count >= enough:
+        if count >= enough or (found[0] and side <= least):
             break
     return found
 
@@ -106,7 +109,8 @@ class SampleGrid(Composed, Widget):
 
     def _say_room(self) -> None:
         sharp = bool(self._pictures.protocol)
-        count, columns = room(self.size.width, self.size.height, ENOUGH_SHARP if sharp else ENOUGH)
+        wanted = (ENOUGH_SHARP, LEAST_SHARP) if sharp else (ENOUGH,)
+        count, columns = room(self.size.width, self.size.height, *wanted)
         if count and columns != self._box:
             self._box = columns
             self._send()

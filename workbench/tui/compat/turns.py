@@ -134,7 +134,8 @@ class TextualApp(App[str]):
             self.command_terminal(f"\x1b7{laid(pictures)}\x1b8")
 
     def _pictures_on(self, screen: Screen[Any]) -> list[Picture]:
-        return [picture for widget in self._overlaid if widget.screen is screen for picture in widget.overlays()]
+        there = [widget for widget in self._overlaid if widget.is_attached and widget.screen is screen]
+        return [picture for widget in there for picture in widget.overlays()]
 
     def paint_all(self) -> None:
         """Send everything again: something else wrote on the terminal."""

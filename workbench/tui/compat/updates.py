@@ -77,6 +77,11 @@ class Overlaid(Protocol):
     """A widget with pictures over its cells."""
 
     @property
+    def is_attached(self) -> bool:
+        """Whether it is on a screen."""
+        ...
+
+    @property
     def screen(self) -> Screen[Any]:
         """The screen that it is on."""
         ...
