@@ -137,9 +137,10 @@ class RunScreen(WorkbenchScreen[None]):
         """What the common axis of the charts counts, what is smoothed, where the cursor stands, what the GPU does."""
         self.services.layout["run"] = self.charts.viewport.remembered
         tracked = self._live()
-        gpu = panes.gpu_now(tracked.view.machine.newest if tracked is not None else None)
+        gpu = tracked.view.machine.newest if tracked is not None else None
         pinned = self.services.tracked.pinned.name if self.services.tracked is not None else ""
-        self.query_one("#axis", Line).show(panes.axis(self.charts.viewport, self.charts.note, gpu, pinned))
+        line = self.query_one("#axis", Line)
+        line.show(panes.axis(self.charts.viewport, self.charts.note, gpu, pinned, line.size.width or 160))
 
     def on_run_charts_moved(self) -> None:
         """The line below the charts follows the mouse at once."""
