@@ -117,6 +117,7 @@ class ComposeScreen(WorkbenchScreen[None]):
         wanted = self.query_one("#filter", Input).value
         self._list.show(rows(editor.recipe, problems, changes, wanted))
         self._show_card()
+        self.query_one(KeyBar).refresh_keys()
         offers = [conflicts.offer(editor.fixes(problem)) for problem in problems]
         self._side.show_changes(changes, editor.recipe, problems, offers, self.services.key("compose.fix"))
         self.services.preview.look_at(editor.recipe, editor.loaded, trainable=not problems)
@@ -221,6 +222,7 @@ class ComposeScreen(WorkbenchScreen[None]):
         wanted = self.query_one("#filter", Input).value
         self._list.show(rows(editor.recipe, editor.conflicts(), editor.changes(), wanted))
         self._show_card()
+        self.query_one(KeyBar).refresh_keys()
 
     def key_escape(self) -> None:
         """Away with the filter."""
@@ -233,6 +235,14 @@ class ComposeScreen(WorkbenchScreen[None]):
         """From the filter down into the list."""
         if self.focused is self.query_one("#filter"):
             self._list.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What has nothing to act on is not offered; without a change, undoing is dimmed."""
+        if action in ("toggle_technique", "edit"):
+            return self._list.row is not None
+        if action == "undo":
+            return True if self.services.editor.changed else None
+        return True
 
     # Actions
 

@@ -25,6 +25,7 @@ LABEL, SHORT_LABEL = 17, 12
 """Cells for a technique's name; in a narrow list longer ones move their values to the right."""
 NARROW = 44
 """Cells below which a list is narrow."""
+NOTHING = " nothing is like that; esc shows all"
 SAID = ("source", "batch_size", "epochs")
 """Parameters that a line of the recipe's parts says in its first words."""
 
@@ -139,6 +140,9 @@ class TechniqueList(CursorLines):
         number = y + self.scroll_offset.y
         width = self.size.width
         base = self.rich_style
+        if not self._rows and y == 0:
+            quiet = self.get_component_rich_style("list--off", partial=True)
+            return Strip([Segment(NOTHING, base + quiet)]).adjust_cell_length(width, base)
         if not 0 <= number < len(self._rows):
             return Strip.blank(width, base)
         row = self._rows[number]

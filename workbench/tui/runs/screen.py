@@ -14,7 +14,7 @@ from workbench.runs.find.catalog import Entry
 from workbench.runs.find.groups import Group
 from workbench.runs.find.query import QueryError
 from workbench.tui.common import clipboard
-from workbench.tui.common.actions import bindings
+from workbench.tui.common.actions import ACTIONS, bindings
 from workbench.tui.common.clipboard import rerun_command
 from workbench.tui.common.screens import KeyBar, TopBar, WorkbenchScreen
 from workbench.tui.common.widgets import Text
@@ -29,6 +29,10 @@ from workbench.tui.runs.table import RunTable
 
 REST = 0.1
 """Seconds for which the cursor stands still before what is below the table follows it."""
+
+
+OF_RUNS = frozenset(action.name for action in ACTIONS if action.where == "runs") - {"clear", "undo"}
+"""Actions that need a run in the table."""
 
 
 class RunsScreen(WorkbenchScreen[None]):
@@ -210,8 +214,13 @@ class RunsScreen(WorkbenchScreen[None]):
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What the run under the cursor cannot do is dimmed."""
-        entry = self._table.entry if self.browser.heard else None
+        """What the run under the cursor cannot do is dimmed; where no run is shown, only what acts is offered."""
+        browser = self.browser
+        if action == "clear":
+            return self._filter.display or bool(browser.selection.looks)
+        if browser.heard and not browser.rows and action in OF_RUNS:
+            return action == "filter" and bool(browser.entries)
+        entry = self._table.entry if browser.heard else None
         if action in ("baseline", "go_on", "note"):  # of one run
             return True if entry is not None and not isinstance(entry, Group) else None
         if action in ("watch", "select", "load", "tags", "delete", "copy"):
