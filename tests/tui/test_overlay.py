@@ -15,9 +15,9 @@ from tests.tui.many_runs import many_runs
 from tests.tui.test_charts import plain
 from workbench.events import Resumed, to_json
 from workbench.runs.find.catalog import Catalog, Entry
+from workbench.runs.find.fields import field
 from workbench.runs.find.groups import grouped
 from workbench.runs.find.keys import Vocabulary
-from workbench.runs.find.query import field
 from workbench.runs.find.varying import varying
 from workbench.runs.store.directory import RunDirectory
 from workbench.tui.charts import engine

@@ -154,6 +154,25 @@ async def test_nothing_is_said_of_curves_before_they_are_read(make_app: AppFacto
         assert not overlay.nothing.plain
 
 
+async def test_the_line_above_the_table_says_what_a_filter_makes_common(
+    make_app: AppFactory, runs: list[RunDirectory]
+) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        assert text(app, "runs-common").split("all ")[1].strip() == "cpu · cnn · digits · batch 64"
+        await pilot.press("slash")
+        for wanted, common in (
+            ("+cutout", "small · cpu · cnn · digits · 10 epochs · batch 64 · +cutout"),
+            ("learning_rate>0.02", "cpu · cnn · digits · 10 epochs · batch 64 · lr 0.05"),
+            ("learning_rate>0.005", "cpu · cnn · digits · batch 64 · lr>0.005"),
+            ("batch_size=64", "cpu · cnn · digits · batch 64"),
+        ):
+            screen(app).query_one("#runs-filter", Input).value = wanted
+            await until(pilot, lambda common=common: text(app, "runs-common").endswith(f"all {common}"))  # type: ignore[misc]
+
+
 async def test_selected_runs_keep_their_looks_and_are_compared(make_app: AppFactory, runs: list[RunDirectory]) -> None:
     app = make_app(now=lambda: NOW)
     async with app.run_test(size=(160, 48)) as pilot:

@@ -13,8 +13,8 @@ from workbench.format import bare, duration, percent
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import METRICS as FIGURES
 from workbench.runs.find.compare import Metric, metric_change
+from workbench.runs.find.fields import spread, states
 from workbench.runs.find.groups import Group
-from workbench.runs.find.shown import spread, states
 from workbench.runs.find.varying import titles
 from workbench.tui.common.texts import MUTED, STATES, Part, diff
 from workbench.tui.common.widgets import Pane, Text

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from workbench.format import bare
 from workbench.runs.find.catalog import Entry
+from workbench.runs.find.fields import Field
+from workbench.runs.find.fields import cell as shown_cell
 from workbench.runs.find.groups import Group
 from workbench.runs.find.keys import value_of
-from workbench.runs.find.query import Field
-from workbench.runs.find.shown import cell as shown_cell
 from workbench.runs.find.varying import Varying, in_short, titles
 from workbench.tui.common.words import cut, cut_apart
 from workbench.tui.runs.columns import COLUMNS, Cell, Column, Context

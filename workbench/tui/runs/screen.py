@@ -117,7 +117,7 @@ class RunsScreen(WorkbenchScreen[None]):
         self._arranged = self.services.now()
         context = browser.arrange(self._arranged)
         self._table.show(browser.rows, context, browser.sort, descending=browser.descending)
-        common = " · ".join(browser.differs.common)
+        common = browser.common
         about = self.query_one("#runs-common", Text)
         about.show(Content.assemble(("   all ", "$muted"), common) if common else Content(""))
         if about.display != bool(common):
