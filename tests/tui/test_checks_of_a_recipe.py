@@ -81,7 +81,8 @@ async def test_a_test_is_made_of_the_recipe_as_it_stands(make_app: AppFactory) -
         assert app.screen.query_one(".trial--said").size.width >= WIDTH  # the chart's
         assert said(app).startswith("check something (learning_rate_range): fail: found 0.375\\x1b[2J\n")
         await pilot.press("escape", "b")
-        await until(pilot, lambda: "(overfit_batch)" in said(app))
+        await until(pilot, lambda: "(overfit_batch)" in said(app) and "the goal, a loss of 0.05" in said(app))
+        assert any("⠤" in line for line in said(app).splitlines())
 
 
 async def test_what_is_wrong_is_said(make_app: AppFactory, recipe: Recipe) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import pytest
 
 from tests.tui.conftest import AppFactory
+from tests.tui.test_checks_of_a_recipe import FAKE
 from tests.tui.test_compose import TestPilot
 from tests.tui.test_snapshots import LARGE, SMALL, Compare, after, only_these_techniques
 from tests.waiting import until
 from workbench.tui.app.workbench import Workbench
+from workbench.tui.common.widgets import Text
 
 __all__ = ["only_these_techniques"]
 
@@ -39,3 +41,13 @@ def test_samples(snap_compare: Compare, make_app: AppFactory, size: tuple[int, i
         await pilot.pause()
 
     assert snap_compare(make_app(preview=True), terminal_size=size, run_before=drawn)
+
+
+@SIZES
+def test_overfit_test(snap_compare: Compare, make_app: AppFactory, size: tuple[int, int]) -> None:
+    async def tested(pilot: TestPilot) -> None:
+        await after("b")(pilot)
+        await until(pilot, lambda: "the goal" in pilot.app.screen.query_one(".trial--said", Text).plain)
+        await pilot.pause()
+
+    assert snap_compare(make_app(preview=True, check_command=FAKE), terminal_size=size, run_before=tested)
