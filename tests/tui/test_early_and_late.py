@@ -46,8 +46,9 @@ from workbench.tui.run.charts import ChartsScreen
 from workbench.tui.run.results import ResultsScreen
 from workbench.tui.run.screen import RunScreen
 from workbench.tui.runs.screen import RunsScreen
+from workbench.tui.runs.table import TableScreen
 
-KINDS = (WorkbenchScreen, Dialog, ReadingDialog, ButtonDialog, ExaminationScreen, ChartsScreen)
+KINDS = (WorkbenchScreen, Dialog, ReadingDialog, ButtonDialog, ExaminationScreen, ChartsScreen, TableScreen)
 
 SCREENS: dict[type[Screen[Any]], Callable[[Recipe, Workbench], Screen[Any]]] = {
     ComposeScreen: lambda recipe, app: ComposeScreen(app),

@@ -10,9 +10,9 @@ from textual.content import Content
 
 from workbench.events import SEVERITY, Finished
 from workbench.runs.store.control_file import Action as Request
-from workbench.tui.common import clipboard, texts
+from workbench.tui.common import texts
 from workbench.tui.common.actions import ACTIONS, bindings
-from workbench.tui.common.clipboard import rerun_command
+from workbench.tui.common.clipboard import copy_command
 from workbench.tui.common.screens import ConfirmScreen, KeyBar, TopBar
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Line, Pane, Text
@@ -233,13 +233,9 @@ class RunScreen(ChartsScreen):
 
     def action_copy(self) -> None:
         """The command that trains the same again, to the clipboard."""
-        tracked = self.services.tracked
-        if tracked is not None:
-            clipboard.copy(
-                self.app,
-                rerun_command(tracked.run, self.services.settings, self.services.device),
-                "the rerun command",
-            )
+        app = self.services
+        if app.tracked is not None:
+            copy_command(self.app, app.tracked.run, app.settings, app.device)
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the log."""
