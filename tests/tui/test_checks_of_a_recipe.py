@@ -17,7 +17,7 @@ from workbench.tui.common.editor import Editor
 from workbench.tui.common.widgets import Text
 from workbench.tui.compose import forms
 from workbench.tui.compose.examinations import TrialScreen, result
-from workbench.tui.compose.technique_list import rows
+from workbench.tui.compose.rows import rows
 
 FAKE = (sys.executable, "-P", str(Path(__file__).parent / "fake_check.py"))
 
