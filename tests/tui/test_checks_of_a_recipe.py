@@ -85,6 +85,14 @@ async def test_a_test_is_made_of_the_recipe_as_it_stands(make_app: AppFactory) -
         assert any("⠤" in line for line in said(app).splitlines())
 
 
+async def test_the_chart_of_a_test_does_without_braille_where_the_screens_do(make_app: AppFactory) -> None:
+    app = make_app(check_command=FAKE, settings={"ascii": True})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("b")
+        await until(pilot, lambda: "- the goal, a loss of 0.05" in said(app))
+        assert said(app).isascii() and "***" in said(app)
+
+
 async def test_what_is_wrong_is_said(make_app: AppFactory, recipe: Recipe) -> None:
     app = make_app(check_command=FAKE, recipe=recipe.model_copy(update={"seed": 13}))
     async with app.run_test(size=(80, 24)) as pilot:
