@@ -151,6 +151,7 @@ async def test_the_filter(make_app: AppFactory) -> None:
         await pilot.press("slash")
         await type_(pilot, "batch norm")
         assert [row.label for row in techniques(app)._rows if row.place] == ["batch_norm"]
+        assert app.layout["compose"]["place"] == "techniques.batch_norm"  # where the next session begins
         await pilot.press("enter", "space")
         assert not app.editor.recipe.on("batch_norm")
         await pilot.press("slash")

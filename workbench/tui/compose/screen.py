@@ -168,6 +168,7 @@ class ComposeScreen(WorkbenchScreen[None]):
     # What the list says
 
     @on(TechniqueList.Moved)
+    @on(ListPane.Filtered)
     def _moved(self) -> None:
         self._remember()
         self._show_card()
@@ -184,10 +185,6 @@ class ComposeScreen(WorkbenchScreen[None]):
     @on(SampleGrid.RoomChanged)
     def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
         self.services.preview.room_for_samples(event.count, event.side)
-
-    @on(ListPane.Filtered)
-    def _filtered(self) -> None:
-        self._show_card()
 
     def key_escape(self) -> None:
         """Away with the filter."""

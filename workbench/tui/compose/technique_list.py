@@ -170,7 +170,10 @@ class ListPane(Composed, Vertical):
     """The list under its filter. What it shows is found anew whenever the filter changes."""
 
     class Filtered(Message):
-        """Other lines are shown."""
+        """Other lines are shown, and the cursor may stand elsewhere: what the list says then goes no further than here.
+
+        Textual ends a message at the widget in whose handler it was made.
+        """
 
     def __init__(self, editor: Editor) -> None:
         super().__init__(id="list-pane", classes="pane")
