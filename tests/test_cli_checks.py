@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.runs.helpers import Command, invoke
-from workbench.commands.check import range_chart
+from workbench.commands.check import overfit_chart, range_chart
 from workbench.evaluation.results import Mistake, Results, write_results
 from workbench.recipe.registries import CHECKS
 from workbench.runs.store.directory import RunDirectory
@@ -73,6 +74,14 @@ def test_one_check_alone_and_the_range_test(workbench: Command) -> None:
     assert rates == sorted(rates) and rates[0] < tested["suggestion"] < rates[-1]
     out = workbench("check", "small.toml", "--device", "cpu", "--range-test").out
     assert f"try {tested['suggestion']:.2g}" in out and "┊" in out
+
+
+def test_the_overfit_test_draws_its_losses(workbench: Command) -> None:
+    arguments = ("check", "small.toml", "--device", "cpu", "--only", "overfit_batch")
+    learned = json.loads(workbench(*arguments, "--json").out)["figures"]["overfit_batch"]
+    assert learned["losses"][0] > 1 > learned["goal"] > learned["losses"][-1]
+    chart = overfit_chart(learned["losses"], learned["goal"])
+    assert workbench(*arguments).out.endswith("\n".join(["", *chart, ""]))
 
 
 @pytest.mark.parametrize(
@@ -161,6 +170,17 @@ def test_a_chart_leaves_out_what_is_not_finite() -> None:
     drawn = "\n".join(lines)
     assert "┊" in drawn and "⠤" in drawn and {"2┤", "1┤"} <= set(re.findall(r"\d┤", drawn))
     assert range_chart([(0.1, float("nan"))], 0.1) == ["the loss was never finite"]
+
+
+def test_the_losses_of_a_batch_by_heart_fall_to_the_goal() -> None:
+    *lines, goal = overfit_chart([2.0, math.nan, 0.2, 0.03], 0.05)
+    assert goal == "─ the goal, a loss of 0.05"
+    assert lines[-1].split() == ["0", "1", "2", "3", "steps"]
+    rows = {line.split("┤")[0].strip(): line for line in lines if "┤" in line}
+    assert "─" in rows["0.05"] and "─" not in rows["2"]
+    assert len(overfit_chart([2.0, 1.9] * 100, 0.05)[-2].split()) >= 5  # so many steps have no tick each
+    assert overfit_chart([math.nan] * 3, 0.05) == ["the loss was never finite"]
+    assert overfit_chart([0.01], 0.05) == ["the goal was reached before the first step"]
 
 
 def test_the_list_of_checks_has_names_and_titles(workbench: Command) -> None:

@@ -14,9 +14,12 @@ from tests.checks.conftest import Make, before, digits, plant, split_of, wrong
 from workbench.checks.base import chosen
 from workbench.checks.duplicates import duplicates
 from workbench.checks.learning_rate_range import explosion, suggestion
+from workbench.checks.overfit_batch import OverfitBatch
+from workbench.checks.training_images import training_images
 from workbench.data import shared_memory
 from workbench.data.splits import ArraySplit
 from workbench.engine.build import Build
+from workbench.engine.dry_run import memorise
 from workbench.recipe.registries import CHECKS
 
 DEAR = [spec.name for spec in CHECKS if spec.asked_for()]
@@ -194,6 +197,15 @@ def test_the_memory_estimate_is_near_what_a_step_takes(digits_recipe: str, tmp_p
 def frozen_but_for_the_output(build: Build) -> None:
     for name, weight in build.model.named_parameters():
         weight.requires_grad_(name == "output.bias")
+
+
+def test_the_losses_of_a_batch_by_heart_are_those_of_its_training(make: Make) -> None:
+    build = make()
+    images, labels = training_images(build, 32)
+    losses = memorise(build.model, images, labels, 200, 3e-3, 0.05)
+    assert len(losses) > 2
+    figures = OverfitBatch().examine(build).figures
+    assert figures == {"losses": losses, "goal": 0.05}
 
 
 def test_a_network_that_cannot_learn_a_batch(make: Make) -> None:

@@ -40,7 +40,7 @@ def test_from_composing_to_saving_with_a_lost_terminal_between(
     first.keys("Enter", "Space")
     first.wait_for("[x] label_smoothing", "unsaved")
     first.keys("r")
-    first.wait_for("loading torch and the data")
+    first.wait_for("loading torch")
     first.keys("p")  # before its first step, so that it is still at work when the next terminal is there
     first.wait_for("paused", seconds=120)
     (run,) = [found.run for found in list_runs(tmp_path / "runs") if found.state == "paused"]

@@ -17,7 +17,7 @@ from workbench.tui.common.editor import Editor
 from workbench.tui.common.widgets import Text
 from workbench.tui.compose import forms
 from workbench.tui.compose.examinations import TrialScreen, result
-from workbench.tui.compose.technique_list import rows
+from workbench.tui.compose.rows import rows
 
 FAKE = (sys.executable, "-P", str(Path(__file__).parent / "fake_check.py"))
 
@@ -81,7 +81,16 @@ async def test_a_test_is_made_of_the_recipe_as_it_stands(make_app: AppFactory) -
         assert app.screen.query_one(".trial--said").size.width >= WIDTH  # the chart's
         assert said(app).startswith("check something (learning_rate_range): fail: found 0.375\\x1b[2J\n")
         await pilot.press("escape", "b")
-        await until(pilot, lambda: "(overfit_batch)" in said(app))
+        await until(pilot, lambda: "(overfit_batch)" in said(app) and "the goal, a loss of 0.05" in said(app))
+        assert any("⠤" in line for line in said(app).splitlines())
+
+
+async def test_the_chart_of_a_test_does_without_braille_where_the_screens_do(make_app: AppFactory) -> None:
+    app = make_app(check_command=FAKE, settings={"ascii": True})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("b")
+        await until(pilot, lambda: "- the goal, a loss of 0.05" in said(app))
+        assert said(app).isascii() and "***" in said(app)
 
 
 async def test_what_is_wrong_is_said(make_app: AppFactory, recipe: Recipe) -> None:

@@ -15,7 +15,7 @@ from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.app.commands import ALSO, ELSEWHERE, Commands
 from workbench.tui.app.workbench import Workbench
 from workbench.tui.common.actions import ACTIONS
-from workbench.tui.common.screens import ConfirmScreen
+from workbench.tui.common.screens import ConfirmScreen, KeyBar
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.files import SaveScreen
 from workbench.tui.compose.form_screen import FieldRow, FormScreen
@@ -151,15 +151,30 @@ async def test_the_filter(make_app: AppFactory) -> None:
         await pilot.press("slash")
         await type_(pilot, "batch norm")
         assert [row.label for row in techniques(app)._rows if row.place] == ["batch_norm"]
+        assert app.layout["compose"]["place"] == "techniques.batch_norm"  # where the next session begins
         await pilot.press("enter", "space")
         assert not app.editor.recipe.on("batch_norm")
         await pilot.press("slash")
         await type_(pilot, "no such thing")
         assert techniques(app)._rows == []
+        assert techniques(app).render_line(0).text.strip() == "nothing is like that; esc shows all"
+        footer = app.screen.query_one(KeyBar)
+        assert "filter" in footer.plain and "on/off" not in footer.plain and "edit" not in footer.plain
         await pilot.press("enter", "j", "space", "enter")  # nothing there to switch or edit
         await pilot.press("escape")
         assert len(techniques(app)._rows) > 20
-        assert techniques(app).has_focus
+        assert techniques(app).has_focus and "on/off" in footer.plain
+
+
+async def test_without_a_change_there_is_none_to_undo(make_app: AppFactory) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 24)) as pilot:
+        await go_to(pilot, "techniques.batch_norm")
+        assert not app.editor.changed and app.screen.check_action("undo", ()) is None
+        await pilot.press("space")
+        assert app.editor.changed and app.screen.check_action("undo", ()) is True
+        await pilot.press("u")
+        assert app.screen.check_action("undo", ()) is None and app.editor.recipe.on("batch_norm")
 
 
 async def test_conflicts_are_shown_at_once_and_stop_a_run(make_app: AppFactory) -> None:

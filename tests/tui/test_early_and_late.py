@@ -43,11 +43,13 @@ from workbench.tui.compose.preview_client import PreviewHeard
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.profile.measurement import ProfileHeard
 from workbench.tui.profile.screen import ProfileScreen
+from workbench.tui.run.charts import ChartsScreen
 from workbench.tui.run.results import ResultsScreen
 from workbench.tui.run.screen import RunScreen
 from workbench.tui.runs.screen import RunsScreen
+from workbench.tui.runs.table import TableScreen
 
-KINDS = (WorkbenchScreen, Dialog, ReadingDialog, ButtonDialog, ExaminationScreen)
+KINDS = (WorkbenchScreen, Dialog, ReadingDialog, ButtonDialog, ExaminationScreen, ChartsScreen, TableScreen)
 
 SCREENS: dict[type[Screen[Any]], Callable[[Recipe, Workbench], Screen[Any]]] = {
     ComposeScreen: lambda recipe, app: ComposeScreen(app),

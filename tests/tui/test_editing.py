@@ -12,8 +12,7 @@ from workbench.recipe.registries import TECHNIQUES
 from workbench.tui.common.editor import Editor
 from workbench.tui.common.texts import diff
 from workbench.tui.compose import forms, texts
-from workbench.tui.compose.technique_list import rows
-from workbench.tui.compose.values import Values, fitting, short, values
+from workbench.tui.compose.rows import Values, fitting, rows, short, values
 
 
 def test_a_toggle_forth_and_back_leaves_no_trace(recipe: Recipe) -> None:

@@ -15,7 +15,17 @@ from workbench.runs.find.resolve import resolve_recipe
 from workbench.runs.store.directory import create_run
 from workbench.runs.store.status import Status, write_status
 from workbench.tui.common.widgets import Text
-from workbench.tui.compose.opening import BY_ABOUT, WIDE, OpenScreen, details, found, heading, line, recipe_files
+from workbench.tui.compose.opening import (
+    BY_ABOUT,
+    NOTHING,
+    WIDE,
+    OpenScreen,
+    details,
+    found,
+    heading,
+    line,
+    recipe_files,
+)
 
 
 def names(wanted: str) -> list[str]:
@@ -40,6 +50,9 @@ def test_a_line_has_the_width_that_there_is() -> None:
     for width in (30, 72, WIDE - 1, WIDE, 150, 220):
         assert len(line(file, width)) <= width
         assert len(heading(width)) <= width
+    narrow = line(file, 72).plain
+    assert heading(72).index("parameters") + len("parameters") == narrow.index("1.97 M") + len("1.97 M")
+    assert heading(72).index("what") == narrow.index("94 % in 8 epochs")
     assert "1.97 M" in line(file, 72).plain and "94.01 %" not in line(file, 72).plain
     wide = line(file, 150).plain
     assert "1,971,352  94.01 %" in wide and "94.1 ± 0.1 %" in wide
@@ -58,6 +71,8 @@ def test_what_is_known_of_a_recipe_is_said() -> None:
         "H100",
     ):
         assert words in said, words
+    brief = details(file, (), brief=True).plain
+    assert "H100" in brief and "torch" in said and "torch" not in brief
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
@@ -83,6 +98,8 @@ async def test_the_recipe_under_the_cursor_is_described_with_the_runs_that_train
         assert options.virtual_size.width <= options.size.width
         await pilot.press("escape", "o")
         await type_(pilot, "no such words")
-        assert "no recipe has these words" in app.screen.query_one("#open-details", Text).plain
+        options = app.screen.query_one("#open-files", OptionList)
+        assert [str(option.prompt) for option in options.options] == [NOTHING]
+        assert not app.screen.query_one("#open-details", Text).plain
         await pilot.press("enter")
         assert isinstance(app.screen, OpenScreen)

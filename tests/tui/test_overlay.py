@@ -15,13 +15,14 @@ from tests.tui.many_runs import many_runs
 from tests.tui.test_charts import plain
 from workbench.events import Resumed, to_json
 from workbench.runs.find.catalog import Catalog, Entry
+from workbench.runs.find.fields import field
 from workbench.runs.find.groups import grouped
 from workbench.runs.find.keys import Vocabulary
-from workbench.runs.find.query import field
 from workbench.runs.find.varying import varying
 from workbench.runs.store.directory import RunDirectory
 from workbench.tui.charts import engine
 from workbench.tui.common.palette import Palette
+from workbench.tui.common.words import cut_apart, shared_out
 from workbench.tui.runs.columns import Context, cells
 from workbench.tui.runs.fitting import chosen, fitting, possible, sorted_in_sight
 from workbench.tui.runs.lister import METRICS, XS, CurveReader, Curves
@@ -223,3 +224,21 @@ def test_columns_that_were_asked_for_stand_in_that_order(tmp_path: Path) -> None
     assert [column.title for column in columns] == ["", "age", "lr", "host", "test"]
     words = [column.cell(entries[0], Context(NOW))[0] for column in columns[2:4]]
     assert words == ["0.01", "box"]
+
+
+def test_names_that_are_cut_still_differ() -> None:
+    assert cut_apart(["+label_smoothing", "+cutout"], [12, 12]) == ["+label_smoo…", "+cutout"]
+    alike = ["+label_smoothing +cutmix", "+label_smoothing +mixup", "+sam"]
+    assert cut_apart(alike, [12] * 3) == ["+labe…cutmix", "+labe…+mixup", "+sam"]
+    assert cut_apart(["epoch-last-1-of-it", "epoch-past-1-of-it"], [12] * 2) == ["epoch-last-…", "epoch-past-…"]
+    assert cut_apart(["resnet lr 0.1 wide", "resnet lr 0.3 wide"], [9] * 2) == ["…0.1 wide", "…0.3 wide"]
+    assert cut_apart(["same thing", "same thing"], [6] * 2) == ["same …"] * 2  # nothing tells them apart
+    for width in range(5, 30):
+        assert all(len(text) <= width for text in cut_apart(alike, [width] * 3))
+
+
+def test_short_names_leave_their_room_to_the_long_ones() -> None:
+    assert shared_out([16, 7, 5], 40) == [16, 7, 5]
+    assert shared_out([16, 7, 5], 24) == [12, 7, 5]
+    assert shared_out([30, 30, 4], 34) == [15, 15, 4]
+    assert shared_out([], 10) == [] and shared_out([5, 5], -3) == [0, 0]

@@ -10,7 +10,7 @@ from tests.tui.fakes import NOW, history, started, trained
 from workbench.events import Finished, Resumed
 from workbench.runs.store.machine import Sample
 from workbench.tui.charts.engine import plain
-from workbench.tui.charts.plot import Plot, Series
+from workbench.tui.charts.plot import Plot, Series, titled
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Palette
 from workbench.tui.run.plots import plots, progress_of
@@ -24,18 +24,45 @@ def view_of(until: int = 150) -> RunView:
 
 
 def figures(plot: Plot, cursor: float | None = None) -> dict[str, str]:
-    return {name: value for _, _, name, value in plot.figures(cursor, Palette())}
+    return {name: value for _, _, name, value, _ in plot.figures(cursor, Palette())}
 
 
 def test_the_newest_figures_and_those_under_the_cursor() -> None:
     view = view_of()
     loss, accuracy, rate, pace, *_ = plots(view, 4)
     assert figures(loss) == {"train": f"{view.loss.latest():.3f}", "test": "0.136"}
-    assert figures(rate) == {"rate": "0.0174"} and figures(pace) == {"img/s": "512"}
+    assert figures(rate) == {"rate": "0.0174"} and figures(pace) == {"": "512 img/s"}
     at = figures(loss, cursor=72.0)  # between two points: the last one before
     assert at["raw"] == f"{trained(70).loss:.5f}"
     assert at["test"] == f"{history(50)[-2].loss:.5f}"  # type: ignore[attr-defined]
     assert set(figures(accuracy, cursor=72.0)) == {"raw", "train", "test"}
+
+
+def told(plot: Plot, width: int, cursor: float | None = None) -> str:
+    title, figures = titled(plot.title, plot.figures(cursor, Palette()), width)
+    return title + "".join(figure.sign + figure.name + figure.value for figure in figures)
+
+
+def test_a_narrow_title_keeps_name_unit_and_whole_values() -> None:
+    view = view_of()
+    view.feed_machine([Sample(NOW - 80, 100, 1.0, 2**30, 0.93, 3 * 2**30, 80 * 2**30)])
+    _, accuracy, rate, pace, memory, _ = plots(view, 4, pinned=view_of(100))
+    at = figures(accuracy, cursor=125.0)
+    raw, train, test, pinned = (at[name].removesuffix(" %") for name in ("raw", "train", "test", "pinned"))
+    assert told(accuracy, 80, 125.0).endswith(f"━ raw {raw} %  ━ train {train} %  ◆ test {test} %")
+    assert told(accuracy, 48, 125.0) == f"Accuracy ━ {pinned} % ━ {raw} % ━ {train} % ◆ {test} %"
+    assert told(accuracy, 47, 125.0) == f"Accuracy ━ {pinned} ━ {raw} ━ {train} ◆ {test} %"
+    assert told(accuracy, 36, 125.0) == f"Accuracy ━ {pinned} ━ {train} ◆ {test} %"  # the raw value goes first
+    assert told(accuracy, 26, 125.0) == f"Accuracy ━ {train} ◆ {test} %"
+    assert told(pace, 20) == "Through… ━ 512 img/s"
+    assert told(memory, 36, 125.0) == "GPU memory  ━ 3.000 of 80 GiB"
+    assert "planned" in told(rate, 76, 125.0) and told(rate, 36, 125.0).count("━") == 1
+    for plot in plots(view, 4, pinned=view_of(100)):
+        for cursor in (None, 125.0):
+            for width in range(24, 90):
+                said = told(plot, width, cursor)
+                values = figures(plot, cursor).values()
+                assert len(said) <= width and any(said.endswith(value) for value in values)
 
 
 def test_a_chart_without_mixed_training_accuracy_shows_the_tests_alone() -> None:
@@ -102,10 +129,10 @@ def test_a_cpu_run_shows_its_process_and_a_gpu_run_its_gpu() -> None:
     view.feed_machine([Sample(NOW - 100 + s, s, cpu=1.5, memory=2**30) for s in range(20)])
     cpu, memory = plots(view, 4)[4:]
     assert (cpu.title, memory.title) == ("CPU", "Memory")
-    assert figures(cpu) == {"of a core": "150 %"} and figures(memory) == {"GiB": "1.00"}
+    assert figures(cpu) == {"": "150 % of a core"} and figures(memory) == {"": "1.00 GiB"}
     view.feed_machine([Sample(NOW - 80, 100, 1.0, 2**30, 0.93, 3 * 2**30, 80 * 2**30)])
     memory, use = plots(view, 4)[4:]
-    assert figures(memory) == {"GiB of 80": "3.0"} and figures(use) == {"busy": "93 %"}
+    assert figures(memory) == {"": "3.0 of 80 GiB"} and figures(use) == {"busy": "93 %"}
 
 
 def test_samples_stand_at_the_step_of_their_moment() -> None:

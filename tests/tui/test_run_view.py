@@ -26,10 +26,12 @@ from workbench.events import (
 )
 from workbench.format import duration
 from workbench.recipe import Recipe
+from workbench.runs.store.machine import Sample
 from workbench.runs.store.status import Stage, after, write_status
+from workbench.tui.charts.viewport import Viewport
 from workbench.tui.common.words import place
 from workbench.tui.run.follower import Follower
-from workbench.tui.run.panes import at_work, loading, pace_line
+from workbench.tui.run.panes import at_work, axis, loading, pace_line
 from workbench.tui.run.tracking import Tracked
 from workbench.tui.run.view import RunView
 
@@ -255,3 +257,16 @@ def test_the_best_accuracy_so_far_is_said_beside_the_newest(tmp_path: Path, reci
     assert "test 90.00 %, best 91.00 % in epoch 1 " in pace_line(tracked, NOW).plain
     tracked.view.feed([replace(evaluated(46), split="validation", accuracy=0.8)])  # by which a best one is chosen
     assert "validation 80.00 %, the best so far" in pace_line(tracked, NOW).plain
+
+
+def test_what_slows_the_gpu_down_is_said_before_its_other_figures() -> None:
+    sample = Sample(
+        NOW, 0, 1.0, 0, gpu_power=412.5, gpu_clock=1755, gpu_temperature=61, gpu_slowed=("power cap reached",)
+    )
+    cursor, viewport = "step 150 · epoch 6.52 · 0:19", Viewport(_window=(5.0, 10.0))
+    wide = axis(viewport, cursor, sample, "other", 160).plain
+    assert "zoomed" in wide and "412 W 1,755 MHz 61 °C ! power cap reached" in wide and wide.endswith("behind: other")
+    assert axis(viewport, cursor, sample, "", 78).plain == f"at {cursor}   zoomed   GPU ! power cap reached"
+    assert axis(viewport, cursor, sample, "", 60).plain == f"at {cursor}   GPU ! power cap reached"
+    assert axis(viewport, cursor, replace(sample, gpu_slowed=()), "", 78).plain.endswith("412 W 1,755 MHz 61 °C")
+    assert axis(viewport, cursor, sample, "a-long-name-of-a-run", 78).plain.endswith("…")

@@ -21,7 +21,7 @@ from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.notes import baseline, pin, read_notes
 from workbench.runs.store.status import read_status, write_status
 from workbench.tui.app.workbench import Workbench
-from workbench.tui.common.screens import ConfirmScreen, LineScreen
+from workbench.tui.common.screens import ConfirmScreen, KeyBar, LineScreen
 from workbench.tui.common.widgets import Pane, Text
 from workbench.tui.compose.screen import ComposeScreen
 from workbench.tui.run.screen import RunScreen
@@ -58,6 +58,10 @@ def text(app: Workbench, name: str) -> str:
     return found.text.plain if isinstance(found, Pane) else found.plain if isinstance(found, Text) else ""
 
 
+def keys(app: Workbench) -> list[str]:
+    return screen(app).query_one(KeyBar).plain.split()
+
+
 async def read(pilot: TestPilot, app: Workbench) -> None:
     """Wait until all that is wanted was read."""
 
@@ -78,9 +82,11 @@ async def test_no_runs_yet_says_what_to_do(make_app: AppFactory) -> None:
         await until(pilot, lambda: "No runs yet in ./runs. Press 1" in text(app, "runs-nothing"))
         await pilot.press("enter", "space", "d", "b", "l", "c", "t", "n", "j", "s", "S", "v", "m", "x", "escape")
         assert isinstance(app.screen, RunsScreen)
+        assert keys(app) == ["?", "help", "q", "quit"]  # an empty screen offers only what acts
         many_runs(Path("runs"), 1, NOW)
         await until(pilot, lambda: "finished" in lines(app)[1] or "stopped" in lines(app)[1])
         assert not screen(app).query_one("#runs-nothing").display
+        await until(pilot, lambda: keys(app)[:4] == ["⏎", "watch", "space", "select"])
 
 
 async def test_the_table_and_its_order(make_app: AppFactory, runs: list[RunDirectory]) -> None:
@@ -126,6 +132,7 @@ async def test_filtering_as_one_types(make_app: AppFactory, runs: list[RunDirect
         app.screen.query_one(Input).value = "nothing-like-it"
         await pilot.pause()
         assert "No run is like that" in text(app, "runs-nothing")
+        assert keys(app) == ["/", "filter", "esc", "clear", "?", "help", "q", "quit"]
         assert not screen(app).query_one("#runs-problem").display
         await pilot.press("escape")
         assert len(screen(app).browser.rows) == 15 and isinstance(app.focused, RunTable)
@@ -145,6 +152,25 @@ async def test_nothing_is_said_of_curves_before_they_are_read(make_app: AppFacto
         await pilot.press("v")
         await until(pilot, lambda: bool(overlay.chart.text.strip()))
         assert not overlay.nothing.plain
+
+
+async def test_the_line_above_the_table_says_what_a_filter_makes_common(
+    make_app: AppFactory, runs: list[RunDirectory]
+) -> None:
+    app = make_app(now=lambda: NOW)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await read(pilot, app)
+        assert text(app, "runs-common").split("all ")[1].strip() == "cpu · cnn · digits · batch 64"
+        await pilot.press("slash")
+        for wanted, common in (
+            ("+cutout", "small · cpu · cnn · digits · 10 epochs · batch 64 · +cutout"),
+            ("learning_rate>0.02", "cpu · cnn · digits · 10 epochs · batch 64 · lr 0.05"),
+            ("learning_rate>0.005", "cpu · cnn · digits · batch 64 · lr>0.005"),
+            ("batch_size=64", "cpu · cnn · digits · batch 64"),
+        ):
+            screen(app).query_one("#runs-filter", Input).value = wanted
+            await until(pilot, lambda common=common: text(app, "runs-common").endswith(f"all {common}"))  # type: ignore[misc]
 
 
 async def test_selected_runs_keep_their_looks_and_are_compared(make_app: AppFactory, runs: list[RunDirectory]) -> None:

@@ -31,19 +31,21 @@ class OverfitBatch(Check):
     goal: float = parameter(0.05, gt=0, le=10, unit="nats", description="loss at which the batch counts as learned")
 
     def examine(self, build: Build) -> Result:
-        """On a copy, in fp32."""
+        """On a copy, in fp32. Figures: losses (nats, before each step), goal."""
         from workbench.checks.training_images import training_images
         from workbench.engine.dry_run import memorise
 
         images, labels = training_images(build, self.images)
         losses = memorise(build.model, images, labels, self.steps, self.rate, self.goal)
-        best = min(losses)
+        best, figures = min(losses), {"losses": losses, "goal": self.goal}
         expected = f"loss below {self.goal:g} within {self.steps} steps"
         found = f"{losses[-1]:.3f} after {len(losses) - 1} steps, from {losses[0]:.3f}"
         if len(losses) < 2 and losses[0] < self.goal:
-            return not_judged("the loss is below the goal before the first step", "", expected, f"{losses[0]:.3f}")
+            reason = "the loss is below the goal before the first step"
+            return not_judged(reason, "", expected, f"{losses[0]:.3f}", **figures)
         if losses[-1] < self.goal:
-            return Result("pass", expected, found, f"the network can learn {len(images)} images by heart")
+            reason = f"the network can learn {len(images)} images by heart"
+            return Result("pass", expected, found, reason, "", figures)
         reason = f"the loss on {len(images)} images comes down to {best:.3f} only: something keeps it from learning"
         advice = "look at the labels, at what detaches gradients in the model, and at its capacity"
-        return Result("fail", expected, found, reason, advice)
+        return Result("fail", expected, found, reason, advice, figures)

@@ -20,7 +20,7 @@ from workbench.recipe import Recipe, read_recipe_file
 from workbench.recipe.errors import InputError
 from workbench.recipe.registries import CHECKS
 from workbench.runs.find.resolve import resolve_recipe
-from workbench.tui.charts.drawing import Axis, Layer, draw, log_axis, span_axis
+from workbench.tui.charts.drawing import Axis, Layer, draw, log_axis, logarithm, nice_ticks, span_axis
 from workbench.tui.charts.engine import plain, sign_of
 
 WIDTH, HEIGHT = 72, 15
@@ -114,10 +114,34 @@ def _say_report(recipe: Recipe, report: dict[str, Any]) -> None:
         say(note)
     for found in report["checks"]:
         say(check_line(CheckFinished(**found), ids=True))
-    if tested := report.get("figures", {}).get("learning_rate_range"):
-        say()
-        for line in range_chart(tested["points"], tested["suggestion"]):
-            say(line)
+    figures = report.get("figures", {})
+    charts = []
+    if learned := figures.get("overfit_batch"):
+        charts.append(overfit_chart(learned["losses"], learned["goal"]))
+    if tested := figures.get("learning_rate_range"):
+        charts.append(range_chart(tested["points"], tested["suggestion"]))
+    for chart in charts:
+        say("\n".join(["", *chart]))
+
+
+def overfit_chart(losses: Sequence[float], goal: float) -> list[str]:
+    """Lines that show the loss (nats) on one batch over the steps, on a logarithmic scale down to the goal.
+
+    losses: before each step; one that is not finite is a gap, and of those without a step between them is no chart.
+    """
+    if len(losses) < 2:
+        return ["the goal was reached before the first step"]
+    known = [(float(step), loss) for step, loss in enumerate(losses)]
+    if not any(math.isfinite(loss) for loss in losses):
+        return ["the loss was never finite"]
+    last = len(losses) - 1
+    ticks = [step for step in nice_ticks(0, last, WIDTH // 12) if step == int(step)]
+    x = Axis(0.0, last, [(step, f"{step:,.0f}") for step in ticks], "steps")
+    y = log_axis([*losses, goal], HEIGHT)
+    aim = Layer(logarithm((last * cell / WIDTH, goal) for cell in range(WIDTH + 1)), 7, mark="─")
+    ascii = ascii_only()
+    lines = plain(draw([aim, Layer(logarithm(known), 7)], x, y, WIDTH, HEIGHT, 7, ascii=ascii)).split("\n")
+    return [*lines, f"{sign_of('─', ascii)} the goal, a loss of {goal:g}"]
 
 
 def range_chart(points: Sequence[tuple[float, float]], suggestion: float | None) -> list[str]:

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from workbench.commands.output import VisibleConsole, ascii_only, on_terminal, terminal_width
 from workbench.printing import say
+from workbench.tui.charts.plot import titled
 from workbench.tui.charts.viewport import Viewport
 from workbench.tui.common.palette import Colour, Palette
 from workbench.tui.run.plots import plots, progress_of
@@ -29,8 +30,8 @@ def say_curves(view: RunView) -> None:
         rows, _ = plot.draw(width, HEIGHT, viewport, progress_of(view), palette)
         if not rows:  # too narrow
             continue
-        figures = plot.figures(None, palette)
-        title = [(f"{plot.title}  ", None), *((f"{sign} {name} {value}  ", its) for sign, its, name, value in figures)]
+        name, figures = titled(plot.title, plot.figures(None, palette), width)
+        title = [(name, None), *((f.sign + f.name + f.value, f.colour) for f in figures)]
         say()
         for row in (title, *rows):
             _say_row(row)

@@ -16,9 +16,10 @@ from workbench.recipe.errors import InputError
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Catalog, Entry
 from workbench.runs.find.compare import METRICS
+from workbench.runs.find.fields import ordered
 from workbench.runs.find.groups import Group, grouped
 from workbench.runs.find.keys import Vocabulary
-from workbench.runs.find.query import Query, QueryError, ordered, parse
+from workbench.runs.find.query import Query, QueryError, parse
 from workbench.runs.store.status import RunSummary
 
 
@@ -80,7 +81,7 @@ def runs_command(
     if as_json:
         say_json([_plain(entry, listing.baseline, group) | runs_table.values(entry, chosen, now) for entry in found])
     elif found:
-        runs_table.say_runs(found, chosen, now)
+        runs_table.say_runs(found, chosen, now, asked)
     elif listing.entries:
         hint = f"; {asked.hint}" if asked.hint else ""
         complain(f"no run in {settings.runs} is like that ({len(listing.entries):,} looked at){hint}")

@@ -10,11 +10,11 @@ from workbench.format import UNKNOWN, bare
 from workbench.recipe.errors import InputError
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Entry
+from workbench.runs.find.fields import FIELDS, Field, cell, field
 from workbench.runs.find.groups import Group
 from workbench.runs.find.keys import Vocabulary, value_of
-from workbench.runs.find.query import FIELDS, Field, field
-from workbench.runs.find.shown import cell
-from workbench.runs.find.varying import Varying, titles, varying
+from workbench.runs.find.query import Query
+from workbench.runs.find.varying import Varying, in_common, titles, varying
 
 By = Field | tuple[str, ...]
 Column = tuple[str, By]
@@ -39,12 +39,14 @@ def values(entry: Entry, columns: Sequence[Column], now: float) -> dict[str, Any
     return {"columns": found}
 
 
-def say_runs(found: Sequence[Entry], columns: Sequence[Column], now: float) -> None:
-    """Print the runs; on a terminal what all have in common above them."""
-    differences = varying([m for entry in found for m in (entry.members if isinstance(entry, Group) else (entry,))])
+def say_runs(found: Sequence[Entry], columns: Sequence[Column], now: float, query: Query) -> None:
+    """Print the runs that a query found; on a terminal what all have in common above them."""
+    runs = [m for entry in found for m in (entry.members if isinstance(entry, Group) else (entry,))]
+    differences = varying(runs)
     if not columns:
-        if differences.common and on_terminal():  # piped, only the table: its rows alone, with their recipe
-            say(f"all: {' · '.join(differences.common)}")
+        common = in_common(differences, query, runs)
+        if common and on_terminal():  # piped, only the table: its rows alone, with their recipe
+            say(f"all: {' · '.join(common)}")
         columns = _of_interest(found, differences, now)
     say_table([name for name, _ in columns], [[_cell(entry, by, now) for _, by in columns] for entry in found])
 

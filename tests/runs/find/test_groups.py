@@ -7,10 +7,10 @@ import pytest
 
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import METRICS, Metric
+from workbench.runs.find.fields import FIELDS, cell, ordered
 from workbench.runs.find.groups import Figure, Group, grouped
 from workbench.runs.find.keys import Keys
-from workbench.runs.find.query import FIELDS, ordered, parse
-from workbench.runs.find.shown import cell
+from workbench.runs.find.query import parse
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.notes import Notes
 from workbench.runs.store.status import Status

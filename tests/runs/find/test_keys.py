@@ -6,8 +6,9 @@ import pytest
 
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Entry
+from workbench.runs.find.fields import ordered
 from workbench.runs.find.keys import Keys, Vocabulary, read_keys
-from workbench.runs.find.query import QueryError, ordered, parse
+from workbench.runs.find.query import QueryError, parse
 from workbench.runs.store.directory import RunDirectory
 
 RECIPE = """format = 1

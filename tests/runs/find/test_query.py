@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.runs.find.catalog import NO_NOTES, Entry
-from workbench.runs.find.query import FIELDS, QueryError, ordered, parse
+from workbench.runs.find.fields import FIELDS, ordered
+from workbench.runs.find.query import QueryError, parse
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.notes import Notes
 from workbench.runs.store.status import Status

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.runs.find.catalog import Entry
-from workbench.runs.find.keys import Keys
-from workbench.runs.find.varying import in_short, telling, titles, varying
+from workbench.runs.find.keys import Keys, Vocabulary
+from workbench.runs.find.query import parse
+from workbench.runs.find.varying import in_common, in_short, telling, titles, varying
 from workbench.runs.store.directory import RunDirectory
 from workbench.runs.store.status import Status
 
@@ -62,3 +63,23 @@ def test_in_what_a_run_is_not_like_most() -> None:
     assert [telling(each, keys, runs) for each in runs] == [[], [], ["cutout"], ["sgd.learning_rate"]]
     assert in_short(runs[3], keys) == "lr 0.3 −cutout"
     assert in_short(runs[2], keys) == "lr 0.05 +cutout"
+
+
+def test_what_a_filter_makes_them_have_in_common_is_said_once() -> None:
+    def common(text: str, *runs: Entry) -> tuple[str, ...]:
+        query = parse(text, Vocabulary(entry.keys for entry in (*runs, run(cutout="on"))))
+        found = query.select(runs, 0.0)
+        return in_common(varying(found), query, found)
+
+    slow, fast, faster = run(), run(sgd__learning_rate=0.1), run(sgd__learning_rate=0.3, seed=1)
+    always = ("small", "cpu", "cnn", "digits", "10 epochs", "batch 64")
+    assert common("", slow, fast, faster) == always
+    assert common("lr>0.06", slow, fast, faster) == (*always, "lr>0.06")
+    assert common("lr>0.06 lr<0.2", slow, fast, fast, faster) == (*always, "seed 0", "lr 0.1")  # once, not twice
+    assert common("-learning_rate=0.1", slow, fast, faster) == (*always, "not lr=0.1")
+    assert common("+cutout", run(cutout="on"), run(cutout="on", seed=1), slow) == (*always, "+cutout")
+    assert common("!+cutout", run(cutout="on"), slow, faster) == (*always, "−cutout")
+    assert common("batch_size:64 model:cnn", slow, faster) == always  # they say it already
+    assert common("batch_size>32", slow, run(data__batch_size=128, seed=1)) == (*always[:-1], "batch>32")
+    assert common("state:finished small", slow, faster) == always  # that has a column
+    assert common("lr>0.2", slow, fast, faster) == ()  # one run has nothing in common with others

@@ -13,103 +13,19 @@ finds the runs with a technique, ``-cutmix`` those without.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from decimal import Decimal
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 from workbench.recipe.errors import nearest
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Entry
-from workbench.runs.find.keys import Vocabulary, order_of, value_of, value_test
-from workbench.runs.store.status import ACTIVE, ENDED, Status
-
-Kind = Literal["text", "share", "whole", "number", "duration"]
-Value = tuple[str, ...] | float | None
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field. ``read`` takes a run and the present moment: texts for kind "text", else a figure, None if unknown.
-
-    Shares are of 1, durations seconds. also: other names that people may write.
-    """
-
-    name: str
-    kind: Kind
-    about: str
-    read: Callable[[Entry, float], Value]
-    also: tuple[str, ...] = ()
-
-
-def _status(read: Callable[[Status], float | None]) -> Callable[[Entry, float], Value]:
-    return lambda entry, now: read(entry.status) if entry.status is not None else None
-
-
-FIELDS: dict[str, Field] = {
-    field.name: field
-    for field in (
-        Field("name", "text", "the run's name", lambda e, now: (e.name,), ("run",)),
-        Field("recipe", "text", "the recipe's name", lambda e, now: (e.recipe,)),
-        Field("state", "text", "its state; live and ended stand for several", lambda e, now: (e.state,)),
-        Field("tag", "text", "one of its tags", lambda e, now: e.notes.tags, ("tags",)),
-        Field("note", "text", "its note", lambda e, now: (e.notes.note,)),
-        Field("device", "text", "cpu, cuda:0, …", lambda e, now: (e.status.device if e.status else "",)),
-        Field("host", "text", "the machine's name", lambda e, now: (e.status.host if e.status else "",)),
-        Field("acc", "share", "test accuracy", _status(lambda s: s.test_accuracy), ("accuracy", "test")),
-        Field("best", "share", "best validation accuracy", _status(lambda s: s.best), ("validation",)),
-        Field("loss", "number", "training loss", _status(lambda s: s.loss)),
-        Field("test_loss", "number", "test loss", _status(lambda s: s.test_loss)),
-        Field("time", "duration", "training time", _status(lambda s: s.seconds), ("seconds",)),
-        Field("speed", "number", "images per second", _status(lambda s: s.images_per_second), ("img/s", "rate")),
-        Field("seed", "whole", "the seed", _status(lambda s: s.seed)),
-        Field("step", "whole", "steps done", _status(lambda s: s.step)),
-        Field("steps", "whole", "steps of the whole run", _status(lambda s: s.steps or None)),
-        Field("epoch", "number", "epochs done", _status(lambda s: s.epoch), ("epochs",)),
-        Field("age", "duration", "time since it was made", lambda e, now: max(0.0, now - e.created)),
-    )
-}
-_NAMES = {name: field for field in FIELDS.values() for name in (field.name, *field.also)}
-
-
-NO_KEYS = Vocabulary()
-
-
-def field(name: str, vocabulary: Vocabulary = NO_KEYS) -> Field | tuple[str, ...]:
-    """The field of a name, in any case, or the keys of the recipes. Raises RunError with the nearest one."""
-    if (known := _NAMES.get(name.lower())) is not None:
-        return known
-    if found := vocabulary.find(name):
-        return found
-    ends = {key.rpartition(".")[2] for key in vocabulary.names}
-    names = list(dict.fromkeys((*_NAMES, *vocabulary.names, *sorted(ends))))
-    hint = nearest(name.lower(), names, list_all=0, cutoff=0.7) or f"; there are {', '.join(FIELDS)}"
-    more = ", and every key of the recipes" if vocabulary.names and "there are" in hint else ""
-    raise RunError(f"no field '{name}'{hint}{more}") from None
-
-
-def ordered(
-    entries: Sequence[Entry], name: str, now: float, *, descending: bool = False, vocabulary: Vocabulary = NO_KEYS
-) -> list[Entry]:
-    """The runs sorted by a field; those without a value come last either way, equal ones keep their order."""
-    by = field(name, vocabulary)
-
-    def read(entry: Entry, now: float) -> Any:
-        if isinstance(by, Field):
-            return by.read(entry, now)
-        found = value_of(entry.keys, by)
-        return None if found is None else order_of(found)
-
-    def value(entry: Entry) -> Any:
-        found = read(entry, now)
-        return " ".join(found).lower() if isinstance(by, Field) and isinstance(found, tuple) else found
-
-    known = [(found, entry) for entry in entries if (found := value(entry)) is not None and found != ""]
-    known.sort(key=lambda pair: pair[0], reverse=descending)
-    kept = {id(entry) for _, entry in known}
-    return [entry for _, entry in known] + [entry for entry in entries if id(entry) not in kept]
-
+from workbench.runs.find.fields import NO_KEYS, Field, field
+from workbench.runs.find.keys import Vocabulary, value_of, value_test
+from workbench.runs.store.status import ACTIVE, ENDED
 
 STATES = sorted({*ACTIVE, *ENDED, "unknown", "live", "ended"})
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -130,7 +46,7 @@ class QueryError(RunError):
 class Term:
     """One condition. ``field`` is "" for a bare word, and for a technique, whose ``operator`` is "+".
 
-    hint: which values a key has, where no recipe has the wanted one.
+    hint: which values a key has, where no recipe has the wanted one. keys: those of the recipes that it looks at.
     """
 
     field: str
@@ -139,6 +55,7 @@ class Term:
     negated: bool
     test: Test = dataclass_field(compare=False, repr=False)
     hint: str = dataclass_field(default="", compare=False, repr=False)
+    keys: tuple[str, ...] = dataclass_field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         if self.operator == "+":
@@ -188,7 +105,7 @@ def _term(word: str, vocabulary: Vocabulary) -> Term | None:
         if match is None:
             if (rest[0] == "+" and len(rest) > 1) or (word[0] == "-" and vocabulary.is_on_somewhere(rest)):
                 technique = vocabulary.technique(rest.removeprefix("+"))
-                return Term("", "+", technique, negated, lambda entry, now: technique in entry.keys)
+                return Term("", "+", technique, negated, lambda entry, now: technique in entry.keys, keys=(technique,))
             wanted = rest.replace('"', "")
             return Term("", "", wanted, negated, _bare(wanted.lower())) if wanted else None
         operator, value = match["operator"], match["value"].replace('"', "")
@@ -199,7 +116,7 @@ def _term(word: str, vocabulary: Vocabulary) -> Term | None:
             name = found[0] if len(found) == 1 else match["field"].lower()
             right = value_test(name, operator, value)
             hint = "" if negated else vocabulary.hint(name, found, right)
-            return Term(name, operator, value, negated, lambda entry, now: right(value_of(entry.keys, found)), hint)
+            return Term(name, operator, value, negated, partial(_key, found, right), hint, found)
     except QueryError:
         raise
     except RunError as error:
@@ -211,6 +128,10 @@ def _term(word: str, vocabulary: Vocabulary) -> Term | None:
     else:
         test = _figure(found, operator, value)
     return Term(found.name, operator, value, negated, test)
+
+
+def _key(found: tuple[str, ...], right: Callable[[Any], bool], entry: Entry, now: float) -> bool:
+    return right(value_of(entry.keys, found))
 
 
 def _quoted(value: str) -> str:

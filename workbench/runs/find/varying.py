@@ -10,7 +10,8 @@ from typing import Any
 
 from workbench.format import bare
 from workbench.runs.find.catalog import Entry
-from workbench.runs.find.keys import SHORT
+from workbench.runs.find.keys import SHORT, value_of
+from workbench.runs.find.query import Query
 
 QUIET = {
     "train.threads", "train.log_every", "train.eval_every", "train.checkpoint_every", "train.compile", "data.workers",
@@ -73,6 +74,24 @@ def varying(entries: Sequence[Entry]) -> Varying:
     if len(told["seed"]) == 1:
         common.append(f"seed {next(iter(told['seed']))}")
     return Varying(tuple(usual), tuple(common), fields, usual)
+
+
+def in_common(differs: Varying, query: Query, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What all of several runs have, in short words; what a filter says of their recipes too.
+
+    Of a key that it names stands there the value that all have, ``lr 0.1``, or else the condition, ``lr>0.05``; of a
+    technique ``+cutmix`` or ``−cutmix``.
+    """
+    found = list(differs.common)
+    for term in query.terms if len(entries) > 1 else ():
+        values = {value_of(entry.keys, term.keys) for entry in entries}
+        if term.operator == "+":
+            found.append(f"{'−' if term.negated else '+'}{term.value}")
+        elif len(values) > 1 and term.keys:
+            found.append(f"{'not ' if term.negated else ''}{title(term.field)}{term.operator}{term.value}")
+        elif term.keys and not set(term.keys) & set(COMMON) and values != {None}:
+            found.append(f"{title(term.field)} {bare(values.pop())}")
+    return tuple(dict.fromkeys(found))
 
 
 def _keys(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -82,6 +82,7 @@ ALSO = {
     "runs.tags": "label",
     "runs.note": "comment write describe",
     "runs.sort": "order",
+    "runs.clear": "reset all unselect remove filter",
     "runs.copy": "clipboard rerun reproduce",
     "app.show_compose": "recipe techniques edit model data",
     "app.show_run": "training charts loss accuracy curves log",

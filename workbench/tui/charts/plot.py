@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from workbench.tui.charts.columns import at_step, reduce, thin
 from workbench.tui.charts.drawing import (
@@ -24,6 +24,7 @@ from workbench.tui.charts.drawing import (
 from workbench.tui.charts.engine import Rows, sign_of
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Colour, Palette
+from workbench.tui.common.words import cut
 
 if TYPE_CHECKING:
     from workbench.tui.charts.columns import Numbers
@@ -108,8 +109,8 @@ class Series:
     """One curve. steps and values: columns of one length, not finite values are gaps.
 
     colour: a field of the palette, or a colour. kind: "faint" is drawn through minimum and maximum of what falls into
-    a column, "line" through the last value of it, "marks" as single signs. sign: in the title, and of marks. newest:
-    whether its newest value says something: that of a plan is its end.
+    a column, "line" through the last value of it, "marks" as single signs. sign: in the title, and of marks. told:
+    which of its values the title may say: any, one under the cursor (the newest of a plan is its end), or none.
     """
 
     name: str
@@ -118,11 +119,48 @@ class Series:
     colour: str | Colour
     kind: Kind = "line"
     sign: str = "━"
-    newest: bool = True
+    told: Literal["any", "cursor", "none"] = "any"
 
     def rgb(self, palette: Palette) -> Colour:
         """Its colour."""
         return getattr(palette, self.colour) if isinstance(self.colour, str) else self.colour
+
+
+class Figure(NamedTuple):
+    """What the title of a chart says of one series. The lower its rank, the sooner it gives way to the others."""
+
+    sign: str
+    colour: Colour
+    name: str
+    value: str
+    rank: int = 0
+
+
+def titled(title: str, figures: Sequence[Figure], width: int) -> tuple[str, list[Figure]]:
+    """Title and figures, each with the blanks before it, in at most ``width`` cells; no value is ever cut.
+
+    What gives way, in this order: the names of the series, the wider gaps, a unit that all values have (the last one
+    keeps it), whole figures, the end of the title.
+    """
+    form, room = list[Figure](), width
+    for form in _forms(figures):
+        room = width - sum(len(f.sign) + len(f.name) + len(f.value) for f in form)
+        if len(title) <= room:
+            break
+    return cut(title, room), form
+
+
+def _forms(figures: Sequence[Figure]) -> Iterator[list[Figure]]:
+    yield [f._replace(sign=f"  {f.sign} ", name=f"{f.name} " if f.name else "") for f in figures]
+    yield [f._replace(sign=f"  {f.sign} ", name="") for f in figures]
+    left = list(figures)
+    while left:
+        narrow = [f._replace(sign=f" {f.sign} ", name="") for f in left]
+        yield narrow
+        parts = [f.value.partition(" ") for f in left]
+        if len({unit for _, _, unit in parts}) == 1:
+            yield [f._replace(value=value) for f, (value, _, _) in zip(narrow[:-1], parts, strict=False)] + narrow[-1:]
+        left.remove(min(left, key=lambda figure: figure.rank))
 
 
 @dataclass(frozen=True)
@@ -143,11 +181,12 @@ class Plot:
     positive: bool = False
     to_the_end: bool = False
 
-    def figures(self, cursor: float | None, palette: Palette) -> list[tuple[str, Colour, str, str]]:
-        """Sign, colour, name and value of the series: the newest values, or those at the cursor, the raw ones too."""
+    def figures(self, cursor: float | None, palette: Palette) -> list[Figure]:
+        """What the title says: the newest values, or those at the cursor, the raw ones too."""
         found = []
         for series in self.series:
-            if cursor is None and (not series.newest or (series.kind == "faint" and len(self.series) > 1)):
+            aside = series.kind == "faint" and len(self.series) > 1
+            if series.told == "none" or (cursor is None and (aside or series.told == "cursor")):
                 continue
             value = at_step(series.steps, series.values, math.inf if cursor is None else cursor)
             if cursor is None and math.isnan(value):
@@ -155,7 +194,8 @@ class Plot:
             if len(series.values):
                 text = (self.write if cursor is None else self.exact)(value)
                 sign = sign_of(series.sign, palette.ascii)
-                found.append((sign, series.rgb(palette), series.name, text))
+                rank = 0 if aside else 1 if series.told == "cursor" else 2
+                found.append(Figure(sign, series.rgb(palette), series.name, text, rank))
         return found
 
     def draw(

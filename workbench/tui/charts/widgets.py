@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from workbench.tui.charts.drawing import Drawing
 from workbench.tui.charts.engine import Rows, Run, plain, sign_of
-from workbench.tui.charts.plot import Plot
+from workbench.tui.charts.plot import Figure, Plot, titled
 from workbench.tui.charts.viewport import Progress, Viewport
 from workbench.tui.common.palette import Colour, Palette
 from workbench.tui.common.widgets import Cell, cells, changed, strip
@@ -87,9 +87,6 @@ def cells_of(row: Sequence[Run], width: int) -> list[Cell]:
     return cells([(text, Style.null() if colour is None else _style(colour)) for text, colour in row], width)
 
 
-Figure = tuple[str, Colour, str, str]
-
-
 class PlotView(Chart, can_focus=True):
     """Shows a plot; says what the mouse asks of the axis that it shares with others."""
 
@@ -147,19 +144,13 @@ class PlotView(Chart, can_focus=True):
         frame, text = _style(palette.frame), _style(palette.text)
         name = self.plot_shown.title if self.plot_shown else ""
         rule = sign_of("─", palette.ascii)
-        head = [(f"{rule} ", frame), (name, _style(palette.smooth, bold=True) if self.has_focus else text)]
-        figures = self._figures
-        needed = len(name) + 4 + len(self._note) + 2 + sum(len(v) + 4 for _, _, _, v in figures)
-        named = needed + sum(len(n) + 1 for _, _, n, _ in figures) <= width
-        gap = "  " if needed <= width else " "
-        parts = list(head)
-        for sign, colour, label, value in figures:
-            parts.append((f"{gap}{sign} ", _style(colour)))
-            if named:
-                parts.append((f"{label} ", frame))
-            parts.append((value, _style(palette.text, bold=True)))
-        if self._note:
-            parts.append((f"  {self._note}", frame))
+        note = f"  {self._note}" if self._note else ""
+        name, figures = titled(name, self._figures, width - 2 - len(note))
+        parts = [(f"{rule} ", frame), (name, _style(palette.smooth, bold=True) if self.has_focus else text)]
+        for figure in figures:
+            parts += [(figure.sign, _style(figure.colour)), (figure.name, frame)]
+            parts.append((figure.value, _style(palette.text, bold=True)))
+        parts.append((note, frame))
         used = sum(len(part) for part, _ in parts)
         return [*parts, (" ", frame), (rule * max(0, width - used - 1), frame)]
 

@@ -137,7 +137,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs", "copy", "y", "Copy the command that trains the same again"),
     Action("runs", "delete", "d", "Delete the selected runs, or the one under the cursor", "delete"),
     Action("runs", "undo", "u", "Bring back what was deleted last", display="u"),
-    Action("runs", "clear", "escape", "Away with the filter, then with the selection", display="esc"),
+    Action("runs", "clear", "escape", "Away with the filter, then with the selection", "clear", "esc"),
     Action("runs", "scroll(1)", "ctrl+d", "Scroll the details down", palette=False),
     Action("runs", "scroll(-1)", "ctrl+u", "Scroll the details up", palette=False),
     Action("app", "show('compose')", "1", "Compose: put a recipe together"),

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Protocol, TypeVar
 
 from textual.message import Message
@@ -90,9 +90,12 @@ class Child:
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGTERM)
 
-    def lines(self, command: Sequence[str], words: IO[str] | int = subprocess.DEVNULL) -> Iterator[str]:
-        """Start it and follow its output to the end; nothing where it was stopped before. words: for its errors.
+    def lines(
+        self, command: Sequence[str], words: IO[str] | int = subprocess.DEVNULL, environment: Mapping[str, str] = {}
+    ) -> Iterator[str]:
+        """Start it and follow its output to the end; nothing where it was stopped before.
 
+        words: for its errors. environment: what it has beside the usual.
         Raises OSError where it cannot be started.
         """
         with self._lock:
@@ -106,7 +109,7 @@ class Child:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                env=child_environment(),
+                env={**child_environment(), **environment},
                 start_new_session=True,
             )
         assert process.stdout is not None

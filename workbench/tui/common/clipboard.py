@@ -35,6 +35,11 @@ def copy(app: App[Any], text: str, what: str) -> None:
     app.push_screen(CopiedScreen(text, what, whole=len(text) * 4 / 3 < LIMIT))
 
 
+def copy_command(app: App[Any], run: RunDirectory, settings: Settings, device: str) -> None:
+    """Copy the command that trains a run's recipe again."""
+    copy(app, rerun_command(run, settings, device), "the rerun command")
+
+
 def rerun_command(run: RunDirectory, settings: Settings, device: str) -> str:
     """The command line that trains a run's recipe again, from any folder."""
     words = ["workbench", "run", str(absolute(run.recipe_file)), "--data-root", str(absolute(settings.data_root))]

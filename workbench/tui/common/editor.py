@@ -74,6 +74,11 @@ class Editor:
         self.recipe = recipe
         return True
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is a change that can be undone."""
+        return bool(self._undo)
+
     def undo(self) -> bool:
         """Go back one change; False if there is none."""
         if not self._undo:

@@ -45,6 +45,12 @@ class Text(Composed, Static):
             return False
         return before.get_height({}, width) == after.get_height({}, width)
 
+    def show_any(self, content: Content) -> None:
+        """Show a text; where it is empty, take no room."""
+        self.show(content)
+        if self.display != bool(content):
+            self.display = bool(content)
+
     @property
     def plain(self) -> str:
         """What is shown, without styles."""

@@ -78,3 +78,37 @@ def cut(text: str, width: int, *, start: bool = False) -> str:
         return text
     kept = max(0, width - 1)
     return "…" + text[len(text) - kept :] if start else text[:kept] + "…"
+
+
+def cut_apart(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Each text in at most its width, cut so that texts that differ look different: at the end, else in the middle.
+
+    Where that does not tell them apart either, their start is cut off.
+    """
+    full = [visible(text, keep="") for text in texts]
+    found = [cut(text, width) for text, width in zip(full, widths, strict=True)]
+    for shorter in (_middle, _start):
+        alike = [
+            place for place, text in enumerate(found) if len({full[n] for n, t in enumerate(found) if t == text}) > 1
+        ]
+        for place in alike:
+            found[place] = shorter(full[place], widths[place])
+    return found
+
+
+def _middle(text: str, width: int) -> str:
+    head = max(0, (width - 1) // 2)
+    return text[:head] + cut(text[head:], width - head, start=True)
+
+
+def _start(text: str, width: int) -> str:
+    return cut(text, width, start=True)
+
+
+def shared_out(lengths: Sequence[int], room: int) -> list[int]:
+    """``room`` cells for texts of these lengths: none gets more than it needs, what is left goes to the longer ones."""
+    found = [0] * len(lengths)
+    for done, place in enumerate(sorted(range(len(lengths)), key=lambda place: lengths[place])):
+        found[place] = max(0, min(lengths[place], room // (len(lengths) - done)))
+        room -= found[place]
+    return found

@@ -1,4 +1,4 @@
-"""The conflicts of the recipe being composed: in words, in one line, and solved."""
+"""What is in the way of the recipe being composed, or waits for a key: in words, in one line, and solved."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from workbench.recipe import Problem
+from workbench.recipe import Expect, Problem
 from workbench.recipe.fixes import Fix
 from workbench.tui.common.screens import ConfirmScreen
 from workbench.tui.common.services import Services
 from workbench.tui.common.texts import Part
+from workbench.tui.compose import texts
+from workbench.tui.compose.preview_state import Picture
 
 
 def in_words(problems: Sequence[Problem], offers: Sequence[str], key: str) -> Content:
@@ -38,6 +40,35 @@ def in_line(problems: Sequence[Problem], offer: str, key: str, width: int) -> Co
     parts: list[Part] = [(head, "bold $error"), (reason, "$error")]
     parts += [(f"  {key} ", "bold $primary"), (offer, "$success")] if offer else []
     return Content.assemble(*parts)
+
+
+def bottom_line(app: Services, picture: Picture, width: int) -> Content:
+    """The line under the panes: the first conflict, else what the preview found and what waits for a key."""
+    editor, key = app.editor, app.key("compose.fix")
+    if problems := editor.conflicts():
+        return in_line(problems, offer(editor.fixes(problems[0])), key, width)
+    line, waits = texts.line(picture, width), _waits(app)
+    if not waits:
+        return line
+    return Content.assemble(line, "  ", waits) if len(line) + len(waits) + 2 <= width else waits
+
+
+def _waits(app: Services) -> Content:
+    """A text with mistakes, claims of something else."""
+    if app.editor.draft:
+        return texts.waits("a text with mistakes waits", app.key("compose.edit_text"), "goes on with it")
+    if what := app.editor.old_claims:
+        return texts.waits(f"[expect] speaks of {what}", app.key("compose.drop_claims"), "drops it")
+    return Content("")
+
+
+def drop_claims(app: Services) -> None:
+    """Claims about other data or another model are of no use."""
+    editor = app.editor
+    if not editor.old_claims:
+        app.notify("[expect] is empty, or speaks of these data and this model.", timeout=3)
+    elif editor.change(editor.recipe.model_copy(update={"expect": Expect()})):
+        app.recipe_changed()
 
 
 def fix_first(app: Services) -> None:

@@ -113,13 +113,16 @@ def read_line(line: str) -> list[Finding] | None:
 
 
 class RecipeExamination(Examination[str]):
-    """The recipe's: some check of it, line by line."""
+    """The recipe's: some check of it, line by line. ascii: its chart does without braille."""
 
     name = "the test"
 
-    def __init__(self, command: Sequence[str], recipe: Recipe, hear: Callable[[Heard[str]], object]) -> None:
+    def __init__(
+        self, command: Sequence[str], recipe: Recipe, hear: Callable[[Heard[str]], object], *, ascii: bool = False
+    ) -> None:
         super().__init__(command, hear)
         self._recipe = recipe
+        self._environment = {"PYTHONIOENCODING": "ascii"} if ascii else {}
 
     def _follow(self) -> str:
         with tempfile.TemporaryDirectory(prefix="workbench-") as folder, tempfile.TemporaryFile("w+") as words:
@@ -128,7 +131,7 @@ class RecipeExamination(Examination[str]):
             return self._follow_file(file, words)
 
     def _follow_file(self, file: Path, words: IO[str]) -> str:
-        for line in self.lines([*self._command, str(file)], words):
+        for line in self.lines([*self._command, str(file)], words, self._environment):
             self._hear(Heard((line.rstrip("\n"),)))
         code = self.wait()
         if code in (0, FOUND_SOMETHING):
@@ -281,4 +284,5 @@ def examine_recipe(
     options = ["--only", check, "--device", device, "--data-root", str(absolute(settings.data_root))]
     options += [word for plugin in settings.plugins for word in ("--plugin", str(absolute(plugin)))]
     whole = [*command, *options]
-    _begin(app, TrialScreen(check, recipe.name), lambda hear: RecipeExamination(whole, recipe, hear))
+    screen, ascii = TrialScreen(check, recipe.name), settings.ascii
+    _begin(app, screen, lambda hear: RecipeExamination(whole, recipe, hear, ascii=ascii))

@@ -1,8 +1,8 @@
-"""The form that edits one part of a recipe: a row for each parameter, judged while one types."""
+"""The form that edits one part of a recipe: a row for each parameter, judged while one types; what opens it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from textual import events, on
@@ -15,6 +15,7 @@ from textual.widgets import Button, Input
 
 from workbench.recipe import Recipe
 from workbench.tui.common.screens import ButtonDialog
+from workbench.tui.common.services import Services
 from workbench.tui.common.texts import MUTED
 from workbench.tui.common.widgets import Choice, Text
 from workbench.tui.compat.composed import Composed
@@ -259,3 +260,22 @@ class FormScreen(ButtonDialog[Recipe | None]):
         row = self._focused_row()
         if row is not None:
             row.reset()
+
+
+def edit(app: Services, place: str, then: Callable[[], object]) -> None:
+    """Edit a part of the recipe being composed. then: where that changed it."""
+
+    def edited(recipe: Recipe | None) -> None:
+        if recipe is not None and app.editor.change(recipe):
+            then()
+
+    app.push_screen(FormScreen(app.editor.recipe, place, app.settings.roots), edited)
+
+
+def toggle(app: Services, place: str, then: Callable[[], object]) -> None:
+    """Switch a technique or a check of it; one that needs parameters first is edited."""
+    section, _, name = place.partition(".")
+    if app.editor.toggle(name) if section == "techniques" else app.editor.toggle_check(name):
+        then()
+    else:
+        edit(app, place, then)

@@ -28,7 +28,10 @@ from workbench.tui.compose.paths import PathInput
 
 BY_ABOUT = "in what is said of them"
 """The heading of recipes that only their description names."""
+NOTHING = "  no recipe has these words; a path opens any other file"
 BETWEEN = "  "
+NAMES = 16
+"""Cells for a recipe's name."""
 WIDE = 110
 """Cells from which on there is room for claims and measurements in the list."""
 
@@ -110,32 +113,35 @@ def _described(file: RecipeFile) -> str:
 
 
 def heading(width: int) -> str:
-    """What stands in the columns of :func:`line`; "" where they need no name."""
+    """What stands in the columns of :func:`line`."""
     if width < WIDE:
-        return ""
+        return f"{'parameters':>{NAMES + 10}}{BETWEEN}what it is"[:width]
     return BETWEEN.join(
-        ("", f"{'':<16}", f"{'parameters':>11}", f"{'claim':<24}", f"{'measured here':<28}", "what it is")
+        ("", f"{'':<{NAMES}}", f"{'parameters':>11}", f"{'claim':<24}", f"{'measured here':<28}", "what it is")
     )
 
 
 def line(file: RecipeFile, width: int) -> Content:
     """A recipe in one line of some cells: with claim and measurement where they have room."""
-    name: Part = (f"  {cut(file.name, 16):<16}", "bold")
+    name: Part = (f"  {cut(file.name, NAMES):<{NAMES}}", "bold")
     count = file.parameters
     if width < WIDE:
         figures: list[Part] = [(f" {large(count) if count else '':>7}", MUTED)]
-        used = 16 + 2 + 8
+        used = NAMES + 2 + 8
     else:
         measured = file.measured.partition(";")[0]
         cells = (f"{count or '':>11,}" if count else " " * 11, f"{cut(file.claim, 24):<24}", f"{cut(measured, 28):<28}")
         figures = [(BETWEEN + cells[0], MUTED), BETWEEN + cells[1], (BETWEEN + cells[2], "$primary")]
-        used = 16 + 2 + sum(len(cell) + 2 for cell in cells)
+        used = NAMES + 2 + sum(len(cell) + 2 for cell in cells)
     about = cut(file.about, max(0, width - used - 2))
     return Content.assemble(name, *figures, (BETWEEN + about, "$error" if file.recipe is None else MUTED))
 
 
-def details(file: RecipeFile, trained: Sequence[Trained]) -> Content:
-    """All that is known of a recipe. trained: runs of the same in the folder of runs, newest first."""
+def details(file: RecipeFile, trained: Sequence[Trained], *, brief: bool = False) -> Content:
+    """All that is known of a recipe. trained: runs of the same in the folder of runs, newest first.
+
+    brief: of what it was measured on only the device.
+    """
     recipe = file.recipe
     if recipe is None:
         return Content.styled(f"✗ {file.problem}", "$error")
@@ -151,7 +157,8 @@ def details(file: RecipeFile, trained: Sequence[Trained]) -> Content:
         more = f" and {len(trained) - 1} more" if len(trained) > 1 else ""
         parts += [("\ntrained ", "bold"), (f"run {trained[0].digits}{reached}{more}", "$primary")]
     if file.measured:
-        parts += [("\nmeasured here ", "bold"), (file.measured, "$primary"), (f"  on {file.on}", MUTED)]
+        on = file.on.partition(";")[0] if brief else file.on
+        parts += [("\nmeasured here ", "bold"), (file.measured, "$primary"), (f"  on {on}", MUTED)]
     return Content.assemble(*parts)
 
 
@@ -209,11 +216,10 @@ class OpenScreen(Dialog[Opened | None]):
             options.add_options([Option(line(file, width), id=str(self._files.index(file))) for file in files])
         first = next((i for i, option in enumerate(options.options) if not option.disabled), None)
         options.highlighted = before if keep and before is not None else first
-        head = heading(width)
-        self.query_one("#open-heading", Text).show(Content.styled(head, MUTED))
-        self.query_one("#open-heading").display = bool(head)
+        self.query_one("#open-heading", Text).show(Content.styled(heading(width) if first is not None else "", MUTED))
         if first is None:
-            self.query_one("#open-details", Text).show(Content.styled("no recipe has these words", MUTED))
+            options.add_option(Option(Content.styled(NOTHING, MUTED), disabled=True))
+            self.query_one("#open-details", Text).show(Content(""))
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -221,7 +227,8 @@ class OpenScreen(Dialog[Opened | None]):
         if event.option.id is not None:
             file = self._files[int(event.option.id)]
             trained = self._trained(file.recipe) if file.recipe is not None else ()
-            self.query_one("#open-details", Text).show(details(file, trained))
+            brief = self._options.size.width < WIDE
+            self.query_one("#open-details", Text).show(details(file, trained, brief=brief))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

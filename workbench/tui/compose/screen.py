@@ -6,11 +6,10 @@ from typing import Protocol
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Input
 
-from workbench.recipe import Expect, Recipe, write_own
+from workbench.recipe import Recipe, write_own
 from workbench.recipe.execution import Execution
 from workbench.runs.find.speed import Estimate
 from workbench.runs.find.trained import Trained
@@ -23,12 +22,11 @@ from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.compose import conflicts, texts
-from workbench.tui.compose.conflicts import fix_first
 from workbench.tui.compose.examinations import OVERFIT_TEST, RANGE_TEST
-from workbench.tui.compose.form_screen import FormScreen
+from workbench.tui.compose.form_screen import edit, toggle
 from workbench.tui.compose.preview_state import PreviewState
 from workbench.tui.compose.side import VIEWS, Side
-from workbench.tui.compose.technique_list import TechniqueList, rows
+from workbench.tui.compose.technique_list import ListPane, TechniqueList
 
 
 class ComposeServices(Services, Protocol):
@@ -80,15 +78,12 @@ class ComposeScreen(WorkbenchScreen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar("compose")
         with Horizontal(id="panes"):
-            with Vertical(id="list-pane", classes="pane"):
-                yield Input(placeholder="words to look for", id="filter", compact=True, classes="-hidden")
-                yield TechniqueList(id="techniques")
+            yield ListPane(self.services.editor)
             yield Side(id="side")
         yield Text(id="line")
         yield KeyBar("compose", self.services.settings.keymap)
 
     def on_mount(self) -> None:
-        self.query_one("#list-pane").border_title = "Recipe"
         self.show_device("")
         self._side.show_places(self.services.settings.runs, self.services.settings.data_root)
         before = self.services.layout.get("compose", {})
@@ -114,8 +109,7 @@ class ComposeScreen(WorkbenchScreen[None]):
         """The recipe changed: list, panes and preview follow."""
         editor = self.services.editor
         problems, changes = editor.conflicts(), editor.changes()
-        wanted = self.query_one("#filter", Input).value
-        self._list.show(rows(editor.recipe, problems, changes, wanted))
+        self.query_one(ListPane).show()
         self._show_card()
         offers = [conflicts.offer(editor.fixes(problem)) for problem in problems]
         self._side.show_changes(changes, editor.recipe, problems, offers, self.services.key("compose.fix"))
@@ -133,30 +127,15 @@ class ComposeScreen(WorkbenchScreen[None]):
         self._show_line()
 
     def _show_line(self) -> None:
-        editor = self.services.editor
-        if problems := editor.conflicts():
-            offer, key = conflicts.offer(editor.fixes(problems[0])), self.services.key("compose.fix")
-            line = conflicts.in_line(problems, offer, key, self.size.width)
-        else:
-            line = texts.line(self.services.preview.picture, self.size.width)
-            if waits := self._waits():
-                line = Content.assemble(line, "  ", waits) if len(line) + len(waits) + 2 <= self.size.width else waits
+        line = conflicts.bottom_line(self.services, self.services.preview.picture, self.size.width)
         self.query_one("#line", Text).show(line, layout=False)
 
-    def _waits(self) -> Content:
-        """What waits for a key: a text with mistakes, claims of something else."""
-        editor, key = self.services.editor, self.services.key
-        if editor.draft:
-            return texts.waits("a text with mistakes waits", key("compose.edit_text"), "goes on with it")
-        if what := editor.old_claims:
-            return texts.waits(f"[expect] speaks of {what}", key("compose.drop_claims"), "drops it")
-        return Content("")
-
     def _show_card(self) -> None:
-        editor = self.services.editor
-        row = self._list.row
+        """The card of what the cursor stands on, and the keys that act on it."""
+        editor, row = self.services.editor, self._list.row
         title = row.label if row is not None else ""
         self._side.show_card(title, texts.spec(editor.recipe, editor.loaded, self._list.place))
+        self.query_one(KeyBar).refresh_keys()
 
     @when_ready
     def show_device(self, gpus: str) -> None:
@@ -189,6 +168,7 @@ class ComposeScreen(WorkbenchScreen[None]):
     # What the list says
 
     @on(TechniqueList.Moved)
+    @on(ListPane.Filtered)
     def _moved(self) -> None:
         self._remember()
         self._show_card()
@@ -196,79 +176,43 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     @on(TechniqueList.Toggled)
     def _toggled(self, event: TechniqueList.Toggled) -> None:
-        self._toggle(event.place)
+        toggle(self.services, event.place, self.refresh_recipe)
 
     @on(TechniqueList.Edited)
     def _edited(self, event: TechniqueList.Edited) -> None:
-        self._edit(event.place)
+        edit(self.services, event.place, self.refresh_recipe)
 
     @on(SampleGrid.RoomChanged)
     def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
         self.services.preview.room_for_samples(event.count, event.side, event.enlarge)
 
-    @on(Input.Changed, "#filter")
-    def _filtered(self) -> None:
-        self.refresh_list()
-
-    @on(Input.Submitted, "#filter")
-    def _filter_done(self) -> None:
-        self._list.focus()
-
-    @when_ready
-    def refresh_list(self) -> None:
-        """The filter changed."""
-        editor = self.services.editor
-        wanted = self.query_one("#filter", Input).value
-        self._list.show(rows(editor.recipe, editor.conflicts(), editor.changes(), wanted))
-        self._show_card()
-
     def key_escape(self) -> None:
         """Away with the filter."""
-        field = self.query_one("#filter", Input)
-        field.value = ""
-        field.add_class("-hidden")
-        self._list.focus()
+        self.query_one(ListPane).end_filter()
 
-    def key_down(self) -> None:
-        """From the filter down into the list."""
-        if self.focused is self.query_one("#filter"):
-            self._list.focus()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What has nothing to act on is not offered; without a change, undoing is dimmed."""
+        if action in ("toggle_technique", "edit"):
+            return self._list.row is not None
+        if action == "undo":
+            return True if self.services.editor.changed else None
+        return True
 
     # Actions
 
     def action_toggle_technique(self) -> None:
         """Switch what the cursor stands on; a part of the recipe that has no switch is edited."""
-        row = self._list.row
-        if row is not None and row.on is not None:
-            self._toggle(row.place)
-        elif row is not None:
-            self._edit(row.place)
-
-    def _toggle(self, place: str) -> None:
-        section, _, name = place.partition(".")
-        editor = self.services.editor
-        if editor.toggle(name) if section == "techniques" else editor.toggle_check(name):
-            self.refresh_recipe()
-        else:
-            self._edit(place)
+        if (row := self._list.row) is not None:
+            (edit if row.on is None else toggle)(self.services, row.place, self.refresh_recipe)
 
     def action_edit(self) -> None:
         """Edit what the cursor stands on."""
         if self._list.place:
-            self._edit(self._list.place)
-
-    def _edit(self, place: str) -> None:
-        def edited(recipe: Recipe | None) -> None:
-            if recipe is not None and self.services.editor.change(recipe):
-                self.refresh_recipe()
-
-        self.app.push_screen(FormScreen(self.services.editor.recipe, place, self.services.settings.roots), edited)
+            edit(self.services, self._list.place, self.refresh_recipe)
 
     def action_filter(self) -> None:
         """Type words to look for."""
-        field = self.query_one("#filter", Input)
-        field.remove_class("-hidden")
-        field.focus()
+        self.query_one(ListPane).start_filter()
 
     def action_view(self, by: int) -> None:
         """The next or previous pane at the right."""
@@ -294,7 +238,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     def action_fix(self) -> None:
         """Solve the first conflict."""
-        fix_first(self.services)
+        conflicts.fix_first(self.services)
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the pane in front by half its height."""
@@ -332,11 +276,7 @@ class ComposeScreen(WorkbenchScreen[None]):
 
     def action_drop_claims(self) -> None:
         """Claims about other data or another model are of no use."""
-        editor = self.services.editor
-        if not editor.old_claims:
-            self.services.notify("[expect] is empty, or speaks of these data and this model.", timeout=3)
-        elif editor.change(editor.recipe.model_copy(update={"expect": Expect()})):
-            self.refresh_recipe()
+        conflicts.drop_claims(self.services)
 
     def action_save(self) -> None:
         """Write the recipe to its file."""

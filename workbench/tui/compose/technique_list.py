@@ -1,32 +1,29 @@
-"""The list of a recipe's parts and of all techniques, with a cursor; it redraws only the lines that changed."""
+"""The list of a recipe's parts and of all techniques, which redraws only lines that changed, with its filter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
+from textual.widgets import Input
 
-from workbench.format import percent
-from workbench.recipe import Change, Problem, Recipe
-from workbench.recipe.registries import CHECKS, TECHNIQUES
-from workbench.recipe.specs import Spec, Table
-from workbench.techniques.base import GROUPS
+from workbench.tui.common.editor import Editor
 from workbench.tui.common.widgets import CursorLines
-from workbench.tui.compose.values import NONE, Values, fitting, values
+from workbench.tui.compat.composed import Composed
+from workbench.tui.compose.rows import Row, fitting, rows
 
 LABEL, SHORT_LABEL = 17, 12
 """Cells for a technique's name; in a narrow list longer ones move their values to the right."""
 NARROW = 44
 """Cells below which a list is narrow."""
-SAID = ("source", "batch_size", "epochs")
-"""Parameters that a line of the recipe's parts says in its first words."""
+NOTHING = " nothing is like that; esc shows all"
 
 
 class TechniqueList(CursorLines):
@@ -139,6 +136,9 @@ class TechniqueList(CursorLines):
         number = y + self.scroll_offset.y
         width = self.size.width
         base = self.rich_style
+        if not self._rows and y == 0:
+            quiet = self.get_component_rich_style("list--off", partial=True)
+            return Strip([Segment(NOTHING, base + quiet)]).adjust_cell_length(width, base)
         if not 0 <= number < len(self._rows):
             return Strip.blank(width, base)
         row = self._rows[number]
@@ -166,93 +166,54 @@ class TechniqueList(CursorLines):
         return [mark, (head, label), (f" {own}", style("value")), (usual, style("off"))]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line. ``place`` is what it stands for (``data``, ``techniques.sgd``, ``checks.fit``, …), "" for a heading.
+class ListPane(Composed, Vertical):
+    """The list under its filter. What it shows is found anew whenever the filter changes."""
 
-    on: None for what cannot be switched. values: the parameters in a few words; none for what is off.
-    wrong: it takes part in a conflict.
-    """
+    class Filtered(Message):
+        """Other lines are shown, and the cursor may stand elsewhere: what the list says then goes no further than here.
 
-    label: str
-    place: str = ""
-    on: bool | None = None
-    values: Values = NONE
-    wrong: bool = False
-    changed: bool = False
+        Textual ends a message at the widget in whose handler it was made.
+        """
 
+    def __init__(self, editor: Editor) -> None:
+        super().__init__(id="list-pane", classes="pane")
+        self.border_title = "Recipe"
+        self._editor = editor
+        self._filter = Input(placeholder="words to look for", id="filter", compact=True, classes="-hidden")
+        self._list = TechniqueList(id="techniques")
 
-def rows(recipe: Recipe, problems: Sequence[Problem], changes: Sequence[Change], wanted: str = "") -> list[Row]:
-    """All lines, or those that a filter text is found in, under the headings that still have any.
+    def compose(self) -> ComposeResult:
+        yield self._filter
+        yield self._list
 
-    Names and groups come first: cards are searched only where no name or group has the words.
-    """
-    wrong = {_place(p.path) for p in problems}
-    changed = {_place(c.path) for c in changes}
-    if recipe.name and any(c.path == "seed" for c in changes):
-        changed.add("recipe")
-    sections = [("", _parts(recipe)), *_techniques(recipe), *_checks(recipe)]
-    by_name = any(_matches(wanted, f"{heading} {r.label}") for heading, members in sections for r, _ in members)
-    found: list[Row] = []
-    for heading, members in sections:
-        kept = [
-            Row(r.label, r.place, r.on, r.values, r.place in wrong, r.place in changed)
-            for r, text in members
-            if _matches(wanted, f"{heading} {r.label}" if by_name else f"{heading} {r.label} {text}")
-        ]
-        if kept:
-            found += [Row(heading), *kept] if heading else kept
-    return found
+    def show(self) -> None:
+        """Show the recipe as it is now."""
+        editor = self._editor
+        self._list.show(rows(editor.recipe, editor.conflicts(), editor.changes(), self._filter.value))
 
+    def start_filter(self) -> None:
+        """Let words be typed."""
+        self._filter.remove_class("-hidden")
+        self._filter.focus()
 
-def _place(path: str) -> str:
-    parts = path.split(".")
-    return ".".join(parts[:2]) if parts[0] in ("techniques", "checks") else parts[0]
+    def end_filter(self) -> None:
+        """Away with the filter."""
+        self._filter.value = ""
+        self._filter.add_class("-hidden")
+        self._list.focus()
 
+    @on(Input.Changed, "#filter")
+    def _filtered(self, event: Input.Changed) -> None:
+        event.stop()
+        self.show()
+        self.post_message(self.Filtered())
 
-def _matches(wanted: str, text: str) -> bool:
-    text = text.lower().replace("_", " ")
-    return all(word in text for word in wanted.lower().replace("_", " ").split())
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._list.focus()
 
-
-def _parts(recipe: Recipe) -> list[tuple[Row, str]]:
-    data, train, expect = recipe.data, recipe.train, recipe.expect
-    epochs = "epoch" if train.epochs == 1 else "epochs"
-    parts = [
-        Row("name", "recipe", values=Values((recipe.name, f"seed {recipe.seed}"))),
-        Row("data", "data", values=_named(data.source, f"batch {data.batch_size}", recipe.data_source, data)),
-        Row("model", "model", values=_named(recipe.model.name, "", recipe.model)),
-        Row("train", "train", values=_named(f"{train.epochs:g} {epochs}", "", train)),
-    ]
-    if expect.accuracy or expect.parameters:
-        claims = [f"{100 * expect.accuracy[0]:.1f}–{percent(expect.accuracy[1], 1)}"] if expect.accuracy else []
-        claims += [f"{expect.parameters:,} parameters"] if expect.parameters else []
-        parts.append(Row("expect", "expect", values=Values(tuple(claims))))
-    return [(row, str(row.values)) for row in parts]
-
-
-def _named(first: str, second: str, *specs: Spec | Table) -> Values:
-    """What a part is first of all, then its own values; defaults only of the specs that have a name."""
-    found = [values(spec, SAID) for spec in specs]
-    usual = [word for spec, v in zip(specs, found, strict=True) if isinstance(spec, Spec) for word in v.usual]
-    own = [word for v in found for word in v.own]
-    return Values(tuple(filter(None, (first, second, *own))), tuple(usual))
-
-
-def _techniques(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
-    groups: dict[str, list[tuple[Row, str]]] = {group: [] for group in GROUPS}
-    for spec in TECHNIQUES:
-        on = recipe.on(spec.name)
-        found = values(recipe.techniques[spec.name]) if on else NONE
-        row = Row(spec.name, f"techniques.{spec.name}", on=on, values=found)
-        groups.setdefault(spec.group, []).append((row, spec.summary()))
-    return [(group, members) for group, members in groups.items() if members]
-
-
-def _checks(recipe: Recipe) -> list[tuple[str, list[tuple[Row, str]]]]:
-    moments: dict[str, list[tuple[Row, str]]] = {"before": [], "during": [], "after": []}
-    for kind in CHECKS:
-        spec: Any = recipe.checks.get(kind.name) or kind()
-        row = Row(kind.name, f"checks.{kind.name}", on=spec.enabled, values=values(spec) if spec.enabled else NONE)
-        moments[kind.when].append((row, f"{kind.title} {kind.summary()}"))
-    return [(f"checks {moment} the run", members) for moment, members in moments.items()]
+    def key_down(self) -> None:
+        """From the filter down into the list."""
+        if self._filter.has_focus:
+            self._list.focus()

@@ -21,7 +21,7 @@ from workbench.tui.common.texts import MUTED, SIGNS, Part, checks
 from workbench.tui.common.words import change, large, rough, throughput
 from workbench.tui.compose.forms import Subject, subject
 from workbench.tui.compose.preview_state import Picture
-from workbench.tui.compose.values import values
+from workbench.tui.compose.rows import values
 
 INITIAL_LOSS = "initial loss"
 """The title of the check whose figures stand in the preview."""

@@ -99,7 +99,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         nothing = self.query_one("#profile-nothing", Text)
         nothing.display = not anything
         if not anything:
-            nothing.show(self._nothing())
+            nothing.show(texts.nothing_measured(self.services.key("profile.measure"), self.services.editor.recipe.name))
         self._show_titles()
         self._show_step()
         self._show_verdict()
@@ -115,14 +115,6 @@ class ProfileScreen(WorkbenchScreen[None]):
         if tracked is None:
             return False
         return bool(tracked.live or tracked.phases or tracked.saved.stacks or tracked.saved.operators)
-
-    def _nothing(self) -> Content:
-        app = self.services
-        return Content.assemble(
-            (app.key("profile.measure"), "bold $primary"),
-            f" measures where the time of {app.editor.recipe.name} goes and what to change; "
-            "a run that is being trained shows its steps here by itself.",
-        )
 
     def _show_step(self) -> None:
         """The live run's step, or that of the measured recipe; the caption says which."""
@@ -185,17 +177,12 @@ class ProfileScreen(WorkbenchScreen[None]):
         tracked, app = self.services.tracked, self.services
         live = tracked is not None and tracked.live
         saved = tracked.saved if tracked is not None else None
-        of = "the running training" if live else "a running training"
-        start = "" if live else f"\n{app.key('compose.run')} in Compose trains the recipe."
+        no_stacks, no_operators = texts.nothing_sampled(app.key, live=live)
         stacks = self.query_one(StackView)
-        nothing = f"{app.key('profile.stacks')} samples the Python stacks of {of}.{start}\n"
-        nothing += f"Loader workers do not show in them; {app.key('profile.measure')} measures what they do (Parts)."
         if self.profiling.awaiting("stacks"):
-            nothing = "sampling…"
-        stacks.show(saved.stacks if saved else None, nothing, own=self.own_code)
-        code = "your code" if self.own_code else "all code"
-        window = saved.stacks if saved else None
-        about = f"{code} · {window.steps:,} steps, {window.seconds:.1f} s" if window else ""
+            no_stacks = "sampling…"
+        stacks.show(saved.stacks if saved else None, no_stacks, own=self.own_code)
+        about = texts.about_stacks(saved.stacks if saved else None, own=self.own_code)
         if Content(about).markup != stacks.border_subtitle:  # setting it repaints the pane, changed or not
             stacks.border_subtitle = Content(about)
         operators = self.query_one("#operators", Pane)
@@ -203,8 +190,7 @@ class ProfileScreen(WorkbenchScreen[None]):
             room = operators.scrollable_content_region.width
             operators.show(texts.operators(saved.operators, room or 60))
         else:
-            awaited = "tracing…" if self.profiling.awaiting("trace") else ""
-            nothing = awaited or f"{app.key('profile.trace')} traces some steps of {of}.{start}"
+            nothing = "tracing…" if self.profiling.awaiting("trace") else no_operators
             operators.show(Content.styled(nothing, "$muted"))
 
     @when_ready

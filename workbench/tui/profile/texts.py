@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from workbench.profiling.report import (
     Transform,
     Trial,
 )
+from workbench.profiling.stack_tree import StackWindow
 from workbench.tui.common.texts import MUTED, Part
 from workbench.tui.common.words import cut, throughput
 from workbench.tui.profile.bars import ceilings
@@ -106,6 +107,30 @@ def legend(parts: Sequence[Piece], room: int) -> Content:
             Content.assemble(name, took, (f" {percent(piece.share, 0 if piece.share >= 0.0995 else 1)}", MUTED))
         )
     return in_columns(entries, room)
+
+
+def nothing_measured(key: str, recipe: str) -> Content:
+    """What the empty screen says. key: that measures the recipe."""
+    return Content.assemble(
+        (key, "bold $primary"),
+        f" measures where the time of {recipe} goes and what to change; "
+        "a run that is being trained shows its steps here by itself.",
+    )
+
+
+def nothing_sampled(key: Callable[[str], str], *, live: bool) -> tuple[str, str]:
+    """What stands for stacks and for operators before there are any. key: of an action; live: a run is at work."""
+    of = "the running training" if live else "a running training"
+    start = "" if live else f"\n{key('compose.run')} in Compose trains the recipe."
+    stacks = f"{key('profile.stacks')} samples the Python stacks of {of}.{start}\n"
+    stacks += f"Loader workers do not show in them; {key('profile.measure')} measures what they do (Parts)."
+    return stacks, f"{key('profile.trace')} traces some steps of {of}.{start}"
+
+
+def about_stacks(window: StackWindow | None, *, own: bool) -> str:
+    """Whose code the stacks show, and how long was sampled; "" without any."""
+    code = "your code" if own else "all code"
+    return f"{code} · {window.steps:,} steps, {window.seconds:.1f} s" if window else ""
 
 
 def in_columns(entries: Sequence[Content], room: int, gap: int = 2) -> Content:

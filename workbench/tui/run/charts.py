@@ -1,4 +1,4 @@
-"""The charts of a run: which can be seen, which one has the whole room."""
+"""The charts of a run: which can be seen, which one has the whole room, what keys do to them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.message import Message
 from workbench.tui.charts.viewport import Viewport
 from workbench.tui.charts.widgets import PlotView
 from workbench.tui.common.palette import Palette
+from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.compat.composed import Composed
 from workbench.tui.run.plots import plots, progress_of
 from workbench.tui.run.view import RunView
@@ -170,3 +171,101 @@ class RunCharts(Composed, Container):
         if viewport.cursor is not None:
             return viewport.where(viewport.cursor, progress_of(self._view))
         return ""
+
+
+OF_CHARTS = frozenset(
+    {"more_charts", "full", "zoom_in", "zoom_out", "whole", "smoother", "rougher", "log_scale", "x_axis"}
+)
+"""Actions that need something drawn."""
+
+
+class ChartsScreen(WorkbenchScreen[None]):
+    """What keys do to the charts of the screen that is one of these. The line below them follows each time."""
+
+    def show_axis(self) -> None:
+        """Say what the common axis of the charts counts, and where the cursor stands."""
+        raise NotImplementedError
+
+    @property
+    def charts(self) -> RunCharts:
+        """The charts."""
+        return self.query_one(RunCharts)
+
+    def on_run_charts_moved(self) -> None:
+        """The line below the charts follows the mouse at once."""
+        self.show_axis()
+
+    def _make_room(self) -> None:
+        """One chart in full has the room of checks and log too."""
+        self.query_one("#run-below").display = not self.charts.full
+        self.show_axis()
+
+    def action_more_charts(self) -> None:
+        """The next two charts, or the next one in full."""
+        self.charts.next_charts()
+        self.show_axis()
+
+    def action_full(self) -> None:
+        """One chart full screen, or all."""
+        self.charts.toggle_full()
+        self._make_room()
+
+    def action_zoom_in(self) -> None:
+        """Half as much."""
+        self.charts.zoom(0.5)
+        self.show_axis()
+
+    def action_zoom_out(self) -> None:
+        """Twice as much."""
+        self.charts.zoom(2.0)
+        self.show_axis()
+
+    def action_whole(self) -> None:
+        """The whole run."""
+        self.charts.change(lambda charts: charts.viewport.reset())
+        self.show_axis()
+
+    def action_cursor_left(self) -> None:
+        """The cursor to the left."""
+        self.charts.move_cursor(-1)
+        self.show_axis()
+
+    def action_cursor_right(self) -> None:
+        """The cursor to the right."""
+        self.charts.move_cursor(1)
+        self.show_axis()
+
+    def action_pan_left(self) -> None:
+        """What lies to the left."""
+        self.charts.pan(-0.25)
+        self.show_axis()
+
+    def action_pan_right(self) -> None:
+        """What lies to the right."""
+        self.charts.pan(0.25)
+        self.show_axis()
+
+    def action_smoother(self) -> None:
+        """More smoothing."""
+        self.charts.change(lambda charts: charts.viewport.smooth(1))
+        self.show_axis()
+
+    def action_rougher(self) -> None:
+        """Less smoothing."""
+        self.charts.change(lambda charts: charts.viewport.smooth(-1))
+        self.show_axis()
+
+    def action_log_scale(self) -> None:
+        """A logarithmic scale, or a linear one."""
+        self.charts.toggle_log()
+        self.show_axis()
+
+    def action_x_axis(self) -> None:
+        """Epochs, time or steps."""
+        self.charts.change(lambda charts: charts.viewport.next_unit())
+        self.show_axis()
+
+    def action_back(self) -> None:
+        """Hide the cursor, leave full screen."""
+        self.charts.back()
+        self._make_room()

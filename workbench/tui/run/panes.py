@@ -203,32 +203,35 @@ def fit(found: Fit) -> Content:
     return Content.assemble(*parts)
 
 
-def axis(viewport: Viewport, cursor: str, gpu: Content = NOTHING, pinned: str = "") -> Content:
+def axis(viewport: Viewport, cursor: str, sample: Sample | None = None, pinned: str = "", room: int = 160) -> Content:
     """The line under the charts of a run: what their x axis counts, how much is smoothed, where the cursor stands, what
-    the GPU does, and whose curves stand behind.
+    the GPU does, and whose curves stand behind. In ``room`` cells: what slows the GPU down before its other figures.
     """
     counted = {"epoch": "epochs", "time": "training time", "step": "steps"}[viewport.unit]
     level = f"{viewport.smoothing} of {len(HALF_LIVES) - 1}" if viewport.smoothing else "none"
-    parts: list[Part] = [(f"x: {counted}   smoothing: {level}", MUTED)]
-    if not viewport.whole:
-        parts.append(("   zoomed, 0 shows all", MUTED))
-    if cursor:
-        parts = [("at ", MUTED), (cursor, "bold"), *([("   zoomed", MUTED)] if not viewport.whole else [])]
-    if gpu:
-        parts += ["  ", gpu]
-    if pinned:
-        parts.append((f"   behind: {pinned}", MUTED))
-    return Content.assemble(*parts)
+    place: list[Part] = [("at ", MUTED), (cursor, "bold")] if cursor else [(f"x: {counted}", MUTED)]
+    level = "" if cursor else f"   smoothing: {level}"
+    zoomed = "" if viewport.whole else "   zoomed" if cursor else "   zoomed, 0 shows all"
+    behind = f"   behind: {pinned}" if pinned else ""
+    forms = [
+        Content.assemble(*place, (level + zoom, MUTED), "   " if gpu else "", gpu, (behind, MUTED))
+        for zoom, brief in ((zoomed, False), (zoomed[:9], False), (zoomed[:9], True), ("", True))
+        for gpu in (gpu_now(sample, brief=brief),)
+    ]
+    return next((form for form in forms if form.cell_length <= room), forms[-1].truncate(room, ellipsis=True))
 
 
-def gpu_now(sample: Sample | None) -> Content:
-    """What a GPU draws, how fast and warm it is, what slows it down; nothing of what its driver does not say."""
+def gpu_now(sample: Sample | None, *, brief: bool = False) -> Content:
+    """What a GPU draws, how fast and warm it is, what slows it down; nothing of what its driver does not say.
+
+    brief: of a GPU that something slows down only that.
+    """
     if sample is None:
         return NOTHING
     figures = [
         f"{value:,.0f} {unit}"
         for value, unit in ((sample.gpu_power, "W"), (sample.gpu_clock, "MHz"), (sample.gpu_temperature, "°C"))
-        if value is not None
+        if value is not None and not (brief and sample.gpu_slowed)
     ]
     parts: list[Part] = [("GPU ", MUTED), (" ".join(figures), "bold")] if figures else []
     if sample.gpu_slowed:

@@ -11,7 +11,7 @@ from workbench.tui.charts.columns import Curve, numbers
 from workbench.tui.charts.drawing import Writer
 from workbench.tui.charts.plot import Plot, Series
 from workbench.tui.charts.viewport import Progress, short
-from workbench.tui.common.words import number, significant
+from workbench.tui.common.words import number, significant, throughput
 from workbench.tui.run.view import RunView
 
 MARKS = {"validation": "▲", "test": "◆"}
@@ -43,7 +43,7 @@ def plots(view: RunView, smoothing: int, pinned: RunView | None = None) -> list[
         Plot("Loss", loss, number, _digits(5), short, "follow", positive=True),
         Plot("Accuracy", accuracy, _share(1), _share(2), _share(0), "share"),
         _learning_rate(view),
-        Plot("Throughput", (_line(view.throughput, "img/s", "smooth"),), _thousands, _thousands, short),
+        Plot("Throughput", (_line(view.throughput, "", "smooth"),), throughput, throughput, short),
         *_machine(view),
     ]
 
@@ -54,7 +54,7 @@ def _behind(view: RunView, pinned: RunView | None, what: str, smoothing: int) ->
     if pinned is None or curve is None or not math.isfinite(curve.latest()):
         return ()
     steps = array("d", (numbers(curve.steps) * (view.steps_per_epoch / pinned.steps_per_epoch)).tobytes())
-    return (Series("pinned", steps, curve.smoothed(smoothing), "frame", newest=False),)
+    return (Series("pinned", steps, curve.smoothed(smoothing), "frame", told="cursor"),)
 
 
 def _learning(view: RunView, curve: Curve, what: str, smoothing: int) -> tuple[Series, ...]:
@@ -86,9 +86,9 @@ def _learning_rate(view: RunView) -> Plot:
     steps, rates = (array("d", column) for column in zip(*plan, strict=True))
     now = len(curve.values) - 1 if len(curve.values) else 0
     return plot(
-        Series("planned", steps, rates, "raw", newest=False),
+        Series("planned", steps, rates, "raw", told="cursor"),
         went,
-        Series("now", curve.steps[now:], curve.values[now:], "smooth", "marks", "●", newest=False),
+        Series("now", curve.steps[now:], curve.values[now:], "smooth", "marks", "●", told="none"),
         to_the_end=True,
     )
 
@@ -106,28 +106,24 @@ def _machine(view: RunView) -> list[Plot]:
         return (Series(label, steps, values, "validation", "faint"),)
 
     if "gpu" in machine.known:
-        total = f"GiB of {machine.gpu_memory_total / GIB:.0f}"
+        total = f"of {machine.gpu_memory_total / GIB:.0f} GiB"
         return [
-            Plot("GPU memory", series("gpu_memory", total, 1 / GIB), _digits(1), _digits(3), short),
+            Plot("GPU memory", series("gpu_memory", "", 1 / GIB), _digits(1, total), _digits(3, total), short),
             Plot("GPU use", series("gpu", "busy"), _share(0), _share(0), _share(0), "share"),
         ]
     return [
-        Plot("CPU", series("cpu", "of a core"), _share(0), _share(0), _share(0)),
-        Plot("Memory", series("memory", "GiB", 1 / GIB), _digits(2), _digits(3), short),
+        Plot("CPU", series("cpu", ""), _share(0, "of a core"), _share(0, "of a core"), _share(0)),
+        Plot("Memory", series("memory", "", 1 / GIB), _digits(2, "GiB"), _digits(3, "GiB"), short),
     ]
 
 
-def _digits(places: int) -> Writer:
-    return lambda value: number(value, places)
+def _digits(places: int, unit: str = "") -> Writer:
+    return lambda value: f"{number(value, places)} {unit}".rstrip()
 
 
-def _share(places: int) -> Writer:
-    return lambda value: percent(value, places)
+def _share(places: int, of: str = "") -> Writer:
+    return lambda value: f"{percent(value, places)} {of}".rstrip()
 
 
 def _significant(digits: int) -> Writer:
     return lambda value: f"{value:.{digits}g}" if math.isfinite(value) else "–"
-
-
-def _thousands(value: float) -> str:
-    return f"{value:,.0f}" if math.isfinite(value) else "–"

@@ -10,16 +10,16 @@ from textual.content import Content
 
 from workbench.events import SEVERITY, Finished
 from workbench.runs.store.control_file import Action as Request
-from workbench.tui.common import clipboard, texts
+from workbench.tui.common import texts
 from workbench.tui.common.actions import ACTIONS, bindings
-from workbench.tui.common.clipboard import rerun_command
-from workbench.tui.common.screens import ConfirmScreen, KeyBar, TopBar, WorkbenchScreen
+from workbench.tui.common.clipboard import copy_command
+from workbench.tui.common.screens import ConfirmScreen, KeyBar, TopBar
 from workbench.tui.common.services import Services
 from workbench.tui.common.widgets import Line, Pane, Text
 from workbench.tui.common.words import place
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.run import panes
-from workbench.tui.run.charts import RunCharts
+from workbench.tui.run.charts import OF_CHARTS, ChartsScreen, RunCharts
 from workbench.tui.run.panes import RunHead, RunLog, loading
 from workbench.tui.run.results import show_results
 
@@ -46,15 +46,10 @@ class RunServices(Services, Protocol):
         """Continue a run that ended before its time, in this process."""
 
 
-OF_CHARTS = frozenset(
-    {"more_charts", "full", "zoom_in", "zoom_out", "whole", "smoother", "rougher", "log_scale", "x_axis"}
-)
-"""Actions that need something drawn."""
-
 OF_A_RUN = frozenset(action.name for action in ACTIONS if action.where == "run") - {"start"}
 
 
-class RunScreen(WorkbenchScreen[None]):
+class RunScreen(ChartsScreen):
     """Shows ``services.tracked``; asks are answered by the run, wherever it is."""
 
     BINDINGS = bindings("run")
@@ -115,7 +110,7 @@ class RunScreen(WorkbenchScreen[None]):
         else:
             wide, pinned = self.has_class("-wide"), tracked.pinned.view
             self.charts.show(view, self.services.palette, wide=wide, force=force, pinned=pinned)
-            self._show_axis()
+            self.show_axis()
         self.query_one(KeyBar).refresh_keys()
 
     def _nothing(self) -> Content:
@@ -128,22 +123,14 @@ class RunScreen(WorkbenchScreen[None]):
             (app.key("app.show_runs"), key), "  lists the runs of this folder; enter shows one here",
         )  # fmt: skip
 
-    @property
-    def charts(self) -> RunCharts:
-        """The charts."""
-        return self.query_one(RunCharts)
-
-    def _show_axis(self) -> None:
+    def show_axis(self) -> None:
         """What the common axis of the charts counts, what is smoothed, where the cursor stands, what the GPU does."""
         self.services.layout["run"] = self.charts.viewport.remembered
         tracked = self._live()
-        gpu = panes.gpu_now(tracked.view.machine.newest if tracked is not None else None)
+        gpu = tracked.view.machine.newest if tracked is not None else None
         pinned = self.services.tracked.pinned.name if self.services.tracked is not None else ""
-        self.query_one("#axis", Line).show(panes.axis(self.charts.viewport, self.charts.note, gpu, pinned))
-
-    def on_run_charts_moved(self) -> None:
-        """The line below the charts follows the mouse at once."""
-        self._show_axis()
+        line = self.query_one("#axis", Line)
+        line.show(panes.axis(self.charts.viewport, self.charts.note, gpu, pinned, line.size.width or 160))
 
     def _checks(self, view: RunView) -> Content:
         """The checks, the bad ones first; where there is little room, a line each before the reasons."""
@@ -244,90 +231,11 @@ class RunScreen(WorkbenchScreen[None]):
         answers = [("stop", "Stop at a checkpoint")]
         self.app.push_screen(ConfirmScreen("Stop this run?", question, answers, loses={"stop"}), answered)
 
-    def _make_room(self) -> None:
-        """One chart in full has the room of checks and log too."""
-        self.query_one("#run-below").display = not self.charts.full
-        self._show_axis()
-
-    def action_more_charts(self) -> None:
-        """The next two charts, or the next one in full."""
-        self.charts.next_charts()
-        self._show_axis()
-
-    def action_full(self) -> None:
-        """One chart full screen, or all."""
-        self.charts.toggle_full()
-        self._make_room()
-
-    def action_zoom_in(self) -> None:
-        """Half as much."""
-        self.charts.zoom(0.5)
-        self._show_axis()
-
-    def action_zoom_out(self) -> None:
-        """Twice as much."""
-        self.charts.zoom(2.0)
-        self._show_axis()
-
-    def action_whole(self) -> None:
-        """The whole run."""
-        self.charts.change(lambda charts: charts.viewport.reset())
-        self._show_axis()
-
-    def action_cursor_left(self) -> None:
-        """The cursor to the left."""
-        self.charts.move_cursor(-1)
-        self._show_axis()
-
-    def action_cursor_right(self) -> None:
-        """The cursor to the right."""
-        self.charts.move_cursor(1)
-        self._show_axis()
-
-    def action_pan_left(self) -> None:
-        """What lies to the left."""
-        self.charts.pan(-0.25)
-        self._show_axis()
-
-    def action_pan_right(self) -> None:
-        """What lies to the right."""
-        self.charts.pan(0.25)
-        self._show_axis()
-
-    def action_smoother(self) -> None:
-        """More smoothing."""
-        self.charts.change(lambda charts: charts.viewport.smooth(1))
-        self._show_axis()
-
-    def action_rougher(self) -> None:
-        """Less smoothing."""
-        self.charts.change(lambda charts: charts.viewport.smooth(-1))
-        self._show_axis()
-
-    def action_log_scale(self) -> None:
-        """A logarithmic scale, or a linear one."""
-        self.charts.toggle_log()
-        self._show_axis()
-
-    def action_x_axis(self) -> None:
-        """Epochs, time or steps."""
-        self.charts.change(lambda charts: charts.viewport.next_unit())
-        self._show_axis()
-
-    def action_back(self) -> None:
-        """Hide the cursor, leave full screen."""
-        self.charts.back()
-        self._make_room()
-
     def action_copy(self) -> None:
         """The command that trains the same again, to the clipboard."""
-        tracked = self.services.tracked
-        if tracked is not None:
-            clipboard.copy(
-                self.app,
-                rerun_command(tracked.run, self.services.settings, self.services.device),
-                "the rerun command",
-            )
+        app = self.services
+        if app.tracked is not None:
+            copy_command(self.app, app.tracked.run, app.settings, app.device)
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the log."""

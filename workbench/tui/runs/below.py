@@ -13,12 +13,12 @@ from workbench.format import bare, duration, percent
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import METRICS as FIGURES
 from workbench.runs.find.compare import Metric, metric_change
+from workbench.runs.find.fields import spread, states
 from workbench.runs.find.groups import Group
-from workbench.runs.find.shown import spread, states
 from workbench.runs.find.varying import titles
 from workbench.tui.common.texts import MUTED, STATES, Part, diff
 from workbench.tui.common.widgets import Pane, Text
-from workbench.tui.common.words import cut
+from workbench.tui.common.words import cut, cut_apart
 from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import METRICS, XS, Details
 from workbench.tui.runs.overlay import Look, OverlayPane
@@ -205,8 +205,8 @@ def recipe_side(details: Details, looks: Mapping[str, Look], room: int) -> tuple
     cells = min(max(MARK, longest), max(min(MARK, longest), most))
     width = min(max(len(name) for name, _ in rows), max(6, room - (cells + 1) * len(found.runs)))
     parts: list[Part] = [" " * width, *_marks(found.runs, looks, cells), "\n"]
-    for name, values in rows:
-        parts.append((f"{cut(name, width):<{width}}", "bold"))
+    for name, (_, values) in zip(cut_apart([name for name, _ in rows], [width] * len(rows)), rows, strict=True):
+        parts.append((f"{name:<{width}}", "bold"))
         for number, value in enumerate(values):
             style = "$primary" if number == 0 else MUTED if value == values[0] else ""
             parts.append((f" {cut(value, cells):>{cells}}", style))

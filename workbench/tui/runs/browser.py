@@ -12,10 +12,11 @@ from typing import Any
 from workbench.runs.errors import RunError
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import Facts
+from workbench.runs.find.fields import NO_KEYS, field, ordered
 from workbench.runs.find.groups import Group, grouped
 from workbench.runs.find.keys import Vocabulary
-from workbench.runs.find.query import NO_KEYS, Query, field, ordered, parse
-from workbench.runs.find.varying import Varying, in_short, telling, varying
+from workbench.runs.find.query import Query, parse
+from workbench.runs.find.varying import Varying, in_common, in_short, telling, varying
 from workbench.tui.common.words import place
 from workbench.tui.runs.columns import DESCENDING, FIRST_SORT, Context
 from workbench.tui.runs.fitting import chosen, possible, sorted_in_sight
@@ -137,6 +138,11 @@ class RunBrowser:
         of = tuple(f"{entry.name} {entry.status.device if entry.status else ''}" for entry in self.found)
         if of != self._compared:
             self._compared, self.differs = of, varying(self.found)
+
+    @property
+    def common(self) -> str:
+        """What all runs that are shown have in common, in a line; "" for nothing."""
+        return " · ".join(in_common(self.differs, self.query, self.found))
 
     def _asked(self) -> list[tuple[str, Any]]:
         found = []

@@ -9,8 +9,8 @@ from typing import Any
 from workbench.format import age, duration, percent
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.compare import METRICS, Facts, metric_change
+from workbench.runs.find.fields import group_cell
 from workbench.runs.find.groups import Group
-from workbench.runs.find.shown import group_cell
 from workbench.tui.common.texts import STATES
 from workbench.tui.common.words import cut, number
 from workbench.tui.runs.overlay import Look

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from workbench.format import bare
 from workbench.runs.find.catalog import Entry
+from workbench.runs.find.fields import Field
+from workbench.runs.find.fields import cell as shown_cell
 from workbench.runs.find.groups import Group
 from workbench.runs.find.keys import value_of
-from workbench.runs.find.query import Field
-from workbench.runs.find.shown import cell as shown_cell
 from workbench.runs.find.varying import Varying, in_short, titles
-from workbench.tui.common.words import cut
+from workbench.tui.common.words import cut, cut_apart
 from workbench.tui.runs.columns import COLUMNS, Cell, Column, Context
 
 LONGEST_TITLE = 13
@@ -91,8 +91,12 @@ def key_columns(keys: Sequence[str], entries: Sequence[Entry]) -> list[Column]:
     """A column for each key of the recipes, the first the longest in sight."""
     return [
         _key_column(name, (key,), entries, 1.1 + place / 100 if place < FIRST_KEYS else 4.1 + place / 1000)
-        for place, (key, name) in enumerate(zip(keys, titles(keys), strict=True))
+        for place, (key, name) in enumerate(zip(keys, _titles(keys), strict=True))
     ]
+
+
+def _titles(keys: Sequence[str]) -> list[str]:
+    return cut_apart(titles(keys), [LONGEST_TITLE] * len(keys))
 
 
 def chosen(names: Sequence[tuple[str, Field | tuple[str, ...]]], entries: Sequence[Entry]) -> tuple[Column, ...]:

@@ -18,9 +18,10 @@ from workbench.tui.charts.engine import Rows
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette
 from workbench.tui.common.widgets import Text
-from workbench.tui.common.words import cut
+from workbench.tui.common.words import cut_apart, shared_out
 from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import Curves
+from workbench.visible import visible
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,9 @@ def _last(points: Sequence[Point]) -> float:
 
 Shown = Sequence[tuple[Curves, Look]]
 
+LEAST = 5
+"""Cells of a run's label in the title that still say something."""
+
 
 class OverlayPane(Composed, Vertical):
     """One figure of several runs; the title names the runs by their marks."""
@@ -231,9 +235,15 @@ class OverlayPane(Composed, Vertical):
     def _show_title(self) -> None:
         """The figure and the runs by their marks, each with as much of its label as there is room for."""
         metric, runs = self._titled
-        room = (self.size.width - len(metric) - 6) // max(1, len(runs)) - 3
-        words = [Content.assemble((mark, colour), f" {cut(label, room)}" if room > 4 else "")
-                 for mark, colour, label in runs]  # fmt: skip
+        labels = [label for _, _, label in runs]
+        room = self.size.width - len(metric) - 6 - 3 * len(runs)
+        widths = shared_out([len(visible(label, keep="")) for label in labels], room)
+        if any(width < min(len(label), LEAST) for width, label in zip(widths, labels, strict=True)):
+            labels, widths = [""] * len(runs), [0] * len(runs)  # the marks alone, which the table explains
+        words = [
+            Content.assemble((mark, colour), f" {label}" if label else "")
+            for (mark, colour, _), label in zip(runs, cut_apart(labels, widths), strict=True)
+        ]
         self.border_title = Content(" ").join([Content(metric), *words])
 
     def on_resize(self) -> None:

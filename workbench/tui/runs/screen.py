@@ -13,10 +13,9 @@ from textual.widgets import Input
 from workbench.runs.find.catalog import Entry
 from workbench.runs.find.groups import Group
 from workbench.runs.find.query import QueryError
-from workbench.tui.common import clipboard
-from workbench.tui.common.actions import bindings
-from workbench.tui.common.clipboard import rerun_command
-from workbench.tui.common.screens import KeyBar, TopBar, WorkbenchScreen
+from workbench.tui.common.actions import ACTIONS, bindings
+from workbench.tui.common.clipboard import copy_command
+from workbench.tui.common.screens import KeyBar, TopBar
 from workbench.tui.common.widgets import Text
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.runs import manage
@@ -24,14 +23,17 @@ from workbench.tui.runs.below import RunsBelow
 from workbench.tui.runs.browser import RunBrowser
 from workbench.tui.runs.lister import NO_DETAILS, Reading, RunLister, RunsRead
 from workbench.tui.runs.manage import RunsServices
-from workbench.tui.runs.overlay import LOOKS
-from workbench.tui.runs.table import RunTable
+from workbench.tui.runs.table import RunTable, TableScreen
 
 REST = 0.1
 """Seconds for which the cursor stands still before what is below the table follows it."""
 
 
-class RunsScreen(WorkbenchScreen[None]):
+OF_RUNS = frozenset(action.name for action in ACTIONS if action.where == "runs") - {"clear", "undo"}
+"""Actions that need a run in the table."""
+
+
+class RunsScreen(TableScreen):
     """Shows what a :class:`RunLister` reads; that works only while this screen is in front."""
 
     BINDINGS = bindings("runs")
@@ -57,10 +59,10 @@ class RunsScreen(WorkbenchScreen[None]):
         yield KeyBar("runs", self.services.settings.keymap)
 
     def on_mount(self) -> None:
-        self._table, self._below = self.query_one(RunTable), self.query_one(RunsBelow)
+        self._below = self.query_one(RunsBelow)
         self._filter = self.query_one("#runs-filter", Input)
-        self._filter.display = self.query_one("#runs-problem").display = self.query_one("#runs-nothing").display = False
-        self.query_one("#runs-common").display = False
+        for hidden in ("filter", "problem", "nothing", "common"):
+            self.query_one(f"#runs-{hidden}").display = False
         app = self.services
         self._lister = RunLister(app.settings.runs, self._heard, lambda: app.data_seconds)
         self._stop_reading = self._lister.stop
@@ -100,7 +102,7 @@ class RunsScreen(WorkbenchScreen[None]):
             self.app.notify(left_out, severity="warning", timeout=10, markup=False)
         now = self.services.now()
         if message.reading.listing is before.listing and now - self._arranged < 1 and self.browser.heard:
-            self._table.show_facts()
+            self.table.show_facts()
             self.refresh_below()
         else:
             self.refresh_rows()
@@ -112,12 +114,10 @@ class RunsScreen(WorkbenchScreen[None]):
         browser = self.browser
         self._arranged = self.services.now()
         context = browser.arrange(self._arranged)
-        self._table.show(browser.rows, context, browser.sort, descending=browser.descending)
-        common = " · ".join(browser.differs.common)
-        about = self.query_one("#runs-common", Text)
-        about.show(Content.assemble(("   all ", "$muted"), common) if common else Content(""))
-        if about.display != bool(common):
-            about.display = bool(common)
+        self.table.show(browser.rows, context, browser.sort, descending=browser.descending)
+        common = browser.common
+        all_of_them = Content.assemble(("   all ", "$muted"), common) if common else Content("")
+        self.query_one("#runs-common", Text).show_any(all_of_them)
         self._say_nothing()
         self.refresh_below()
         self.services.refresh_top()
@@ -125,12 +125,12 @@ class RunsScreen(WorkbenchScreen[None]):
     @when_ready
     def refresh_below(self) -> None:
         """The cursor stands elsewhere, or something was read about the runs below the table."""
-        browser, entry = self.browser, self._table.entry
+        browser, entry = self.browser, self.table.entry
         if not browser.heard:
             return
         reading = browser.reading
         below = self._below
-        wanted = browser.wanted(self._table.in_sight, entry, chart=below.chart_in_sight)
+        wanted = browser.wanted(self.table.in_sight, entry, chart=below.chart_in_sight)
         self._lister.want(wanted)
         if entry is None or reading.wanted.about == wanted.about:  # until then, what was there before
             below.details.show(entry, reading.details if entry else NO_DETAILS, browser.selection.looks)
@@ -147,11 +147,8 @@ class RunsScreen(WorkbenchScreen[None]):
         if not self.browser.heard:
             return
         text = self.browser.nothing_to_show(self.services.settings.runs)
-        nothing = self.query_one("#runs-nothing", Text)
-        nothing.show(Content(text))
-        if nothing.display != bool(text):
-            nothing.display = bool(text)
-            self._below.allow(not text)
+        self.query_one("#runs-nothing", Text).show_any(Content(text))
+        self._below.allow(not text)
 
     def about(self) -> Content:
         """For the first line."""
@@ -166,21 +163,9 @@ class RunsScreen(WorkbenchScreen[None]):
             self._rest.stop()
         self._rest = self.set_timer(REST, self.refresh_below)
 
-    @on(RunTable.Toggled)
-    def _toggled(self) -> None:
-        self.action_select()
-
     @on(RunTable.Opened)
     def _opened(self) -> None:
         self.action_watch()
-
-    @on(RunTable.Sorted)
-    def _sorted(self, event: RunTable.Sorted) -> None:
-        if event.sort == self.browser.sort:
-            self.action_reverse()
-        else:
-            self.browser.sort_by(event.sort)
-            self.refresh_rows()
 
     @on(Input.Changed, "#runs-filter")
     def _typed(self) -> None:
@@ -191,27 +176,31 @@ class RunsScreen(WorkbenchScreen[None]):
         try:
             changed = self.browser.ask(self._filter.value)
         except QueryError as error:
-            problem.show(Content.styled(f" ✗ {error}", "$error"))
-            problem.display = True
+            problem.show_any(Content.styled(f" ✗ {error}", "$error"))
             return  # the list stays as it was until the text means something
-        problem.display = False
+        problem.show_any(Content(""))
         if changed:
             self.refresh_rows()
 
     @on(Input.Submitted, "#runs-filter")
     def _filter_done(self) -> None:
-        self._table.focus()
+        self.table.focus()
 
     def key_down(self) -> None:
         """From the filter down into the table."""
         if self.focused is self._filter:
-            self._table.focus()
+            self.table.focus()
 
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What the run under the cursor cannot do is dimmed."""
-        entry = self._table.entry if self.browser.heard else None
+        """What the run under the cursor cannot do is dimmed; where no run is shown, only what acts is offered."""
+        browser = self.browser
+        if action == "clear":
+            return self._filter.display or bool(browser.selection.looks)
+        if browser.heard and not browser.rows and action in OF_RUNS:
+            return action == "filter" and bool(browser.entries)
+        entry = self.table.entry if browser.heard else None
         if action in ("baseline", "go_on", "note"):  # of one run
             return True if entry is not None and not isinstance(entry, Group) else None
         if action in ("watch", "select", "load", "tags", "delete", "copy"):
@@ -223,25 +212,18 @@ class RunsScreen(WorkbenchScreen[None]):
         return True
 
     def _with_run(self, act: Callable[[Entry], object]) -> None:
-        if (entry := self._table.entry) is not None:
+        if (entry := self.table.entry) is not None:
             act(entry)
 
     def _selected(self) -> list[Entry]:
-        return self.browser.selected(self._table.entry)
+        return self.browser.selected(self.table.entry)
 
     def action_watch(self) -> None:
         """Go to the Run screen with this run; open a group, or close it."""
-        if isinstance(self._table.entry, Group):
-            self._open(None)
+        if isinstance(self.table.entry, Group):
+            self.open_group(None)
             return
         self._with_run(lambda entry: self.services.watch_run(entry.run))
-
-    def action_select(self) -> None:
-        """Select the run, or no longer."""
-        if (entry := self._table.entry) is not None:
-            if not self.browser.select(entry):
-                self.app.notify(f"{len(LOOKS)} runs are as many as can be told apart.", severity="warning")
-            self.refresh_rows()
 
     def action_filter(self) -> None:
         """Write a filter."""
@@ -253,44 +235,10 @@ class RunsScreen(WorkbenchScreen[None]):
         if self._filter.display:
             self._filter.value = ""
             self._filter.display = False
-            self._table.focus()
+            self.table.focus()
         else:
             self.browser.selection.clear()
             self.refresh_rows()
-
-    def action_sort(self) -> None:
-        """Sort by the next column."""
-        self.browser.sort_by_next(self._table.sorts)
-        self.refresh_rows()
-
-    def action_reverse(self) -> None:
-        """Sort the other way round."""
-        self.browser.descending = not self.browser.descending
-        self.refresh_rows()
-
-    def action_group(self) -> None:
-        """Fold runs that differ by their seed only into one line each, or no longer."""
-        self.browser.folded = not self.browser.folded
-        self.refresh_rows()
-
-    def action_unfold(self) -> None:
-        """Open the group under the cursor."""
-        self._open(True)
-
-    def action_fold(self) -> None:
-        """Close the group under the cursor, or that of the run under it."""
-        if (entry := self._table.entry) is not None and (group := self.browser.group_of(entry)):
-            self._table.go_to(group.name)
-        self._open(False)
-
-    def _open(self, opened: bool | None) -> None:
-        if isinstance(group := self._table.entry, Group):
-            self.browser.open(group, opened=opened)
-            self.refresh_rows()
-
-    def action_columns(self) -> None:
-        """Choose the columns."""
-        manage.choose_columns(self.services, self.browser, self._table.fields, self.refresh_rows)
 
     def action_view(self) -> None:
         """Details, chart, or only the table."""
@@ -332,9 +280,8 @@ class RunsScreen(WorkbenchScreen[None]):
     def action_delete(self) -> None:
         """Delete the selected runs, after asking."""
         if selected := self._selected():
-            shown = {entry.name for entry in self.browser.found}
-            hidden = {entry.name for entry in selected} - shown
-            manage.delete(self.services, selected, self._table.entry, hidden, self._lister.wake)
+            hidden = {entry.name for entry in selected} - {entry.name for entry in self.browser.found}
+            manage.delete(self.services, selected, self.table.entry, hidden, self._lister.wake)
 
     def action_undo(self) -> None:
         """Bring back what was deleted last."""
@@ -343,11 +290,7 @@ class RunsScreen(WorkbenchScreen[None]):
     def action_copy(self) -> None:
         """The command that trains the same again, to the clipboard."""
         app = self.services
-        self._with_run(
-            lambda entry: clipboard.copy(
-                self.app, rerun_command(entry.run, app.settings, app.device), "the rerun command"
-            )
-        )
+        self._with_run(lambda entry: copy_command(self.app, entry.run, app.settings, app.device))
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the details."""

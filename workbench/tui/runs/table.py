@@ -1,4 +1,4 @@
-"""The table of runs, with a cursor and a heading that stays; it redraws only the rows that changed."""
+"""The table of runs, with a cursor and a heading that stays, which redraws only what changed; what keys do to it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from collections.abc import Sequence
 
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
+from textual import events, on
 from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
 from workbench.runs.find.catalog import Entry
+from workbench.runs.find.groups import Group
+from workbench.tui.common.screens import WorkbenchScreen
 from workbench.tui.common.widgets import CursorLines
+from workbench.tui.runs.browser import RunBrowser
 from workbench.tui.runs.columns import FIRST_SORT, Cell, Column, Context, cells, headings
 from workbench.tui.runs.fitting import fitting
+from workbench.tui.runs.manage import RunsServices, choose_columns
+from workbench.tui.runs.overlay import LOOKS
 
 
 class RunTable(CursorLines, inherit_bindings=False):
@@ -216,3 +221,73 @@ class RunTable(CursorLines, inherit_bindings=False):
 def _shapes(context: Context) -> list[tuple[str, str, int]]:
     """What the places of the columns depend on."""
     return [(column.key, column.title, column.width) for column in context.columns]
+
+
+class TableScreen(WorkbenchScreen[None]):
+    """What keys and clicks do to the table of the screen that is one of these: selection, order, folding."""
+
+    services: RunsServices
+    browser: RunBrowser
+
+    @property
+    def table(self) -> RunTable:
+        """The table."""
+        return self.query_one(RunTable)
+
+    def refresh_rows(self) -> None:
+        """Filter, sort and fold what is known, and show it."""
+        raise NotImplementedError
+
+    @on(RunTable.Toggled)
+    def _toggled(self) -> None:
+        self.action_select()
+
+    @on(RunTable.Sorted)
+    def _sorted(self, event: RunTable.Sorted) -> None:
+        if event.sort == self.browser.sort:
+            self.action_reverse()
+        else:
+            self.browser.sort_by(event.sort)
+            self.refresh_rows()
+
+    def action_select(self) -> None:
+        """Select the run, or no longer."""
+        if (entry := self.table.entry) is not None:
+            if not self.browser.select(entry):
+                self.app.notify(f"{len(LOOKS)} runs are as many as can be told apart.", severity="warning")
+            self.refresh_rows()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self.browser.sort_by_next(self.table.sorts)
+        self.refresh_rows()
+
+    def action_reverse(self) -> None:
+        """Sort the other way round."""
+        self.browser.descending = not self.browser.descending
+        self.refresh_rows()
+
+    def action_group(self) -> None:
+        """Fold runs that differ by their seed only into one line each, or no longer."""
+        self.browser.folded = not self.browser.folded
+        self.refresh_rows()
+
+    def action_unfold(self) -> None:
+        """Open the group under the cursor."""
+        self.open_group(True)
+
+    def action_fold(self) -> None:
+        """Close the group under the cursor, or that of the run under it."""
+        if (entry := self.table.entry) is not None and (group := self.browser.group_of(entry)):
+            self.table.go_to(group.name)
+        self.open_group(False)
+
+    def open_group(self, opened: bool | None) -> None:
+        """Open the group under the cursor, or close it; None: the other way round."""
+        if isinstance(group := self.table.entry, Group):
+            self.browser.open(group, opened=opened)
+            self.refresh_rows()
+
+    def action_columns(self) -> None:
+        """Choose the columns."""
+        choose_columns(self.services, self.browser, self.table.fields, self.refresh_rows)
