@@ -55,6 +55,18 @@ def test_what_is_wrong_is_said_in_one_line(workbench: Command, tmp_path: Path, t
     assert (result.code, result.err) == (2, f"{tmp_path / 'settings.toml'}{message}\n")
 
 
+def test_sixel_without_its_encoder_says_how_to_have_it(
+    workbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "settings.toml").write_text('[screens]\npictures = "sixel"\n')
+    monkeypatch.setattr("workbench.tui.app.opening.has_encoder", lambda: True)
+    assert workbench("settings").code == 0
+    monkeypatch.setattr("workbench.tui.app.opening.has_encoder", lambda: False)
+    result = workbench("settings")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert ":2: screens.pictures: Sixel needs textual-image" in result.err and "pip install" in result.err
+
+
 EVERYTHING = """\ufeffrusn = 'x'
 device = "gpu"
 plugins = ["gone.py"]

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from workbench import paths
 from workbench.devices import parse
+from workbench.graphics import has_encoder
 from workbench.recipe import Recipe
 from workbench.recipe.errors import InputError, Problem, nearest, quoted
 from workbench.recipe.plugins import load_plugins
@@ -97,6 +98,16 @@ def plugin_problems(user: UserSettings) -> list[Problem]:
     """Plugins that are not there."""
     missing = [name for name in user.defaults.plugins if not Path(name).expanduser().is_file()]
     return [user.problem("plugins", f"there is no file {quoted(name)}") for name in missing]
+
+
+def picture_problems(user: UserSettings) -> list[Problem]:
+    """Sixel without what encodes it."""
+    if user.screens.pictures != "sixel" or has_encoder():
+        return []
+    wanted = (
+        "needs textual-image (Python 3.12 or newer): pip install 'textual-image>=0.12'; or leave pictures at \"auto\""
+    )
+    return [user.problem("screens.pictures", f"Sixel {wanted}")]
 
 
 COLOUR_SYSTEMS = {"truecolor": "truecolor", "256": "256", "16": "standard"}
@@ -225,5 +236,5 @@ def _clashes(found: Mapping[str, str]) -> list[tuple[str, str]]:
     return sorted(clashes.items())
 
 
-JUDGES: tuple[Judge, ...] = (keymap_problems, theme_problems, plugin_problems)
+JUDGES: tuple[Judge, ...] = (keymap_problems, theme_problems, plugin_problems, picture_problems)
 """What only the screens know of settings."""
