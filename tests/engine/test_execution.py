@@ -265,6 +265,7 @@ def test_what_a_compiler_says_to_the_process_ends_with_the_training(make_small: 
     from torch._dynamo.callback import callback_handler
     from torch._functorch import config
 
-    run(make_small("train.epochs=0.1", "train.compile=default", "data.batch_size=1000"))
+    small = ("model.widths=[4]", "model.hidden=[]", "techniques.batch_norm.enabled=false")  # few kernels to compile
+    run(make_small("train.epochs=0.1", "train.compile=default", "data.batch_size=1000", *small))
     assert not callback_handler.start_callbacks and not callback_handler.end_callbacks
     assert not config.force_non_lazy_backward_lowering
