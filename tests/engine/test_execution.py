@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from functorch.compile import make_boxed_func
 from torch import Tensor
 
 from tests.engine.conftest import Make, run, same, weights
@@ -195,6 +194,8 @@ def _fails_when_it_runs(graph: object, inputs: object) -> Callable[..., object]:
     def broken(*values: object) -> object:
         raise RuntimeError("no kernel for this direction")
 
+    from functorch.compile import make_boxed_func
+
     return make_boxed_func(broken)  # type: ignore[no-any-return]
 
 
@@ -225,6 +226,8 @@ def test_a_pass_that_fails_compiled_begins_anew_as_written(
 
 
 def _runs(graph: object, inputs: object) -> object:
+    from functorch.compile import make_boxed_func  # takes seconds, and whoever collects tests waits for it
+
     return make_boxed_func(graph)
 
 
