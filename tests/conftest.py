@@ -43,13 +43,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """What is there before the first test stays: to look through it again and again for cycles takes a fifth of all."""
+    """What is there before the first test stays: to look through it again and again for cycles takes a fifth of all.
+
+    Nor is every two thousandth object of a test a reason to look: that takes a fifth of a screen's test once more.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.collect()
         gc.freeze()
+        if not stand_in.present():  # there, tests fill the device, and what waits to be looked for fills it, too
+            gc.set_threshold(50_000, 10, 10)
         gc.enable()
         atexit.register(gc.unfreeze)
 

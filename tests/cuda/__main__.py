@@ -32,6 +32,9 @@ def main(arguments: list[str]) -> None:
     environment["TRITON_LIBCUDA_PATH"] = str(library.parent)
     environment["PYTHONPATH"] = ":".join(filter(None, [str(SITE), str(REPOSITORY), environment.get("PYTHONPATH")]))
     environment.setdefault("OMP_NUM_THREADS", "1")
+    # what is freed is kept: to have the kernel give it again, zeroed, takes up to half the time of a step
+    environment.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**30))
+    environment.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**30))
     environment.pop("STANDIN_COMPUTES", None)
     if alone:
         environment["STANDIN_COMPUTES"] = "1"

@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from tests.checks.conftest import digits, feeding
 from tests.cuda import convolutions, numbers, runtime
+from tests.cuda.host import on_cuda
 from workbench.control import Control
 from workbench.data.base import DataSet
 from workbench.data.splits import ArraySplit
@@ -68,7 +69,7 @@ class Launching(TorchDispatchMode):
     """Operations are launched as they are; nothing is computed. cuDNN's convolutions are noted by name."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in convolutions.ON_THE_CPU and any(map(numbers.on_cuda, args)):
+        if func in convolutions.ON_THE_CPU and any(map(on_cuda, args)):
             return convolutions.launched(func, args)
         return func(*args, **(kwargs or {}))
 

@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """A test that runs on the device computes there, its fixtures too, and so do the processes that it starts."""
-    from tests.cuda import convolutions, numbers
+    from tests.cuda import convolutions, host, numbers, operations
     from tests.cuda.numbers import computing
     from workbench.engine import lines
 
@@ -34,7 +34,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     with computing(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("STANDIN_COMPUTES", "1")
         # what computes in a kernel's place is no line of the user's
-        patch.setattr(lines, "LIBRARIES", (*lines.LIBRARIES, numbers.__file__, convolutions.__file__))
+        ours = (module.__file__ for module in (numbers, operations, host, convolutions))
+        patch.setattr(lines, "LIBRARIES", (*lines.LIBRARIES, *ours))
         try:
             return (yield)
         finally:

@@ -131,7 +131,8 @@ def listened(*, places: bool = True) -> Iterator[Log]:
         _kept.append(listener)  # another thread may be inside it
 
 
-_OWN = {str(Path(__file__).with_name(f"{name}.py")) for name in ("runtime", "numbers", "convolutions", "plugin")}
+_COMPUTING = ("runtime", "numbers", "operations", "host", "convolutions", "plugin")
+_OWN = {str(Path(__file__).with_name(f"{name}.py")) for name in _COMPUTING}
 _kept: list[object] = []
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.cuda.numbers import host
+from tests.cuda.host import host
 from workbench.engine.recorder import Recorder
 
 pytestmark = [pytest.mark.cuda, pytest.mark.usefixtures("standin")]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from functorch.compile import make_boxed_func
 from torch import Tensor
 
 from tests.engine.conftest import Make, run, same, weights
@@ -195,6 +194,8 @@ def _fails_when_it_runs(graph: object, inputs: object) -> Callable[..., object]:
     def broken(*values: object) -> object:
         raise RuntimeError("no kernel for this direction")
 
+    from functorch.compile import make_boxed_func
+
     return make_boxed_func(broken)  # type: ignore[no-any-return]
 
 
@@ -225,6 +226,8 @@ def test_a_pass_that_fails_compiled_begins_anew_as_written(
 
 
 def _runs(graph: object, inputs: object) -> object:
+    from functorch.compile import make_boxed_func  # takes seconds, and whoever collects tests waits for it
+
     return make_boxed_func(graph)
 
 
@@ -265,6 +268,7 @@ def test_what_a_compiler_says_to_the_process_ends_with_the_training(make_small: 
     from torch._dynamo.callback import callback_handler
     from torch._functorch import config
 
-    run(make_small("train.epochs=0.1", "train.compile=default", "data.batch_size=1000"))
+    small = ("model.widths=[4]", "model.hidden=[]", "techniques.batch_norm.enabled=false")  # few kernels to compile
+    run(make_small("train.epochs=0.1", "train.compile=default", "data.batch_size=1000", *small))
     assert not callback_handler.start_callbacks and not callback_handler.end_callbacks
     assert not config.force_non_lazy_backward_lowering

@@ -14,6 +14,9 @@ import pytest
 import pytest_textual_snapshot
 from syrupy.location import PyTestLocation
 from textual.app import App
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
+from textual.css.types import CSSLocation
 from textual.pilot import Pilot
 
 from tests.tui.fakes import FAKE_PREVIEW, FAKE_PROFILE, HERE, RECIPE, FakeTraining
@@ -68,6 +71,30 @@ async def _press_one_after_the_other(pilot: Pilot[Any], *keys: str) -> None:
     """As a person does who sees what a key did before pressing the next; for keys in one read see test_typeahead."""
     for key in keys:
         await _press(pilot, key)
+
+
+_parse_rules = Stylesheet._parse_rules
+_parsed: dict[tuple[object, ...], list[RuleSet]] = {}
+
+
+def _parsed_once(
+    sheet: Stylesheet,
+    css: str,
+    read_from: CSSLocation,
+    is_default_rules: bool = False,
+    tie_breaker: int = 0,
+    scope: str = "",
+) -> list[RuleSet]:
+    """The rules of a style sheet are the same in each of the hundreds of apps, and take a fifth of a test to parse."""
+    key = (css, read_from, is_default_rules, tie_breaker, scope, *sheet._variables.items())
+    if key not in _parsed:
+        _parsed[key] = _parse_rules(sheet, css, read_from, is_default_rules, tie_breaker, scope)
+    return _parsed[key]
+
+
+@pytest.fixture(autouse=True)
+def _styles_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stylesheet, "_parse_rules", _parsed_once)
 
 
 @pytest.fixture(autouse=True)

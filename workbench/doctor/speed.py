@@ -29,6 +29,9 @@ LONG = 0.08
 """Seconds that one figure is measured for, after a first try."""
 ONCE = 1.0
 """Seconds of a call from which on one is enough."""
+SMALL, SMALL_SLOW = 1024, 0.01
+"""Side of the product that a device starts with; where it takes longer than these seconds, it keeps the device as busy
+as a larger one and says the same."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,20 @@ def _product(place: torch.device, kind: str, uuid: str) -> tuple[float, bool, in
     """Operations a second; whether a corner of the product is right; why the clocks were lowered meanwhile."""
     import torch
 
-    side = (2048 if kind == "fp32" else 4096) if place.type == "cuda" else 1024
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(kind, torch.float32)
     torch.backends.cuda.matmul.allow_tf32 = kind == "tf32"
-    draw = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(side, side, generator=draw).to(place, dtype) for _ in range(2))
+
+    def factors(side: int) -> tuple[torch.Tensor, ...]:
+        draw = torch.Generator().manual_seed(0)
+        return tuple(torch.randn(side, side, generator=draw).to(place, dtype) for _ in range(2))
+
+    side = SMALL
+    a, b = factors(side)
     out = torch.empty_like(a)
+    if place.type == "cuda" and _once(lambda: torch.mm(a, b, out=out), place) < SMALL_SLOW:
+        side = 2048 if kind == "fp32" else 4096
+        a, b = factors(side)
+        out = torch.empty_like(a)
     seconds, reasons = _timed(lambda: torch.mm(a, b, out=out), place, uuid)
     expected = a[:8].double().cpu() @ b[:, :8].double().cpu()
     away = (out[:8, :8].double().cpu() - expected).abs().max()
@@ -105,11 +116,7 @@ def _seconds(work: Callable[[], object], place: torch.device) -> float:
 
 def _timed(work: Callable[[], object], place: torch.device, uuid: str) -> tuple[float, int | None]:
     """Seconds of one call; many are launched before the host waits, so that its waiting is not measured."""
-    for _ in range(2):  # the first call is no measure
-        began = time.perf_counter()
-        work()
-        _wait(place)
-        once = time.perf_counter() - began
+    once = _once(work, place)
     if once > ONCE:
         return once, None
     calls = max(1, min(200, round(LONG / max(1e-6, once))))
@@ -124,6 +131,16 @@ def _timed(work: Callable[[], object], place: torch.device, uuid: str) -> tuple[
         _wait(place)
         best = min(best, (time.perf_counter() - began) / calls)
     return best, reasons
+
+
+def _once(work: Callable[[], object], place: torch.device) -> float:
+    """Seconds of one call that is waited for, the second: the first is no measure."""
+    for _ in range(2):
+        began = time.perf_counter()
+        work()
+        _wait(place)
+        once = time.perf_counter() - began
+    return once
 
 
 def _wait(place: torch.device) -> None:
