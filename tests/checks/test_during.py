@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tests.checks.conftest import Make, counting, plant, said, whole_run, wrong
 from workbench.checks.base import Watch, chosen
 from workbench.checks.throughput import Throughput
+from workbench.checks.watching import Watching
 from workbench.engine.build import Build
 from workbench.events import CheckFinished, Diverged, Evaluated, Trained
 from workbench.recipe import read_recipe
@@ -40,6 +41,18 @@ def test_a_healthy_run_says_so_once(make_small: Make) -> None:
     assert {name: found[name].verdict for name in NAMES} == dict.fromkeys(NAMES, "pass")
     names = [event.name for event in events if isinstance(event, CheckFinished)]
     assert len(names) == len(set(names))
+
+
+def test_only_looks_into_steps_are_rarer_where_these_are_recorded(make_small: Make) -> None:
+    """What is judged between two steps costs no recording its repetition."""
+    build = make_small("train.compile=graph")
+    assert build.execution.recorded
+    wanted = {spec.name: spec.every for spec in chosen(build.recipe, "during") if hasattr(spec, "every")}
+    found = {spec.name: spec.every for spec, _ in Watching(build, chosen(build.recipe, "during"))._watches
+             if spec.name in wanted}  # fmt: skip
+    assert found == {name: every * (1 if name == "norm_statistics" else 10) for name, every in wanted.items()}
+    assert {watch.spec.every for spec, watch in Watching(build, chosen(build.recipe, "during"))._watches
+            if spec.name == "update_ratio"} == {10 * wanted["update_ratio"]}  # fmt: skip
 
 
 @pytest.mark.parametrize(

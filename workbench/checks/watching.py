@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.step import StepContext
 
 RARER = 10
-"""Looks are so much rarer where steps are recorded: one that is looked into runs without its graph."""
+"""Looks into steps are so much rarer where these are recorded: one that is looked into runs without its graph."""
 
 
 class Watching:
@@ -29,9 +29,11 @@ class Watching:
         self._verdicts: dict[str, Verdict] = {}
         self._watches: list[tuple[Check, CheckObserver]] = []
         for spec in specs:
-            if build.execution.recorded and hasattr(spec, "every"):
+            watch = spec.watch(build)
+            if build.execution.recorded and hasattr(spec, "every") and _looks_into_steps(watch):
                 spec = spec.model_copy(update={"every": RARER * spec.every})
-            if (watch := spec.watch(build)) is not None:
+                watch = spec.watch(build)
+            if watch is not None:
                 self._watches.append((spec, watch))
 
     def due(self, context: StepContext) -> bool:
@@ -96,6 +98,10 @@ class Watching:
         if result is not None and (always or self._verdicts.get(spec.name) != result.verdict):
             self._verdicts[spec.name] = result.verdict
             yield spec.event(result)
+
+
+def _looks_into_steps(watch: CheckObserver | None) -> bool:
+    return watch is not None and type(watch).due is not CheckObserver.due
 
 
 def _plain(value: Any) -> Any:
