@@ -1,4 +1,4 @@
-"""Pages of ``docs`` that are made from the code: ``python -m tests.pages`` writes them anew.
+"""Pages of ``docs`` that are made from the code: ``uv run python -m tests.pages`` writes them anew.
 
 ``techniques.md`` is so as a whole; of ``architecture.md`` the list of all files is.
 """
@@ -26,7 +26,7 @@ FILES = "## Every file\n"
 HEAD = """\
 # Techniques and hooks
 
-Made from the classes in `workbench/techniques` and from `workbench/hooks.py` by `python -m tests.pages`; a
+Made from the classes in `workbench/techniques` and from `workbench/hooks.py` by `uv run python -m tests.pages`; a
 test keeps it equal to them. `workbench techniques NAME` shows the same in a terminal.
 """
 
@@ -73,7 +73,7 @@ def _signature(name: str) -> str:
 def _technique(technique: Any) -> str:
     lines = [f"### {technique.name}\n", f"{technique.about()}\n"]
     if technique.tradeoff:
-        lines.append(f"Price and gain: {technique.tradeoff}\n")
+        lines.append(f"Trade-off: {technique.tradeoff}\n")
     if technique.source:
         lines.append(f"Source: {technique.source}\n")
     lines += [f"Needs {need.technique or need.capability}: {need.why}\n" for need in technique.needs]

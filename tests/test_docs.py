@@ -18,13 +18,13 @@ ROOT = pages.ROOT
 
 def test_the_page_of_techniques_and_hooks_is_what_the_classes_say() -> None:
     assert pages.TECHNIQUES_PAGE.read_text(encoding="utf-8") == pages.techniques_page(), (
-        "write it anew: python -m tests.pages"
+        "write it anew: uv run python -m tests.pages"
     )
 
 
 def test_the_map_names_every_file_as_it_says_of_itself() -> None:
     assert pages.ARCHITECTURE_PAGE.read_text(encoding="utf-8") == pages.architecture_page(), (
-        "write it anew: python -m tests.pages"
+        "write it anew: uv run python -m tests.pages"
     )
     for path in (ROOT / "workbench").rglob("*.py"):
         assert path.name == "__init__.py" or pages._first_line(path), f"{path} does not say what it is for"
@@ -48,6 +48,16 @@ def test_every_folder_stands_in_the_readmes_table() -> None:
             assert f"`workbench/{folder.name}`" in text, folder
     for folder in ("recipes", "tests", "snapshots", "docs"):
         assert f"`{folder}`" in text, folder
+
+
+def test_the_readme_names_every_technique_and_check_and_no_other() -> None:
+    from workbench.recipe.registries import CHECKS, TECHNIQUES
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for title, specs in (("## Techniques", TECHNIQUES), ("## Checks", CHECKS)):
+        rows = [line for line in text.partition(title)[2].partition("\n## ")[0].splitlines() if line.startswith("| ")]
+        named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+        assert sorted(named) == sorted(spec.name for spec in specs), title
 
 
 def test_what_contributing_shows_is_a_technique_that_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

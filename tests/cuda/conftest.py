@@ -28,7 +28,7 @@ def _same_stream() -> Iterator[None]:
 def standin() -> ModuleType:
     """``tests.cuda.runtime``; skips where the device is no stand-in."""
     if not runtime.present():
-        pytest.skip("asks the stand-in for a CUDA device: `python -m tests.cuda` runs it")
+        pytest.skip("asks the stand-in for a CUDA device: `uv run python -m tests.cuda` runs it")
     return runtime
 
 
