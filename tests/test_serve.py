@@ -169,6 +169,22 @@ def test_ending_the_server_ends_the_screens_at_once(served: tuple[subprocess.Pop
     wait_for(lambda: not seen[0].is_running())
 
 
+def test_ending_the_server_as_a_page_is_closed_is_quiet(served: tuple[subprocess.Popen[str], str]) -> None:
+    process, address = served
+
+    seen: list[psutil.Process] = []
+
+    async def see(page: Any) -> None:
+        await shown(page, "batch_norm")
+        seen.extend(screens_of(process))
+
+    on_the_page(address, see)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(GIVE_UP) == 0
+    assert process.stderr is not None and process.stderr.read() == ""
+    assert len(seen) == 1 and not seen[0].is_running()
+
+
 def test_the_screens_end_where_the_server_was_killed(served: tuple[subprocess.Popen[str], str]) -> None:
     process, address = served
     seen: list[psutil.Process] = []

@@ -7,9 +7,11 @@ import contextlib
 import hmac
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
+import psutil
 from aiohttp import web
 from textual_serve.server import Server
 
@@ -23,6 +25,9 @@ NOTHING_FROM_ELSEWHERE = (
     "img-src 'self' data:; connect-src 'self' ws:"
 )
 """textual-serve's page asks another host for a font; on a machine that reaches none it would wait for it."""
+
+PATIENCE = 10.0
+"""Seconds that the end of the screens is waited for at most."""
 
 KEYBOARD = (
     "new MutationObserver(() => document.querySelector('.xterm-helper-textarea')?.focus())"
@@ -59,6 +64,12 @@ class Page(Server):
         for page in self._pages:
             page.cancel()
         await asyncio.gather(*self._pages, return_exceptions=True)
+        # Textual-serve waits for what the screens say, not for their process: asyncio complains of one whose end it has
+        # not seen when its loop is closed.
+        end = time.monotonic() + PATIENCE
+        while psutil.Process().children() and time.monotonic() < end:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
