@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from rich.color import Color
@@ -78,6 +78,7 @@ class SampleGrid(Composed, Widget):
         self._pictures = BLOCKS
         self._numbers: list[int] = []
         self._sixels: list[str] = []
+        self._sending: Callable[[list[str]], None] | None = None
 
     def on_mount(self) -> None:
         """Follow what the terminal says that it can show."""
@@ -108,6 +109,7 @@ class SampleGrid(Composed, Widget):
         self._say_room()
 
     def _say_room(self) -> None:
+        """Tell what there is room for, and show what is there in boxes of that size."""
         sharp = bool(self._pictures.protocol)
         wanted = (ENOUGH_SHARP, LEAST_SHARP) if sharp else (ENOUGH,)
         count, columns = room(self.size.width, self.size.height, *wanted)
@@ -125,10 +127,11 @@ class SampleGrid(Composed, Widget):
         return pictures if pictures.protocol != "kitty" or exact else BLOCKS
 
     def _pictures_known(self, pictures: Pictures) -> None:
-        self._pictures = self._usable(pictures)
+        self._pictures, box = self._usable(pictures), self._box
         if self.is_on_screen:
             self._say_room()
-        self._send()
+        if self._box == box:  # else they are on their way already
+            self._send()
         self.refresh()
 
     def _screen_changed(self) -> None:
@@ -153,16 +156,17 @@ class SampleGrid(Composed, Widget):
             colours = self._pictures.colours
 
             def encoded(sequences: list[str]) -> None:
-                if samples is self._samples and self.is_attached:
+                if self._sending is encoded and self.is_attached:  # not where others were to be sent meanwhile
                     self._sixels = sequences
                     app.overlay(self)
 
+            self._sending = encoded
             aside(app, "sixel", lambda: [sixel(image, side, on_screen, colours) for image in images], encoded)
 
     def _forget(self) -> None:
         if self._numbers and isinstance(self.app, TextualApp):
             self.app.command_terminal(forget(self._numbers))
-        self._numbers, self._sixels = [], []
+        self._numbers, self._sixels, self._sending = [], [], None
 
     def overlays(self) -> Iterable[Picture]:
         """Where on the screen each image lies, and its Sixel sequence."""
