@@ -393,6 +393,7 @@ async def test_a_cursor_beside_them_draws_no_image_again(make_app: AppFactory, m
         await until(pilot, lambda: bool(drawn))
 
 
+@needs_encoder
 async def test_pictures_of_a_dialog_end_with_it(make_app: AppFactory) -> None:
     app = make_app(preview=True)
     async with app.run_test(size=(160, 48)) as pilot:
