@@ -88,6 +88,13 @@ def screens_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return [child for child in psutil.Process(process.pid).children() if "workbench" in " ".join(child.cmdline())]
 
 
+def ended_quietly(process: subprocess.Popen[str], seen: list[psutil.Process]) -> None:
+    """The server ended as it was asked to, without a word, and the one page's screens before it."""
+    assert process.wait(GIVE_UP) == 0
+    assert process.stderr is not None and process.stderr.read() == ""
+    assert len(seen) == 1 and not seen[0].is_running()
+
+
 def on_the_page(address: str, do: Callable[[Any], Awaitable[None]]) -> None:
     """Open a page as a browser does, and do something with its socket until it is closed."""
     import aiohttp
@@ -163,10 +170,7 @@ def test_ending_the_server_ends_the_screens_at_once(served: tuple[subprocess.Pop
             pass
 
     on_the_page(address, end)
-    assert process.wait(GIVE_UP) == 0
-    assert process.stderr is not None and process.stderr.read() == ""
-    assert len(seen) == 1
-    wait_for(lambda: not seen[0].is_running())
+    ended_quietly(process, seen)
 
 
 def test_ending_the_server_as_a_page_is_closed_is_quiet(served: tuple[subprocess.Popen[str], str]) -> None:
@@ -180,9 +184,7 @@ def test_ending_the_server_as_a_page_is_closed_is_quiet(served: tuple[subprocess
 
     on_the_page(address, see)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(GIVE_UP) == 0
-    assert process.stderr is not None and process.stderr.read() == ""
-    assert len(seen) == 1 and not seen[0].is_running()
+    ended_quietly(process, seen)
 
 
 def test_the_screens_end_where_the_server_was_killed(served: tuple[subprocess.Popen[str], str]) -> None:

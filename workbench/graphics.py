@@ -1,4 +1,4 @@
-"""Which way of showing pictures in real pixels a terminal has, by what it says of itself. Nothing but the library."""
+"""Which way of showing pictures in real pixels a terminal has: what it is asked, and what follows from its answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from collections.abc import Collection
 from typing import Literal
 
 Protocol = Literal["", "kitty", "sixel"]
+
+WHO, ATTRIBUTES = "\x1b[>q", "\x1b[c"
+"""The questions for a terminal's name (XTVERSION) and attributes (DA1).
+
+Every terminal answers the second, so that it also says that what was asked before it was not understood.
+"""
+GRAPHICS = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
+"""Kitty's question, whether it takes pictures. Some terminals print it."""
 
 PLACEHOLDERS = {"kitty": (0, 28), "ghostty": (1, 0)}
 """Terminals with Kitty's Unicode placeholders, whose pictures are cells as others are, and since which version.

@@ -19,18 +19,15 @@ from tests.tui.conftest import AppFactory
 from tests.tui.fake_preview import picture
 from tests.tui.test_terminal import Terminal
 from tests.waiting import GIVE_UP, until
-from workbench.graphics import has_encoder
+from workbench.graphics import ATTRIBUTES, GRAPHICS, WHO, has_encoder
 from workbench.preview.protocol import Samples
 from workbench.tui.common.sample_grid import ENOUGH_SHARP, LEAST_SHARP, MOST_PIXELS, SampleGrid, room
 from workbench.tui.compat.pictures import (
-    ATTRIBUTES,
     BLOCKS,
     CELL,
     COLOURS,
     DIACRITICS,
-    GRAPHICS,
     PLACEHOLDER,
-    WHO,
     Asking,
     Pictures,
     PicturesKnown,

@@ -17,10 +17,9 @@ import tty
 from collections.abc import Mapping
 
 from workbench.doctor.terminal import NO_ANSWERS, Answers, Terminal, Tmux, variables
+from workbench.graphics import ATTRIBUTES, GRAPHICS, WHO
 
-DA1 = b"\x1b[c"
-KITTY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
-NAME = b"\x1b[>q"
+DA1, KITTY, NAME = (question.encode("ascii") for question in (ATTRIBUTES, GRAPHICS, WHO))
 COLOUR = b"\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[0m"
 SYNCHRONISED = b"\x1b[?2026$p"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from textual.message import Message
 
-from workbench.graphics import Protocol, has_placeholders, protocol
+from workbench.graphics import ATTRIBUTES, GRAPHICS, WHO, Protocol, has_placeholders, protocol
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,13 +44,8 @@ class PicturesKnown(Message):
         self.pictures = pictures
 
 
-WHO, CELL, COLOURS, ATTRIBUTES = "\x1b[>0q", "\x1b[16t", "\x1b[?1;1;0S", "\x1b[c"
-"""XTVERSION, the size of a cell in pixels (XTWINOPS), the number of Sixel's colours (XTSMGRAPHICS), and DA1.
-
-Every terminal answers the last one, so that it also says that the others were not understood.
-"""
-GRAPHICS = "\x1b_Gi=4095,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
-"""Kitty's question. Some terminals would print it: it is asked where the terminal's name says that it can be."""
+CELL, COLOURS = "\x1b[16t", "\x1b[?1;1;0S"
+"""The size of a cell in pixels (XTWINOPS), and the number of Sixel's colours (XTSMGRAPHICS)."""
 ANSWER = re.compile(
     r"\x1b\[\?(?P<attributes>[\d;]+)c"
     r"|\x1b\[6;(?P<height>\d+);(?P<width>\d+)t"
@@ -75,7 +70,7 @@ class Asking:
     def __init__(self, wanted: Wanted, sixel: bool = True) -> None:
         self.wanted = wanted
         self._sixel = sixel
-        self._fences: list[str] = []
+        self._fence = ""
         self._kept, self._kept_at, self._asked_at = "", 0.0, 0.0
         self._name, self._protocol = "", BLOCKS.protocol
         self._colours, self._cell = BLOCKS.colours, BLOCKS.cell
@@ -88,13 +83,13 @@ class Asking:
         """
         if self.wanted == "blocks":
             return ""
-        self._fences, self._name, self._protocol, self._asked_at = ["who"], "", "", now
-        self._cell = cell or BLOCKS.cell
+        self._fence, self._name, self._protocol, self._asked_at = "who", "", "", now
+        self._colours, self._cell = BLOCKS.colours, cell or BLOCKS.cell
         return WHO + ("" if cell else CELL) + ATTRIBUTES
 
     def resized(self, cell: tuple[int, int] | None) -> str:
         """What to ask where the terminal, and perhaps its font, has another size than before."""
-        if not self._protocol or self._fences:
+        if not self._protocol or self._fence:
             return ""
         if cell is None:
             return CELL
@@ -113,7 +108,7 @@ class Asking:
             return ""
 
         text = ANSWER.sub(answered, text)
-        if self._fences and (begun := BEGUN.search(text)) and now - self._asked_at < PATIENCE:
+        if self._fence and (begun := BEGUN.search(text)) and now - self._asked_at < PATIENCE:
             text, self._kept, self._kept_at = text[: begun.start()], begun.group(), now
         return text, "".join(asked)
 
@@ -139,13 +134,14 @@ class Asking:
         elif (graphics := match["graphics"]) is not None:
             if graphics.endswith(";OK"):
                 self._protocol = "kitty"
-        elif match["attributes"] is not None and self._fences:
-            return self._next(self._fences.pop(), {int(a) for a in match["attributes"].split(";") if a})
+        elif match["attributes"] is not None and self._fence:
+            fence, self._fence = self._fence, ""
+            return self._next(fence, {int(a) for a in match["attributes"].split(";") if a})
         return ""
 
     def _take_cell(self, cell: tuple[int, int]) -> None:
         changed, self._cell = cell != self._cell, cell
-        if changed and not self._fences:
+        if changed and not self._fence:
             self._say()
 
     def _next(self, fence: str, attributes: Collection[int]) -> str:
@@ -156,22 +152,17 @@ class Asking:
                 there = "kitty" if self.wanted == "kitty" else "sixel" if self._sixel else ""
             if there == "sixel":
                 self._protocol = "sixel"
-                self._fences = ["colours"]
+                self._fence = "colours"
                 return COLOURS + ATTRIBUTES
             if there == "kitty" and self.wanted == "auto":
-                self._fences = ["graphics"]
+                self._fence = "graphics"
                 return GRAPHICS + ATTRIBUTES
             self._protocol = there
         self._say()
         return ""
 
     def _say(self) -> None:
-        if self._protocol == "sixel":
-            self._found = Pictures("sixel", self._colours, self._cell)
-        elif self._protocol == "kitty":
-            self._found = Pictures("kitty", cell=self._cell)
-        else:
-            self._found = BLOCKS
+        self._found = Pictures(self._protocol, self._colours, self._cell) if self._protocol else BLOCKS
 
 
 # Sixel: laid over cells that have been painted; a cell that is painted again loses its part.

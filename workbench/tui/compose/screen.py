@@ -19,7 +19,7 @@ from workbench.tui.common.actions import bindings
 from workbench.tui.common.sample_grid import SampleGrid
 from workbench.tui.common.screens import KeyBar, TopBar, WorkbenchScreen
 from workbench.tui.common.services import Services
-from workbench.tui.common.widgets import Text
+from workbench.tui.common.widgets import Text, show_border
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.compose import conflicts, texts
 from workbench.tui.compose.examinations import OVERFIT_TEST, RANGE_TEST
@@ -141,7 +141,8 @@ class ComposeScreen(WorkbenchScreen[None]):
     def show_device(self, gpus: str) -> None:
         """The device in use, and what is known of the GPUs."""
         device = self.services.device
-        self.query_one("#list-pane").border_subtitle = Content(f"{device}: {gpus}" if gpus else f"device {device}")
+        where = Content(f"{device}: {gpus}" if gpus else f"device {device}")
+        show_border(self.query_one("#list-pane"), title_below=where)
 
     @property
     def _side(self) -> Side:

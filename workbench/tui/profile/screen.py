@@ -13,7 +13,7 @@ from workbench.profiling.report import Phases
 from workbench.tui.common.actions import ACTIONS, bindings
 from workbench.tui.common.screens import KeyBar, TopBar, WorkbenchScreen
 from workbench.tui.common.texts import MUTED, Part
-from workbench.tui.common.widgets import Pane, Text, tabs
+from workbench.tui.common.widgets import Pane, Text, show_border, tabs
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.profile import texts
 from workbench.tui.profile.bars import so_far
@@ -184,7 +184,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         stacks.show(saved.stacks if saved else None, no_stacks, own=self.own_code)
         about = texts.about_stacks(saved.stacks if saved else None, own=self.own_code)
         if Content(about).markup != stacks.border_subtitle:  # setting it repaints the pane, changed or not
-            stacks.border_subtitle = Content(about)
+            show_border(stacks, title_below=Content(about))
         operators = self.query_one("#operators", Pane)
         if saved is not None and saved.operators is not None:
             room = operators.scrollable_content_region.width
@@ -210,7 +210,7 @@ class ProfileScreen(WorkbenchScreen[None]):
         self._titled = (self.view, wide)
         titles = {view: Content(title) for view, title in VIEWS.items()}
         for view, title in titles.items():
-            self.query_one(f"#{view}").border_title = title if wide else tabs(titles, self.view)
+            show_border(self.query_one(f"#{view}"), title if wide else tabs(titles, self.view))
 
     def action_show_view(self, view: str) -> None:
         """A pane's title was clicked."""

@@ -65,7 +65,7 @@ class ResultsScreen(ReadingDialog):
     def __init__(self) -> None:
         super().__init__()
         self._results: Results | None = None
-        self._room = 0, 0
+        self._room = 0, 0, True
         self.view = VIEWS[0]
 
     def compose(self) -> ComposeResult:
@@ -113,12 +113,14 @@ class ResultsScreen(ReadingDialog):
     @on(SampleGrid.RoomChanged)
     def _room_changed(self, event: SampleGrid.RoomChanged) -> None:
         event.stop()
-        self._room = event.count, event.side
+        self._room = event.count, event.side, event.enlarge
         self._show_pictures()
 
     def _show_pictures(self) -> None:
-        count, side = self._room
+        count, side, enlarge = self._room
         if count and self._results is not None:
+            if not enlarge:
+                side = min(side, max(self._results.width, self._results.height))
             note = "no mistakes" if not self._results.mistakes else ""
             shown = pictures(self._results, count, side) if not note else None
             self.query_one(SampleGrid).show(shown, note)

@@ -15,7 +15,7 @@ from workbench.tui.common.actions import ACTIONS, bindings
 from workbench.tui.common.clipboard import copy_command
 from workbench.tui.common.screens import ConfirmScreen, KeyBar, TopBar
 from workbench.tui.common.services import Services
-from workbench.tui.common.widgets import Line, Pane, Text
+from workbench.tui.common.widgets import Line, Pane, Text, show_border
 from workbench.tui.common.words import place
 from workbench.tui.compat.composed import when_ready
 from workbench.tui.run import panes
@@ -100,7 +100,7 @@ class RunScreen(ChartsScreen):
         where = place(tracked.run.path, max(12, log.outer_size.width - 6))  # its end stays: the run's name
         if where != self._where:  # setting it repaints the whole log, changed or not
             self._where = where
-            log.border_subtitle = Content(where)
+            show_border(log, title_below=Content(where))
         log.show(view)
         loads = tracked.loads
         self.query_one("#loading").display = loads

@@ -17,7 +17,7 @@ from workbench.runs.find.fields import spread, states
 from workbench.runs.find.groups import Group
 from workbench.runs.find.varying import titles
 from workbench.tui.common.texts import MUTED, STATES, Part, diff
-from workbench.tui.common.widgets import Pane, Text
+from workbench.tui.common.widgets import Pane, Text, show_border
 from workbench.tui.common.words import cut, cut_apart
 from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import METRICS, XS, Details
@@ -127,7 +127,7 @@ class RunDetails(Composed, Vertical):
             (self._recipe, recipe_side(details, looks, self._share(figures[1]))),
         ):
             if pane.border_title != Content(title).markup:
-                pane.border_title = Content(title)
+                show_border(pane, Content(title))
             _show(pane.text, content)
 
     def _share(self, figures: Content) -> int:

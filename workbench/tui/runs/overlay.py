@@ -17,7 +17,7 @@ from workbench.tui.charts.drawing import Axis, Drawing, Layer, apart, draw, loga
 from workbench.tui.charts.engine import Rows
 from workbench.tui.charts.widgets import Chart
 from workbench.tui.common.palette import Palette
-from workbench.tui.common.widgets import Text
+from workbench.tui.common.widgets import Text, show_border
 from workbench.tui.common.words import cut_apart, shared_out
 from workbench.tui.compat.composed import Composed
 from workbench.tui.runs.lister import Curves
@@ -224,7 +224,7 @@ class OverlayPane(Composed, Vertical):
         if _same(drawn, self._drawn):
             return
         self._drawn = drawn
-        self.border_subtitle = Content(hidden(shown, metric))
+        show_border(self, title_below=Content(hidden(shown, metric)))
         known = [curves for curves, _ in shown if curves.values.get(metric)]
         self.nothing.display = not known
         self.chart.display = bool(known)
@@ -244,7 +244,7 @@ class OverlayPane(Composed, Vertical):
             Content.assemble((mark, colour), f" {label}" if label else "")
             for (mark, colour, _), label in zip(runs, cut_apart(labels, widths), strict=True)
         ]
-        self.border_title = Content(" ").join([Content(metric), *words])
+        show_border(self, Content(" ").join([Content(metric), *words]))
 
     def on_resize(self) -> None:
         self._show_title()
